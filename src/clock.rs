@@ -1,0 +1,74 @@
+//! Time, as every part of holdfast sees it: the system's, or a simulated one on which a day passes in
+//! milliseconds. Nothing else in the crate asks the machine what time it is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A source of time. Cheap to clone; clones of a simulated clock share one time.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Wall-clock time that runs `factor` times as fast as the machine's, from `from` on.
+    Scaled {
+        from: Timestamp,
+        started: std::time::Instant,
+        factor: u32,
+    },
+    Simulated(Arc<Mutex<Timestamp>>),
+}
+
+impl Clock {
+    /// The machine's own clock.
+    pub fn system() -> Clock {
+        Clock(Source::System)
+    }
+
+    /// A clock that starts now and runs `factor` times as fast: for a served sandbox, where real clients wait.
+    pub fn scaled(factor: u32) -> Clock {
+        Clock(Source::Scaled { from: Timestamp::now(), started: std::time::Instant::now(), factor: factor.max(1) })
+    }
+
+    /// A clock that stands at `start` and moves only when somebody sleeps on it or advances it.
+    pub fn simulated(start: Timestamp) -> Clock {
+        Clock(Source::Simulated(Arc::new(Mutex::new(start))))
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => Timestamp::now(),
+            Source::Scaled { from, started, factor } => later(*from, started.elapsed() * *factor),
+            Source::Simulated(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
+        }
+    }
+
+    /// Moves a simulated clock on; the others move by themselves.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Simulated(now) = &self.0 {
+            let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+            *now = later(*now, by);
+        }
+    }
+
+    /// Waits `time`, as measured on this clock.
+    pub async fn sleep(&self, time: Duration) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(time).await,
+            Source::Scaled { factor, .. } => tokio::time::sleep(time / *factor).await,
+            Source::Simulated(_) => {
+                self.advance(time);
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// `time` after `from`, or the last moment that can be written.
+pub fn later(from: Timestamp, time: Duration) -> Timestamp {
+    SignedDuration::try_from(time).ok().and_then(|time| from.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
+}
