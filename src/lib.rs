@@ -1,5 +1,8 @@
 //! holdfast keeps an AWS account in the hardened state that its team wrote down in a YAML manifest.
 
+pub mod aws;
 pub mod clock;
+pub mod execute;
+pub mod kinds;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -1,0 +1,191 @@
+//! What went wrong with a request, in the few classes that decide what happens next.
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::{Call, secret};
+
+/// A request that did not succeed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{call}: {code}: {message}{}", request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+pub struct CallError {
+    pub call: &'static Call,
+    pub class: Class,
+    /// The service's code on the wire, or a word of ours where no answer came.
+    pub code: String,
+    /// The service's words, cleaned: one line, no secret, at most 300 characters.
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+/// What an error means for what happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The thing is not there.
+    NotFound,
+    /// A thing of that name is there already.
+    AlreadyExists,
+    /// The thing is busy or was changed at the same moment: the same request may succeed later.
+    Busy,
+    /// Too many requests: surely not applied.
+    Throttled,
+    /// The caller may not.
+    Denied,
+    /// There are no valid credentials: nothing else will work either.
+    Credentials,
+    /// The request is wrong, and will be next time.
+    Invalid,
+    /// Nobody knows whether it was applied: no answer, or a fault of the server.
+    Ambiguous,
+}
+
+impl CallError {
+    pub(super) fn new<E>(call: &'static Call, error: SdkError<E, HttpResponse>) -> CallError
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        // The SDK keeps the id under this key in the error's extras (aws-types, `request_id`).
+        let request_id = error.as_service_error().and_then(|error| error.meta().extra("aws_request_id")).map(str::to_owned);
+        let meta = error.as_service_error().map(|error| (error.code(), error.message()));
+        let (class, code, message) = match (&error, meta) {
+            (SdkError::ServiceError(context), Some((code, message))) => {
+                let status = context.raw().status().as_u16();
+                let code = code.map(str::to_owned).unwrap_or_else(|| format!("HTTP {status}"));
+                (classify(&code, status), code, message.unwrap_or("the service gave no reason").to_owned())
+            }
+            (SdkError::ConstructionFailure(_), _) => (Class::Invalid, "RequestNotBuilt".to_owned(), deepest(&error)),
+            (SdkError::DispatchFailure(failure), _) if failure.is_user() || is_credentials(&error) => {
+                (Class::Credentials, "NoCredentials".to_owned(), deepest(&error))
+            }
+            (SdkError::TimeoutError(_), _) => (Class::Ambiguous, "Timeout".to_owned(), "no answer in time".to_owned()),
+            _ => (Class::Ambiguous, "NoAnswer".to_owned(), deepest(&error)),
+        };
+        CallError { call, class, code, message: secret::clean(&message), request_id }
+    }
+
+    /// Whether the service answered with this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+}
+
+/// The innermost reason of an error: the SDK wraps it several times.
+fn deepest(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+fn is_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if error.is::<aws_credential_types::provider::error::CredentialsError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The class of a service's error code. A test holds every code of these tables against the published models.
+pub fn classify(code: &str, status: u16) -> Class {
+    // Older XML services append "Fault" or "Exception" on the wire, or not; the stem decides.
+    let stem = code.trim_end_matches("Exception").trim_end_matches("Fault");
+    if THROTTLED.contains(&stem) || status == 429 {
+        return Class::Throttled;
+    }
+    if CREDENTIALS.contains(&stem) {
+        return Class::Credentials;
+    }
+    if DENIED.contains(&stem) {
+        return Class::Denied;
+    }
+    if BUSY.contains(&stem) {
+        return Class::Busy;
+    }
+    if NOT_FOUND.contains(&stem) || stem.ends_with("NotFound") {
+        return Class::NotFound;
+    }
+    if ALREADY_EXISTS.contains(&stem) || stem.ends_with("AlreadyExists") {
+        return Class::AlreadyExists;
+    }
+    match status {
+        500.. => Class::Ambiguous,
+        404 => Class::NotFound,
+        401 | 403 => Class::Denied,
+        _ => Class::Invalid,
+    }
+}
+
+// Throttling codes as the SDKs' own retry policies list them (smithy's and botocore's `_retry.json`).
+pub const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "Throttled",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "TooManyRequests",
+    "SlowDown",
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+];
+
+// Codes common to all services: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html and S3's list of errors.
+pub const CREDENTIALS: &[&str] = &[
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "InvalidAccessKeyId",
+    "UnrecognizedClient",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "InvalidToken",
+    "TokenRefreshRequired",
+];
+
+pub const DENIED: &[&str] = &["AccessDenied", "AuthorizationError", "UnauthorizedOperation", "OptInRequired", "NotAuthorized"];
+
+pub const BUSY: &[&str] = &[
+    "OperationAborted",
+    "Conflict",
+    "ConditionalRequestConflict",
+    "InvalidReplicationGroupState",
+    "InvalidCacheClusterState",
+    "InvalidCacheParameterGroupState",
+    "InvalidDBInstanceState",
+    "InvalidDBParameterGroupState",
+    "ConcurrentModification",
+];
+
+pub const NOT_FOUND: &[&str] = &[
+    "NoSuchBucket",
+    "NoSuchBucketPolicy",
+    "NoSuchPublicAccessBlockConfiguration",
+    "ServerSideEncryptionConfigurationNotFoundError",
+    "OwnershipControlsNotFoundError",
+    "NoSuchLifecycleConfiguration",
+    "NoSuchTagSet",
+    "NoSuchWebsiteConfiguration",
+    "InsightNotEnabled",
+];
+
+pub const ALREADY_EXISTS: &[&str] = &["BucketAlreadyOwnedByYou", "BucketAlreadyExists"];
+
+static NO_CALL: Call = Call { service: super::Service::Sts, operation: "None", action: "none", writes: false };
+
+impl CallError {
+    /// Two kinds of fact were read under one name: a bug of a kind, which must not pass for a fact.
+    pub(super) fn mixed_up() -> CallError {
+        CallError {
+            call: &NO_CALL,
+            class: Class::Invalid,
+            code: "Mixed".to_owned(),
+            message: "two kinds of fact were read under one name".to_owned(),
+            request_id: None,
+        }
+    }
+}

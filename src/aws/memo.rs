@@ -1,0 +1,35 @@
+//! One read of AWS per fact per pass: what several resources ask for (every instance of the account, say) is read once.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use super::CallError;
+
+type Shared = Arc<dyn Any + Send + Sync>;
+type Cell = Arc<OnceCell<Result<Shared, CallError>>>;
+
+/// What was read in this pass. A new pass has a new one.
+#[derive(Default)]
+pub struct Memo(Mutex<HashMap<String, Cell>>);
+
+impl Memo {
+    /// The value under `key`: read by whoever asks first, while the others wait for it. A failure is remembered too: within one pass
+    /// the same question gets the same answer.
+    pub async fn once<T, F>(&self, key: String, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let cell = {
+            let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(cells.entry(key).or_default())
+        };
+        let answer = cell.get_or_init(|| async { read().await.map(|value| Arc::new(value) as Shared) }).await;
+        // A key names one type: kinds prefix theirs with the operation.
+        answer.clone().and_then(|value| value.downcast::<T>().map_err(|_| CallError::mixed_up()))
+    }
+}

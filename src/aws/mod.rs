@@ -1,0 +1,19 @@
+//! The outside: AWS, through its SDK.
+//!
+//! [`Reads`] holds only the reading side of every client; whoever has nothing else cannot write (contract 3). [`Writes`] is had from
+//! a journal alone. Each operation that holdfast may send stands once, in `operations`, with its IAM action.
+
+mod budget;
+mod call;
+mod connect;
+mod error;
+mod memo;
+mod operations;
+mod secret;
+
+pub use budget::Pace;
+pub use call::{Call, Service};
+pub use connect::{AccountError, ConnectOptions, Connection, connect};
+pub use error::{CallError, Class};
+pub use operations::{GET_SECRET_VALUE, Reads, Writes, calls, pages};
+pub use secret::{clean, clean_panics, remember, reveal_nothing};

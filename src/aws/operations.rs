@@ -1,0 +1,312 @@
+//! Every operation that holdfast may send, once: its method, its API name, its IAM action, and whether it reads or writes.
+//!
+//! `reads.rds().describe_db_instances(|request| request.db_instance_identifier(id)).await` sends one. The closure fills the request in;
+//! sending, pacing and the classes of errors are the same for all.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+
+use super::budget::Budget;
+use super::memo::Memo;
+use super::{Call, CallError, Class, Service, secret};
+
+macro_rules! services {
+    ($($service:ident $module:ident $sdk:ident {
+        reads { $($read:ident $Read:ident $read_action:literal,)* }
+        writes { $($write:ident $Write:ident $write_action:literal,)* }
+    })*) => {
+        /// The clients of one account and region.
+        pub(super) struct Clients {
+            $(pub(super) $module: $sdk::Client,)*
+            pub(super) budget: Budget,
+        }
+
+        impl Clients {
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget) -> Clients {
+                Clients { $($module: $sdk::Client::new(config),)* budget }
+            }
+        }
+
+        impl Reads {
+            $(pub fn $module(&self) -> calls::$module::Reads<'_> {
+                calls::$module::Reads(&self.clients)
+            })*
+        }
+
+        impl Writes {
+            $(pub fn $module(&self) -> calls::$module::Writes<'_> {
+                calls::$module::Writes(&self.clients)
+            })*
+        }
+
+        /// The operations as data, a module a service.
+        pub mod calls {
+            use super::super::Call;
+
+            $(pub mod $module {
+                use super::super::{Call, CallError, Clients, Service};
+
+                /// The reading operations.
+                pub struct Reads<'a>(pub(in super::super) &'a Clients);
+                /// The changing operations.
+                pub struct Writes<'a>(pub(in super::super) &'a Clients);
+
+                pastey::paste! {
+                    $(pub static [<$read:upper>]: Call =
+                        Call { service: Service::$service, operation: stringify!($Read), action: $read_action, writes: false };)*
+                    $(pub static [<$write:upper>]: Call =
+                        Call { service: Service::$service, operation: stringify!($Write), action: $write_action, writes: true };)*
+
+                    impl Reads<'_> {
+                        $(pub async fn $read(
+                            &self,
+                            build: impl FnOnce($sdk::operation::$read::builders::[<$Read FluentBuilder>]) -> $sdk::operation::$read::builders::[<$Read FluentBuilder>] + Send,
+                        ) -> Result<$sdk::operation::$read::[<$read:camel Output>], CallError> {
+                            let request = build(self.0.$module.$read());
+                            self.0.budget.send(&[<$read:upper>], || request.clone().send()).await
+                        })*
+                    }
+
+                    impl Writes<'_> {
+                        $(pub async fn $write(
+                            &self,
+                            build: impl FnOnce($sdk::operation::$write::builders::[<$Write FluentBuilder>]) -> $sdk::operation::$write::builders::[<$Write FluentBuilder>] + Send,
+                        ) -> Result<$sdk::operation::$write::[<$write:camel Output>], CallError> {
+                            let request = build(self.0.$module.$write());
+                            self.0.budget.send(&[<$write:upper>], || request.clone().send()).await
+                        })*
+                    }
+
+                    pub(super) static ALL: &[&Call] = &[$(&[<$read:upper>],)* $(&[<$write:upper>],)*];
+                }
+            })*
+
+            /// Every operation there is.
+            pub fn all() -> impl Iterator<Item = &'static Call> {
+                [$($module::ALL,)*].into_iter().flatten().copied()
+            }
+        }
+    };
+}
+
+/// The reading side of every client, and what was read in this pass. Cheap to clone.
+#[derive(Clone)]
+pub struct Reads {
+    clients: Arc<Clients>,
+    memo: Arc<Memo>,
+}
+
+/// The changing side of every client. It is had only from [`Reads::writes`], which asks for a journal: a dry run has none.
+#[derive(Clone)]
+pub struct Writes {
+    clients: Arc<Clients>,
+}
+
+services! {
+    CloudTrail cloudtrail aws_sdk_cloudtrail {
+        reads {
+            describe_trails DescribeTrails "cloudtrail:DescribeTrails",
+            get_trail_status GetTrailStatus "cloudtrail:GetTrailStatus",
+            get_event_selectors GetEventSelectors "cloudtrail:GetEventSelectors",
+            get_insight_selectors GetInsightSelectors "cloudtrail:GetInsightSelectors",
+            list_tags ListTags "cloudtrail:ListTags",
+        }
+        writes {
+            create_trail CreateTrail "cloudtrail:CreateTrail",
+            update_trail UpdateTrail "cloudtrail:UpdateTrail",
+            start_logging StartLogging "cloudtrail:StartLogging",
+            stop_logging StopLogging "cloudtrail:StopLogging",
+            put_event_selectors PutEventSelectors "cloudtrail:PutEventSelectors",
+            put_insight_selectors PutInsightSelectors "cloudtrail:PutInsightSelectors",
+            add_tags AddTags "cloudtrail:AddTags",
+            remove_tags RemoveTags "cloudtrail:RemoveTags",
+        }
+    }
+    ElastiCache elasticache aws_sdk_elasticache {
+        reads {
+            describe_replication_groups DescribeReplicationGroups "elasticache:DescribeReplicationGroups",
+            describe_cache_clusters DescribeCacheClusters "elasticache:DescribeCacheClusters",
+            describe_cache_parameter_groups DescribeCacheParameterGroups "elasticache:DescribeCacheParameterGroups",
+            describe_cache_parameters DescribeCacheParameters "elasticache:DescribeCacheParameters",
+            list_tags_for_resource ListTagsForResource "elasticache:ListTagsForResource",
+        }
+        writes {
+            modify_replication_group ModifyReplicationGroup "elasticache:ModifyReplicationGroup",
+            create_cache_parameter_group CreateCacheParameterGroup "elasticache:CreateCacheParameterGroup",
+            modify_cache_parameter_group ModifyCacheParameterGroup "elasticache:ModifyCacheParameterGroup",
+            delete_cache_parameter_group DeleteCacheParameterGroup "elasticache:DeleteCacheParameterGroup",
+            add_tags_to_resource AddTagsToResource "elasticache:AddTagsToResource",
+            remove_tags_from_resource RemoveTagsFromResource "elasticache:RemoveTagsFromResource",
+        }
+    }
+    GuardDuty guardduty aws_sdk_guardduty {
+        reads {
+            list_detectors ListDetectors "guardduty:ListDetectors",
+            get_detector GetDetector "guardduty:GetDetector",
+            list_publishing_destinations ListPublishingDestinations "guardduty:ListPublishingDestinations",
+            describe_publishing_destination DescribePublishingDestination "guardduty:DescribePublishingDestination",
+            get_administrator_account GetAdministratorAccount "guardduty:GetAdministratorAccount",
+        }
+        writes {
+            create_detector CreateDetector "guardduty:CreateDetector",
+            update_detector UpdateDetector "guardduty:UpdateDetector",
+            create_publishing_destination CreatePublishingDestination "guardduty:CreatePublishingDestination",
+            update_publishing_destination UpdatePublishingDestination "guardduty:UpdatePublishingDestination",
+            tag_resource TagResource "guardduty:TagResource",
+            untag_resource UntagResource "guardduty:UntagResource",
+        }
+    }
+    Kms kms aws_sdk_kms {
+        reads { describe_key DescribeKey "kms:DescribeKey", }
+        writes {}
+    }
+    Rds rds aws_sdk_rds {
+        reads {
+            describe_db_instances DescribeDBInstances "rds:DescribeDBInstances",
+            describe_db_parameter_groups DescribeDBParameterGroups "rds:DescribeDBParameterGroups",
+            describe_db_parameters DescribeDBParameters "rds:DescribeDBParameters",
+            describe_engine_default_parameters DescribeEngineDefaultParameters "rds:DescribeEngineDefaultParameters",
+            describe_db_engine_versions DescribeDBEngineVersions "rds:DescribeDBEngineVersions",
+            list_tags_for_resource ListTagsForResource "rds:ListTagsForResource",
+        }
+        writes {
+            modify_db_instance ModifyDBInstance "rds:ModifyDBInstance",
+            reboot_db_instance RebootDBInstance "rds:RebootDBInstance",
+            create_db_parameter_group CreateDBParameterGroup "rds:CreateDBParameterGroup",
+            copy_db_parameter_group CopyDBParameterGroup "rds:CopyDBParameterGroup",
+            modify_db_parameter_group ModifyDBParameterGroup "rds:ModifyDBParameterGroup",
+            delete_db_parameter_group DeleteDBParameterGroup "rds:DeleteDBParameterGroup",
+            add_tags_to_resource AddTagsToResource "rds:AddTagsToResource",
+            remove_tags_from_resource RemoveTagsFromResource "rds:RemoveTagsFromResource",
+        }
+    }
+    S3 s3 aws_sdk_s3 {
+        reads {
+            list_buckets ListBuckets "s3:ListAllMyBuckets",
+            head_bucket HeadBucket "s3:ListBucket",
+            get_bucket_location GetBucketLocation "s3:GetBucketLocation",
+            get_public_access_block GetPublicAccessBlock "s3:GetBucketPublicAccessBlock",
+            get_bucket_encryption GetBucketEncryption "s3:GetEncryptionConfiguration",
+            get_bucket_policy GetBucketPolicy "s3:GetBucketPolicy",
+            get_bucket_policy_status GetBucketPolicyStatus "s3:GetBucketPolicyStatus",
+            get_bucket_acl GetBucketAcl "s3:GetBucketAcl",
+            get_bucket_website GetBucketWebsite "s3:GetBucketWebsite",
+            get_bucket_versioning GetBucketVersioning "s3:GetBucketVersioning",
+            get_bucket_ownership_controls GetBucketOwnershipControls "s3:GetBucketOwnershipControls",
+            get_bucket_logging GetBucketLogging "s3:GetBucketLogging",
+            get_bucket_lifecycle_configuration GetBucketLifecycleConfiguration "s3:GetLifecycleConfiguration",
+            get_bucket_tagging GetBucketTagging "s3:GetBucketTagging",
+        }
+        writes {
+            create_bucket CreateBucket "s3:CreateBucket",
+            put_public_access_block PutPublicAccessBlock "s3:PutBucketPublicAccessBlock",
+            put_bucket_encryption PutBucketEncryption "s3:PutEncryptionConfiguration",
+            put_bucket_policy PutBucketPolicy "s3:PutBucketPolicy",
+            delete_bucket_policy DeleteBucketPolicy "s3:DeleteBucketPolicy",
+            put_bucket_versioning PutBucketVersioning "s3:PutBucketVersioning",
+            put_bucket_ownership_controls PutBucketOwnershipControls "s3:PutBucketOwnershipControls",
+            put_bucket_logging PutBucketLogging "s3:PutBucketLogging",
+            put_bucket_lifecycle_configuration PutBucketLifecycleConfiguration "s3:PutLifecycleConfiguration",
+            delete_bucket_lifecycle DeleteBucketLifecycle "s3:PutLifecycleConfiguration",
+            put_bucket_tagging PutBucketTagging "s3:PutBucketTagging",
+            delete_bucket_tagging DeleteBucketTagging "s3:PutBucketTagging",
+        }
+    }
+    S3Control s3control aws_sdk_s3control {
+        reads { get_public_access_block GetPublicAccessBlock "s3:GetAccountPublicAccessBlock", }
+        writes { put_public_access_block PutPublicAccessBlock "s3:PutAccountPublicAccessBlock", }
+    }
+    SecretsManager secretsmanager aws_sdk_secretsmanager {
+        reads { describe_secret DescribeSecret "secretsmanager:DescribeSecret", }
+        writes {}
+    }
+    Sns sns aws_sdk_sns {
+        reads {}
+        writes { publish Publish "sns:Publish", }
+    }
+    Sts sts aws_sdk_sts {
+        reads { get_caller_identity GetCallerIdentity "sts:GetCallerIdentity", }
+        writes {}
+    }
+}
+
+/// Reads the bytes of a secret; no dry run does.
+pub static GET_SECRET_VALUE: Call =
+    Call { service: Service::SecretsManager, operation: "GetSecretValue", action: "secretsmanager:GetSecretValue", writes: false };
+
+impl Reads {
+    pub(super) fn new(clients: Clients) -> Reads {
+        Reads { clients: Arc::new(clients), memo: Arc::default() }
+    }
+
+    /// The same clients with nothing read yet: what a new pass begins with.
+    pub fn fresh(&self) -> Reads {
+        Reads { clients: Arc::clone(&self.clients), memo: Arc::default() }
+    }
+
+    /// The changing side. The journal is the proof that this run records what it does.
+    pub fn writes(&self, _journal: &crate::execute::Journal) -> Writes {
+        Writes { clients: Arc::clone(&self.clients) }
+    }
+
+    /// A fact that several resources of this pass ask for, read once: `key` begins with the operation's name and ends with its arguments.
+    pub async fn once<T, F>(&self, key: impl Into<String>, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.memo.once(key.into(), read).await
+    }
+}
+
+impl Writes {
+    /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON
+    /// object; without it the whole string is meant.
+    pub async fn secret(&self, secret_id: &str, key: Option<&str>) -> Result<SecretString, CallError> {
+        let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
+        let answer = self.clients.budget.send(&GET_SECRET_VALUE, || request.clone().send()).await?;
+        let text = answer.secret_string().unwrap_or_default();
+        let value = match key {
+            None => Some(text.to_owned()),
+            Some(key) => serde_json::from_str::<serde_json::Value>(text).ok().and_then(|value| Some(value.get(key)?.as_str()?.to_owned())),
+        };
+        match value.filter(|value| !value.is_empty()) {
+            Some(value) => {
+                let value = SecretString::from(value);
+                secret::remember(&value);
+                Ok(value)
+            }
+            None => Err(CallError {
+                call: &GET_SECRET_VALUE,
+                class: Class::Invalid,
+                code: "SecretEmpty".to_owned(),
+                message: match key {
+                    Some(key) => format!("the secret {secret_id} holds no text under the key {key}"),
+                    None => format!("the secret {secret_id} holds no text"),
+                },
+                request_id: None,
+            }),
+        }
+    }
+}
+
+/// Follows the pages of a listing: `page` is given the token of the next one and answers with its entries and the token after it.
+pub async fn pages<T, F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<T>, CallError>
+where
+    F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,
+{
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let (entries, next) = page(token.clone()).await?;
+        all.extend(entries);
+        match next.filter(|next| !next.is_empty()) {
+            // A service that hands out the same token twice would never end.
+            Some(next) if token.as_ref() == Some(&next) => return Ok(all),
+            Some(next) => token = Some(next),
+            None => return Ok(all),
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Kinds without their types, so that the pipeline can hold a list of them.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::{
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, Multiplicity, Planning, Progress, Scope, Selector, Shape,
+    SpecProblem, Step, Steps, Target, Unreadable,
+};
+use crate::aws::{Call, CallError, Reads, Writes};
+
+/// A spec of some kind.
+pub type AnySpec = Arc<dyn Any + Send + Sync>;
+/// What was seen of a resource of some kind.
+pub type AnySeen = Arc<dyn Any + Send + Sync>;
+
+/// A declared resource: what its kind says of the spec, taken out once.
+#[derive(Clone)]
+pub struct Wish {
+    pub name: String,
+    pub id: String,
+    pub spec: AnySpec,
+    /// The fields that it declares.
+    pub want: FactSet,
+}
+
+/// What a kind says of one of its fields, for `explain` and `audit`.
+#[derive(Clone, Debug)]
+pub struct FieldDoc {
+    pub path: &'static str,
+    pub rule: &'static str,
+    pub keyed: bool,
+    pub controls: &'static [Control],
+}
+
+/// One declared field beside what was found of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    pub field: String,
+    pub declared: Value,
+    pub found: Fact<Value>,
+    pub satisfied: bool,
+    pub impact: Impact,
+}
+
+/// A [`Kind`] without its types.
+pub trait AnyKind: Send + Sync {
+    fn path(&self) -> &'static str;
+    fn title(&self) -> &'static str;
+    fn shape(&self) -> Multiplicity;
+    fn calls(&self) -> &'static [&'static Call];
+    fn fields(&self) -> Vec<FieldDoc>;
+    fn schema(&self) -> Value;
+    /// Reads a spec; the error is serde's, for values that the schema let through.
+    fn spec(&self, value: Value) -> Result<AnySpec, String>;
+    fn wish(&self, spec: AnySpec, scope: &Scope) -> Wish;
+    /// The spec as a value again, as the manifest would say it.
+    fn value(&self, spec: &AnySpec) -> Value;
+    fn problems(&self, spec: &AnySpec, scope: &Scope) -> Vec<SpecProblem>;
+    fn selector(&self, spec: &AnySpec) -> Option<Selector>;
+    fn list<'a>(&self, reads: &'a Reads, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
+    fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key>;
+    fn creates(&self, wish: &Wish) -> bool;
+    fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
+    fn presence(&self, seen: &AnySeen) -> Fact<()>;
+    /// Every declared field beside what was found.
+    fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &BTreeSet<String>) -> Steps<Value>;
+    fn check(&self, op: &Value, seen: &AnySeen) -> Progress;
+    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>>;
+    fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value>;
+}
+
+/// Why a step was not begun.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The operation was written by another version of holdfast, which this one does not understand.
+    #[error("this version of holdfast does not understand the recorded operation: {0}")]
+    NotUnderstood(String),
+}
+
+struct Erased<K>(std::marker::PhantomData<K>);
+
+impl<K: Kind> Erased<K> {
+    /// The spec as its type. The registry hands every kind its own specs only; another one's would be compared as saying nothing.
+    fn with<R>(spec: &AnySpec, otherwise: R, then: impl FnOnce(&K::Spec) -> R) -> R {
+        match spec.downcast_ref::<K::Spec>() {
+            Some(spec) => then(spec),
+            None => {
+                debug_assert!(false, "{} was given another kind's spec", K::PATH);
+                otherwise
+            }
+        }
+    }
+
+    fn op(op: &Value) -> Result<K::Op, StartError> {
+        serde_json::from_value(op.clone()).map_err(|error| StartError::NotUnderstood(error.to_string()))
+    }
+
+    fn unseen() -> Unreadable {
+        match Fact::<()>::default() {
+            Fact::Unknown(why) => why,
+            _ => Unreadable { call: String::new(), why: super::Why::NotAsked, message: String::new() },
+        }
+    }
+}
+
+impl<K: Kind> AnyKind for Erased<K> {
+    fn path(&self) -> &'static str {
+        K::PATH
+    }
+
+    fn title(&self) -> &'static str {
+        K::TITLE
+    }
+
+    fn shape(&self) -> Multiplicity {
+        K::SHAPE
+    }
+
+    fn calls(&self) -> &'static [&'static Call] {
+        K::CALLS
+    }
+
+    fn fields(&self) -> Vec<FieldDoc> {
+        let doc = |field: &super::Field<K>| FieldDoc {
+            path: field.path,
+            rule: field.rule.words(),
+            keyed: field.shape == Shape::Keyed,
+            controls: field.controls,
+        };
+        K::FIELDS.iter().map(doc).collect()
+    }
+
+    fn schema(&self) -> Value {
+        // Inlined: every resource's schema stands for itself, and the API server wants no references.
+        let mut settings = schemars::generate::SchemaSettings::draft2020_12();
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+        settings.into_generator().into_root_schema_for::<K::Spec>().to_value()
+    }
+
+    fn spec(&self, value: Value) -> Result<AnySpec, String> {
+        serde_json::from_value::<K::Spec>(value).map(|spec| Arc::new(spec) as AnySpec).map_err(|error| error.to_string())
+    }
+
+    fn wish(&self, spec: AnySpec, scope: &Scope) -> Wish {
+        let (name, id, want) = Self::with(&spec, Default::default(), |spec| {
+            let declared = K::FIELDS.iter().filter(|field| (field.wish)(spec).is_some()).map(|field| field.path);
+            (K::name(spec), K::id(spec, scope), FactSet::new(declared))
+        });
+        Wish { name, id, spec, want }
+    }
+
+    fn value(&self, spec: &AnySpec) -> Value {
+        Self::with(spec, Value::Null, |spec| serde_json::to_value(spec).unwrap_or(Value::Null))
+    }
+
+    fn problems(&self, spec: &AnySpec, scope: &Scope) -> Vec<SpecProblem> {
+        Self::with(spec, Vec::new(), |spec| K::problems(spec, scope))
+    }
+
+    fn selector(&self, spec: &AnySpec) -> Option<Selector> {
+        Self::with(spec, None, |spec| K::selector(spec).cloned())
+    }
+
+    fn list<'a>(&self, reads: &'a Reads, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>> {
+        K::list(reads, tags).boxed()
+    }
+
+    fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution> {
+        Self::with(&wish.spec, Vec::new(), |spec| K::contributes(spec, &wish.id, scope))
+    }
+
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key> {
+        Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope))
+    }
+
+    fn creates(&self, wish: &Wish) -> bool {
+        Self::with(&wish.spec, false, K::creates)
+    }
+
+    fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen> {
+        async move {
+            match wish.spec.downcast_ref::<K::Spec>() {
+                Some(spec) => Arc::new(K::observe(reads, &Target { scope, id: &wish.id, spec }, want).await) as AnySeen,
+                None => Arc::new(K::Seen::default()) as AnySeen,
+            }
+        }
+        .boxed()
+    }
+
+    fn presence(&self, seen: &AnySeen) -> Fact<()> {
+        seen.downcast_ref::<K::Seen>().map_or_else(Fact::default, K::presence)
+    }
+
+    fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared> {
+        let Some(seen) = seen.downcast_ref::<K::Seen>() else { return Vec::new() };
+        Self::with(&wish.spec, Vec::new(), |spec| {
+            let mut compared = Vec::new();
+            for field in K::FIELDS {
+                let Some(declared) = (field.wish)(spec) else { continue };
+                let found = (field.fact)(seen);
+                match (field.shape, declared) {
+                    (Shape::Keyed, Value::Object(entries)) => {
+                        for (key, declared) in entries {
+                            let found = found.clone().and_then(|found| match found.get(&key) {
+                                None | Some(Value::Null) => Fact::Absent,
+                                Some(value) => Fact::Present(value.clone()),
+                            });
+                            compared.push(one(field, format!("{}.{key}", field.path), declared, found));
+                        }
+                    }
+                    (_, declared) => compared.push(one(field, field.path.to_owned(), declared, found)),
+                }
+            }
+            compared
+        })
+    }
+
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &BTreeSet<String>) -> Steps<Value> {
+        let Some(seen) = seen.downcast_ref::<K::Seen>() else { return Steps::default() };
+        Self::with(&wish.spec, Steps::default(), |spec| {
+            let steps = K::steps(&Planning { scope, id: &wish.id, spec, seen, drifts, peers });
+            let value = |step: Step<K::Op>| Step {
+                // An operation is plain data; what cannot be written down is not understood when it is to be started.
+                op: serde_json::to_value(&step.op).unwrap_or(Value::Null),
+                title: step.title,
+                impact: step.impact,
+                takes: step.takes,
+                back: step.back,
+                deadline: step.deadline,
+                fields: step.fields,
+                after: step.after,
+                consented: step.consented,
+            };
+            Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
+        })
+    }
+
+    fn check(&self, op: &Value, seen: &AnySeen) -> Progress {
+        match (Self::op(op), seen.downcast_ref::<K::Seen>()) {
+            (Ok(op), Some(seen)) => K::check(&op, seen),
+            (Err(error), _) => Progress::Failed(error.to_string()),
+            (_, None) => Progress::Unknown(Self::unseen()),
+        }
+    }
+
+    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>> {
+        async move { Ok(K::start(writes, &Self::op(op)?).await?) }.boxed()
+    }
+
+    fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value> {
+        let op = K::undo(&Self::op(op).ok()?, was.downcast_ref::<K::Seen>()?)?;
+        serde_json::to_value(op).ok()
+    }
+}
+
+fn one<K: Kind>(field: &super::Field<K>, path: String, declared: Value, found: Fact<Value>) -> Compared {
+    let satisfied = match &found {
+        Fact::Present(found) => field.rule.satisfied(found, &declared),
+        // A declared null asks for absence.
+        Fact::Absent => declared.is_null(),
+        Fact::Unknown(_) => false,
+    };
+    let null = Value::Null;
+    let impact = (field.impact)(found.present().unwrap_or(&null), &declared);
+    Compared { field: path, declared, found, satisfied, impact }
+}
+
+/// The kinds, a line each, in the order in which they are planned and shown.
+pub fn registry() -> &'static [&'static dyn AnyKind] {
+    static KINDS: &[&dyn AnyKind] = &[
+        // One line a kind: `&kind::<super::s3::Account>(),`
+    ];
+    KINDS
+}
+
+#[allow(dead_code)] // until the first kind stands above
+const fn kind<K: Kind>() -> Erased<K> {
+    Erased(std::marker::PhantomData)
+}

@@ -1,0 +1,116 @@
+//! What was observed, with its three values: absent, present, unknown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::aws::{CallError, Class};
+
+/// One observed fact. What could not be read is never taken for absent (contract 2).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact<T> {
+    /// AWS answered, and there is none.
+    Absent,
+    Present(T),
+    /// Nobody knows: not asked, refused, throttled, or an answer that makes no sense.
+    Unknown(Unreadable),
+}
+
+/// Why a fact is not known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unreadable {
+    /// The request that would have told: `s3:GetBucketPolicy`.
+    pub call: String,
+    pub why: Why,
+    /// What AWS said, cleaned.
+    pub message: String,
+}
+
+/// The ways in which reading can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Why {
+    /// The fact was not asked for in this pass.
+    NotAsked,
+    /// Access was denied: the message names the permission that is missing.
+    Denied,
+    /// AWS kept throttling until the time for it was over.
+    Throttled,
+    /// Anything else: no connection, a server's fault, an answer that cannot be understood.
+    Failed,
+}
+
+impl<T> Default for Fact<T> {
+    fn default() -> Fact<T> {
+        Fact::Unknown(Unreadable { call: String::new(), why: Why::NotAsked, message: "not asked for".to_owned() })
+    }
+}
+
+impl<T> Fact<T> {
+    /// A fact out of an answer; `absent` says which refusals mean that there is none.
+    pub fn read(answer: Result<Option<T>, CallError>, absent: impl FnOnce(&CallError) -> bool) -> Fact<T> {
+        match answer {
+            Ok(Some(value)) => Fact::Present(value),
+            Ok(None) => Fact::Absent,
+            Err(error) if absent(&error) => Fact::Absent,
+            Err(error) => Fact::Unknown(Unreadable::from(&error)),
+        }
+    }
+
+    /// What an answer's optional member says: a member that is left out is absent.
+    pub fn given(value: Option<T>) -> Fact<T> {
+        value.map_or(Fact::Absent, Fact::Present)
+    }
+
+    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Fact<U> {
+        match self {
+            Fact::Absent => Fact::Absent,
+            Fact::Present(value) => Fact::Present(map(value)),
+            Fact::Unknown(why) => Fact::Unknown(why),
+        }
+    }
+
+    pub fn and_then<U>(self, map: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
+        match self {
+            Fact::Absent => Fact::Absent,
+            Fact::Present(value) => map(value),
+            Fact::Unknown(why) => Fact::Unknown(why),
+        }
+    }
+
+    pub fn as_ref(&self) -> Fact<&T> {
+        match self {
+            Fact::Absent => Fact::Absent,
+            Fact::Present(value) => Fact::Present(value),
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+        }
+    }
+
+    /// The value, where it is known to be there.
+    pub fn present(&self) -> Option<&T> {
+        match self {
+            Fact::Present(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub fn unknown(&self) -> Option<&Unreadable> {
+        match self {
+            Fact::Unknown(why) => Some(why),
+            _ => None,
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Fact::Absent)
+    }
+}
+
+impl From<&CallError> for Unreadable {
+    fn from(error: &CallError) -> Unreadable {
+        let why = match error.class {
+            Class::Denied | Class::Credentials => Why::Denied,
+            Class::Throttled => Why::Throttled,
+            _ => Why::Failed,
+        };
+        Unreadable { call: error.call.to_string(), why, message: error.message.clone() }
+    }
+}

@@ -1,0 +1,244 @@
+//! What a kind of AWS resource declares, once. Schema, validation, plan, journal, `explain` and everything to come are
+//! derived from it; none of those names a kind.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Drift, Fact, Field, Progress, Steps};
+use crate::aws::{Call, CallError, Reads, Writes};
+
+/// A kind of resource: one file or folder below `kinds/`, one line in [`super::registry`].
+pub trait Kind: Sized + Send + Sync + 'static {
+    /// Where it stands in the manifest's spec, and the first half of its journal key: `s3.buckets`.
+    const PATH: &'static str;
+    /// What a person calls one: `S3 bucket`.
+    const TITLE: &'static str;
+    /// How many the manifest can hold.
+    const SHAPE: Multiplicity;
+    /// Everything that can be declared and compared.
+    const FIELDS: &'static [Field<Self>];
+    /// Every request that it sends, for `iam-policy` and for the tests.
+    const CALLS: &'static [&'static Call];
+
+    /// What the manifest says of one. All of it optional but names; no defaults (contract 15).
+    type Spec: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
+    /// What was observed of one, fact by fact; the default knows nothing.
+    type Seen: Default + Send + Sync + 'static;
+    /// What a step does, as data.
+    type Op: Serialize + DeserializeOwned + Send + Sync + 'static;
+
+    /// The logical name: `name` in the manifest (for a single one, the last word of its path).
+    fn name(spec: &Self::Spec) -> String;
+
+    /// The real thing that it speaks for: a bucket's name, an instance's identifier. Selected and derived entries are given theirs.
+    fn id(spec: &Self::Spec, scope: &Scope) -> String;
+
+    /// What is wrong with a wish that its schema cannot say. Pure.
+    fn problems(spec: &Self::Spec, scope: &Scope) -> Vec<SpecProblem> {
+        let _ = (spec, scope);
+        Vec::new()
+    }
+
+    /// The selector of an entry that speaks for many things.
+    fn selector(spec: &Self::Spec) -> Option<&Selector> {
+        let _ = spec;
+        None
+    }
+
+    /// The real things that selectors choose from; tags only where `tags` asks for them.
+    fn list(reads: &Reads, tags: bool) -> impl Future<Output = Result<Vec<Candidate>, CallError>> + Send {
+        let _ = (reads, tags);
+        async { Ok(Vec::new()) }
+    }
+
+    /// What this wish asks of things that others speak for too (statements of a bucket's policy): composed before compared,
+    /// written once (contract 13).
+    fn contributes(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Contribution> {
+        let _ = (spec, id, scope);
+        Vec::new()
+    }
+
+    /// What must be in sync before this one is touched, where the manifest speaks of it.
+    fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Key> {
+        let _ = (spec, id, scope);
+        Vec::new()
+    }
+
+    /// Reads what `want` asks for and no more. Never fails: what cannot be read is unknown.
+    fn observe(reads: &Reads, target: &Target<'_, Self>, want: &FactSet) -> impl Future<Output = Self::Seen> + Send;
+
+    /// Whether the thing is there at all.
+    fn presence(seen: &Self::Seen) -> Fact<()>;
+
+    /// Whether one that is absent is to be made.
+    fn creates(spec: &Self::Spec) -> bool {
+        let _ = spec;
+        false
+    }
+
+    /// The steps that repair `planning.drifts`, and what stands in their way. Pure: no clock, no chance, no I/O. They are made from the drifts and
+    /// what was seen, never from the spec alone: an excepted or undeclared field keeps what it has.
+    fn steps(planning: &Planning<'_, Self>) -> Steps<Self::Op>;
+
+    /// How far `op` is, judged from what was seen.
+    fn check(op: &Self::Op, seen: &Self::Seen) -> Progress;
+
+    /// Begins `op`. Sends one changing request (rarely two that belong together), never waits, and may be sent twice.
+    fn start(writes: &Writes, op: &Self::Op) -> impl Future<Output = Result<(), CallError>> + Send;
+
+    /// What takes `op` back, given what was seen before it; `None` where nothing is to be taken back. Never weakens: what was
+    /// hardened stays so.
+    fn undo(op: &Self::Op, was: &Self::Seen) -> Option<Self::Op> {
+        let _ = (op, was);
+        None
+    }
+}
+
+/// How many of a kind the manifest can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Multiplicity {
+    /// One object at its path.
+    One,
+    /// A list keyed by `name`.
+    Many,
+    /// None: it is composed of what other kinds contribute, and stands in no manifest.
+    Composed,
+}
+
+/// The account, region and object that wishes are read in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The object's `metadata.name`.
+    pub object: String,
+    /// Twelve digits.
+    pub account: String,
+    pub region: String,
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+}
+
+/// A real thing: `s3.buckets/huntaze-assets`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Key {
+    pub kind: String,
+    pub id: String,
+}
+
+impl Key {
+    pub fn new(kind: &str, id: impl Into<String>) -> Key {
+        Key { kind: kind.to_owned(), id: id.into() }
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.kind, self.id)
+    }
+}
+
+/// A resource as the manifest wants it.
+pub struct Target<'a, K: Kind> {
+    pub scope: &'a Scope,
+    pub id: &'a str,
+    pub spec: &'a K::Spec,
+}
+
+/// What a kind plans from.
+pub struct Planning<'a, K: Kind> {
+    pub scope: &'a Scope,
+    pub id: &'a str,
+    pub spec: &'a K::Spec,
+    pub seen: &'a K::Seen,
+    /// What differs, is readable and is not excepted. Never empty.
+    pub drifts: &'a [Drift],
+    /// The ids of this kind that the same manifest speaks for.
+    pub peers: &'a BTreeSet<String>,
+}
+
+impl<K: Kind> Planning<'_, K> {
+    /// The drift of a field, by its exact path.
+    pub fn drift(&self, field: &str) -> Option<&Drift> {
+        self.drifts.iter().find(|drift| drift.field == field)
+    }
+
+    /// The drifts below a path: `parameters` gives `parameters.rds.force_ssl` and its like.
+    pub fn below(&self, path: &str) -> Vec<&Drift> {
+        self.drifts
+            .iter()
+            .filter(|drift| drift.field == path || drift.field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+            .collect()
+    }
+}
+
+/// Which fields are asked for. A kind reads what these need, and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FactSet(BTreeSet<&'static str>);
+
+impl FactSet {
+    pub fn new(fields: impl IntoIterator<Item = &'static str>) -> FactSet {
+        FactSet(fields.into_iter().collect())
+    }
+
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains(field)
+    }
+
+    /// Whether any field below `path` (or `path` itself) is asked for.
+    pub fn any_below(&self, path: &str) -> bool {
+        self.0.iter().any(|field| *field == path || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Something that is wrong with a wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpecProblem {
+    /// The field below the resource.
+    pub path: String,
+    pub message: String,
+    pub expected: String,
+}
+
+/// `match: {names: ["huntaze-*"], except: [...], tags: {...}}`: a rule that covers things created later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Selector {
+    /// Patterns of names; `*` stands for any characters, `?` for one. A thing is chosen when one of them matches.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 255)))]
+    pub names: Vec<String>,
+    /// Patterns of names that are not chosen, whatever `names` says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
+    pub except: Vec<String>,
+    /// Tags that a thing must carry, with these values, to be chosen.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    pub tags: std::collections::BTreeMap<String, String>,
+}
+
+/// A real thing that a selector may choose.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub id: String,
+    /// Unknown where reading them was refused: a selector by tags then blocks the thing.
+    pub tags: Fact<std::collections::BTreeMap<String, String>>,
+}
+
+/// A part of a composed thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contribution {
+    /// The composed thing.
+    pub to: Key,
+    /// Its spec, to be merged: lists are joined, other members must agree.
+    pub value: Value,
+    /// The field of the contributing resource that asks for it: `denyInsecureTransport`.
+    pub field: &'static str,
+}

@@ -1,0 +1,13 @@
+//! The kinds of AWS resources: one file or folder each, one line each in [`registry`].
+
+mod erased;
+mod fact;
+mod field;
+mod kind;
+mod step;
+
+pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
+pub use fact::{Fact, Unreadable, Why};
+pub use field::{Control, Field, Rule, Shape};
+pub use kind::{Candidate, Contribution, FactSet, Key, Kind, Multiplicity, Planning, Scope, Selector, SpecProblem, Target};
+pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps};

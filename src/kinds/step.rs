@@ -1,0 +1,185 @@
+//! What a kind plans: steps, and what stands in their way.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a change does to those who use the thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Impact {
+    /// Nobody notices.
+    Online,
+    /// Somebody may: a reboot, a failover, clients cut off.
+    Disruptive,
+    /// It cannot be taken back: data expires, a thing is deleted.
+    Irreversible,
+}
+
+/// One declared field that is not as declared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Drift {
+    /// The field's path below its resource; for a keyed field with its key (`parameters.rds.force_ssl`).
+    pub field: String,
+    /// What was found; `null` where there is none.
+    pub found: Value,
+    pub declared: Value,
+    pub impact: Impact,
+}
+
+/// One change of one thing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step<Op> {
+    /// A sentence in the imperative: "Turn on versioning of huntaze-assets".
+    pub title: String,
+    /// What is done, as data: it goes into the journal, the plan's JSON and its hash. No secret, ever: references only.
+    pub op: Op,
+    pub impact: Impact,
+    /// What it takes, and what people see of it: "a reboot, about a minute without connections". Empty: nothing.
+    pub takes: String,
+    /// How to go back by hand.
+    pub back: String,
+    /// After this long without being done it has failed.
+    pub deadline: Duration,
+    /// The drifts (their `field`) that it repairs.
+    pub fields: Vec<String>,
+    /// The steps of this resource, by their place in the list, that must be done before it.
+    pub after: Vec<usize>,
+    /// The manifest's own words consent to it (a migration approved, an expiry approved), so that policy need not be asked.
+    pub consented: bool,
+}
+
+impl<Op> Step<Op> {
+    /// An online step that repairs `fields` and may take five minutes.
+    pub fn online(title: impl Into<String>, op: Op, fields: impl IntoIterator<Item = impl Into<String>>) -> Step<Op> {
+        Step {
+            title: title.into(),
+            op,
+            impact: Impact::Online,
+            takes: String::new(),
+            back: String::new(),
+            deadline: Duration::from_secs(300),
+            fields: fields.into_iter().map(Into::into).collect(),
+            after: Vec::new(),
+            consented: false,
+        }
+    }
+
+    pub fn impact(mut self, impact: Impact, takes: impl Into<String>) -> Step<Op> {
+        self.impact = impact;
+        self.takes = takes.into();
+        self
+    }
+
+    pub fn back(mut self, back: impl Into<String>) -> Step<Op> {
+        self.back = back.into();
+        self
+    }
+
+    pub fn within(mut self, deadline: Duration) -> Step<Op> {
+        self.deadline = deadline;
+        self
+    }
+
+    pub fn after(mut self, steps: impl IntoIterator<Item = usize>) -> Step<Op> {
+        self.after.extend(steps);
+        self
+    }
+
+    pub fn consented(mut self, consented: bool) -> Step<Op> {
+        self.consented = consented;
+        self
+    }
+}
+
+/// What a kind answers to a list of drifts.
+#[derive(Clone, Debug)]
+pub struct Steps<Op> {
+    pub steps: Vec<Step<Op>>,
+    /// Drifts that cannot be repaired, each with its reason.
+    pub blocks: Vec<Block>,
+    /// What a person should know, though it blocks nothing: "the bucket is public now: its website will stop answering".
+    pub notes: Vec<String>,
+}
+
+impl<Op> Default for Steps<Op> {
+    fn default() -> Steps<Op> {
+        Steps { steps: Vec::new(), blocks: Vec::new(), notes: Vec::new() }
+    }
+}
+
+impl<Op> Steps<Op> {
+    /// Adds a step and answers with its place, for `after`.
+    pub fn push(&mut self, step: Step<Op>) -> usize {
+        self.steps.push(step);
+        self.steps.len() - 1
+    }
+
+    pub fn block(&mut self, reason: Reason, field: impl Into<String>, message: impl Into<String>, what_to_do: impl Into<String>) {
+        self.blocks.push(Block { reason, fields: vec![field.into()], message: message.into(), what_to_do: what_to_do.into() });
+    }
+}
+
+/// Something that is not done, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    pub reason: Reason,
+    /// The fields concerned; empty: the whole resource.
+    pub fields: Vec<String>,
+    pub message: String,
+    /// What a person does about it.
+    pub what_to_do: String,
+}
+
+/// The fixed list of reasons for which something is blocked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Reason {
+    /// A fact could not be read.
+    Unreadable,
+    /// The thing is not there, and the manifest does not ask for it to be made.
+    Missing,
+    /// It cannot be changed in place.
+    NeedsMigration,
+    /// The step is disruptive or irreversible and nobody has consented.
+    NeedsConsent,
+    /// `policy.disruptive: Deny`.
+    DeniedByPolicy,
+    /// Disruptive, consented, but its change window is not open.
+    OutsideChangeWindow,
+    /// More resources would change than `policy.maxChanges` allows.
+    TooManyChanges,
+    /// Two wishes disagree about it.
+    Conflict,
+    /// An organisation or an administrator account decides it.
+    ManagedAbove,
+    /// The engine, class or region cannot do it.
+    NotSupported,
+    /// Something that it stands on is blocked or failed.
+    WaitsForOther,
+    /// `policy.mode: Observe`.
+    ObserveOnly,
+    /// The wish itself is wrong.
+    InvalidWish,
+    /// A state that was not expected: holdfast does not touch what it does not understand.
+    UnexpectedState,
+}
+
+/// How far a step is, judged from what was observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It has not begun, or must be begun again.
+    Pending,
+    /// It is under way; the words say what is waited for.
+    Running(String),
+    Done,
+    /// It cannot succeed any more (create-failed): the words say why.
+    Failed(String),
+    /// The facts that would tell could not be read.
+    Unknown(Unreadable),
+}
+
+use super::Unreadable;
