@@ -2,7 +2,10 @@
 
 pub mod aws;
 pub mod clock;
+pub mod desired;
 pub mod execute;
 pub mod kinds;
+pub mod manifest;
+pub mod plan;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -1,4 +1,13 @@
 //! Carrying a plan out: the executor and its journal.
 
-/// placeholder, replaced below
-pub struct Journal {}
+mod interrupt;
+mod journal;
+mod outcome;
+pub mod record;
+mod run;
+mod work;
+
+pub use interrupt::Interrupt;
+pub use journal::{Given, Journal, JournalError, Opened, Past};
+pub use outcome::{End, Outcomes, ResourceOutcome};
+pub use run::{Execution, Said, Stopped};

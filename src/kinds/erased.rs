@@ -53,6 +53,7 @@ pub trait AnyKind: Send + Sync {
     fn path(&self) -> &'static str;
     fn title(&self) -> &'static str;
     fn shape(&self) -> Multiplicity;
+    fn identity(&self) -> &'static [&'static str];
     fn calls(&self) -> &'static [&'static Call];
     fn fields(&self) -> Vec<FieldDoc>;
     fn schema(&self) -> Value;
@@ -124,6 +125,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn shape(&self) -> Multiplicity {
         K::SHAPE
+    }
+
+    fn identity(&self) -> &'static [&'static str] {
+        K::IDENTITY
     }
 
     fn calls(&self) -> &'static [&'static Call] {

@@ -25,6 +25,10 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Every request that it sends, for `iam-policy` and for the tests.
     const CALLS: &'static [&'static Call];
 
+    /// The members of a spec that only say which thing is meant. Entries of a kind with selectors that speak for the same thing are merged in all
+    /// other members.
+    const IDENTITY: &'static [&'static str] = &["name"];
+
     /// What the manifest says of one. All of it optional but names; no defaults (contract 15).
     type Spec: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What was observed of one, fact by fact; the default knows nothing.

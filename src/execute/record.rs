@@ -1,0 +1,138 @@
+//! What the journal remembers: intents before effects, outcomes after them.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::kinds::Key;
+
+/// The version of the records' form. A reader refuses what is newer, and reads what is older.
+pub const VERSION: u32 = 1;
+
+/// One record. Records are chained: each carries the digest of the one before it, so that a journal in which bytes were lost is known
+/// as damaged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    pub version: u32,
+    /// Counts from 1, without gaps.
+    pub number: u64,
+    /// SHA-256 of the record before it, in hexadecimal; empty for the first.
+    pub previous: String,
+    pub at: Timestamp,
+    /// The run that wrote it.
+    pub run: String,
+    /// The object it is about.
+    pub object: String,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    RunBegan {
+        plan: String,
+        holdfast: String,
+    },
+    /// A person consented to a plan; the digests of its steps let the next run carry it to its end.
+    Consented {
+        plan: String,
+        steps: Vec<String>,
+    },
+    /// Something is about to be changed. Written and flushed before the request is sent.
+    Intent {
+        resource: Key,
+        step: String,
+        op: Value,
+        /// It takes an earlier step back.
+        undo: bool,
+        attempt: u32,
+    },
+    /// What came of the intent with that number.
+    Outcome {
+        intent: u64,
+        outcome: Outcome,
+    },
+    /// AWS shows the step as done.
+    StepDone {
+        resource: Key,
+        step: String,
+        digest: String,
+        undo: bool,
+    },
+    ResourceEnded {
+        resource: Key,
+        end: String,
+        message: String,
+    },
+    RunEnded {
+        exit: u8,
+    },
+    /// A message must reach the topic, with this id.
+    NotificationDue {
+        id: String,
+        topic: String,
+        state: String,
+        subject: String,
+        body: String,
+    },
+    NotificationSent {
+        id: String,
+        state: String,
+    },
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    Acknowledged,
+    /// The service refused: surely not applied.
+    Refused {
+        code: String,
+        message: String,
+    },
+    /// No answer: it may have been applied or not.
+    Unknown {
+        code: String,
+        message: String,
+    },
+    /// It was interrupted before the request left.
+    NotSent,
+}
+
+impl Event {
+    /// A line for a person.
+    pub fn words(&self) -> String {
+        match self {
+            Event::RunBegan { plan, holdfast } => format!("run began (holdfast {holdfast}, plan {})", short(plan)),
+            Event::Consented { plan, .. } => format!("consent given to plan {}", short(plan)),
+            Event::Intent { resource, step, undo, attempt, .. } => {
+                let what = if *undo { "about to undo" } else { "about to" };
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                format!("{resource}: {what}: {step}{again}")
+            }
+            Event::Outcome { intent, outcome } => match outcome {
+                Outcome::Acknowledged => format!("#{intent}: AWS acknowledged it"),
+                Outcome::Refused { code, message } => format!("#{intent}: refused: {code}: {message}"),
+                Outcome::Unknown { code, message } => format!("#{intent}: no answer: {code}: {message}"),
+                Outcome::NotSent => format!("#{intent}: not sent"),
+            },
+            Event::StepDone { resource, step, undo, .. } => {
+                format!("{resource}: {}: {step}", if *undo { "undone" } else { "done" })
+            }
+            Event::ResourceEnded { resource, end, message } if message.is_empty() => format!("{resource}: {end}"),
+            Event::ResourceEnded { resource, end, message } => format!("{resource}: {end}: {message}"),
+            Event::RunEnded { exit } => format!("run ended with exit code {exit}"),
+            Event::NotificationDue { id, topic, subject, .. } => format!("message {id} for {topic}: {subject}"),
+            Event::NotificationSent { id, .. } => format!("message {id} was sent"),
+        }
+    }
+}
+
+/// The first digits of a hash, enough to tell it from others.
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}

@@ -1,0 +1,4 @@
+mod object;
+mod window;
+pub use object::*;
+pub use window::*;

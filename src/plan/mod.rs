@@ -1,0 +1,163 @@
+//! What would be done, as data: pure, deterministic, the same for the dry run and the apply (contract 1).
+
+mod hash;
+mod resource;
+mod settle;
+pub mod text;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::kinds::{Block, Drift, Impact, Key, Unreadable};
+
+pub use hash::step_digest;
+pub use resource::{Declared, Observed, Origin};
+pub use settle::{Consent, Judgement, plan, plan_one};
+
+/// The version of the plan's JSON form. A member is only ever added within a version.
+pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";
+
+/// Everything that a run would do to one object's account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// `holdfast.dev/plan/v1`.
+    pub schema_version: String,
+    /// The object's `metadata.name`.
+    pub object: String,
+    pub account: String,
+    pub region: String,
+    /// Consent is given to exactly this plan: SHA-256 over account, region, object, resources and steps with their arguments and impacts; 64
+    /// hexadecimal digits. Times, forecasts and counts are not in it.
+    pub hash: String,
+    pub summary: Summary,
+    /// In the order of the kinds, then of the manifest.
+    pub resources: Vec<ResourcePlan>,
+    /// What a person should know of the manifest itself: an exception that matches nothing, one that ran out.
+    pub warnings: Vec<String>,
+}
+
+/// Resources counted by how they stand; each is counted once, by the first that is true from the top.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    /// Something could not be read.
+    pub unreadable: usize,
+    /// Something is blocked, or waits for consent.
+    pub blocked: usize,
+    /// Something differs and would be repaired.
+    pub drifted: usize,
+    /// Nothing differs that is not excepted.
+    pub in_sync: usize,
+    /// Differences that an exception covers.
+    pub excepted: usize,
+}
+
+/// One resource: how it differs, and what would be done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResourcePlan {
+    #[serde(flatten)]
+    pub key: Key,
+    /// What a person calls the kind: `S3 bucket`.
+    pub title: String,
+    /// The entries of the manifest that speak for it.
+    pub origins: Vec<Origin>,
+    pub status: Status,
+    pub drifts: Vec<Drift>,
+    pub excepted: Vec<Excepted>,
+    /// Fields that could not be read; while there is one, nothing of the resource is changed.
+    pub unreadable: Vec<UnreadableField>,
+    pub steps: Vec<PlannedStep>,
+    /// What is not done, with the reason. A step that waits for consent has its own in `held`.
+    pub blocks: Vec<Block>,
+    pub notes: Vec<String>,
+    /// What must be in sync first.
+    pub needs: Vec<Key>,
+    /// How many declared fields were compared.
+    pub compared: usize,
+}
+
+/// How a resource stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    Unreadable,
+    Blocked,
+    Drifted,
+    InSync,
+}
+
+/// A difference that an exception covers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Excepted {
+    #[serde(flatten)]
+    pub drift: Drift,
+    /// RFC 3339.
+    pub until: String,
+    pub reason: String,
+}
+
+/// A declared field that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnreadableField {
+    pub field: String,
+    #[serde(flatten)]
+    pub why: Unreadable,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    pub title: String,
+    /// What is sent, as data. It holds references to secrets, never their bytes.
+    pub op: Value,
+    pub impact: Impact,
+    /// What it takes; empty: nothing.
+    pub takes: String,
+    /// How to go back by hand.
+    pub back: String,
+    /// Seconds after which it has failed.
+    pub deadline_seconds: u64,
+    pub fields: Vec<String>,
+    /// The steps of this resource, by place, that come before it.
+    pub after: Vec<usize>,
+    /// The manifest's own words consent to it.
+    pub consented: bool,
+    /// Why it is not done in this run; nothing: it is done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<Block>,
+}
+
+impl Plan {
+    /// The resource of that key.
+    pub fn resource(&self, key: &Key) -> Option<&ResourcePlan> {
+        self.resources.iter().find(|resource| resource.key == *key)
+    }
+
+    /// Whether a run would change anything.
+    pub fn changes(&self) -> bool {
+        self.resources.iter().any(ResourcePlan::changes)
+    }
+
+    /// Whether a difference is left that no exception covers.
+    pub fn in_sync(&self) -> bool {
+        self.resources.iter().all(|resource| resource.status == Status::InSync)
+    }
+}
+
+impl ResourcePlan {
+    /// Whether a run would change it.
+    pub fn changes(&self) -> bool {
+        self.steps.iter().any(|step| step.held.is_none())
+    }
+
+    /// Everything that stands in the way: the resource's own blocks and its held steps'.
+    pub fn all_blocks(&self) -> impl Iterator<Item = &Block> {
+        self.blocks.iter().chain(self.steps.iter().filter_map(|step| step.held.as_ref()))
+    }
+}

@@ -1,0 +1,210 @@
+//! One resource: what differs, and what its kind would do about it. Before policy and consent are asked.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, Reason, Scope, Wish};
+use crate::manifest::Exception;
+
+/// A resource as the manifest wants it, whichever entries say so.
+#[derive(Clone)]
+pub struct Declared {
+    pub kind: &'static dyn AnyKind,
+    pub wish: Wish,
+    pub origins: Vec<Origin>,
+    /// What is wrong with the wish itself: two entries disagree, a selector's tags could not be read.
+    pub blocks: Vec<Block>,
+    pub needs: Vec<Key>,
+}
+
+impl Declared {
+    pub fn key(&self) -> Key {
+        Key::new(self.kind.path(), self.wish.id.clone())
+    }
+}
+
+/// An entry of the manifest that speaks for a resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The entry's kind and logical name: `s3.buckets/assets`.
+    pub entry: String,
+    /// The field of the entry that asks for it, where the resource is composed of several wishes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// What was observed of a resource; nothing where it was not asked for (its wish is blocked).
+pub type Observed = Option<AnySeen>;
+
+/// Which exceptions were of use, by their place in the manifest.
+pub(super) struct Exceptions<'a> {
+    pub(super) all: &'a [Exception],
+    pub(super) matched: BTreeSet<usize>,
+    pub(super) at: Timestamp,
+}
+
+impl Exceptions<'_> {
+    /// The exception in force that covers `field`, if there is one. One that ran out is noted as matching, and covers nothing.
+    fn covering(&mut self, declared: &Declared, key: &Key, field: &str) -> Option<Excepting> {
+        let mut covering = None;
+        for (place, exception) in self.all.iter().enumerate() {
+            let direct = (exception.resource == key.to_string()
+                || declared.origins.iter().any(|origin| origin.field.is_none() && origin.entry == exception.resource))
+                && covers(&exception.field, field);
+            let through = declared.origins.iter().any(|origin| {
+                origin.entry == exception.resource && origin.field.as_deref().is_some_and(|asked| covers(&exception.field, asked))
+            });
+            if direct || through {
+                self.matched.insert(place);
+                if self.at < exception.until.at() {
+                    covering = Some(Excepting { until: exception.until.to_string(), reason: exception.reason.clone() });
+                }
+            }
+        }
+        covering
+    }
+}
+
+struct Excepting {
+    until: String,
+    reason: String,
+}
+
+/// Whether an exception for `path` covers `field`: the same, or a part of it.
+fn covers(path: &str, field: &str) -> bool {
+    field == path || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Plans one resource without policy: what its kind would do, and what stands in the way by nature.
+pub(super) fn planned(
+    scope: &Scope,
+    declared: &Declared,
+    observed: &Observed,
+    peers: &BTreeSet<String>,
+    exceptions: &mut Exceptions<'_>,
+) -> ResourcePlan {
+    let key = declared.key();
+    let mut plan = ResourcePlan {
+        title: declared.kind.title().to_owned(),
+        origins: declared.origins.clone(),
+        status: Status::InSync,
+        drifts: Vec::new(),
+        excepted: Vec::new(),
+        unreadable: Vec::new(),
+        steps: Vec::new(),
+        blocks: declared.blocks.clone(),
+        notes: Vec::new(),
+        needs: declared.needs.clone(),
+        compared: 0,
+        key,
+    };
+    let Some(seen) = observed.as_ref().filter(|_| plan.blocks.is_empty()) else {
+        if plan.blocks.is_empty() {
+            plan.blocks.push(Block {
+                reason: Reason::Unreadable,
+                fields: Vec::new(),
+                message: "it was not looked at".to_owned(),
+                what_to_do: "run again".to_owned(),
+            });
+        }
+        plan.status = Status::Blocked;
+        return plan;
+    };
+    match declared.kind.presence(seen) {
+        Fact::Unknown(why) => {
+            plan.unreadable.push(UnreadableField { field: String::new(), why });
+        }
+        Fact::Absent if !declared.kind.creates(&declared.wish) => {
+            plan.blocks.push(Block {
+                reason: Reason::Missing,
+                fields: Vec::new(),
+                message: format!("there is no {} {} in account {}, region {}", plan.title, plan.key.id, scope.account, scope.region),
+                what_to_do: "make it, correct its name, or take the entry out of the manifest".to_owned(),
+            });
+            plan.status = Status::Blocked;
+            return plan;
+        }
+        _ => compare(declared, seen, exceptions, &mut plan),
+    }
+    if !plan.unreadable.is_empty() {
+        plan.status = Status::Unreadable;
+        return plan;
+    }
+    if !plan.drifts.is_empty() {
+        steps(scope, declared, seen, peers, &mut plan);
+    }
+    plan.status = match () {
+        () if !plan.blocks.is_empty() => Status::Blocked,
+        () if !plan.drifts.is_empty() => Status::Drifted,
+        () => Status::InSync,
+    };
+    plan
+}
+
+fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>, plan: &mut ResourcePlan) {
+    for field in declared.kind.compare(&declared.wish, seen) {
+        plan.compared += 1;
+        let found = match field.found {
+            Fact::Unknown(why) => {
+                plan.unreadable.push(UnreadableField { field: field.field, why });
+                continue;
+            }
+            Fact::Absent => serde_json::Value::Null,
+            Fact::Present(found) => found,
+        };
+        if field.satisfied {
+            continue;
+        }
+        let drift = Drift { field: field.field, found, declared: field.declared, impact: field.impact };
+        match exceptions.covering(declared, &plan.key, &drift.field) {
+            Some(by) => plan.excepted.push(Excepted { drift, until: by.until, reason: by.reason }),
+            None => plan.drifts.push(drift),
+        }
+    }
+}
+
+fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &BTreeSet<String>, plan: &mut ResourcePlan) {
+    let steps = declared.kind.steps(scope, &declared.wish, seen, &plan.drifts, peers);
+    plan.blocks.extend(steps.blocks);
+    plan.notes.extend(steps.notes);
+    plan.steps = steps
+        .steps
+        .into_iter()
+        .map(|step| PlannedStep {
+            title: step.title,
+            op: step.op,
+            impact: step.impact,
+            takes: step.takes,
+            back: step.back,
+            deadline_seconds: step.deadline.as_secs(),
+            fields: step.fields,
+            after: step.after,
+            consented: step.consented,
+            held: None,
+        })
+        .collect();
+    // A difference that nobody repairs and nobody blocks must not pass for repaired.
+    let known: BTreeSet<&str> = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.fields)
+        .chain(plan.blocks.iter().flat_map(|block| &block.fields))
+        .map(String::as_str)
+        .collect();
+    let whole = plan.blocks.iter().any(|block| block.fields.is_empty());
+    let lost: Vec<String> =
+        plan.drifts.iter().map(|drift| drift.field.clone()).filter(|field| !whole && !known.contains(field.as_str())).collect();
+    if !lost.is_empty() {
+        plan.blocks.push(Block {
+            reason: Reason::UnexpectedState,
+            message: format!("holdfast knows no step that repairs {}", lost.join(", ")),
+            fields: lost,
+            what_to_do: "repair it by hand, and report this as a bug".to_owned(),
+        });
+    }
+}

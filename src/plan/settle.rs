@@ -1,0 +1,222 @@
+//! The whole plan: every resource, then what policy, change windows and consent say of its steps.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use jiff::Timestamp;
+
+use super::resource::{Exceptions, planned};
+use super::{Declared, Observed, Plan, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash};
+use crate::kinds::{Block, Impact, Key, Reason, Scope};
+use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
+
+/// What was consented to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The hash of a plan (`--approve`): it counts for exactly that plan.
+    pub hash: Option<String>,
+    /// Digests of steps ([`super::step_digest`]) of a plan that was consented to earlier and not carried to its end.
+    pub steps: BTreeSet<String>,
+}
+
+/// What a plan is judged by, besides the facts.
+#[derive(Clone, Copy)]
+pub struct Judgement<'a> {
+    pub scope: &'a Scope,
+    pub policy: &'a Policy,
+    /// The policy's change windows, read.
+    pub windows: &'a Windows,
+    pub exceptions: &'a [Exception],
+    pub consent: &'a Consent,
+    /// The time of the pass: for exceptions and change windows. No part of the hash.
+    pub at: Timestamp,
+}
+
+/// Plans everything. Pure.
+pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Plan {
+    let scope = judgement.scope;
+    let mut peers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (declared, _) in resources {
+        peers.entry(declared.kind.path()).or_default().insert(declared.wish.id.clone());
+    }
+    let nobody = BTreeSet::new();
+    let mut exceptions = Exceptions { all: judgement.exceptions, matched: BTreeSet::new(), at: judgement.at };
+    let mut planned: Vec<ResourcePlan> = resources
+        .iter()
+        .map(|(declared, observed)| {
+            let peers = peers.get(declared.kind.path()).unwrap_or(&nobody);
+            planned(scope, declared, observed, peers, &mut exceptions)
+        })
+        .collect();
+    let matched = exceptions.matched;
+    let hash = hash::plan_hash(scope, &planned);
+    let approved = judgement.consent.hash.as_deref() == Some(hash.as_str());
+    for resource in &mut planned {
+        hold(judgement, approved, resource);
+    }
+    hold_too_many(judgement, approved, &mut planned);
+    hold_needy(&mut planned);
+    for resource in &mut planned {
+        // What waits for nothing but its window or a consent is blocked as a person sees it.
+        if resource.status == Status::Drifted && resource.steps.iter().any(|step| step.held.is_some()) {
+            resource.status = Status::Blocked;
+        }
+    }
+    Plan {
+        schema_version: SCHEMA_VERSION.to_owned(),
+        object: scope.object.clone(),
+        account: scope.account.clone(),
+        region: scope.region.clone(),
+        hash,
+        summary: summary(&planned),
+        warnings: warnings(judgement, &matched),
+        resources: planned,
+    }
+}
+
+/// Plans one resource again, while a plan is carried out: the same judgement, without the bounds that hold for a whole plan.
+pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Observed, peers: &BTreeSet<String>) -> ResourcePlan {
+    let mut exceptions = Exceptions { all: judgement.exceptions, matched: BTreeSet::new(), at: judgement.at };
+    let mut resource = planned(judgement.scope, declared, observed, peers, &mut exceptions);
+    let approved = judgement.consent.hash.as_deref() == Some(hash::plan_hash(judgement.scope, std::slice::from_ref(&resource)).as_str());
+    hold(judgement, approved, &mut resource);
+    resource
+}
+
+/// Holds the steps of one resource that policy does not let through.
+fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) {
+    let policy = judgement.policy;
+    for place in 0..resource.steps.len() {
+        let Some(step) = resource.steps.get(place) else { continue };
+        let by_digest = || {
+            let digest = hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact);
+            judgement.consent.steps.contains(&digest)
+        };
+        let waits = step.after.iter().any(|before| resource.steps.get(*before).is_some_and(|before| before.held.is_some()));
+        let held = if policy.mode == Mode::Observe {
+            Some((
+                Reason::ObserveOnly,
+                "the manifest says policy.mode: Observe".to_owned(),
+                "set policy.mode: Enforce to have it repaired".to_owned(),
+            ))
+        } else if waits {
+            Some((Reason::WaitsForOther, "an earlier step of it is held".to_owned(), "consent to that one".to_owned()))
+        } else if step.impact == Impact::Online {
+            None
+        } else if step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Deny && !step.consented {
+            Some((
+                Reason::DeniedByPolicy,
+                "it is disruptive, and the manifest says policy.disruptive: Deny".to_owned(),
+                "set policy.disruptive to Approve or Allow".to_owned(),
+            ))
+        } else if !(step.consented
+            || approved
+            || by_digest()
+            || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow))
+        {
+            let how = if step.impact == Impact::Irreversible { "it cannot be taken back" } else { "it is disruptive" };
+            Some((
+                Reason::NeedsConsent,
+                format!("{how}, and nobody has consented to it"),
+                "read the plan, then run again with --approve and its hash".to_owned(),
+            ))
+        } else {
+            outside_window(judgement)
+        };
+        if let (Some((reason, message, what_to_do)), Some(step)) = (held, resource.steps.get_mut(place)) {
+            step.held = Some(Block { reason, fields: step.fields.clone(), message, what_to_do });
+        }
+    }
+}
+
+fn outside_window(judgement: &Judgement<'_>) -> Option<(Reason, String, String)> {
+    let when = match judgement.windows.opening(judgement.at) {
+        Opening::Open { .. } => return None,
+        Opening::Closed { opens: Some(opens) } => format!("the next change window opens at {opens}"),
+        Opening::Closed { opens: None } => "no change window opens again".to_owned(),
+    };
+    Some((Reason::OutsideChangeWindow, format!("it is not online, and {when}"), "run again then".to_owned()))
+}
+
+/// Holds everything where more resources would change than the manifest allows in one pass.
+fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [ResourcePlan]) {
+    let changing = resources.iter().filter(|resource| resource.changes()).count();
+    let most = judgement.policy.max_changes;
+    if changing <= most as usize {
+        return;
+    }
+    let consented = |resource: &ResourcePlan| {
+        resource
+            .steps
+            .iter()
+            .filter(|step| step.held.is_none())
+            .all(|step| judgement.consent.steps.contains(&hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact)))
+    };
+    if approved || resources.iter().all(consented) {
+        return;
+    }
+    for resource in resources {
+        for step in resource.steps.iter_mut().filter(|step| step.held.is_none()) {
+            step.held = Some(Block {
+                reason: Reason::TooManyChanges,
+                fields: step.fields.clone(),
+                message: format!("{changing} resources would change, and policy.maxChanges is {most}"),
+                what_to_do: "read the plan, then run again with --approve and its hash, or raise policy.maxChanges".to_owned(),
+            });
+        }
+    }
+}
+
+/// Holds what stands on something that is blocked, down the line.
+fn hold_needy(resources: &mut [ResourcePlan]) {
+    let mut stuck: HashSet<Key> = resources
+        .iter()
+        .filter(|one| one.status != Status::InSync && one.all_blocks().next().is_some() || !one.unreadable.is_empty())
+        .map(|one| one.key.clone())
+        .collect();
+    loop {
+        let mut more = Vec::new();
+        for resource in resources.iter_mut().filter(|resource| resource.changes()) {
+            let Some(on) = resource.needs.iter().find(|need| stuck.contains(need)).map(Key::to_string) else { continue };
+            for step in resource.steps.iter_mut().filter(|step| step.held.is_none()) {
+                step.held = Some(Block {
+                    reason: Reason::WaitsForOther,
+                    fields: step.fields.clone(),
+                    message: format!("it stands on {on}, which is blocked"),
+                    what_to_do: format!("see {on}"),
+                });
+            }
+            more.push(resource.key.clone());
+        }
+        if more.is_empty() {
+            return;
+        }
+        stuck.extend(more);
+    }
+}
+
+fn summary(resources: &[ResourcePlan]) -> Summary {
+    let mut summary = Summary::default();
+    for resource in resources {
+        match resource.status {
+            Status::Unreadable => summary.unreadable += 1,
+            Status::Blocked => summary.blocked += 1,
+            Status::Drifted => summary.drifted += 1,
+            Status::InSync => summary.in_sync += 1,
+        }
+        summary.excepted += resource.excepted.len();
+    }
+    summary
+}
+
+fn warnings(judgement: &Judgement<'_>, matched: &BTreeSet<usize>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (place, exception) in judgement.exceptions.iter().enumerate() {
+        let what = format!("spec.exceptions[{place}] ({}, {})", exception.resource, exception.field);
+        if exception.until.at() <= judgement.at {
+            warnings.push(format!("{what} ran out ({}): its difference counts again; take it out of the manifest", exception.until));
+        } else if !matched.contains(&place) {
+            warnings.push(format!("{what} matches no difference: take it out of the manifest, or correct its resource or field"));
+        }
+    }
+    warnings
+}
