@@ -218,15 +218,16 @@ fn virtual_host(host: &str) -> Option<(String, String)> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let at = if name.ends_with(".localhost") {
         name.len() - ".localhost".len()
-    } else if name.ends_with(".amazonaws.com") {
+    } else if name.ends_with(".amazonaws.com") || name.ends_with(".amazonaws.com.cn") {
         // The last one: bucket names may hold dots.
         name.rfind(".s3.").or_else(|| name.rfind(".s3-"))?
     } else {
         return None;
     };
-    let (bucket, rest) = (host.get(..at)?, host.get(at + 1..)?);
+    let (before, rest) = (host.get(..at)?, host.get(at + 1..)?);
     // `s3.localhost` is the service itself.
-    (!bucket.is_empty() && bucket != "s3").then(|| (bucket.to_owned(), rest.to_owned()))
+    let bucket = if before == "s3" { "" } else { before.strip_suffix(".s3").unwrap_or(before) };
+    (!bucket.is_empty()).then(|| (bucket.to_owned(), rest.to_owned()))
 }
 
 #[cfg(test)]
@@ -254,6 +255,8 @@ mod tests {
             "https://logs.example.s3.us-east-1.amazonaws.com/a%20b?acl",
             "https://logs.example.s3.amazonaws.com/a%20b?acl",
             "http://logs.example.localhost:4566/a%20b?acl",
+            "http://logs.example.s3.localhost:4566/a%20b?acl",
+            "https://logs.example.s3.cn-north-1.amazonaws.com.cn/a%20b?acl",
             "http://localhost:4566/logs.example/a%20b?acl",
             "http://127.0.0.1:4566/logs.example/a%20b?acl",
             "http://s3.localhost:4566/logs.example/a%20b?acl",
