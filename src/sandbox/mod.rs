@@ -102,7 +102,8 @@ struct Held {
 enum Outcome {
     Answered(Response<Bytes>),
     Cut,
-    Ended,
+    /// The process is over: the client hears nothing more.
+    Silence,
 }
 
 impl Sandbox {
@@ -144,7 +145,7 @@ impl Sandbox {
 
     /// One request, from its number to its answer. After a call that "ended the process" nothing returns.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cut> {
-        if self.0.ended.borrow().is_some() {
+        if self.is_over() {
             return std::future::pending().await;
         }
         let number = self.0.calls.fetch_add(1, Ordering::SeqCst) + 1;
@@ -157,13 +158,7 @@ impl Sandbox {
         match self.act(number, &faults, request) {
             Outcome::Answered(response) => Ok(response),
             Outcome::Cut => Err(Cut),
-            Outcome::Ended => {
-                if self.0.options.kill {
-                    faults::kill_this_process();
-                }
-                self.0.ended.send_replace(Some(number));
-                std::future::pending().await
-            }
+            Outcome::Silence => std::future::pending().await,
         }
     }
 
@@ -204,11 +199,10 @@ impl Sandbox {
         let now = self.0.options.clock.now();
         let mut held = self.lock();
         held.settle(now);
-        let before = held.world.clone();
-        held.past.before_write(now, &before);
-        let result = change(&mut held.world);
-        held.settled = None;
-        result
+        let Held { world, past, settled, .. } = &mut *held;
+        past.before_write(now, world);
+        *settled = None;
+        change(world)
     }
 
     pub fn clock(&self) -> Clock {
@@ -229,6 +223,19 @@ impl Sandbox {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.0.ended.borrow().is_some()
+    }
+
+    /// Ends the process, as it was asked to be ended; called with the account locked.
+    fn end(&self, number: u64) -> Outcome {
+        if self.0.options.kill {
+            faults::kill_this_process();
+        }
+        self.0.ended.send_replace(Some(number));
+        Outcome::Silence
+    }
+
     fn lock(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -244,13 +251,17 @@ impl Sandbox {
         };
 
         let mut held = self.lock();
+        // Of the calls under way at the end, none takes effect after it.
+        if self.is_over() {
+            return Outcome::Silence;
+        }
         let mut recorded = Recorded::of(number, now, service, operation.as_ref().ok(), &call);
         if let Some(fault) = faults.iter().find(|fault| !matches!(fault, Fault::Slow(_))) {
             recorded.fault = Some(fault.to_string());
         }
         if faults.contains(&Fault::CutBefore) || faults.contains(&Fault::EndBefore) {
             held.journal.add(recorded);
-            return if faults.contains(&Fault::EndBefore) { Outcome::Ended } else { Outcome::Cut };
+            return if faults.contains(&Fault::EndBefore) { self.end(number) } else { Outcome::Cut };
         }
 
         let result = operation.and_then(|operation| {
@@ -275,7 +286,7 @@ impl Sandbox {
         }
         held.journal.add(recorded);
         if ended {
-            Outcome::Ended
+            self.end(number)
         } else if cut {
             Outcome::Cut
         } else {
@@ -326,6 +337,8 @@ impl Sandbox {
 impl Held {
     /// Lets everything that takes time become what it is by `now`.
     fn settle(&mut self, now: Timestamp) {
+        // Calls that wait for each other may come out of order by a hair; the account's time does not run backwards.
+        let now = now.max(self.world.now);
         self.world.now = now;
         if self.settled != Some(now) {
             self.world.settle(now);

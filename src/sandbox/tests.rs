@@ -197,6 +197,31 @@ async fn after_the_end_nothing_returns_and_the_account_is_as_it_was_left() {
     }
 }
 
+/// Runs itself once more as a process of its own, which the fault then kills.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_end_can_be_a_real_one() {
+    use std::os::unix::process::ExitStatusExt;
+    const ACCOUNT: &str = "HOLDFAST_TEST_KILLED_WITH_ACCOUNT";
+    if let Some(file) = std::env::var_os(ACCOUNT) {
+        let options = Options { faults: "end-after@1".parse().unwrap(), kill: true, save_to: Some(file.into()), ..Options::default() };
+        let sandbox = Sandbox::new(world(), options).unwrap();
+        let _ = sandbox.handle(publish()).await;
+        std::process::exit(0);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("account.json");
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "sandbox::tests::the_end_can_be_a_real_one"])
+        .env(ACCOUNT, &file)
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(child.signal(), Some(9));
+    let left = Sandbox::load(&file, Options::default()).unwrap().unwrap();
+    assert_eq!(left.world().sns.messages.len(), 1, "the effect is there, the process is not");
+}
+
 #[tokio::test]
 async fn an_account_file_that_is_wrong_is_told_where() {
     let error =
