@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
 use super::engines::{self, Version};
 use super::parameters::Parameter;
-use super::state::{Instance, ParameterGroup};
+use super::state::{Instance, ParameterGroup, Status};
+use crate::sandbox::ids;
 use crate::sandbox::protocol::xml::Xml;
 use crate::sandbox::world::World;
 
@@ -94,7 +93,7 @@ pub fn instance(world: &World, id: &str, instance: &Instance, xml: Xml) -> Xml {
         });
     }
     // An instance that is being created has no address yet.
-    if instance.status != super::state::Status::Creating {
+    if instance.status != Status::Creating {
         xml = xml.node("Endpoint", |xml| {
             xml.text("Address", format!("{id}.{}.{}.rds.amazonaws.com", subdomain(world), world.region))
                 .text("Port", port)
@@ -220,18 +219,16 @@ pub fn arn(world: &World, sort: &str, name: &str) -> String {
 
 /// `db-` and 26 capitals: the same for the same account and name, so that two runs compare.
 pub fn resource_id(world: &World, id: &str) -> String {
-    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let digest = Sha256::digest(format!("{}/{}/{id}", world.account, world.region));
-    let letters = digest.iter().take(26).filter_map(|byte| LETTERS.get(usize::from(byte % 32))).map(|letter| char::from(*letter));
+    let hash = ids::hash(&["rds", &world.account, &world.region, id]);
+    // Hex digits as the letters A to P.
+    let letters = hash.chars().take(26).filter_map(|digit| char::from_u32(u32::from(b'A') + digit.to_digit(16)?));
     format!("db-{}", letters.collect::<String>())
 }
 
 /// The account's own key for RDS (`aws/rds`), which AWS makes on first use.
 pub fn service_key(world: &World) -> String {
-    let hex = hex(&format!("aws/rds in {}/{}", world.account, world.region));
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default().to_owned();
-    let id = format!("{}-{}-4{}-8{}-{}", part(0, 8), part(8, 12), part(12, 15), part(15, 18), part(18, 30));
-    format!("arn:aws:kms:{}:{}:key/{id}", world.region, world.account)
+    let key = ids::uuid(&["aws/rds", &world.account, &world.region]);
+    format!("arn:aws:kms:{}:{}:key/{key}", world.region, world.account)
 }
 
 fn zone(world: &World, instance: &Instance) -> String {
@@ -240,9 +237,5 @@ fn zone(world: &World, instance: &Instance) -> String {
 
 /// The part of an endpoint that is the account's in a region.
 fn subdomain(world: &World) -> String {
-    format!("c{}", hex(&format!("{}/{}", world.account, world.region)).get(..11).unwrap_or_default())
-}
-
-fn hex(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("c{}", ids::hash(&["rds", &world.account, &world.region]).get(..11).unwrap_or_default())
 }
