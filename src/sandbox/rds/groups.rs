@@ -15,7 +15,7 @@ use crate::sandbox::world::World;
 
 /// "A maximum of 20 parameters can be modified in a single request."
 const PARAMETERS_A_CALL: usize = 20;
-/// The account's quota of groups, as it is before anybody has it raised.
+/// Groups that an account may have (user guide, "Quotas and constraints").
 const QUOTA: usize = 50;
 
 pub fn create(world: &mut World, form: &Form) -> Result<Xml, Refusal> {
@@ -45,8 +45,9 @@ fn new_name(world: &World, form: &Form, member: &str) -> Result<String, Refusal>
     if world.rds.parameter_groups.contains_key(&name) {
         return Err(Refusal::new(400, "DBParameterGroupAlreadyExists", format!("Parameter group {name} already exists")));
     }
-    if world.rds.parameter_groups.len() >= QUOTA {
-        return Err(Refusal::new(400, "DBParameterGroupQuotaExceeded", format!("You can't have more than {QUOTA} DB parameter groups.")));
+    let quota = world.rds.parameter_group_quota.unwrap_or(QUOTA);
+    if world.rds.parameter_groups.len() >= quota {
+        return Err(Refusal::new(400, "DBParameterGroupQuotaExceeded", format!("You can't have more than {quota} DB parameter groups.")));
     }
     Ok(name)
 }

@@ -44,8 +44,8 @@ fn fill_in(instance: &mut Instance, groups: &BTreeMap<String, ParameterGroup>, n
         instance.parameter_group = format!("default.{}", engines::family(&instance.engine, &instance.engine_version));
     }
     if instance.parameters_in_force.is_none() {
-        instance.parameters_in_force =
-            Some(groups.get(&instance.parameter_group).map(|group| group.parameters.clone()).unwrap_or_default());
+        let group = groups.get(&instance.parameter_group).filter(|_| !instance.pending_reboot);
+        instance.parameters_in_force = Some(group.map(|group| group.parameters.clone()).unwrap_or_default());
     }
     if instance.work.is_some() || instance.background.is_some() {
         return;

@@ -47,9 +47,12 @@ pub fn filters(form: &Form, known: &[&str]) -> Result<Vec<(String, Vec<String>)>
     Ok(filters)
 }
 
+/// Entries with their keys, and the marker of the next page, if there is one.
+type Page<T> = (Vec<(String, T)>, Option<String>);
+
 /// One page of `entries`, which are sorted by their keys, and the marker of the next. The marker is the key of the last
 /// entry sent, so that entries which come or go meanwhile do no harm.
-pub fn page<T>(world: &World, form: &Form, entries: Vec<(String, T)>) -> Result<(Vec<(String, T)>, Option<String>), Refusal> {
+pub fn page<T>(world: &World, form: &Form, entries: Vec<(String, T)>) -> Result<Page<T>, Refusal> {
     let asked = match form.int("MaxRecords")? {
         Some(count) if !(20..=100).contains(&count) => {
             return Err(refusals::value(format!("Invalid value {count} for MaxRecords. Must be between 20 and 100")));

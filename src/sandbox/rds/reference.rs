@@ -32,7 +32,7 @@ pub fn engine_versions(world: &mut World, form: &Form) -> Result<Xml, Refusal> {
 
 pub fn certificates(world: &mut World, form: &Form) -> Result<Xml, Refusal> {
     let wanted = form.get("CertificateIdentifier");
-    let found = engines::CERTIFICATES.iter().filter(|(name, ..)| wanted.is_none_or(|wanted| wanted == *name));
+    let found = engines::CERTIFICATES.iter().filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name));
     let entries: Vec<_> = found.map(|certificate| (certificate.0.to_owned(), certificate)).collect();
     if let (Some(wanted), true) = (wanted, entries.is_empty()) {
         return Err(Refusal::new(404, "CertificateNotFound", format!("Certificate not found: {wanted}")));
@@ -41,10 +41,9 @@ pub fn certificates(world: &mut World, form: &Form) -> Result<Xml, Refusal> {
     let region = world.region.clone();
     Ok(Xml::new()
         .text("DefaultCertificateForNewLaunches", engines::DEFAULT_CERTIFICATE)
-        .list("Certificates", "Certificate", page, |xml, (_, (name, thumbprint, valid_till))| {
+        .list("Certificates", "Certificate", page, |xml, (_, (name, valid_till))| {
             xml.text("CertificateIdentifier", name)
                 .text("CertificateType", "CA")
-                .text("Thumbprint", thumbprint)
                 .text("ValidFrom", "2019-09-19T18:16:53Z")
                 .text("ValidTill", valid_till)
                 .text("CertificateArn", format!("arn:aws:rds:{region}::cert:{name}"))
@@ -82,7 +81,7 @@ pub fn pending_maintenance(world: &mut World, form: &Form) -> Result<Xml, Refusa
 
 /// The certificate `name`, or the refusal that there is none.
 pub fn certificate(name: &str) -> Result<String, Refusal> {
-    match engines::CERTIFICATES.iter().any(|(known, ..)| *known == name) {
+    match engines::CERTIFICATES.iter().any(|(known, _)| *known == name) {
         true => Ok(name.to_owned()),
         false => Err(Refusal::new(404, "CertificateNotFound", format!("Certificate not found: {name}"))),
     }

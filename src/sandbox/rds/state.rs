@@ -15,6 +15,8 @@ pub struct State {
     /// The groups that somebody made. `default.*` groups are there without being listed.
     pub parameter_groups: BTreeMap<String, ParameterGroup>,
     pub snapshots: BTreeMap<String, Snapshot>,
+    /// How many groups there may be; None: 50, as it is before anybody has the quota raised.
+    pub parameter_group_quota: Option<usize>,
 }
 
 /// A DB instance. What is left out of an account file is what AWS fills in on creation.
@@ -57,7 +59,7 @@ pub struct Instance {
     /// Empty: the default group of the engine's family.
     pub parameter_group: String,
     /// The values beyond the engine's defaults that the database really runs with, whatever its group says.
-    /// Left out: those of its group.
+    /// Left out: those of its group, or none where `pendingReboot` is written.
     pub parameters_in_force: Option<BTreeMap<String, String>>,
     /// Something of the group comes into force only with a reboot: `ParameterApplyStatus` is `pending-reboot`.
     pub pending_reboot: bool,

@@ -69,8 +69,8 @@ pub fn instance(world: &World, id: &str, instance: &Instance, xml: Xml) -> Xml {
         .text("NetworkType", "IPV4")
         .text("ActivityStreamStatus", "stopped")
         .text("DedicatedLogVolume", false);
-    let certificate = engines::CERTIFICATES.iter().find(|(name, ..)| *name == instance.ca_certificate);
-    if let Some((name, _, valid_till)) = certificate {
+    let certificate = engines::CERTIFICATES.iter().find(|(name, _)| *name == instance.ca_certificate);
+    if let Some((name, valid_till)) = certificate {
         xml = xml.node("CertificateDetails", |xml| xml.text("CAIdentifier", name).text("ValidTill", valid_till));
     }
     if instance.multi_az {
@@ -199,7 +199,7 @@ pub fn engine_version(xml: Xml, offered: Version) -> Xml {
         .texts(
             "SupportedCACertificateIdentifiers",
             "member",
-            engines::CERTIFICATES.iter().map(|(name, ..)| name).filter(|name| **name != "rds-ca-2019"),
+            engines::CERTIFICATES.iter().map(|(name, _)| name).filter(|name| **name != "rds-ca-2019"),
         )
 }
 

@@ -126,6 +126,8 @@ async fn what_a_group_refuses() {
     create("unused", "postgres15").await.unwrap();
     assert_eq!(code(rds.modify("db").db_parameter_group_name("unused").send().await.unwrap_err()), "InvalidParameterCombination");
     delete("unused").await.unwrap();
+    rds.sandbox.edit(|world| world.rds.parameter_group_quota = Some(1));
+    assert_eq!(code(create("one-more", "postgres14").await.unwrap_err()), "DBParameterGroupQuotaExceeded");
     assert_eq!(code(delete("unused").await.unwrap_err()), "DBParameterGroupNotFound");
 }
 

@@ -264,6 +264,32 @@ async fn tags_and_what_rds_offers() {
     assert!(rds.client.describe_pending_maintenance_actions().send().await.unwrap().pending_maintenance_actions().is_empty());
 }
 
+#[tokio::test]
+async fn an_account_can_be_found_in_the_middle_of_things() {
+    let rds = rds("
+rds:
+  instances:
+    busy: {engineVersion: '14.9', status: modifying}
+    saving: {engineVersion: '14.9', status: backing-up}
+    full: {engineVersion: '14.9', status: storage-full}
+    stale: {engineVersion: '14.9', parameterGroup: own, pendingReboot: true}
+    waiting: {engineVersion: '14.9', pending: {multiAz: true}}
+  parameterGroups: {own: {family: postgres14, parameters: {rds.force_ssl: 1}}}
+");
+    assert_eq!((rds.status("busy").await.as_str(), rds.status("saving").await.as_str()), ("modifying", "backing-up"));
+    assert_eq!(
+        (rds.apply_status("stale").await.as_str(), rds.in_force("stale", "rds.force_ssl").as_deref()),
+        ("pending-reboot", Some("0"))
+    );
+    rds.wait(300);
+    assert_eq!((rds.status("busy").await.as_str(), rds.status("saving").await.as_str()), ("available", "available"));
+    assert_eq!(code(rds.modify("full").multi_az(true).send().await.unwrap_err()), "InvalidDBInstanceState");
+    rds.reboot("stale").await;
+    assert_eq!((rds.apply_status("stale").await.as_str(), rds.in_force("stale", "rds.force_ssl").as_deref()), ("in-sync", Some("1")));
+    rds.wait(7 * DAY);
+    assert_eq!(rds.look("waiting").await.multi_az(), Some(true));
+}
+
 #[test]
 fn an_account_is_written_by_hand_and_read_back() {
     let world: crate::sandbox::world::World = serde_yaml::from_str(ACCOUNT).unwrap();
