@@ -7,6 +7,7 @@
 
 pub mod call;
 mod cloudtrail;
+mod delivery;
 mod elasticache;
 mod guardduty;
 mod kms;
