@@ -208,7 +208,7 @@ pub fn key_not_found(id: &str) -> Refusal {
 pub fn delivery_error(state: &State, here: &Here, name: &str, trail: &Trail) -> Option<&'static str> {
     match here.neighbours.bucket_policy(&trail.s3_bucket_name) {
         None => Some("NoSuchBucket"),
-        Some(policy) if policy.is_some_and(|policy| lets_in(&policy, state, here, name, trail)) => None,
+        Some(Some(policy)) if lets_in(&policy, state, here, name, trail) => None,
         Some(_) => Some("AccessDenied"),
     }
 }
