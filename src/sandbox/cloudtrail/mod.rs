@@ -199,9 +199,9 @@ fn not_implemented(name: &str) -> Refusal {
 /// An object without the members that have no value: AWS leaves them out.
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(members) => {
-            Value::Object(members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, without_nulls(value))).collect())
-        }
+        Value::Object(members) => Value::Object(
+            members.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name, without_nulls(value))).collect(),
+        ),
         Value::Array(values) => Value::Array(values.into_iter().map(without_nulls).collect()),
         other => other,
     }

@@ -183,8 +183,9 @@ pub fn get_insights(state: &mut State, here: &Here, wanted: Insights) -> Result<
     let Some(trail) = state.trails.get(&name) else { return Ok(json!({})) };
     let arn = checks::arn(state, here, &name, trail);
     if trail.insight_selectors.is_empty() {
-        let message =
-            format!("Trail {arn} does not have Insights enabled. Edit the trail settings to enable Insights, and then try the operation again.");
+        let message = format!(
+            "Trail {arn} does not have Insights enabled. Edit the trail settings to enable Insights, and then try the operation again."
+        );
         return Err(refusal("InsightNotEnabledException", message));
     }
     Ok(json!({"TrailARN": arn, "InsightSelectors": trail.insight_selectors}))
@@ -287,7 +288,9 @@ fn advanced_are_valid(selectors: &[AdvancedEventSelector]) -> Result<(), Refusal
         if !FIELDS.contains(&condition.field.as_str()) {
             return Err(invalid(format!("{} is not a field of advanced event selectors.", condition.field)));
         }
-        if condition.operators().next().is_none() || condition.operators().any(|values| values.is_empty() || values.contains(&String::new())) {
+        if condition.operators().next().is_none()
+            || condition.operators().any(|values| values.is_empty() || values.contains(&String::new()))
+        {
             return Err(invalid(format!("The field {} needs an operator with values.", condition.field)));
         }
     }
@@ -306,7 +309,9 @@ fn advanced_are_valid(selectors: &[AdvancedEventSelector]) -> Result<(), Refusal
         if category == "Data" && !matches!(only("resources.type"), Some([_])) {
             return Err(invalid("A selector of data events needs the field resources.type, with one value under Equals."));
         }
-        if selector.field_selectors.iter().any(|one| one.field == "readOnly") && !matches!(only("readOnly"), Some([one]) if one == "true" || one == "false") {
+        if selector.field_selectors.iter().any(|one| one.field == "readOnly")
+            && !matches!(only("readOnly"), Some([one]) if one == "true" || one == "false")
+        {
             return Err(invalid("The field readOnly takes true or false under Equals."));
         }
     }

@@ -121,9 +121,7 @@ pub fn list(state: &mut State, here: &Here, wanted: Listed) -> Result<Value, Ref
     let mut rest = state.trails.iter().filter(|(name, _)| name.as_str() > after).peekable();
     let page: Vec<_> = rest.by_ref().take(here.page_size).collect();
     let next = rest.peek().and_then(|_| page.last()).map(|(name, _)| format!("after:{name}"));
-    let entry = |(name, trail): &(&String, &Trail)| {
-        json!({"TrailARN": checks::arn(state, here, name, trail), "Name": name, "HomeRegion": checks::home(here, trail)})
-    };
+    let entry = |(name, trail): &(&String, &Trail)| json!({"TrailARN": checks::arn(state, here, name, trail), "Name": name, "HomeRegion": checks::home(here, trail)});
     Ok(json!({"Trails": page.iter().map(entry).collect::<Vec<_>>(), "NextToken": next}))
 }
 

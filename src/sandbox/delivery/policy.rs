@@ -219,9 +219,7 @@ mod tests {
 
     #[test]
     fn a_denial_of_plain_text_leaves_the_service_in_and_a_denial_that_meets_it_does_not() {
-        let deny = |condition: Value| {
-            json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"], "Condition": condition})
-        };
+        let deny = |condition: Value| json!({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["arn:aws:s3:::logs", "arn:aws:s3:::logs/*"], "Condition": condition});
         assert!(granted(json!([grant(), deny(json!({"Bool": {"aws:SecureTransport": "false"}}))])));
         assert!(granted(json!([grant(), deny(json!({"Bool": {"aws:SecureTransport": false}}))])));
         assert!(granted(json!([grant(), deny(json!({"NumericLessThan": {"s3:TlsVersion": "1.2"}}))])));

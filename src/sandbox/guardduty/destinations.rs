@@ -15,7 +15,7 @@ use crate::clock::later;
 /// GuardDuty's service principal.
 const SERVICE: &str = "guardduty.amazonaws.com";
 /// How long a destination is verified after it was made or changed. The service states no figure; Terraform's
-/// waiter allows minutes and its tests of the resource end within one.
+/// acceptance test of the resource, which waits for it, took 50 s. (terraform-provider-aws#13894)
 const VERIFICATION: Duration = Duration::from_secs(60);
 
 /// A publishing destination. Its type is S3, the only one there is.
@@ -85,9 +85,8 @@ struct Properties {
 
 pub fn list(state: &mut State, here: &Here, id: &str, page: &Page) -> Result<Value, Refusal> {
     let destinations = detector::find(state, here, id)?.destinations.iter();
-    let entry = |(id, destination): (&String, &Destination)| {
-        json!({"destinationId": id, "destinationType": "S3", "status": destination.status})
-    };
+    let entry =
+        |(id, destination): (&String, &Destination)| json!({"destinationId": id, "destinationType": "S3", "status": destination.status});
     let (entries, next) = page.of(destinations.map(entry).collect());
     Ok(listed("destinations", entries, next))
 }
@@ -106,7 +105,7 @@ pub fn create(state: &mut State, here: &Here, id: &str, wanted: Wanted) -> Resul
         if present.client_token.is_some() && present.client_token == wanted.client_token {
             return Ok(json!({"destinationId": id}));
         }
-        // GuardDuty's settings hold one bucket.
+        // The settings of a detector hold one bucket; the API reference states no such limit.
         return Err(bad_request("The request is rejected because a publishing destination of this type already exists for the detector."));
     }
     tags::checked(&wanted.tags)?;
@@ -162,7 +161,9 @@ fn unknown() -> Refusal {
 /// "Exporting GuardDuty findings")
 fn reachable(here: &Here, id: &str, destination: &Destination) -> Result<(), Refusal> {
     let refused = || {
-        bad_request("The request failed because the GuardDuty service principal does not have permission to the KMS key or the resource specified by the destinationArn parameter.")
+        bad_request(
+            "The request failed because the GuardDuty service principal does not have permission to the KMS key or the resource specified by the destinationArn parameter.",
+        )
     };
     let place = destination.destination_arn.strip_prefix("arn:aws:s3:::").ok_or_else(out_of_range)?;
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));

@@ -81,7 +81,8 @@ pub fn create(state: &mut State, here: &Here, wanted: Wanted) -> Result<Value, R
 
 pub fn get(state: &mut State, here: &Here, id: &str) -> Result<Value, Refusal> {
     let detector = find(state, here, id)?;
-    let service_role = format!("arn:aws:iam::{}:role/aws-service-role/guardduty.amazonaws.com/AWSServiceRoleForAmazonGuardDuty", here.account);
+    let service_role =
+        format!("arn:aws:iam::{}:role/aws-service-role/guardduty.amazonaws.com/AWSServiceRoleForAmazonGuardDuty", here.account);
     let malware_role = format!(
         "arn:aws:iam::{}:role/aws-service-role/malware-protection.guardduty.amazonaws.com/AWSServiceRoleForAmazonGuardDutyMalwareProtection",
         here.account

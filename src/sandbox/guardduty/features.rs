@@ -141,7 +141,8 @@ pub fn set(detector: &mut Detector, wanted: &[Wanted], sources: Option<&DataSour
         return Err(out_of_range());
     }
     // "Specifying both EKS Runtime Monitoring and Runtime Monitoring will cause an error." (UpdateDetector)
-    let both = || bad_request("The request is rejected because EKS_RUNTIME_MONITORING and RUNTIME_MONITORING cannot be specified together.");
+    let both =
+        || bad_request("The request is rejected because EKS_RUNTIME_MONITORING and RUNTIME_MONITORING cannot be specified together.");
     if names.contains(EKS_RUNTIME) && names.contains(RUNTIME) {
         return Err(both());
     }
