@@ -8,6 +8,7 @@
 pub mod call;
 mod client;
 mod cloudtrail;
+mod delivery;
 mod dispatch;
 mod elasticache;
 pub mod faults;
