@@ -31,13 +31,13 @@ macro_rules! services {
 
         impl Reads {
             $(pub fn $module(&self) -> calls::$module::Reads<'_> {
-                calls::$module::Reads(&self.clients)
+                calls::$module::Reads { _clients: &self.clients }
             })*
         }
 
         impl Writes {
             $(pub fn $module(&self) -> calls::$module::Writes<'_> {
-                calls::$module::Writes(&self.clients)
+                calls::$module::Writes { _clients: &self.clients }
             })*
         }
 
@@ -49,9 +49,14 @@ macro_rules! services {
                 use super::super::{Call, CallError, Clients, Service};
 
                 /// The reading operations.
-                pub struct Reads<'a>(pub(in super::super) &'a Clients);
+                pub struct Reads<'a> {
+                    // A service of which nothing is read leaves it unused.
+                    pub(in super::super) _clients: &'a Clients,
+                }
                 /// The changing operations.
-                pub struct Writes<'a>(pub(in super::super) &'a Clients);
+                pub struct Writes<'a> {
+                    pub(in super::super) _clients: &'a Clients,
+                }
 
                 pastey::paste! {
                     $(pub static [<$read:upper>]: Call =
@@ -64,8 +69,8 @@ macro_rules! services {
                             &self,
                             build: impl FnOnce($sdk::operation::$read::builders::[<$Read FluentBuilder>]) -> $sdk::operation::$read::builders::[<$Read FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$read::[<$read:camel Output>], CallError> {
-                            let request = build(self.0.$module.$read());
-                            self.0.budget.send(&[<$read:upper>], || request.clone().send()).await
+                            let request = build(self._clients.$module.$read());
+                            self._clients.budget.send(&[<$read:upper>], || request.clone().send()).await
                         })*
                     }
 
@@ -74,8 +79,8 @@ macro_rules! services {
                             &self,
                             build: impl FnOnce($sdk::operation::$write::builders::[<$Write FluentBuilder>]) -> $sdk::operation::$write::builders::[<$Write FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$write::[<$write:camel Output>], CallError> {
-                            let request = build(self.0.$module.$write());
-                            self.0.budget.send(&[<$write:upper>], || request.clone().send()).await
+                            let request = build(self._clients.$module.$write());
+                            self._clients.budget.send(&[<$write:upper>], || request.clone().send()).await
                         })*
                     }
 
