@@ -181,3 +181,84 @@ fn document(root: &str, inside: impl FnOnce(Xml) -> Xml) -> Answer {
 fn empty(status: StatusCode) -> Answer {
     Answer { status, headers: Vec::new(), body: String::new() }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3control::Client;
+    use aws_sdk_s3control::config::{BehaviorVersion, Credentials, Region};
+    use aws_sdk_s3control::error::ProvideErrorMetadata;
+    use aws_sdk_s3control::types::{PublicAccessBlockConfiguration, Tag};
+
+    use super::*;
+    use crate::sandbox::Sandbox;
+
+    const ACCOUNT: &str = "317805897534";
+
+    fn sandbox(text: &str) -> (Sandbox, Client) {
+        let world = serde_yaml::from_str(&format!("account: '{ACCOUNT}'\n{text}")).unwrap();
+        let sandbox = crate::sandbox::testing::sandbox(world, "");
+        let config = aws_sdk_s3control::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::for_tests())
+            .retry_config(aws_sdk_s3control::config::retry::RetryConfig::disabled())
+            .http_client(sandbox.http_client())
+            .build();
+        (sandbox, Client::from_conf(config))
+    }
+
+    async fn put(client: &Client, account: &str) -> Result<(), String> {
+        let flags = PublicAccessBlockConfiguration::builder().block_public_acls(true).block_public_policy(true).build();
+        let put = client.put_public_access_block().account_id(account).public_access_block_configuration(flags).send().await;
+        put.map(drop).map_err(|error| error.code().unwrap_or("none").to_owned())
+    }
+
+    /// `blockPublicAcls` and `ignorePublicAcls`, as read.
+    async fn get(client: &Client) -> Result<[Option<bool>; 2], String> {
+        match client.get_public_access_block().account_id(ACCOUNT).send().await {
+            Ok(found) => {
+                let flags = found.public_access_block_configuration.unwrap();
+                Ok([flags.block_public_acls, flags.ignore_public_acls])
+            }
+            Err(error) => Err(error.code().unwrap_or("none").to_owned()),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_account_s_flags_are_seen_some_seconds_later() {
+        let (sandbox, client) = sandbox("");
+        let missing = || Err("NoSuchPublicAccessBlockConfiguration".to_owned());
+        assert_eq!(get(&client).await, missing());
+        put(&client, ACCOUNT).await.unwrap();
+        assert_eq!(get(&client).await, missing());
+        sandbox.clock().advance(Duration::from_secs(5));
+        assert_eq!(get(&client).await, Ok([Some(true), Some(false)]));
+        client.delete_public_access_block().account_id(ACCOUNT).send().await.unwrap();
+        assert_eq!(get(&client).await, Ok([Some(true), Some(false)]));
+        sandbox.clock().advance(Duration::from_secs(5));
+        assert_eq!(get(&client).await, missing());
+        assert_eq!(sandbox.world().s3control, State::default());
+    }
+
+    #[tokio::test]
+    async fn another_account_and_a_managed_one_are_refused() {
+        let (_, client) = sandbox("");
+        assert_eq!(put(&client, "111111111111").await, Err("AccessDenied".to_owned()));
+        let (sandbox, client) = self::sandbox("s3control: {managedAbove: true, publicAccessBlock: {ignorePublicAcls: true}}");
+        assert_eq!(put(&client, ACCOUNT).await, Err("AccessDenied".to_owned()));
+        assert_eq!(get(&client).await, Ok([Some(false), Some(true)]));
+        assert!(sandbox.world().s3control.before.is_none());
+    }
+
+    #[tokio::test]
+    async fn tags_of_a_bucket_can_be_changed_one_by_one() {
+        let (sandbox, client) = sandbox("s3: {buckets: {one: {tags: {a: '1', b: '2'}}}}");
+        let arn = "arn:aws:s3:::one";
+        let tag = Tag::builder().key("a").value("3").build().unwrap();
+        client.tag_resource().account_id(ACCOUNT).resource_arn(arn).tags(tag).send().await.unwrap();
+        client.untag_resource().account_id(ACCOUNT).resource_arn(arn).tag_keys("b").send().await.unwrap();
+        let tags = client.list_tags_for_resource().account_id(ACCOUNT).resource_arn(arn).send().await.unwrap().tags.unwrap();
+        assert_eq!(tags.iter().map(|tag| (tag.key(), tag.value())).collect::<Vec<_>>(), [("a", "3")]);
+        assert_eq!(sandbox.world().s3.buckets["one"].tags.len(), 1);
+    }
+}

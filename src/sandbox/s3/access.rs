@@ -33,9 +33,7 @@ pub fn flags(xml: Xml, block: &PublicAccessBlock) -> Xml {
 pub fn get_public_access_block(world: &World, name: &str) -> Result<Answer, Refusal> {
     match &find(world, name)?.public_access_block {
         Some(block) => Ok(document(CONFIGURATION, |xml| flags(xml, block))),
-        None => {
-            Err(Refusal::new(404, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found"))
-        }
+        None => Err(Refusal::new(404, "NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")),
     }
 }
 
@@ -64,9 +62,7 @@ pub fn effective(world: &World, name: &str) -> Result<PublicAccessBlock, Refusal
 
 pub fn get_ownership(world: &World, name: &str) -> Result<Answer, Refusal> {
     match find(world, name)?.ownership {
-        Some(ownership) => {
-            Ok(document("OwnershipControls", |xml| xml.node("Rule", |xml| xml.text("ObjectOwnership", ownership.word()))))
-        }
+        Some(ownership) => Ok(document("OwnershipControls", |xml| xml.node("Rule", |xml| xml.text("ObjectOwnership", ownership.word())))),
         None => Err(Refusal::new(404, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found")),
     }
 }
@@ -175,7 +171,11 @@ pub fn is_public(acl: &[Grant]) -> bool {
 }
 
 pub fn acl_with_ownership() -> Refusal {
-    Refusal::new(400, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+    Refusal::new(
+        400,
+        "InvalidBucketAclWithObjectOwnership",
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    )
 }
 
 pub fn public_acl_blocked(account: &str, name: &str) -> Refusal {

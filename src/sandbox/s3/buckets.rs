@@ -5,8 +5,9 @@ use std::net::Ipv4Addr;
 use super::state::{Bucket, Ownership, PublicAccessBlock};
 use super::tagging;
 use super::wire::{self, document, done, gone, header, header_word, invalid_argument, moment, not_implemented};
-use super::{access, find, hex, owner};
+use super::{access, find, owner};
 use crate::sandbox::call::{Answer, Call, Refusal};
+use crate::sandbox::ids::{hex, unhex};
 use crate::sandbox::protocol::rest::member;
 use crate::sandbox::protocol::xml::escape;
 use crate::sandbox::world::World;
@@ -27,7 +28,7 @@ pub fn list(world: &World, call: &Call) -> Result<Answer, Refusal> {
     let page = if asked { most.unwrap_or(10_000).min(world.page_size.max(1)) } else { usize::MAX };
     let after = match &token {
         None => None,
-        Some(token) => Some(unhex(token).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))?),
+        Some(text) => Some(self::token(text).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))?),
     };
     let mut buckets = world.s3.buckets.iter().filter(|(name, bucket)| {
         after.as_ref().is_none_or(|after| *name > after)
@@ -50,10 +51,9 @@ pub fn list(world: &World, call: &Call) -> Result<Answer, Refusal> {
     }))
 }
 
-/// The text behind a token made with [`hex`].
-pub fn unhex(token: &str) -> Option<String> {
-    let bytes: Option<Vec<u8>> = token.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
-    String::from_utf8(bytes?).ok()
+/// The text behind a token, which is its hex digits.
+pub fn token(token: &str) -> Option<String> {
+    String::from_utf8(unhex(token)?).ok()
 }
 
 /// The naming rules of general purpose buckets.
@@ -134,7 +134,8 @@ pub fn create(world: &mut World, name: &str, call: &Call) -> Result<Answer, Refu
 fn place(here: &str, constraint: Option<&str>) -> Result<String, Refusal> {
     let constraint = constraint.map(|region| if region == "EU" { "eu-west-1" } else { region });
     let incompatible = |region: &str| {
-        let message = format!("The {region} location constraint is incompatible for the region specific endpoint this request was sent to.");
+        let message =
+            format!("The {region} location constraint is incompatible for the region specific endpoint this request was sent to.");
         Refusal::new(400, "IllegalLocationConstraintException", message)
     };
     match constraint {

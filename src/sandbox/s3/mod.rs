@@ -13,14 +13,13 @@ mod route;
 mod settings;
 mod state;
 mod tagging;
+#[cfg(test)]
+mod tests;
 mod unset;
 mod website;
 mod wire;
-#[cfg(test)]
-mod tests;
 
-use http::{Method, StatusCode};
-use sha2::Digest;
+use http::StatusCode;
 
 pub(super) use access::{flags, read_flags};
 pub use state::{Bucket, Earlier, PublicAccessBlock, State};
@@ -29,6 +28,7 @@ pub(super) use tagging::read_request as read_tags;
 use self::route::Target;
 use self::wire::{access_denied, header, not_implemented};
 use super::call::{Answer, Call, Operation, Refusal};
+use super::ids;
 use super::protocol::xml::Xml;
 use super::world::World;
 
@@ -37,23 +37,11 @@ pub fn operation(call: &Call) -> Result<Operation, Refusal> {
     route::operation(call)
 }
 
-/// Does what a request asks, or refuses.
-pub fn answer(world: &mut World, op: &Operation, call: &Call) -> Result<Answer, Refusal> {
-    let answer = perform(world, op, call);
-    match answer {
-        // Whoever asks with HEAD is told the status alone.
-        Ok(mut answer) if call.method == Method::HEAD => {
-            answer.body.clear();
-            Ok(answer)
-        }
-        other => other,
-    }
-}
-
 /// S3's refusals stand in the body without anything around them.
 pub fn refuse(refusal: &Refusal, request_id: &str) -> Answer {
-    let body = Xml::new()
-        .node("Error", |xml| xml.text("Code", &refusal.code).text("Message", &refusal.message).text("RequestId", request_id).text("HostId", "sandbox"));
+    let body = Xml::new().node("Error", |xml| {
+        xml.text("Code", &refusal.code).text("Message", &refusal.message).text("RequestId", request_id).text("HostId", "sandbox")
+    });
     Answer {
         status: StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::BAD_REQUEST),
         headers: vec![("content-type", "application/xml".to_owned()), ("x-amz-request-id", request_id.to_owned())],
@@ -61,7 +49,8 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Answer {
     }
 }
 
-fn perform(world: &mut World, op: &Operation, call: &Call) -> Result<Answer, Refusal> {
+/// Does what a request asks, or refuses.
+pub fn answer(world: &mut World, op: &Operation, call: &Call) -> Result<Answer, Refusal> {
     let target = route::target(call);
     if op.name == "ListBuckets" {
         return buckets::list(world, call);
@@ -114,7 +103,7 @@ fn perform(world: &mut World, op: &Operation, call: &Call) -> Result<Answer, Ref
         "PutObject" => objects::put(world, name, &target, call),
         "HeadObject" => objects::head(world, name, &target),
         "DeleteObject" => objects::delete(world, name, &target),
-        other => unset::answer(other).ok_or_else(|| not_implemented(other)),
+        other => unset::answer(other).unwrap_or_else(|| Err(not_implemented(other))),
     }
 }
 
@@ -159,7 +148,11 @@ fn elsewhere(name: &str, region: &str) -> Answer {
     let endpoint = format!("{name}.s3.{region}.amazonaws.com");
     let message = "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.";
     let body = Xml::new().node("Error", |xml| {
-        xml.text("Code", "PermanentRedirect").text("Message", message).text("Endpoint", endpoint).text("Bucket", name).text("Region", region)
+        xml.text("Code", "PermanentRedirect")
+            .text("Message", message)
+            .text("Endpoint", endpoint)
+            .text("Bucket", name)
+            .text("Region", region)
     });
     Answer {
         status: StatusCode::MOVED_PERMANENTLY,
@@ -182,10 +175,5 @@ fn no_such_bucket() -> Refusal {
 
 /// The account's canonical user id, which S3 shows as the owner.
 fn owner(account: &str) -> String {
-    hex(&sha2::Sha256::digest(account.as_bytes()))
+    ids::sha256(account)
 }
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-

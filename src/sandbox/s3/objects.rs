@@ -6,13 +6,14 @@ use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
-use super::buckets::unhex;
+use super::buckets;
 use super::route::Target;
 use super::settings::of_objects;
 use super::state::Object;
 use super::wire::{document, done, gone, header, invalid_argument, invalid_request, moment};
-use super::{find, find_mut, hex};
+use super::{find, find_mut};
 use crate::sandbox::call::{Answer, Call, Refusal};
+use crate::sandbox::ids::hex;
 use crate::sandbox::protocol::rest::member;
 use crate::sandbox::world::World;
 
@@ -110,7 +111,7 @@ pub fn list(world: &World, name: &str, call: &Call) -> Result<Answer, Refusal> {
     };
     let most = most.min(1000).min(world.page_size.max(1));
     let after = match &token {
-        Some(token) => Some(unhex(token).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))?),
+        Some(token) => Some(buckets::token(token).ok_or_else(|| invalid_argument("The continuation token provided is incorrect"))?),
         None => start_after.clone(),
     };
     let (lines, last) = lines(bucket.objects.iter(), &prefix, delimiter.as_deref(), after.as_deref(), most);

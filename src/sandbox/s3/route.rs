@@ -1,5 +1,4 @@
-//! Which bucket, which object and which operation a request means. Both styles of address are read: the bucket in
-//! the host's name, or first in the path.
+//! Which bucket, which object and which operation a request means.
 
 use http::Method;
 use percent_encoding::percent_decode_str;
@@ -14,35 +13,12 @@ pub struct Target {
     pub key: Option<String>,
 }
 
-/// The bucket and the key that a request names.
+/// The bucket and the key that a request names; buckets in the host's name were brought into the path before.
 pub fn target(call: &Call) -> Target {
     let path = call.path.strip_prefix('/').unwrap_or(&call.path);
-    let (bucket, key) = match bucket_of_host(&call.host) {
-        Some(bucket) => (bucket, path),
-        None => {
-            let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
-            (decode(bucket), key)
-        }
-    };
+    let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let some = |text: String| Some(text).filter(|text| !text.is_empty());
-    Target { bucket: some(bucket), key: some(decode(key)) }
-}
-
-/// The bucket in `bucket.s3.us-east-1.amazonaws.com`, `bucket.s3.amazonaws.com`, `bucket.localhost:4566`.
-fn bucket_of_host(host: &str) -> Option<String> {
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let (rest, ours) = match name.strip_suffix(".localhost") {
-        Some(rest) => (rest, false),
-        None => (name.strip_suffix(".amazonaws.com").or_else(|| name.strip_suffix(".amazonaws.com.cn"))?, true),
-    };
-    if !ours {
-        let bucket = if rest == "s3" { "" } else { rest.strip_suffix(".s3").unwrap_or(rest) };
-        return Some(bucket.to_owned()).filter(|bucket| !bucket.is_empty());
-    }
-    // The service's own label is the last that is `s3` or begins with `s3-`: a bucket's name may hold dots.
-    let labels: Vec<&str> = rest.split('.').collect();
-    let service = labels.iter().rposition(|label| *label == "s3" || label.starts_with("s3-"))?;
-    Some(labels.get(..service)?.join(".")).filter(|bucket| !bucket.is_empty())
+    Target { bucket: some(decode(bucket)), key: some(decode(key)) }
 }
 
 fn decode(text: &str) -> String {

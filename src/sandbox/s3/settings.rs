@@ -70,9 +70,7 @@ fn read_encryption(rule: Element<'_, '_>) -> Result<Encryption, Refusal> {
     };
     let bucket_key_enabled = rule.bool("BucketKeyEnabled")?.unwrap_or(false);
     if algorithm == Algorithm::Aes256 && kms_key_id.is_some() {
-        return Err(invalid_argument(
-            "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
-        ));
+        return Err(invalid_argument("a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse"));
     }
     // The user guide: S3 Bucket Keys are not supported for DSSE-KMS.
     if algorithm == Algorithm::Dsse && bucket_key_enabled {
@@ -115,9 +113,8 @@ pub fn put_versioning(world: &mut World, name: &str, call: &Call) -> Result<Answ
         };
         Ok((status, mfa))
     })?;
-    let status = status.ok_or_else(|| {
-        Refusal::new(400, "IllegalVersioningConfigurationException", "The Versioning element must be specified")
-    })?;
+    let status =
+        status.ok_or_else(|| Refusal::new(400, "IllegalVersioningConfigurationException", "The Versioning element must be specified"))?;
     let now = world.now;
     let bucket = find_mut(world, name)?;
     let mfa_delete = mfa.unwrap_or(bucket.mfa_delete);

@@ -184,9 +184,7 @@ fn in_order(unit: &str, action: &str, steps: &[(StorageClass, i64)], expires: Op
     for pair in steps.windows(2) {
         let [(higher, first), (lower, second)] = pair else { continue };
         if higher == lower {
-            return Err(invalid_request(format!(
-                "'StorageClass' must be different for '{action}' actions in same 'Rule' with {place}"
-            )));
+            return Err(invalid_request(format!("'StorageClass' must be different for '{action}' actions in same 'Rule' with {place}")));
         }
         if second <= first {
             return Err(invalid_argument(format!(
@@ -206,7 +204,9 @@ fn in_order(unit: &str, action: &str, steps: &[(StorageClass, i64)], expires: Op
     match (expires, steps.iter().map(|(_, at)| *at).max()) {
         (Some(expires), Some(last)) if expires <= last => {
             let expiry = if action == "Transition" { "Expiration" } else { "NoncurrentVersionExpiration" };
-            Err(invalid_argument(format!("'{unit}' in the {expiry} action for {place} must be greater than '{unit}' in the {action} action")))
+            Err(invalid_argument(format!(
+                "'{unit}' in the {expiry} action for {place} must be greater than '{unit}' in the {action} action"
+            )))
         }
         _ => Ok(()),
     }

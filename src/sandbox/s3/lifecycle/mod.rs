@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::wire::{self, document, done, gone, header_word, words};
-use super::{find, find_mut, hex};
+use super::{find, find_mut};
 use crate::sandbox::call::{Answer, Call, Refusal};
+use crate::sandbox::ids;
 use crate::sandbox::world::World;
 
 /// The header that carries the smallest size of object that transitions move.
@@ -159,9 +159,10 @@ fn minimum_size(lifecycle: &Lifecycle) -> (&'static str, String) {
 }
 
 pub fn get(world: &World, name: &str) -> Result<Answer, Refusal> {
-    let lifecycle = find(world, name)?.lifecycle.as_ref().ok_or_else(|| {
-        Refusal::new(404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
-    })?;
+    let lifecycle = find(world, name)?
+        .lifecycle
+        .as_ref()
+        .ok_or_else(|| Refusal::new(404, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"))?;
     let mut answer = document("LifecycleConfiguration", |xml| xml.each("Rule", &lifecycle.rules, write::rule));
     answer.headers.push(minimum_size(lifecycle));
     Ok(answer)
@@ -173,7 +174,7 @@ pub fn put(world: &mut World, name: &str, call: &Call) -> Result<Answer, Refusal
     let mut rules = wire::body(call, "LifecycleConfiguration", read::rules)?;
     check::rules(&rules)?;
     for (number, rule) in rules.iter_mut().enumerate().filter(|(_, rule)| rule.id.is_empty()) {
-        let mut id = hex(&Sha256::digest(format!("{name} {number} {rule:?}").as_bytes()));
+        let mut id = ids::hash(&[name, &number.to_string(), &format!("{rule:?}")]);
         // S3's own ids have 48 characters.
         id.truncate(48);
         rule.id = id;

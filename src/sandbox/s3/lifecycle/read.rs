@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{AbortUploads, And, Expiration, Filter, NoncurrentExpiration, NoncurrentTransition, Rule, Status, StorageClass, Tag, Transition};
+use super::{
+    AbortUploads, And, Expiration, Filter, NoncurrentExpiration, NoncurrentTransition, Rule, Status, StorageClass, Tag, Transition,
+};
 use crate::sandbox::call::Refusal;
 use crate::sandbox::s3::wire::{Element, invalid_request, malformed};
 

@@ -10,9 +10,7 @@ pub fn rule(xml: Xml, rule: &Rule) -> Xml {
         xml = xml.node("Filter", |xml| write_filter(xml, filter));
     }
     xml = xml.text("Status", rule.status.word()).each("Transition", &rule.transitions, |xml, transition| {
-        xml.maybe("Days", transition.days)
-            .maybe("Date", transition.date.map(moment))
-            .text("StorageClass", transition.storage_class.word())
+        xml.maybe("Days", transition.days).maybe("Date", transition.date.map(moment)).text("StorageClass", transition.storage_class.word())
     });
     if let Some(expiration) = &rule.expiration {
         xml = xml.node("Expiration", |xml| {
@@ -28,8 +26,7 @@ pub fn rule(xml: Xml, rule: &Rule) -> Xml {
     });
     if let Some(expiration) = &rule.noncurrent_version_expiration {
         xml = xml.node("NoncurrentVersionExpiration", |xml| {
-            xml.text("NoncurrentDays", expiration.noncurrent_days)
-                .maybe("NewerNoncurrentVersions", expiration.newer_noncurrent_versions)
+            xml.text("NoncurrentDays", expiration.noncurrent_days).maybe("NewerNoncurrentVersions", expiration.newer_noncurrent_versions)
         });
     }
     if let Some(abort) = &rule.abort_incomplete_multipart_upload {
@@ -44,9 +41,7 @@ fn write_filter(xml: Xml, filter: &Filter) -> Xml {
         Some(Tag { key, value }) => xml.node("Tag", |xml| xml.text("Key", key).text("Value", value)),
         None => xml,
     };
-    let xml = xml
-        .maybe("ObjectSizeGreaterThan", filter.object_size_greater_than)
-        .maybe("ObjectSizeLessThan", filter.object_size_less_than);
+    let xml = xml.maybe("ObjectSizeGreaterThan", filter.object_size_greater_than).maybe("ObjectSizeLessThan", filter.object_size_less_than);
     match &filter.and {
         Some(and) => xml.node("And", |xml| write_and(xml, and)),
         None => xml,

@@ -73,15 +73,12 @@ fn everybody(principal: Option<&Value>) -> bool {
 fn concerns(statement: &Value, account: &str) -> bool {
     let names = |principal: &Value| {
         everybody(Some(principal))
-            || principal.get("AWS").is_some_and(|aws| {
-                texts(aws).iter().any(|name| *name == account || *name == format!("arn:aws:iam::{account}:root"))
-            })
+            || principal
+                .get("AWS")
+                .is_some_and(|aws| texts(aws).iter().any(|name| *name == account || *name == format!("arn:aws:iam::{account}:root")))
     };
-    match (statement.get("Principal"), statement.get("NotPrincipal")) {
-        (Some(principal), _) => names(principal),
-        (None, Some(spared)) => !names(spared),
-        (None, None) => false,
-    }
+    // Who `NotPrincipal` leaves out, the caller among them or not, is not followed.
+    statement.get("Principal").is_some_and(names)
 }
 
 fn covers(statement: &Value, listed: &str, others: &str, name: &str, any_case: bool) -> bool {

@@ -36,7 +36,8 @@ pub fn read(body: &[u8], bucket: &str) -> Result<Value, Refusal> {
         return Err(malformed("Could not parse the policy: Statement is empty!"));
     }
     let statements = statements.into_iter().map(|one| statement(one, bucket)).collect::<Result<Vec<Value>, Refusal>>()?;
-    let mut sids: Vec<&str> = statements.iter().filter_map(|statement| statement.get("Sid")?.as_str()).filter(|sid| !sid.is_empty()).collect();
+    let mut sids: Vec<&str> =
+        statements.iter().filter_map(|statement| statement.get("Sid")?.as_str()).filter(|sid| !sid.is_empty()).collect();
     sids.sort_unstable();
     if sids.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err(malformed("Statement IDs (SID) in a single policy must be unique."));
@@ -47,8 +48,7 @@ pub fn read(body: &[u8], bucket: &str) -> Result<Value, Refusal> {
 
 fn statement(statement: Value, bucket: &str) -> Result<Value, Refusal> {
     let Value::Object(mut statement) = statement else { return Err(malformed("Invalid policy syntax.")) };
-    let names =
-        ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+    let names = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"];
     known(&statement, &names)?;
     if statement.get("Sid").is_some_and(|sid| !sid.is_string()) {
         return Err(malformed("Invalid policy syntax."));
@@ -152,7 +152,10 @@ fn principals(value: Value) -> Result<Value, Refusal> {
 /// A user, a role or an account by ARN, or the unique id that S3 shows for a principal that was deleted.
 fn is_principal(name: &str) -> bool {
     let unique = name.starts_with("AIDA") || name.starts_with("AROA");
-    unique || ["arn:aws:iam::", "arn:aws:sts::"].iter().any(|arn| name.strip_prefix(arn).is_some_and(|rest| rest.contains(':') && !rest.contains('*')))
+    unique
+        || ["arn:aws:iam::", "arn:aws:sts::"]
+            .iter()
+            .any(|arn| name.strip_prefix(arn).is_some_and(|rest| rest.contains(':') && !rest.contains('*')))
 }
 
 fn conditions(value: Value) -> Result<Value, Refusal> {
