@@ -91,7 +91,7 @@ pub fn delete_ownership(world: &mut World, name: &str) -> Result<Answer, Refusal
 
 pub fn get_acl(world: &World, name: &str) -> Result<Answer, Refusal> {
     let bucket = find(world, name)?;
-    let own = Grant { to: Grantee::CanonicalUser(owner(&world.account)), permission: Permission::FullControl };
+    let own = Grant { to: Grantee::CanonicalUser { id: owner(&world.account) }, permission: Permission::FullControl };
     Ok(document("AccessControlPolicy", |xml| {
         xml.node("Owner", |xml| xml.text("ID", owner(&world.account))).list(
             "AccessControlList",
@@ -105,8 +105,8 @@ pub fn get_acl(world: &World, name: &str) -> Result<Answer, Refusal> {
 fn grant(xml: Xml, grant: &Grant) -> Xml {
     let schema = "xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" xsi:type";
     match &grant.to {
-        Grantee::Group(group) => xml.node_with("Grantee", &format!("{schema}=\"Group\""), |xml| xml.text("URI", group.uri())),
-        Grantee::CanonicalUser(id) => xml.node_with("Grantee", &format!("{schema}=\"CanonicalUser\""), |xml| xml.text("ID", id)),
+        Grantee::Group { group } => xml.node_with("Grantee", &format!("{schema}=\"Group\""), |xml| xml.text("URI", group.uri())),
+        Grantee::CanonicalUser { id } => xml.node_with("Grantee", &format!("{schema}=\"CanonicalUser\""), |xml| xml.text("ID", id)),
     }
     .text("Permission", grant.permission.word())
 }
@@ -126,7 +126,7 @@ pub fn put_acl(world: &mut World, name: &str, call: &Call) -> Result<Answer, Ref
             grants.children("Grant").map(read_grant).collect::<Result<Vec<Grant>, Refusal>>()
         })?,
     };
-    let acl: Vec<Grant> = acl.into_iter().filter(|grant| grant.to != Grantee::CanonicalUser(owner.clone())).collect();
+    let acl: Vec<Grant> = acl.into_iter().filter(|grant| grant.to != Grantee::CanonicalUser { id: owner.clone() }).collect();
     let public = is_public(&acl);
     let account = world.account.clone();
     let bucket = find_mut(world, name)?;
@@ -144,8 +144,8 @@ pub fn put_acl(world: &mut World, name: &str, call: &Call) -> Result<Answer, Ref
 fn read_grant(grant: Element<'_, '_>) -> Result<Grant, Refusal> {
     let to = grant.child("Grantee").ok_or_else(malformed)?;
     let to = match (to.get("URI"), to.get("ID")) {
-        (Some(uri), None) => Grantee::Group(Group::of_uri(&uri).ok_or_else(|| invalid_argument("Invalid group uri"))?),
-        (None, Some(id)) if id.len() == 64 => Grantee::CanonicalUser(id),
+        (Some(uri), None) => Grantee::Group { group: Group::of_uri(&uri).ok_or_else(|| invalid_argument("Invalid group uri"))? },
+        (None, Some(id)) if id.len() == 64 => Grantee::CanonicalUser { id },
         (None, Some(_)) => return Err(invalid_argument("Invalid id")),
         _ => return Err(malformed()),
     };
@@ -154,7 +154,7 @@ fn read_grant(grant: Element<'_, '_>) -> Result<Grant, Refusal> {
 
 /// The grants, beyond the owner's, of a canned ACL.
 pub fn canned(name: &str) -> Result<Vec<Grant>, Refusal> {
-    let group = |group: Group, permission: Permission| Grant { to: Grantee::Group(group), permission };
+    let group = |group: Group, permission: Permission| Grant { to: Grantee::Group { group }, permission };
     Ok(match name {
         "private" | "bucket-owner-read" | "bucket-owner-full-control" => Vec::new(),
         "public-read" => vec![group(Group::AllUsers, Permission::Read)],
@@ -167,7 +167,7 @@ pub fn canned(name: &str) -> Result<Vec<Grant>, Refusal> {
 
 /// A grant to everybody, or to everybody with an AWS account, is public.
 pub fn is_public(acl: &[Grant]) -> bool {
-    acl.iter().any(|grant| matches!(grant.to, Grantee::Group(Group::AllUsers | Group::AuthenticatedUsers)))
+    acl.iter().any(|grant| matches!(grant.to, Grantee::Group { group: Group::AllUsers | Group::AuthenticatedUsers }))
 }
 
 pub fn acl_with_ownership() -> Refusal {

@@ -10,7 +10,7 @@ use crate::sandbox::call::{Answer, Call, Refusal};
 use crate::sandbox::world::World;
 
 /// How long reads of a bucket's versioning show the old state after a change. The user guide says up to 15 minutes;
-/// most changes are seen within half a minute, and a test has to outlast it.
+/// half a minute is enough to catch whoever reads at once, and bearable for whoever waits on a real clock.
 const VERSIONING_SPREADS: Duration = Duration::from_secs(30);
 
 pub fn get_encryption(world: &World, name: &str) -> Result<Answer, Refusal> {

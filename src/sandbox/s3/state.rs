@@ -141,10 +141,15 @@ pub struct Grant {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(untagged)]
 pub enum Grantee {
-    Group(Group),
-    CanonicalUser(String),
+    Group {
+        group: Group,
+    },
+    /// Another account, by its canonical id: 64 hex digits.
+    CanonicalUser {
+        id: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,8 +44,7 @@ pub fn delete(world: &mut World, name: &str) -> Result<Answer, Refusal> {
 pub fn status(world: &World, name: &str) -> Result<Answer, Refusal> {
     let policy = find(world, name)?.policy.as_ref().ok_or_else(no_policy)?;
     let public = serde_json::from_str(policy).is_ok_and(|policy| judge::is_public(&policy));
-    // The API writes this one boolean in capitals.
-    Ok(document("PolicyStatus", |xml| xml.text("IsPublic", if public { "TRUE" } else { "FALSE" })))
+    Ok(document("PolicyStatus", |xml| xml.text("IsPublic", public)))
 }
 
 fn no_policy() -> Refusal {

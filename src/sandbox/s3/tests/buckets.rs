@@ -173,7 +173,7 @@ s3:
       lifecycle: {rules: [{id: old, filter: {prefix: a}, transitions: [{days: 180, storageClass: GLACIER}]}]}
       website: true
       ownership: ObjectWriter
-      acl: [{to: !group AllUsers, permission: READ}]
+      acl: [{to: {group: AllUsers}, permission: READ}]
       logging: {targetBucket: logs, targetPrefix: x/}
       encryption: {algorithm: 'aws:kms:dsse', kmsKeyId: k}
     plain: {publicAccessBlock: {blockPublicAcls: true}}
