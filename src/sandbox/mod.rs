@@ -6,15 +6,340 @@
 //! they are really serialised, and answers really parsed.
 
 pub mod call;
+mod client;
 mod cloudtrail;
+mod dispatch;
 mod elasticache;
+pub mod faults;
 mod guardduty;
+mod ids;
 mod kms;
 pub mod protocol;
 mod rds;
+pub mod record;
 mod s3;
 mod s3control;
 mod secretsmanager;
+mod serve;
 mod sns;
 mod sts;
+#[cfg(test)]
+mod testing;
 pub mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use call::{Answer, Call, Operation, Refusal};
+use dispatch::Service;
+use faults::{Fault, Faults};
+use record::{Journal, Recorded};
+use world::{Saved, World};
+
+/// An AWS account in this process. Cheap to clone; clones share the account.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+/// How a sandbox behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The time it lives in: lifecycles, slow answers and expiry run on it.
+    pub clock: Clock,
+    pub faults: Faults,
+    /// Whether a fault that ends the process really kills this one (SIGKILL). Without it, calls stop returning
+    /// and [`Sandbox::ended`] resolves.
+    pub kill: bool,
+    /// A folder into which each request is written, as a line of JSON, secrets masked.
+    pub record_dir: Option<PathBuf>,
+    /// A file that always holds the account as the last write left it, for [`Sandbox::load`].
+    pub save_to: Option<PathBuf>,
+    /// How many requests are remembered for [`Sandbox::recorded`]; of more, the oldest are forgotten.
+    pub remember: usize,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { clock: Clock::system(), faults: Faults::default(), kill: false, record_dir: None, save_to: None, remember: 100_000 }
+    }
+}
+
+/// The connection was cut: whether the request took effect, the client cannot know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection was cut")]
+pub struct Cut;
+
+/// An account that cannot be set up, with line and column where the file is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadAccount(String);
+
+struct Inner {
+    options: Options,
+    /// When the sandbox began, on its clock.
+    began: Timestamp,
+    calls: AtomicU64,
+    /// The number of the call that ended the process.
+    ended: watch::Sender<Option<u64>>,
+    held: Mutex<Held>,
+}
+
+struct Held {
+    world: World,
+    /// When time-dependent things were last brought up to date; none after a change.
+    settled: Option<Timestamp>,
+    past: faults::Past,
+    journal: Journal,
+}
+
+/// What became of a request.
+enum Outcome {
+    Answered(Response<Bytes>),
+    Cut,
+    Ended,
+}
+
+impl Sandbox {
+    pub fn new(world: World, options: Options) -> Result<Sandbox, BadAccount> {
+        world.check().map_err(BadAccount)?;
+        let journal = Journal::open(options.record_dir.as_deref(), options.remember)
+            .map_err(|error| BadAccount(format!("the folder for requests cannot be written: {error}")))?;
+        // An account that was saved later than a simulated clock starts: time does not run backwards.
+        if let Ok(ahead) = std::time::Duration::try_from(world.now.duration_since(options.clock.now())) {
+            options.clock.advance(ahead);
+        }
+        let past = faults::Past::new(options.faults.any_stale());
+        Ok(Sandbox(Arc::new(Inner {
+            began: options.clock.now(),
+            options,
+            calls: AtomicU64::new(0),
+            ended: watch::Sender::new(None),
+            held: Mutex::new(Held { world, settled: None, past, journal }),
+        })))
+    }
+
+    /// An account as a file describes it: a [`World`] as YAML.
+    pub fn from_yaml(text: &str, options: Options) -> Result<Sandbox, BadAccount> {
+        let world: World = serde_yaml::from_str(text).map_err(|error| BadAccount(error.to_string()))?;
+        Sandbox::new(world, options)
+    }
+
+    /// An account as [`Options::save_to`] left it; none where there is no such file.
+    pub fn load(path: &Path, options: Options) -> Result<Option<Sandbox>, BadAccount> {
+        let bad = |error: String| BadAccount(format!("{}: {error}", path.display()));
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(bad(error.to_string())),
+        };
+        let saved: Saved = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
+        Sandbox::new(saved.into_world(), options).map(Some)
+    }
+
+    /// One request, from its number to its answer. After a call that "ended the process" nothing returns.
+    pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Cut> {
+        if self.0.ended.borrow().is_some() {
+            return std::future::pending().await;
+        }
+        let number = self.0.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let faults = self.0.options.faults.at(number);
+        for fault in &faults {
+            if let Fault::Slow(time) = fault {
+                self.0.options.clock.sleep(*time).await;
+            }
+        }
+        match self.act(number, &faults, request) {
+            Outcome::Answered(response) => Ok(response),
+            Outcome::Cut => Err(Cut),
+            Outcome::Ended => {
+                if self.0.options.kill {
+                    faults::kill_this_process();
+                }
+                self.0.ended.send_replace(Some(number));
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// The requests so far, in the order of their numbers.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.lock().journal.recorded()
+    }
+
+    /// The requests so far that ask for a change, also where they were refused or cut.
+    pub fn writes(&self) -> Vec<Recorded> {
+        self.recorded().into_iter().filter(|recorded| recorded.writes).collect()
+    }
+
+    /// Forgets the requests so far; the numbers go on.
+    pub fn forget_records(&self) {
+        self.lock().journal.forget();
+    }
+
+    /// How many calls there were.
+    pub fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::SeqCst)
+    }
+
+    /// The account as it is now, whole. To go on after the process "ended", start a new sandbox with it.
+    pub fn world(&self) -> World {
+        let mut held = self.lock();
+        held.settle(self.0.options.clock.now());
+        held.world.clone()
+    }
+
+    /// The account as it is now, for comparing end states and for showing: without secrets, of which only hashes are left.
+    pub fn snapshot(&self) -> serde_json::Value {
+        self.world().shown()
+    }
+
+    /// Changes the account behind everybody's back, as a colleague in the console does.
+    pub fn edit<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let now = self.0.options.clock.now();
+        let mut held = self.lock();
+        held.settle(now);
+        let before = held.world.clone();
+        held.past.before_write(now, &before);
+        let result = change(&mut held.world);
+        held.settled = None;
+        result
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.0.options.clock.clone()
+    }
+
+    /// Resolves with the number of the call that "ended the process".
+    pub async fn ended(&self) -> u64 {
+        let mut ended = self.0.ended.subscribe();
+        loop {
+            if let Some(number) = *ended.borrow_and_update() {
+                return number;
+            }
+            // The sender lives in `self`, so that this cannot fail while we wait.
+            if ended.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act(&self, number: u64, faults: &[Fault], request: Request<Bytes>) -> Outcome {
+        let now = self.0.options.clock.now();
+        let (parts, body) = request.into_parts();
+        let call = dispatch::read(parts, body);
+        let service = Service::of(&call);
+        let operation = match service {
+            Some(service) => service.operation(&call),
+            None => Err(dispatch::unknown_service(&call)),
+        };
+
+        let mut held = self.lock();
+        let mut recorded = Recorded::of(number, now, service, operation.as_ref().ok(), &call);
+        if let Some(fault) = faults.iter().find(|fault| !matches!(fault, Fault::Slow(_))) {
+            recorded.fault = Some(fault.to_string());
+        }
+        if faults.contains(&Fault::CutBefore) || faults.contains(&Fault::EndBefore) {
+            held.journal.add(recorded);
+            return if faults.contains(&Fault::EndBefore) { Outcome::Ended } else { Outcome::Cut };
+        }
+
+        let result = operation.and_then(|operation| {
+            let service = service.ok_or_else(|| dispatch::unknown_service(&call))?;
+            self.judge(&mut held, faults, now, service, &operation, &call)
+        });
+        let request_id = ids::request_id(number);
+        let answer = match result {
+            Ok((answer, applied)) => {
+                recorded.applied = applied;
+                answer
+            }
+            Err(refusal) => {
+                recorded.code = Some(refusal.code.clone());
+                dispatch::refuse(service, &refusal, &request_id)
+            }
+        };
+        let cut = faults.contains(&Fault::CutAfter);
+        let ended = faults.contains(&Fault::EndAfter);
+        if !cut && !ended {
+            recorded.status = Some(answer.status.as_u16());
+        }
+        held.journal.add(recorded);
+        if ended {
+            Outcome::Ended
+        } else if cut {
+            Outcome::Cut
+        } else {
+            Outcome::Answered(dispatch::response(answer, &call, &request_id))
+        }
+    }
+
+    /// The answer to a call whose operation is known, and whether it took effect.
+    fn judge(
+        &self,
+        held: &mut Held,
+        faults: &[Fault],
+        now: Timestamp,
+        service: Service,
+        operation: &Operation,
+        call: &Call,
+    ) -> Result<(Answer, bool), Refusal> {
+        held.settle(now);
+        sts::admit(&held.world, service, call)?;
+        if let Some(refusal) = self.0.options.faults.standing(service, operation, now.duration_since(self.0.began)) {
+            return Err(refusal);
+        }
+        if let Some(refusal) = faults.iter().find_map(|fault| fault.refusal(service, operation)) {
+            return Err(refusal);
+        }
+        if !operation.writes {
+            if faults.contains(&Fault::StaleRead)
+                && let Some(mut past) = held.past.stale()
+            {
+                return service.answer(&mut past, operation, call).map(|answer| (answer, false));
+            }
+            return service.answer(&mut held.world, operation, call).map(|answer| (answer, false));
+        }
+        let Held { world, past, .. } = held;
+        past.before_write(now, world);
+        let result = service.answer(world, operation, call);
+        // Also after a refusal: what a service did before it refused is part of the account.
+        held.settled = None;
+        if let Some(path) = &self.0.options.save_to {
+            held.world
+                .save(path)
+                .map_err(|error| Refusal::new(500, "InternalFailure", format!("The sandbox cannot save its account: {error}")))?;
+        }
+        result.map(|answer| (answer, true))
+    }
+}
+
+impl Held {
+    /// Lets everything that takes time become what it is by `now`.
+    fn settle(&mut self, now: Timestamp) {
+        self.world.now = now;
+        if self.settled != Some(now) {
+            self.world.settle(now);
+            self.settled = Some(now);
+        }
+    }
+}
+
+/// Without the account: it holds secrets.
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sandbox").field("calls", &self.calls()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

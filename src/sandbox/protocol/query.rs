@@ -13,8 +13,8 @@ pub struct Form(BTreeMap<String, String>);
 
 impl Form {
     pub fn parse(call: &Call) -> Form {
-        let query = form_urlencoded::parse(call.query.as_bytes());
-        Form(query.chain(form_urlencoded::parse(&call.body)).into_owned().collect())
+        let query = form_urlencoded::parse(call.query.as_bytes()).into_owned();
+        Form(query.chain(form_urlencoded::parse(&call.body).into_owned()).collect())
     }
 
     /// The `Action`, or a refusal as the service gives it.

@@ -1,0 +1,45 @@
+//! The sandbox on a TCP port, for any AWS client: `AWS_ENDPOINT_URL=http://127.0.0.1:4566`.
+
+use std::io;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{Method, StatusCode};
+use tokio::net::TcpListener;
+
+use super::{Cut, Sandbox};
+
+/// The most that a request may hold, in bytes: more than any request of the services that are here needs.
+const MOST: usize = 64 << 20;
+
+impl Sandbox {
+    /// Answers whoever connects, until `stop` resolves; requests under way are then finished.
+    ///
+    /// Besides AWS's own requests there is `GET /_holdfast/world`: the account as JSON, without secrets. It needs no
+    /// signature and is not counted as a call.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        axum::serve(listener, router).with_graceful_shutdown(stop).await
+    }
+}
+
+async fn answer(State(sandbox): State<Sandbox>, request: Request) -> Response {
+    if request.method() == Method::GET && request.uri().path() == "/_holdfast/world" {
+        let mut response = Response::new(Body::from(sandbox.snapshot().to_string()));
+        response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        return response;
+    }
+    let (parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, MOST).await else {
+        let mut response = Response::new(Body::from("The request is too large, or broke off."));
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
+        return response;
+    };
+    match sandbox.handle(http::Request::from_parts(parts, body)).await {
+        Ok(response) => response.map(Body::from),
+        // A body that fails at once: the server gives the connection up before it has sent anything.
+        Err(Cut) => Response::new(Body::from_stream(futures::stream::once(async { Err::<bytes::Bytes, Cut>(Cut) }))),
+    }
+}
