@@ -41,6 +41,11 @@ pub fn resolve(engine: &str, version: Option<&str>) -> Result<String, Refusal> {
     if !["redis", "valkey", "memcached"].contains(&engine) {
         return Err(value(format!("Invalid value {engine} for parameter Engine. Supported: redis, valkey, memcached.")));
     }
+    // From 6 on the service chooses the patch. [hashicorp/terraform-provider-aws, documentation of `engine_version`]
+    if let Some(exact) = version.filter(|version| offered(engine, version) != *version && !version.ends_with(".x")) {
+        let offered = offered(engine, exact);
+        return Err(combination(format!("Specific version selection is not allowed for '{exact}', please use '{offered}'")));
+    }
     let wanted = version.map(|version| version.trim_end_matches(".x"));
     let mut matching = VERSIONS.iter().filter(|(candidate, full, _)| {
         *candidate == engine
@@ -49,6 +54,17 @@ pub fn resolve(engine: &str, version: Option<&str>) -> Result<String, Refusal> {
     match matching.next_back() {
         Some((_, full, _)) => Ok((*full).to_owned()),
         None => Err(combination(format!("Cannot find version {} for {engine}", version.unwrap_or_default()))),
+    }
+}
+
+/// A version as it is asked for and listed: without its patch from Redis 6 on.
+pub fn offered<'a>(engine: &str, version: &'a str) -> &'a str {
+    if engine == "memcached" || numbers(version) < [6, 0, 0] {
+        return version;
+    }
+    match version.match_indices('.').nth(1) {
+        Some((end, _)) => version.get(..end).unwrap_or(version),
+        None => version,
     }
 }
 

@@ -1,13 +1,17 @@
 //! How long things take, and what they become when the time is over.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::parameters::table;
-use super::state::{CacheCluster, Change, ParameterApply, Pending, ReplicationGroup, SnapshotStatus, State, Status};
+use super::state::{CacheCluster, Change, ParameterApply, ParameterGroup, Pending, ReplicationGroup, SnapshotStatus, State, Status};
+
 use crate::clock::later;
+
+type ParameterGroups = BTreeMap<String, ParameterGroup>;
 
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
@@ -47,6 +51,7 @@ impl State {
     /// Lets everything become what it is at `now`.
     pub fn settle(&mut self, now: Timestamp) {
         let due = |at: Option<Timestamp>| at.filter(|at| *at <= now);
+        let parameter_groups = &self.parameter_groups;
         self.replication_groups.retain(|id, group| {
             group.tls_endpoints.get_or_insert(group.transit_encryption.mode().is_some());
             loop {
@@ -58,7 +63,7 @@ impl State {
                         Status::Modifying => {
                             group.status = Status::Available;
                             if let Some(change) = group.change.take() {
-                                group.put_in_force(id, &change, at);
+                                group.put_in_force(id, &change, parameter_groups, at);
                             }
                         }
                         _ => group.status = Status::Available,
@@ -146,7 +151,7 @@ impl ReplicationGroup {
     }
 
     /// Puts a change in force.
-    fn put_in_force(&mut self, id: &str, change: &Change, at: Timestamp) {
+    fn put_in_force(&mut self, id: &str, change: &Change, groups: &ParameterGroups, at: Timestamp) {
         let Change {
             engine,
             engine_version,
@@ -168,8 +173,16 @@ impl ReplicationGroup {
         }
         self.node_type = node_type.unwrap_or_else(|| self.node_type.clone());
         if let Some(name) = parameter_group {
-            self.parameter_group = Some(name).filter(|name| !name.starts_with("default."));
-            self.parameter_apply = ParameterApply { applying_until: Some(later(at, APPLY_PARAMETERS)), reboot: Default::default() };
+            let before = self.parameter_group.replace(name);
+            self.parameter_group.take_if(|name| name.starts_with("default."));
+            let family = self.family();
+            let chosen = |group: &Option<String>| group.as_ref().and_then(|name| groups.get(name)).map(|group| group.parameters.clone());
+            let (was, is) = (chosen(&before).unwrap_or_default(), chosen(&self.parameter_group).unwrap_or_default());
+            // Nodes made afresh by a new version start with all of it.
+            let reboot = change.engine_version.is_none()
+                && table::of(&family).into_iter().any(|one| one.reboot && was.get(one.name) != is.get(one.name));
+            let members = self.members(id).into_iter().map(|member| member.id).collect();
+            self.parameter_apply.begin(later(at, APPLY_PARAMETERS), reboot.then_some(members));
         }
         self.automatic_failover = automatic_failover.unwrap_or(self.automatic_failover);
         self.multi_az = multi_az.unwrap_or(self.multi_az);
@@ -201,7 +214,8 @@ pub fn next_window(window: &str, now: Timestamp) -> Timestamp {
     let hour = parts.next().and_then(|hour| hour.parse::<i64>().ok()).unwrap_or(0);
     let minute = parts.next().and_then(|minute| minute.parse::<i64>().ok()).unwrap_or(0);
     let today = now.to_zoned(TimeZone::UTC);
-    let since_monday = i64::from(today.weekday().to_monday_zero_offset()) * 24 * 60 + i64::from(today.hour()) * 60 + i64::from(today.minute());
+    let since_monday =
+        i64::from(today.weekday().to_monday_zero_offset()) * 24 * 60 + i64::from(today.hour()) * 60 + i64::from(today.minute());
     let start = i64::try_from(day).unwrap_or(0) * 24 * 60 + hour * 60 + minute;
     let wait = match (start - since_monday).rem_euclid(7 * 24 * 60) {
         0 => 7 * 24 * 60,

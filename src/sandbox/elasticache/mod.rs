@@ -82,8 +82,7 @@ fn find(name: &str) -> Result<&'static (&'static str, bool, Does), Refusal> {
 
 /// Does what is asked, at the time `world.now`.
 pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<Answer, Refusal> {
-    let place =
-        Place { account: world.account.clone(), region: world.region.clone(), page_size: world.page_size, now: world.now };
+    let place = Place { account: world.account.clone(), region: world.region.clone(), page_size: world.page_size, now: world.now };
     let result = (find(&operation.name)?.2)(&mut world.elasticache, &place, &Form::parse(call))?;
     Ok(query::answer(&operation.name, NAMESPACE, result))
 }

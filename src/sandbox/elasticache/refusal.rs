@@ -33,7 +33,11 @@ pub fn no_snapshot(name: &str) -> Refusal {
 
 pub fn group_state(id: &str, status: Status) -> Refusal {
     let status = status.text();
-    Refusal::new(400, "InvalidReplicationGroupState", format!("Replication group {id} has status {status} which is not valid for this request."))
+    Refusal::new(
+        400,
+        "InvalidReplicationGroupState",
+        format!("Replication group {id} has status {status} which is not valid for this request."),
+    )
 }
 
 pub fn cluster_state(id: &str, status: Status) -> Refusal {

@@ -93,7 +93,11 @@ pub fn taken(
         !other.automated && young && other.group == group && other.cluster == cluster
     });
     if recent.count() >= DAILY_QUOTA {
-        return Err(Refusal::new(400, "SnapshotQuotaExceededFault", format!("More than {DAILY_QUOTA} manual snapshots of a node in 24 hours.")));
+        return Err(Refusal::new(
+            400,
+            "SnapshotQuotaExceededFault",
+            format!("More than {DAILY_QUOTA} manual snapshots of a node in 24 hours."),
+        ));
     }
     let stuck = state.stick_snapshots > 0;
     state.stick_snapshots = state.stick_snapshots.saturating_sub(1);
@@ -145,7 +149,8 @@ pub fn describe(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Re
     let group = form.get("ReplicationGroupId").map(str::to_lowercase);
     let cluster = form.get("CacheClusterId").map(str::to_lowercase);
     // `system` shows automatic snapshots, `user` those taken by hand. [service model]
-    let automated = word(form, "SnapshotSource", &["system", "user", "automated", "manual"])?.map(|source| ["system", "automated"].contains(&source));
+    let automated =
+        word(form, "SnapshotSource", &["system", "user", "automated", "manual"])?.map(|source| ["system", "automated"].contains(&source));
     let all = state.snapshots.iter().filter(|(other, snapshot)| {
         name.as_ref().is_none_or(|name| name == *other)
             && (group.is_none() || snapshot.group == group)
@@ -153,7 +158,9 @@ pub fn describe(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Re
             && automated.is_none_or(|automated| automated == snapshot.automated)
     });
     let (snapshots, marker) = page(form, place, all.map(|(name, snapshot)| (name.clone(), snapshot)).collect())?;
-    Ok(Xml::new().maybe("Marker", marker).list("Snapshots", "Snapshot", snapshots, |xml, (name, snapshot)| show(xml, &name, snapshot, place)))
+    Ok(Xml::new()
+        .maybe("Marker", marker)
+        .list("Snapshots", "Snapshot", snapshots, |xml, (name, snapshot)| show(xml, &name, snapshot, place)))
 }
 
 pub fn copy(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refusal> {
@@ -240,7 +247,9 @@ fn show(xml: Xml, name: &str, snapshot: &Snapshot, place: &Place) -> Xml {
         .text("DataTiering", "disabled");
     let sources: Vec<(String, u32)> = match (&snapshot.cluster, group_id) {
         (Some(cluster), _) => vec![(cluster.clone(), 1)],
-        (None, Some(id)) => origin.members(id).into_iter().filter(|member| member.primary).map(|member| (member.id, member.shard)).collect(),
+        (None, Some(id)) => {
+            origin.members(id).into_iter().filter(|member| member.primary).map(|member| (member.id, member.shard)).collect()
+        }
         (None, None) => Vec::new(),
     };
     xml.list("NodeSnapshots", "NodeSnapshot", sources, |xml, (source, shard)| {
@@ -250,6 +259,10 @@ fn show(xml: Xml, name: &str, snapshot: &Snapshot, place: &Place) -> Xml {
             .text("CacheNodeId", "0001")
             .text("CacheNodeCreateTime", origin.created_at);
         // Until the data is there it has neither size nor date.
-        if snapshot.status == SnapshotStatus::Creating { xml } else { xml.text("CacheSize", "6 MB").maybe("SnapshotCreateTime", snapshot.created_at) }
+        if snapshot.status == SnapshotStatus::Creating {
+            xml
+        } else {
+            xml.text("CacheSize", "6 MB").maybe("SnapshotCreateTime", snapshot.created_at)
+        }
     })
 }

@@ -70,9 +70,11 @@ fn show(xml: Xml, name: &str, group: &SubnetGroup, place: &Place) -> Xml {
         .text("CacheSubnetGroupDescription", &group.description)
         .text("VpcId", &group.vpc_id)
         .list("Subnets", "Subnet", (0..).zip(&group.subnets), |xml, (number, subnet)| {
-            xml.text("SubnetIdentifier", subnet)
-                .node("SubnetAvailabilityZone", |xml| xml.text("Name", place.zone(number)))
-                .texts("SupportedNetworkTypes", "member", ["ipv4"])
+            xml.text("SubnetIdentifier", subnet).node("SubnetAvailabilityZone", |xml| xml.text("Name", place.zone(number))).texts(
+                "SupportedNetworkTypes",
+                "member",
+                ["ipv4"],
+            )
         })
         .text("ARN", place.arn("subnetgroup", name))
         .texts("SupportedNetworkTypes", "member", ["ipv4"])

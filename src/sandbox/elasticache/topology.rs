@@ -24,7 +24,10 @@ impl ReplicationGroup {
             number,
             primary: number == self.primary(shard),
         };
-        (1..=shards).flat_map(|shard| (1..=self.nodes).map(move |number| (shard, number))).map(|(shard, number)| member(shard, number)).collect()
+        (1..=shards)
+            .flat_map(|shard| (1..=self.nodes).map(move |number| (shard, number)))
+            .map(|(shard, number)| member(shard, number))
+            .collect()
     }
 
     /// The number of a shard's primary.

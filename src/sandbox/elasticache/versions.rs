@@ -1,6 +1,8 @@
 //! DescribeCacheEngineVersions.
 
-use super::engine::{VERSIONS, numbers};
+use std::collections::BTreeMap;
+
+use super::engine::{VERSIONS, numbers, offered};
 use super::place::Place;
 use super::request::{only, page};
 use super::state::State;
@@ -15,20 +17,24 @@ pub fn describe(_: &mut State, place: &Place, form: &Form) -> Result<Xml, Refusa
     let newest = |engine: &str, version: &str| {
         VERSIONS.iter().filter(|(other, _, _)| *other == engine).all(|(_, other, _)| numbers(other) <= numbers(version))
     };
-    // From 6 on a request names two numbers, so `7.1` finds 7.1.0.
-    let fits_version = |version: &str| {
-        form.get("EngineVersion").is_none_or(|wanted| version == wanted || version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.')))
-    };
     let all = VERSIONS.iter().filter(|(engine, version, family)| {
-        fits("Engine", engine) && fits_version(version) && fits("CacheParameterGroupFamily", family) && (!default_only || newest(engine, version))
+        fits("Engine", engine)
+            && fits("EngineVersion", offered(engine, version))
+            && fits("CacheParameterGroupFamily", family)
+            && (!default_only || newest(engine, version))
     });
-    let all = all.map(|one| (format!("{}/{}", one.0, one.1), one)).collect();
-    let (versions, marker) = page(form, place, all)?;
-    Ok(Xml::new().maybe("Marker", marker).list("CacheEngineVersions", "CacheEngineVersion", versions, |xml, (_, (engine, version, family))| {
-        xml.text("Engine", engine)
-            .text("EngineVersion", version)
-            .text("CacheParameterGroupFamily", family)
-            .text("CacheEngineDescription", engine)
-            .text("CacheEngineVersionDescription", format!("{engine} version {version}"))
-    }))
+    let all: BTreeMap<String, _> = all.map(|one| (format!("{}/{}", one.0, offered(one.0, one.1)), one)).collect();
+    let (versions, marker) = page(form, place, all.into_iter().collect())?;
+    Ok(Xml::new().maybe("Marker", marker).list(
+        "CacheEngineVersions",
+        "CacheEngineVersion",
+        versions,
+        |xml, (_, (engine, version, family))| {
+            xml.text("Engine", engine)
+                .text("EngineVersion", offered(engine, version))
+                .text("CacheParameterGroupFamily", family)
+                .text("CacheEngineDescription", engine)
+                .text("CacheEngineVersionDescription", format!("{engine} version {}", offered(engine, version)))
+        },
+    ))
 }

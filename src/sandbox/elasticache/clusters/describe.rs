@@ -18,7 +18,9 @@ impl State {
     /// The replication group that a cluster is a member of.
     pub fn group_of(&self, cluster: &str) -> Option<String> {
         let mut groups = self.replication_groups.iter();
-        groups.find(|(id, group)| cluster.starts_with(id.as_str()) && group.members(id).iter().any(|member| member.id == cluster)).map(|(id, _)| id.clone())
+        groups
+            .find(|(id, group)| cluster.starts_with(id.as_str()) && group.members(id).iter().any(|member| member.id == cluster))
+            .map(|(id, _)| id.clone())
     }
 }
 
@@ -214,9 +216,11 @@ fn show(xml: Xml, view: &View, info: bool, place: &Place) -> Xml {
     let xml = xml
         .node("CacheSecurityGroups", |xml| xml)
         .node("CacheParameterGroup", |xml| {
-            xml.text("CacheParameterGroupName", &view.parameter_group)
-                .text("ParameterApplyStatus", view.parameter_apply)
-                .texts("CacheNodeIdsToReboot", "CacheNodeId", &view.reboot)
+            xml.text("CacheParameterGroupName", &view.parameter_group).text("ParameterApplyStatus", view.parameter_apply).texts(
+                "CacheNodeIdsToReboot",
+                "CacheNodeId",
+                &view.reboot,
+            )
         })
         .text("CacheSubnetGroupName", &view.subnet_group);
     let xml = if info && up {

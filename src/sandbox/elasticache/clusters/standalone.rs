@@ -4,9 +4,7 @@ use super::super::engine;
 use super::super::lifecycle::{CREATE, DELETE, MODIFY, REBOOT, SETTINGS};
 use super::super::place::Place;
 use super::super::refusal::{cluster_state, combination, no_cluster, value};
-use super::super::request::{
-    apart, id, maintenance_window, new_id, node_type, number, only, security_groups, snapshot_window, tags, word,
-};
+use super::super::request::{apart, id, maintenance_window, new_id, node_type, number, only, security_groups, snapshot_window, tags, word};
 use super::super::snapshots;
 use super::super::state::{CacheCluster, State, Status};
 use super::describe::{answer, member_answer};

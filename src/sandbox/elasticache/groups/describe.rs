@@ -114,8 +114,8 @@ fn node_groups(xml: Xml, id: &str, group: &ReplicationGroup, members: &[Member],
         let xml = xml.text("NodeGroupId", format!("{shard:04}")).text("Status", group.status.text());
         let xml = if group.cluster_enabled {
             // The 16,384 slots, evenly.
-            let (first, end) = ((shard - 1) * 16_384 / shards, shard * 16_384 / shards);
-            xml.text("Slots", format!("{first}-{}", end.saturating_sub(1)))
+            let bound = |shard: u32| u64::from(shard) * 16_384 / u64::from(shards);
+            xml.text("Slots", format!("{}-{}", bound(shard - 1), bound(shard).saturating_sub(1)))
         } else {
             xml.node("PrimaryEndpoint", |xml| endpoint(xml, &group.primary_host(id, place), group.port))
                 .node("ReaderEndpoint", |xml| endpoint(xml, &group.reader_host(id, place), group.port))

@@ -60,6 +60,9 @@ pub fn test_failover(state: &mut State, place: &Place, form: &Form) -> Result<Xm
     if !group.automatic_failover {
         return Err(combination("Automatic failover must be enabled to test failover."));
     }
+    if group.nodes < 2 {
+        return Err(combination("The node group has no replica to fail over to."));
+    }
     // The next in line takes over.
     let next = primary.number % group.nodes.max(1) + 1;
     let change = Change { primary: Some((primary.shard, next)), ..Change::default() };

@@ -28,10 +28,7 @@ impl State {
     pub fn fitting_parameter_group(&self, name: &str, family: &str) -> Result<ParameterGroup, Refusal> {
         let group = self.parameter_group(name)?;
         if group.family != family {
-            return Err(combination(format!(
-                "Expected a parameter group of family {family} but found one of family {}",
-                group.family
-            )));
+            return Err(combination(format!("Expected a parameter group of family {family} but found one of family {}", group.family)));
         }
         Ok(group)
     }
