@@ -1,25 +1,90 @@
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+//! ElastiCache, over AWS Query, API version 2015-02-02.
+//!
+//! Replication groups have a life: they are created in minutes, refuse what comes while they change, may fail to be
+//! created, and do what waits for its maintenance window when that comes. What a request asks for is checked against the
+//! service's own rules and refused in its own codes.
 
+mod auth;
+mod clusters;
+mod engine;
+mod groups;
+mod lifecycle;
+mod parameters;
+mod place;
+mod refusal;
+mod request;
+mod snapshots;
+pub mod state;
+mod subnets;
+mod tagging;
+mod topology;
+mod versions;
+
+#[cfg(test)]
+mod tests;
+
+pub use state::State;
+
+use self::place::Place;
 use super::call::{Answer, Call, Operation, Refusal};
-use super::protocol::query;
+use super::protocol::query::{self, Form};
+use super::protocol::xml::Xml;
 use super::world::World;
 
-/// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
-pub struct State {}
+const NAMESPACE: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
 
-impl State {
-    pub fn settle(&mut self, _now: Timestamp) {}
+type Does = fn(&mut State, &Place, &Form) -> Result<Xml, Refusal>;
+
+/// Every operation that is known, whether it writes, and what does it.
+const OPERATIONS: &[(&str, bool, Does)] = &[
+    ("AddTagsToResource", true, tagging::add),
+    ("CopySnapshot", true, snapshots::copy),
+    ("CreateCacheCluster", true, clusters::create),
+    ("CreateCacheParameterGroup", true, parameters::groups::create),
+    ("CreateCacheSubnetGroup", true, subnets::create),
+    ("CreateReplicationGroup", true, groups::create),
+    ("CreateSnapshot", true, snapshots::create),
+    ("DecreaseReplicaCount", true, groups::decrease),
+    ("DeleteCacheCluster", true, clusters::delete),
+    ("DeleteCacheParameterGroup", true, parameters::groups::delete),
+    ("DeleteReplicationGroup", true, groups::delete),
+    ("DeleteSnapshot", true, snapshots::delete),
+    ("DescribeCacheClusters", false, clusters::describe),
+    ("DescribeCacheEngineVersions", false, versions::describe),
+    ("DescribeCacheParameterGroups", false, parameters::groups::describe),
+    ("DescribeCacheParameters", false, parameters::groups::describe_parameters),
+    ("DescribeCacheSubnetGroups", false, subnets::describe),
+    ("DescribeReplicationGroups", false, groups::describe),
+    ("DescribeSnapshots", false, snapshots::describe),
+    ("IncreaseReplicaCount", true, groups::increase),
+    ("ListTagsForResource", false, tagging::list),
+    ("ModifyCacheCluster", true, clusters::modify),
+    ("ModifyCacheParameterGroup", true, parameters::groups::modify),
+    ("ModifyReplicationGroup", true, groups::modify),
+    ("RebootCacheCluster", true, clusters::reboot),
+    ("RemoveTagsFromResource", true, tagging::remove),
+    ("ResetCacheParameterGroup", true, parameters::groups::reset),
+    ("TestFailover", true, groups::test_failover),
+];
+
+/// Which operation a request is.
+pub fn operation(call: &Call) -> Result<Operation, Refusal> {
+    let form = Form::parse(call);
+    let name = form.action()?;
+    let writes = find(name)?.1;
+    Ok(Operation { name: name.to_owned(), writes })
 }
 
-pub fn operation(_call: &Call) -> Result<Operation, Refusal> {
-    Err(Refusal::new(501, "NotImplemented", "This service is not served."))
+fn find(name: &str) -> Result<&'static (&'static str, bool, Does), Refusal> {
+    let known = OPERATIONS.iter().find(|(known, _, _)| *known == name);
+    known.ok_or_else(|| Refusal::new(501, "NotImplemented", format!("The sandbox's ElastiCache does not know the operation {name}.")))
 }
 
-pub fn answer(_world: &mut World, operation: &Operation, _call: &Call) -> Result<Answer, Refusal> {
-    Err(Refusal::new(501, "NotImplemented", operation.name.clone()))
+/// Does what is asked, at the time `world.now`.
+pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<Answer, Refusal> {
+    let place = Place { account: world.account.clone(), region: world.region.clone(), page_size: world.page_size, now: world.now };
+    let result = (find(&operation.name)?.2)(&mut world.elasticache, &place, &Form::parse(call))?;
+    Ok(query::answer(&operation.name, NAMESPACE, result))
 }
 
 pub fn refuse(refusal: &Refusal, request_id: &str) -> Answer {

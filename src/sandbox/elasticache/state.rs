@@ -1,0 +1,374 @@
+//! What ElastiCache holds, in a form that is pleasant to write by hand in an account file: what AWS derives (node ids,
+//! endpoints, ARNs) is derived here too, and what AWS fills in has its default.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Everything of this service in the account. Keys are the identifiers, in lower case as AWS stores them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct State {
+    pub replication_groups: BTreeMap<String, ReplicationGroup>,
+    /// Standalone clusters: memcached, and Redis outside of a replication group. A group's members are derived from it.
+    pub cache_clusters: BTreeMap<String, CacheCluster>,
+    /// The account's own groups; `default.*` exist without being named.
+    pub parameter_groups: BTreeMap<String, ParameterGroup>,
+    pub subnet_groups: BTreeMap<String, SubnetGroup>,
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// How many of the next creates of a replication group end in `create-failed`.
+    pub fail_creates: u32,
+    /// How many of the next snapshots never leave `creating`. No state says that a snapshot failed: only a deadline tells.
+    pub stick_snapshots: u32,
+}
+
+/// Where a replication group stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    Creating,
+    #[default]
+    Available,
+    Modifying,
+    Deleting,
+    CreateFailed,
+    Snapshotting,
+    #[serde(rename = "rebooting cluster nodes")]
+    Rebooting,
+}
+
+impl Status {
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Creating => "creating",
+            Status::Available => "available",
+            Status::Modifying => "modifying",
+            Status::Deleting => "deleting",
+            Status::CreateFailed => "create-failed",
+            Status::Snapshotting => "snapshotting",
+            Status::Rebooting => "rebooting cluster nodes",
+        }
+    }
+}
+
+/// Encryption in transit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transit {
+    #[default]
+    None,
+    /// TLS and plain text are both accepted.
+    Preferred,
+    Required,
+}
+
+impl Transit {
+    pub fn mode(self) -> Option<&'static str> {
+        match self {
+            Transit::None => None,
+            Transit::Preferred => Some("preferred"),
+            Transit::Required => Some("required"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ReplicationGroup {
+    pub description: String,
+    pub status: Status,
+    /// When `status` ends by itself.
+    pub ready_at: Option<Timestamp>,
+    /// A create that will not succeed.
+    pub doomed: bool,
+    /// What the group is changing into while it is `modifying`.
+    pub change: Option<Change>,
+    /// What waits for the maintenance window.
+    pub pending: Option<Pending>,
+    pub engine: String,
+    pub engine_version: String,
+    pub node_type: String,
+    /// Nodes a shard, the primary among them.
+    pub nodes: u32,
+    pub cluster_enabled: bool,
+    pub shards: u32,
+    /// The number of the primary within each shard; where a shard is not named, 1.
+    pub primaries: BTreeMap<u32, u32>,
+    pub port: u16,
+    pub subnet_group: String,
+    pub security_groups: BTreeSet<String>,
+    /// None is the family's default group.
+    pub parameter_group: Option<String>,
+    pub parameter_apply: ParameterApply,
+    pub automatic_failover: bool,
+    pub multi_az: bool,
+    pub snapshot_retention_limit: u32,
+    pub snapshot_window: String,
+    /// None where AWS chooses: a replica, if there is one and snapshots are on.
+    pub snapshotting_cluster: Option<String>,
+    pub maintenance_window: String,
+    pub at_rest_encryption: bool,
+    /// The effective encryption at rest, where it differs from what `at_rest_encryption` and `kms_key_id` say.
+    pub storage_encryption_type: Option<String>,
+    pub kms_key_id: Option<String>,
+    pub transit_encryption: Transit,
+    /// Whether the endpoints have the names of a group made with TLS (`master.x`); in-place TLS keeps the old names.
+    pub tls_endpoints: Option<bool>,
+    pub auth: Auth,
+    pub log_delivery: Vec<LogDelivery>,
+    pub notification_topic: Option<String>,
+    pub notification_active: bool,
+    pub auto_minor_version_upgrade: bool,
+    pub created_at: Timestamp,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Default for ReplicationGroup {
+    fn default() -> ReplicationGroup {
+        ReplicationGroup {
+            description: String::new(),
+            status: Status::Available,
+            ready_at: None,
+            doomed: false,
+            change: None,
+            pending: None,
+            engine: "redis".to_owned(),
+            engine_version: "7.1.0".to_owned(),
+            node_type: "cache.t3.micro".to_owned(),
+            nodes: 1,
+            cluster_enabled: false,
+            shards: 1,
+            primaries: BTreeMap::new(),
+            port: 6379,
+            subnet_group: "default".to_owned(),
+            security_groups: BTreeSet::new(),
+            parameter_group: None,
+            parameter_apply: ParameterApply::default(),
+            automatic_failover: false,
+            multi_az: false,
+            snapshot_retention_limit: 0,
+            snapshot_window: SNAPSHOT_WINDOW.to_owned(),
+            snapshotting_cluster: None,
+            maintenance_window: MAINTENANCE_WINDOW.to_owned(),
+            at_rest_encryption: false,
+            storage_encryption_type: None,
+            kms_key_id: None,
+            transit_encryption: Transit::None,
+            tls_endpoints: None,
+            auth: Auth::default(),
+            log_delivery: Vec::new(),
+            notification_topic: None,
+            notification_active: true,
+            auto_minor_version_upgrade: true,
+            created_at: created_long_ago(),
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+/// The windows that AWS gives a group made without them (it chooses per region; these are fixed so that worlds compare).
+pub const SNAPSHOT_WINDOW: &str = "03:00-04:00";
+pub const MAINTENANCE_WINDOW: &str = "sun:05:00-sun:06:00";
+
+/// Before any run, for what the account file gives no date.
+pub fn created_long_ago() -> Timestamp {
+    Timestamp::from_second(1_672_531_200).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Who may connect, as long as no user groups are in play.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Auth {
+    /// SHA-256, in hex, of the tokens that are valid now; the newest last, never more than two.
+    pub tokens: Vec<String>,
+    /// Whether a client may connect without a password.
+    pub passwordless: bool,
+    pub last_modified: Option<Timestamp>,
+}
+
+impl Default for Auth {
+    fn default() -> Auth {
+        Auth { tokens: Vec::new(), passwordless: true, last_modified: None }
+    }
+}
+
+/// How far the parameters of its group are in force on a group or cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ParameterApply {
+    /// Until when `applying` is shown.
+    pub applying_until: Option<Timestamp>,
+    /// The members (`id-001`; of a standalone cluster its nodes, `0001`) that need a reboot.
+    pub reboot: BTreeSet<String>,
+}
+
+/// What a modification changes once it is through. A request's other members take effect at once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Change {
+    pub engine: Option<String>,
+    pub engine_version: Option<String>,
+    pub node_type: Option<String>,
+    pub parameter_group: Option<String>,
+    pub automatic_failover: Option<bool>,
+    pub multi_az: Option<bool>,
+    pub transit_encryption: Option<Transit>,
+    pub auth: Option<AuthChange>,
+    pub log_delivery: Option<Vec<LogDelivery>>,
+    pub nodes: Option<u32>,
+    /// Shard and the number of its next primary.
+    pub primary: Option<(u32, u32)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Strategy {
+    Rotate,
+    Set,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct AuthChange {
+    pub strategy: Strategy,
+    /// SHA-256, in hex.
+    pub token: String,
+}
+
+/// Changes that wait for the maintenance window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pending {
+    /// The start of that window.
+    pub at: Timestamp,
+    pub change: Change,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LogDelivery {
+    /// `slow-log` or `engine-log`.
+    pub log_type: String,
+    /// `cloudwatch-logs` or `kinesis-firehose`.
+    pub destination_type: String,
+    /// The log group's or the stream's name.
+    pub destination: String,
+    /// `text` or `json`.
+    pub format: String,
+}
+
+/// A standalone cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct CacheCluster {
+    pub status: Status,
+    pub ready_at: Option<Timestamp>,
+    pub engine: String,
+    pub engine_version: String,
+    pub node_type: String,
+    pub nodes: u32,
+    /// None is 6379 for Redis and 11211 for memcached.
+    pub port: Option<u16>,
+    pub subnet_group: String,
+    pub security_groups: BTreeSet<String>,
+    pub parameter_group: Option<String>,
+    pub parameter_apply: ParameterApply,
+    pub snapshot_retention_limit: u32,
+    pub snapshot_window: String,
+    pub maintenance_window: String,
+    /// memcached only: a standalone Redis cannot be encrypted.
+    pub transit_encryption: bool,
+    pub notification_topic: Option<String>,
+    pub notification_active: bool,
+    pub auto_minor_version_upgrade: bool,
+    pub created_at: Timestamp,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Default for CacheCluster {
+    fn default() -> CacheCluster {
+        CacheCluster {
+            status: Status::Available,
+            ready_at: None,
+            engine: "redis".to_owned(),
+            engine_version: "7.1.0".to_owned(),
+            node_type: "cache.t3.micro".to_owned(),
+            nodes: 1,
+            port: None,
+            subnet_group: "default".to_owned(),
+            security_groups: BTreeSet::new(),
+            parameter_group: None,
+            parameter_apply: ParameterApply::default(),
+            snapshot_retention_limit: 0,
+            snapshot_window: SNAPSHOT_WINDOW.to_owned(),
+            maintenance_window: MAINTENANCE_WINDOW.to_owned(),
+            transit_encryption: false,
+            notification_topic: None,
+            notification_active: true,
+            auto_minor_version_upgrade: true,
+            created_at: created_long_ago(),
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ParameterGroup {
+    pub family: String,
+    pub description: String,
+    /// Only what differs from the family's defaults: AWS's `Source=user`.
+    pub parameters: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct SubnetGroup {
+    pub description: String,
+    pub vpc_id: String,
+    pub subnets: Vec<String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotStatus {
+    Creating,
+    #[default]
+    Available,
+    Restoring,
+    Copying,
+    Deleting,
+}
+
+impl SnapshotStatus {
+    pub fn text(self) -> &'static str {
+        match self {
+            SnapshotStatus::Creating => "creating",
+            SnapshotStatus::Available => "available",
+            SnapshotStatus::Restoring => "restoring",
+            SnapshotStatus::Copying => "copying",
+            SnapshotStatus::Deleting => "deleting",
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Snapshot {
+    pub status: SnapshotStatus,
+    /// None where nothing is under way, or where the snapshot is stuck.
+    pub ready_at: Option<Timestamp>,
+    /// Taken by the snapshot window, not by hand.
+    pub automated: bool,
+    pub kms_key_id: Option<String>,
+    pub created_at: Option<Timestamp>,
+    /// The cluster that it was taken from; empty where it was taken from a whole group.
+    pub cluster: Option<String>,
+    pub group: Option<String>,
+    /// The group, or the group that a standalone cluster would be, as it was at that time.
+    pub origin: ReplicationGroup,
+    pub tags: BTreeMap<String, String>,
+}

@@ -1,0 +1,111 @@
+//! What follows from the shape of a group: its members, their roles and their addresses.
+
+use super::engine;
+use super::place::Place;
+use super::state::{CacheCluster, ReplicationGroup};
+
+/// A node of a replication group, which is a cache cluster of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// `huntaze-redis-001`; in cluster mode `huntaze-redis-0001-001`.
+    pub id: String,
+    pub shard: u32,
+    pub number: u32,
+    pub primary: bool,
+}
+
+impl ReplicationGroup {
+    /// All members, shard by shard.
+    pub fn members(&self, id: &str) -> Vec<Member> {
+        let shards = if self.cluster_enabled { self.shards } else { 1 };
+        let member = |shard: u32, number: u32| Member {
+            id: if self.cluster_enabled { format!("{id}-{shard:04}-{number:03}") } else { format!("{id}-{number:03}") },
+            shard,
+            number,
+            primary: number == self.primary(shard),
+        };
+        (1..=shards)
+            .flat_map(|shard| (1..=self.nodes).map(move |number| (shard, number)))
+            .map(|(shard, number)| member(shard, number))
+            .collect()
+    }
+
+    /// The number of a shard's primary.
+    pub fn primary(&self, shard: u32) -> u32 {
+        self.primaries.get(&shard).copied().filter(|number| (1..=self.nodes).contains(number)).unwrap_or(1)
+    }
+
+    pub fn family(&self) -> String {
+        engine::family(&self.engine, &self.engine_version)
+    }
+
+    /// The parameter group in use, a default one by its name.
+    pub fn parameter_group_name(&self) -> String {
+        self.parameter_group.clone().unwrap_or_else(|| {
+            let cluster = if self.cluster_enabled { ".cluster.on" } else { "" };
+            format!("default.{}{cluster}", self.family())
+        })
+    }
+
+    /// Where snapshots are taken: as set, else a replica, as AWS chooses.
+    pub fn snapshot_source(&self, id: &str) -> Option<String> {
+        if self.cluster_enabled {
+            return None;
+        }
+        let automatic = || {
+            let members = self.members(id);
+            let replica = members.iter().rev().find(|member| !member.primary).or(members.first());
+            replica.filter(|_| self.snapshot_retention_limit > 0).map(|member| member.id.clone())
+        };
+        self.snapshotting_cluster.clone().or_else(automatic)
+    }
+
+    /// The effective encryption at rest.
+    pub fn storage_encryption(&self) -> &str {
+        match (&self.storage_encryption_type, self.at_rest_encryption, &self.kms_key_id) {
+            (Some(effective), _, _) => effective,
+            (None, false, _) => "none",
+            (None, true, None) => "sse-elasticache",
+            (None, true, Some(_)) => "sse-kms",
+        }
+    }
+
+    fn tls_names(&self) -> bool {
+        self.tls_endpoints.unwrap_or(self.transit_encryption.mode().is_some())
+    }
+
+    pub fn primary_host(&self, id: &str, place: &Place) -> String {
+        let (key, domain) = (place.host_key(), place.domain());
+        if self.tls_names() { format!("master.{id}.{key}.{domain}") } else { format!("{id}.{key}.ng.0001.{domain}") }
+    }
+
+    pub fn reader_host(&self, id: &str, place: &Place) -> String {
+        let (key, domain) = (place.host_key(), place.domain());
+        if self.tls_names() { format!("replica.{id}.{key}.{domain}") } else { format!("{id}-ro.{key}.ng.0001.{domain}") }
+    }
+
+    pub fn configuration_host(&self, id: &str, place: &Place) -> String {
+        let (key, domain) = (place.host_key(), place.domain());
+        if self.tls_names() { format!("clustercfg.{id}.{key}.{domain}") } else { format!("{id}.{key}.clustercfg.{domain}") }
+    }
+
+    pub fn member_host(&self, id: &str, member: &Member, place: &Place) -> String {
+        let (key, domain) = (place.host_key(), place.domain());
+        if self.tls_names() { format!("{}.{id}.{key}.{domain}", member.id) } else { format!("{}.{key}.0001.{domain}", member.id) }
+    }
+}
+
+impl CacheCluster {
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or(if self.engine == "memcached" { 11211 } else { 6379 })
+    }
+
+    pub fn parameter_group_name(&self) -> String {
+        self.parameter_group.clone().unwrap_or_else(|| format!("default.{}", engine::family(&self.engine, &self.engine_version)))
+    }
+
+    /// `0001`, `0002`, ...
+    pub fn node_ids(&self) -> Vec<String> {
+        (1..=self.nodes).map(|number| format!("{number:04}")).collect()
+    }
+}
