@@ -4,5 +4,6 @@ pub mod aws;
 pub mod clock;
 pub mod execute;
 pub mod kinds;
+pub mod manifest;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
