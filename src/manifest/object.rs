@@ -47,6 +47,7 @@ pub struct Metadata {
     pub annotations: BTreeMap<String, String>,
     /// How often the spec was changed; the API server counts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub generation: Option<i64>,
     /// What else the API server keeps of the object.
     #[serde(flatten)]
@@ -116,6 +117,7 @@ pub struct Policy {
     pub change_windows: Vec<ChangeWindow>,
     /// How many resources one plan may change before it needs consent.
     #[serde(default = "default_max_changes")]
+    #[schemars(range(max = 1_000_000))]
     pub max_changes: u32,
 }
 

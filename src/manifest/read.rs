@@ -1,0 +1,473 @@
+//! Reads manifests: a file or a folder to checked objects, with everything that is wrong at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use super::check;
+use super::object::{API_VERSION, AwsBaseline, KIND};
+use super::path::{FieldPath, Step};
+use super::problem::{Problem, Related, Scope, Severity, Source};
+use super::raw;
+use super::scan::{self, Document, Fault, MAX_BYTES, MAX_DOCUMENTS, MAX_NODES, Mark};
+use super::schema::Shape;
+use super::tree::{self, Miswritten, Place};
+use super::validate::{self, Finding, hides};
+
+/// How many problems of one file are listed; the rest is counted.
+const MAX_PROBLEMS: usize = 500;
+/// How deep folders are searched, and how many files they may hold together.
+const MAX_FOLDERS_DEEP: usize = 16;
+const MAX_FILES: usize = 10_000;
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The objects that can be enforced, without the entries that cannot.
+    pub objects: Vec<Loaded>,
+    /// Everything that is wrong, in order of file and line.
+    pub problems: Vec<Problem>,
+    /// How many files were looked into.
+    pub files: usize,
+}
+
+impl Reading {
+    /// Whether something is not enforced because of a mistake.
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(Problem::is_error)
+    }
+}
+
+/// An object that can be enforced, and where it was written.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub object: AwsBaseline,
+    pub file: PathBuf,
+    pub positions: Positions,
+    shape: Arc<Shape>,
+    source: Option<Arc<Source>>,
+}
+
+impl Loaded {
+    /// An error at a field of this object: for what is found wrong later than by reading. Given `path` is one of the
+    /// object as it is here; said is the one in the file.
+    pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
+        let here = path.parse::<FieldPath>().unwrap_or_default();
+        let origin = Origin { file: self.file.display().to_string(), source: self.source.clone(), place: self.positions.0.as_deref() };
+        let name = Some(self.object.metadata.name.clone());
+        origin.problem(&Finding::at(here, message), name, &self.shape)
+    }
+}
+
+/// Where the fields of an object were written.
+#[derive(Clone, Debug, Default)]
+pub struct Positions(Option<Arc<Place>>);
+
+impl Positions {
+    /// Line and column of the key at `path` (`spec.s3.buckets[0]`, or a JSON pointer).
+    pub fn at(&self, path: &str) -> Option<(u32, u32)> {
+        let place = self.0.as_ref()?.find(&path.parse().ok()?)?;
+        Some((place.key.line, place.key.column))
+    }
+
+    /// `path` with every index as it was in the file: entries with mistakes have been taken out since.
+    pub fn written(&self, path: &str) -> String {
+        match (&self.0, path.parse::<FieldPath>()) {
+            (Some(place), Ok(path)) => place.written(&path).to_string(),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// Reads a file, or every `*.yaml` and `*.yml` of a folder and the folders in it. Hidden ones and kustomizations are
+/// passed over; documents of other kinds are noted in a folder, and an error in a file given by name.
+pub fn read(path: &Path, schema: &Value) -> Reading {
+    let mut reader = match Reader::new(schema) {
+        Ok(reader) => reader,
+        Err(problem) => return Reading { problems: vec![*problem], ..Reading::default() },
+    };
+    if path.is_dir() {
+        let mut files = Vec::new();
+        reader.list(path, 0, &mut BTreeSet::new(), &mut files);
+        for file in &files {
+            reader.file(file, true);
+        }
+        if reader.reading.objects.is_empty() && !reader.reading.has_errors() {
+            let message = format!("no {KIND} in this folder, in {} files", files.len());
+            reader.reading.problems.push(Problem::of_file(&path.display().to_string(), message));
+        }
+    } else {
+        reader.file(path, false);
+    }
+    reader.end()
+}
+
+/// Reads a text as the file `name` would be read.
+pub fn read_text(name: &str, text: &str, schema: &Value) -> Reading {
+    match Reader::new(schema) {
+        Ok(mut reader) => {
+            reader.bytes(Path::new(name), text.as_bytes(), false);
+            reader.end()
+        }
+        Err(problem) => Reading { problems: vec![*problem], ..Reading::default() },
+    }
+}
+
+/// Reads an object that did not come from a text: the API server's.
+pub fn read_value(name: &str, value: Value, schema: &Value) -> Reading {
+    match Reader::new(schema) {
+        Ok(mut reader) => {
+            reader.object(&Origin { file: name.to_owned(), source: None, place: None }, value, Vec::new(), false);
+            reader.end()
+        }
+        Err(problem) => Reading { problems: vec![*problem], ..Reading::default() },
+    }
+}
+
+/// Where an object comes from.
+struct Origin<'p> {
+    file: String,
+    source: Option<Arc<Source>>,
+    place: Option<&'p Place>,
+}
+
+impl Origin<'_> {
+    /// The mark of the key or value at `path`, or of the nearest thing around it.
+    fn mark(&self, path: &FieldPath, at_key: bool) -> Option<Mark> {
+        let root = self.place?;
+        let mut place = root;
+        let mut complete = true;
+        for step in &path.0 {
+            match place.child(step) {
+                Some(inner) => place = inner,
+                None => {
+                    complete = false;
+                    break;
+                }
+            }
+        }
+        Some(if at_key || !complete || hides(path) { place.key } else { place.value })
+    }
+
+    fn problem(&self, finding: &Finding, object: Option<String>, shape: &Shape) -> Problem {
+        let written = |path: &FieldPath| self.place.map_or_else(|| path.clone(), |place| place.written(path));
+        let scope = |path: &FieldPath| match shape.entry(path) {
+            Some(entry) => Scope::Entry { path: written(&entry).to_string() },
+            None => Scope::Object,
+        };
+        let mark = self.mark(&finding.path, finding.at_key);
+        let key_only = finding.at_key || hides(&finding.path);
+        Problem {
+            mark,
+            severity: Severity::Error,
+            object: object.clone(),
+            path: written(&finding.path).to_string(),
+            expected: finding.expected.clone(),
+            help: finding.help.clone(),
+            scope: scope(&finding.path),
+            related: finding.other.as_ref().map(|other| Related {
+                file: self.file.clone(),
+                mark: self.mark(other, true),
+                object,
+                path: written(other).to_string(),
+                scope: scope(other),
+            }),
+            excerpt: mark.and_then(|mark| self.source.as_ref()?.excerpt(mark, key_only)),
+            ..Problem::of_file(&self.file, finding.message.clone())
+        }
+    }
+
+    fn fault(&self, fault: Fault) -> Problem {
+        let excerpt = self.source.as_ref().and_then(|source| source.excerpt(fault.mark, false));
+        Problem { mark: Some(fault.mark), help: fault.help, excerpt, ..Problem::of_file(&self.file, fault.message) }
+    }
+}
+
+struct Reader<'s> {
+    schema: &'s Value,
+    validator: Validator,
+    shape: Arc<Shape>,
+    reading: Reading,
+    /// The first object of each name and namespace, whether or not it can be enforced.
+    named: BTreeMap<(String, String), (String, Option<Mark>)>,
+    /// Namespaces and names that more than one object has.
+    twice: BTreeSet<(String, String)>,
+}
+
+impl<'s> Reader<'s> {
+    fn new(schema: &'s Value) -> Result<Reader<'s>, Box<Problem>> {
+        let validator = jsonschema::validator_for(schema)
+            .map_err(|error| Box::new(Problem::of_file("schema", format!("the schema of this build cannot be used: {error}"))))?;
+        Ok(Reader { schema, validator, shape: Arc::new(Shape::of(schema)), reading: Reading::default(), named: BTreeMap::new(), twice: BTreeSet::new() })
+    }
+
+    fn end(mut self) -> Reading {
+        // Of two objects of one name neither is meant more than the other.
+        let twice = &self.twice;
+        self.reading.objects.retain(|loaded| {
+            let metadata = &loaded.object.metadata;
+            !twice.contains(&(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone()))
+        });
+        self.reading.problems.sort();
+        self.reading.problems.dedup();
+        self.reading
+    }
+
+    fn say(&mut self, problem: Problem) {
+        self.reading.problems.push(problem);
+    }
+
+    fn list(&mut self, folder: &Path, deep: usize, seen: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) {
+        let name = folder.display().to_string();
+        if deep > MAX_FOLDERS_DEEP {
+            return self.say(Problem::of_file(&name, format!("folders stand more than {MAX_FOLDERS_DEEP} deep in each other")));
+        }
+        // A link to a folder around it would lead here for ever.
+        if folder.canonicalize().is_ok_and(|real| !seen.insert(real)) {
+            return;
+        }
+        let entries = match fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
+            Ok(entries) => entries,
+            Err(error) => return self.say(Problem::of_file(&name, format!("this folder cannot be read: {error}"))),
+        };
+        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                self.list(&path, deep + 1, seen, files);
+                continue;
+            }
+            let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+            if !is_yaml || matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml") {
+                continue;
+            }
+            if files.len() >= MAX_FILES {
+                return self.say(Problem::of_file(&path.display().to_string(), format!("more than {MAX_FILES} files in this folder")));
+            }
+            files.push(path);
+        }
+    }
+
+    fn file(&mut self, path: &Path, in_folder: bool) {
+        let name = path.display().to_string();
+        // In a folder a pipe or a device would be waited for without end; given by name it is what somebody wants.
+        let special = in_folder && !path.metadata().is_ok_and(|metadata| metadata.is_file());
+        let mut bytes = Vec::new();
+        let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let read = File::open(path).and_then(|file| if special { Ok(0) } else { file.take(most).read_to_end(&mut bytes) });
+        match read {
+            Ok(_) if special => self.say(Problem::of_file(&name, "not a regular file")),
+            Ok(_) => self.bytes(path, &bytes, in_folder),
+            Err(error) => self.say(Problem::of_file(&name, format!("this file cannot be read: {error}"))),
+        }
+    }
+
+    fn bytes(&mut self, path: &Path, bytes: &[u8], in_folder: bool) {
+        self.reading.files += 1;
+        let file = path.display().to_string();
+        let before = (self.reading.problems.len(), self.reading.objects.len());
+        let text = match scan::decode(bytes) {
+            Ok(text) => text,
+            Err(fault) => {
+                let place = fault.mark;
+                return self.say(Problem { mark: Some(place), help: fault.help, ..Problem::of_file(&file, fault.message) });
+            }
+        };
+        let source = Arc::new(Source::new(text));
+        let documents = scan::documents(text);
+        if documents.len() > MAX_DOCUMENTS {
+            return self.say(Problem::of_file(&file, format!("more than {MAX_DOCUMENTS} documents in one file")));
+        }
+        let mut budget = MAX_NODES;
+        for document in documents {
+            let origin = Origin { file: file.clone(), source: Some(source.clone()), place: None };
+            match self.document(document, &mut budget) {
+                Ok(None) => {}
+                Ok(Some(joined)) => {
+                    let origin = Origin { place: Some(&joined.place), ..origin };
+                    self.object(&origin, joined.value, joined.miswritten, in_folder);
+                }
+                Err(fault) => self.say(origin.fault(fault)),
+            }
+        }
+        if !in_folder && before == (self.reading.problems.len(), self.reading.objects.len()) {
+            self.say(Problem::of_file(&file, format!("no {KIND} in this file")));
+        }
+        self.count_the_rest(&file, before.0);
+    }
+
+    /// Lists the first problems of a file and counts the others.
+    fn count_the_rest(&mut self, file: &str, before: usize) {
+        let problems = &mut self.reading.problems;
+        let Some(own) = problems.get_mut(before..) else { return };
+        own.sort();
+        let more = own.len().saturating_sub(MAX_PROBLEMS);
+        if more > 0 {
+            problems.truncate(before + MAX_PROBLEMS);
+            problems.push(Problem::of_file(file, format!("{more} more problems are not listed")));
+        }
+    }
+
+    fn document(&self, document: Document<'_>, budget: &mut usize) -> Result<Option<tree::Joined>, Fault> {
+        let Some(tree) = scan::scan(document, budget)? else { return Ok(None) };
+        tree::join(&tree, raw::parse(document)?).map(Some)
+    }
+
+    fn object(&mut self, origin: &Origin<'_>, value: Value, miswritten: Vec<Miswritten>, in_folder: bool) {
+        if let Some(items) = list_items(&value) {
+            for (index, item) in items.into_iter().enumerate() {
+                let step = FieldPath::root().key("items").index(index);
+                let inside = miswritten.iter().filter(|wrong| step.holds(&wrong.path));
+                let inside = inside.map(|wrong| Miswritten { path: FieldPath(wrong.path.0.iter().skip(2).cloned().collect()), ..wrong.clone() });
+                let place = origin.place.and_then(|place| place.find(&step));
+                let origin = Origin { file: origin.file.clone(), source: origin.source.clone(), place };
+                self.object(&origin, item, inside.collect(), in_folder);
+            }
+            return;
+        }
+        if let Some(other) = other_kind(&value) {
+            let severity = if in_folder { Severity::Note } else { Severity::Error };
+            let finding = Finding::at(FieldPath::root(), other).expected(format!("an object of {API_VERSION}, {KIND}"));
+            let mut problem = origin.problem(&finding, None, &self.shape);
+            problem.severity = severity;
+            problem.excerpt = None;
+            if in_folder {
+                problem.expected = None;
+                problem.message.push_str(": passed over");
+            }
+            return self.say(problem);
+        }
+        self.baseline(origin, value, miswritten);
+    }
+
+    fn baseline(&mut self, origin: &Origin<'_>, mut value: Value, miswritten: Vec<Miswritten>) {
+        let name = value.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+        let mut paths: BTreeSet<FieldPath> = miswritten.iter().map(|wrong| wrong.path.clone()).collect();
+        let mut problems: Vec<Problem> = miswritten.into_iter().map(|wrong| self.miswritten(origin, wrong, name.as_deref())).collect();
+        let mut stopped: Vec<Option<FieldPath>> = paths.iter().map(|path| self.shape.entry(path)).collect();
+        let mut findings = validate::validate(self.schema, &self.validator, &value, origin.place);
+        findings.retain(|finding| !paths.contains(&finding.path));
+        paths.extend(findings.iter().map(|finding| finding.path.clone()));
+        let mut more = check::object(&value, self.schema, &self.shape);
+        if let Some(place) = origin.place {
+            validate::traps(place, &value, &mut FieldPath::root(), &mut more);
+        }
+        findings.extend(more.into_iter().filter(|finding| !paths.contains(&finding.path)));
+        for finding in &findings {
+            stopped.push(self.shape.entry(&finding.path));
+            stopped.extend(finding.other.as_ref().map(|other| self.shape.entry(other)));
+            problems.push(origin.problem(finding, name.clone(), &self.shape));
+        }
+        problems.extend(name.as_deref().and_then(|name| self.same_name(origin, name, &value)));
+        self.reading.problems.extend(problems);
+        if stopped.contains(&None) {
+            return;
+        }
+        let mut place = origin.place.cloned();
+        let mut entries: Vec<FieldPath> = stopped.into_iter().flatten().collect();
+        entries.sort();
+        entries.dedup();
+        // From the last to the first, so that the indices of those to come stay right.
+        for entry in entries.iter().rev() {
+            remove(&mut value, entry);
+            if let Some(place) = &mut place {
+                place.remove(entry);
+            }
+        }
+        match serde_json::from_value::<AwsBaseline>(value) {
+            Ok(object) => self.reading.objects.push(Loaded {
+                object,
+                file: PathBuf::from(&origin.file),
+                positions: Positions(place.map(Arc::new)),
+                shape: self.shape.clone(),
+                source: origin.source.clone(),
+            }),
+            Err(error) => {
+                let finding = Finding::at(FieldPath::root(), format!("this fits the schema and still cannot be read: {error}"));
+                let problem = origin.problem(&finding, name, &self.shape);
+                self.say(problem);
+            }
+        }
+    }
+
+    fn miswritten(&self, origin: &Origin<'_>, wrong: Miswritten, name: Option<&str>) -> Problem {
+        let finding = Finding { help: wrong.help, at_key: true, ..Finding::at(wrong.path, wrong.message) };
+        let mut problem = origin.problem(&finding, name.map(str::to_owned), &self.shape);
+        problem.mark = Some(wrong.mark);
+        problem.excerpt = origin.source.as_ref().and_then(|source| source.excerpt(wrong.mark, true));
+        problem.related = wrong.other.map(|mark| Related {
+            file: origin.file.clone(),
+            mark: Some(mark),
+            object: problem.object.clone(),
+            path: problem.path.clone(),
+            scope: problem.scope.clone(),
+        });
+        problem
+    }
+
+    fn same_name(&mut self, origin: &Origin<'_>, name: &str, value: &Value) -> Option<Problem> {
+        let path = FieldPath::root().key("metadata").key("name");
+        let mark = origin.mark(&path, false);
+        let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
+        let key = (namespace.to_owned(), name.to_owned());
+        let Some((file, other)) = self.named.get(&key).cloned() else {
+            self.named.insert(key, (origin.file.clone(), mark));
+            return None;
+        };
+        self.twice.insert(key);
+        let message = format!("another object has the name {} as well", Value::from(name));
+        let mut problem = origin.problem(&Finding::at(path.clone(), message), Some(name.to_owned()), &self.shape);
+        let object = Some(name.to_owned());
+        problem.related = Some(Related { file, mark: other, object, path: path.to_string(), scope: Scope::Object });
+        Some(problem)
+    }
+}
+
+/// The items of a Kubernetes list.
+fn list_items(value: &Value) -> Option<Vec<Value>> {
+    let kind = value.get("kind").and_then(Value::as_str)?;
+    let api = value.get("apiVersion").and_then(Value::as_str)?;
+    let is_list = (api == "v1" && kind == "List") || (api == API_VERSION && kind.strip_suffix("List") == Some(KIND));
+    is_list.then(|| value.get("items").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+/// What a document is, if it is certainly none of ours. One with our group or our kind in it is: a mistake in the
+/// other is said by the schema.
+fn other_kind(value: &Value) -> Option<String> {
+    let kind = value.get("kind").and_then(Value::as_str);
+    let api = value.get("apiVersion").and_then(Value::as_str);
+    let group = |api: &str| api.split('/').next().map(str::to_owned);
+    let ours = kind == Some(KIND) || api.and_then(group) == group(API_VERSION);
+    match (kind, value) {
+        _ if ours => None,
+        (Some(kind), _) => Some(format!("this is a {kind}")),
+        (None, Value::Object(_)) => Some("this is no Kubernetes object: it has no kind".to_owned()),
+        (None, _) => Some("this is no object".to_owned()),
+    }
+}
+
+fn remove(value: &mut Value, path: &FieldPath) {
+    let Some((last, parents)) = path.0.split_last() else { return };
+    let parent = parents.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get_mut(key),
+        Step::Index(index) => value.get_mut(index),
+    });
+    match (parent, last) {
+        (Some(Value::Object(map)), Step::Key(key)) => {
+            map.remove(key);
+        }
+        (Some(Value::Array(items)), Step::Index(index)) if *index < items.len() => {
+            items.remove(*index);
+        }
+        _ => {}
+    }
+}
