@@ -4,8 +4,10 @@ pub mod aws;
 pub mod clock;
 pub mod desired;
 pub mod execute;
+pub mod exit;
 pub mod kinds;
 pub mod manifest;
 pub mod plan;
+pub mod reconcile;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

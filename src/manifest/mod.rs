@@ -28,7 +28,8 @@ mod tests;
 
 pub use check::{Claim, claims, partition};
 pub use object::{
-    API_VERSION, AssumeRole, AwsBaseline, BadUntil, ChangeWindow, Day, Disruptive, Exception, KIND, Metadata, Mode, Notifications, Policy, Spec, Until,
+    API_VERSION, AssumeRole, AwsBaseline, BadUntil, ChangeWindow, Day, Disruptive, Exception, KIND, Metadata, Mode, Notifications, Policy,
+    Spec, Until,
 };
 pub use path::{BadPath, FieldPath, Step};
 pub use problem::{Excerpt, Problem, Related, Scope, Severity, is_secretive};

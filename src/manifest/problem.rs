@@ -220,7 +220,9 @@ fn word(line: &[char], at: usize) -> usize {
         _ => rest
             .iter()
             .enumerate()
-            .position(|(i, c)| c.is_whitespace() || matches!(c, ',' | ']' | '}') || *c == ':' && rest.get(i + 1).is_none_or(|c| c.is_whitespace()))
+            .position(|(i, c)| {
+                c.is_whitespace() || matches!(c, ',' | ']' | '}') || *c == ':' && rest.get(i + 1).is_none_or(|c| c.is_whitespace())
+            })
             .unwrap_or(rest.len()),
     }
 }

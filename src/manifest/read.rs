@@ -203,7 +203,14 @@ impl<'s> Reader<'s> {
     fn new(schema: &'s Value) -> Result<Reader<'s>, Box<Problem>> {
         let validator = jsonschema::validator_for(schema)
             .map_err(|error| Box::new(Problem::of_file("schema", format!("the schema of this build cannot be used: {error}"))))?;
-        Ok(Reader { schema, validator, shape: Arc::new(Shape::of(schema)), reading: Reading::default(), named: BTreeMap::new(), twice: BTreeSet::new() })
+        Ok(Reader {
+            schema,
+            validator,
+            shape: Arc::new(Shape::of(schema)),
+            reading: Reading::default(),
+            named: BTreeMap::new(),
+            twice: BTreeSet::new(),
+        })
     }
 
     fn end(mut self) -> Reading {
@@ -327,7 +334,8 @@ impl<'s> Reader<'s> {
             for (index, item) in items.into_iter().enumerate() {
                 let step = FieldPath::root().key("items").index(index);
                 let inside = miswritten.iter().filter(|wrong| step.holds(&wrong.path));
-                let inside = inside.map(|wrong| Miswritten { path: FieldPath(wrong.path.0.iter().skip(2).cloned().collect()), ..wrong.clone() });
+                let inside =
+                    inside.map(|wrong| Miswritten { path: FieldPath(wrong.path.0.iter().skip(2).cloned().collect()), ..wrong.clone() });
                 let place = origin.place.and_then(|place| place.find(&step));
                 let origin = Origin { file: origin.file.clone(), source: origin.source.clone(), place };
                 self.object(&origin, item, inside.collect(), in_folder);

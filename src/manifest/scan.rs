@@ -199,7 +199,8 @@ impl Tree {
 /// Reads one document. `budget` is how many nodes the file may still hold; what this document takes is taken off.
 /// None: the document says nothing.
 pub fn scan(document: Document<'_>, budget: &mut usize) -> Result<Option<Tree>, Fault> {
-    let mut builder = Builder { lines_before: document.lines_before, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new(), budget: *budget };
+    let mut builder =
+        Builder { lines_before: document.lines_before, nodes: Vec::new(), open: Vec::new(), anchors: HashMap::new(), budget: *budget };
     let mut parser = Parser::new_from_str(document.text);
     let mut root = None;
     while let Some(event) = parser.next_event() {

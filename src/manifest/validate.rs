@@ -191,7 +191,9 @@ impl Judge<'_> {
             ValidationErrorKind::Maximum { limit } => (shown(&path, value, "is too large"), format!("at most {limit}")),
             ValidationErrorKind::ExclusiveMinimum { limit } => (shown(&path, value, "is too small"), format!("more than {limit}")),
             ValidationErrorKind::ExclusiveMaximum { limit } => (shown(&path, value, "is too large"), format!("less than {limit}")),
-            ValidationErrorKind::MultipleOf { multiple_of } => (shown(&path, value, "does not fit"), format!("a multiple of {multiple_of}")),
+            ValidationErrorKind::MultipleOf { multiple_of } => {
+                (shown(&path, value, "does not fit"), format!("a multiple of {multiple_of}"))
+            }
             ValidationErrorKind::MinLength { limit: 1 } => ("empty".to_owned(), "text".to_owned()),
             ValidationErrorKind::MinLength { limit } => ("too short".to_owned(), format!("at least {limit} characters")),
             ValidationErrorKind::MaxLength { limit } => ("too long".to_owned(), format!("at most {limit} characters")),
@@ -208,8 +210,12 @@ impl Judge<'_> {
     }
 
     fn unknown_fields(&mut self, error: &ValidationError<'_>, path: &FieldPath, unexpected: &[String]) {
-        let known: Vec<String> =
-            self.around(error).and_then(|schema| schema.get("properties")?.as_object()).into_iter().flat_map(|fields| fields.keys().cloned()).collect();
+        let known: Vec<String> = self
+            .around(error)
+            .and_then(|schema| schema.get("properties")?.as_object())
+            .into_iter()
+            .flat_map(|fields| fields.keys().cloned())
+            .collect();
         for name in unexpected {
             // Fields that are there already are not what was meant.
             let absent = known.iter().map(String::as_str);
@@ -249,7 +255,9 @@ impl Judge<'_> {
                 Some(Trap::Switch(on)) => Some(format!("write {on}")),
                 _ => None,
             },
-            Value::String(text) if wants("boolean") && matches!(text.as_str(), "true" | "false") => Some("write it without quotes".to_owned()),
+            Value::String(text) if wants("boolean") && matches!(text.as_str(), "true" | "false") => {
+                Some("write it without quotes".to_owned())
+            }
             Value::String(text) if (wants("integer") || wants("number")) && !secret => {
                 let digits = text.replace('_', "");
                 let is_number = !digits.is_empty() && digits.len() < 20 && digits.bytes().all(|b| b.is_ascii_digit());
@@ -263,18 +271,25 @@ impl Judge<'_> {
 
     /// None of several forms fits: what is wrong with the one that was meant.
     fn branches(&mut self, error: &ValidationError<'_>, path: FieldPath, value: &Value, context: &[Vec<ValidationError<'static>>]) {
-        let forms: Vec<&Value> = self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_array).into_iter().flatten().collect();
+        let forms: Vec<&Value> =
+            self.schema.pointer(error.schema_path().as_str()).and_then(Value::as_array).into_iter().flatten().collect();
         let names = |form: &Value| -> Vec<String> {
             let fields = form.get("properties").and_then(Value::as_object);
             fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
         };
         if let Value::Object(map) = value {
-            let meant: Vec<usize> =
-                forms.iter().enumerate().filter(|(_, form)| names(form).iter().any(|name| map.contains_key(name))).map(|(index, _)| index).collect();
+            let meant: Vec<usize> = forms
+                .iter()
+                .enumerate()
+                .filter(|(_, form)| names(form).iter().any(|name| map.contains_key(name)))
+                .map(|(index, _)| index)
+                .collect();
             let errors = meant.iter().filter_map(|index| context.get(*index));
             // A form whose tag says another name is not the one that was meant.
             let distance = |errors: &&Vec<ValidationError<'static>>| {
-                let tags = errors.iter().filter(|error| matches!(error.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. }));
+                let tags = errors
+                    .iter()
+                    .filter(|error| matches!(error.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. }));
                 (tags.count(), errors.len())
             };
             if let Some(best) = errors.min_by_key(distance) {
@@ -292,7 +307,8 @@ impl Judge<'_> {
         }
         let mut types: Vec<String> = forms.iter().filter_map(|form| form.get("type").and_then(Value::as_str).map(str::to_owned)).collect();
         types.dedup();
-        let right_type = context.iter().filter(|errors| !errors.iter().any(|error| matches!(error.kind(), ValidationErrorKind::Type { .. })));
+        let right_type =
+            context.iter().filter(|errors| !errors.iter().any(|error| matches!(error.kind(), ValidationErrorKind::Type { .. })));
         match right_type.min_by_key(|errors| errors.len()) {
             Some(best) if !best.is_empty() => {
                 for error in best {

@@ -125,7 +125,9 @@ impl Window {
         let ambiguous = self.zone.to_ambiguous_timestamp(wall);
         match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(wall).into_iter().collect(),
-            AmbiguousOffset::Fold { before, after } => [before, after].into_iter().filter_map(|offset| offset.to_timestamp(wall).ok()).collect(),
+            AmbiguousOffset::Fold { before, after } => {
+                [before, after].into_iter().filter_map(|offset| offset.to_timestamp(wall).ok()).collect()
+            }
             AmbiguousOffset::Gap { .. } => Vec::new(),
         }
     }

@@ -154,7 +154,7 @@ fn derived_schemas_are_made_strict() {
     assert_eq!(level["enum"], json!(["None", "All"]));
     assert_eq!(level["type"], "string");
     let description = level["description"].as_str().unwrap();
-    assert!(description.starts_with("How much.") , "{description}");
+    assert!(description.starts_with("How much."), "{description}");
     assert_eq!(schema["properties"]["count"], json!({"type": "integer", "minimum": 0, "maximum": 65535}));
     assert_eq!(schema["properties"]["nested"]["items"], json!({"not": {}}));
     assert_eq!(closed(schema.clone()), schema);

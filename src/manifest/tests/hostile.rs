@@ -17,7 +17,8 @@ fn refused(text: &str) -> String {
     all.into_iter().next().unwrap_or_default()
 }
 
-const TOO_MANY: &str = "error: the file holds more than 500000 values, aliases followed; split it into several files, or say less through aliases";
+const TOO_MANY: &str =
+    "error: the file holds more than 500000 values, aliases followed; split it into several files, or say less through aliases";
 const TOO_DEEP: &str = "error: lists and mappings stand more than 64 deep in each other";
 
 #[test]
@@ -82,7 +83,10 @@ fn large_files_are_answered() {
 fn the_largest_manifest_that_is_allowed_is_read() {
     let mut spec = "  s3:\n    buckets:\n".to_owned();
     for n in 0..1000 {
-        let _ = write!(spec, "    - name: b{n}\n      versioning: true\n      tags: {{a: b, c: d, e: f}}\n      rules: [{{id: a}}, {{id: b}}]\n");
+        let _ = write!(
+            spec,
+            "    - name: b{n}\n      versioning: true\n      tags: {{a: b, c: d, e: f}}\n      rules: [{{id: a}}, {{id: b}}]\n"
+        );
     }
     let started = Instant::now();
     let reading = read_text("a.yaml", &manifest(&spec), &schema());

@@ -4,7 +4,8 @@ use std::fs;
 
 use super::{Claim, Mark, Scope, claims, lines, manifest, read, read_value, reading, said, schema};
 
-const GOOD: &str = "  s3:\n    account: {blockPublicAcls: true}\n    buckets:\n    - name: a\n      versioning: true\n    - name: b\n      days: 7\n";
+const GOOD: &str =
+    "  s3:\n    account: {blockPublicAcls: true}\n    buckets:\n    - name: a\n      versioning: true\n    - name: b\n      days: 7\n";
 
 #[test]
 fn a_good_manifest_is_read() {
@@ -64,7 +65,10 @@ fn neither_of_two_objects_of_one_name_is_enforced() {
     let reading = reading(&text);
     assert_eq!(reading.objects.len(), 1);
     assert_eq!(reading.objects[0].object.metadata.namespace.as_deref(), Some("x"));
-    assert_eq!(lines(&text), ["a.yaml:17:18: error: metadata.name: another object has the name \"prod\" as well; the other is at a.yaml:3:18"]);
+    assert_eq!(
+        lines(&text),
+        ["a.yaml:17:18: error: metadata.name: another object has the name \"prod\" as well; the other is at a.yaml:3:18"]
+    );
 }
 
 #[test]
@@ -84,13 +88,16 @@ fn anchors_and_merge_keys_keep_their_places() {
 fn a_mistake_in_an_anchor_is_said_where_it_was_written_for_each_use() {
     let spec = "  s3:\n    buckets:\n    - {name: a, <<: &x {days: -1}}\n    - {name: b, <<: *x}\n    - {name: c, <<: 3}\n    - {name: d, <<: *x, <<: *x}\n";
     let all = lines(&manifest(spec));
-    assert_eq!(all, [
-        "a.yaml:9:31: error: spec.s3.buckets[0].days: -1 is too small; expected at least 0",
-        "a.yaml:9:31: error: spec.s3.buckets[1].days: -1 is too small; expected at least 0",
-        "a.yaml:9:31: error: spec.s3.buckets[3].days: -1 is too small; expected at least 0",
-        "a.yaml:11:17: error: spec.s3.buckets[2]: a merge key takes a mapping, or a list of mappings",
-        "a.yaml:12:25: error: spec.s3.buckets[3]: a second merge key; merge several mappings with one: <<: [*a, *b]",
-    ]);
+    assert_eq!(
+        all,
+        [
+            "a.yaml:9:31: error: spec.s3.buckets[0].days: -1 is too small; expected at least 0",
+            "a.yaml:9:31: error: spec.s3.buckets[1].days: -1 is too small; expected at least 0",
+            "a.yaml:9:31: error: spec.s3.buckets[3].days: -1 is too small; expected at least 0",
+            "a.yaml:11:17: error: spec.s3.buckets[2]: a merge key takes a mapping, or a list of mappings",
+            "a.yaml:12:25: error: spec.s3.buckets[3]: a second merge key; merge several mappings with one: <<: [*a, *b]",
+        ]
+    );
 }
 
 #[test]
@@ -107,7 +114,8 @@ fn byte_order_mark_line_ends_and_empty_documents() {
         let reading = reading(&variant);
         assert!(reading.problems.is_empty(), "{variant:?}: {:?}", reading.problems);
         assert_eq!(reading.objects.len(), 1);
-        let line = if variant.starts_with("---") { 19 } else { 13 } - u32::from(!variant.starts_with("---") && !variant.starts_with('%')) * 0
+        let line = if variant.starts_with("---") { 19 } else { 13 }
+            - u32::from(!variant.starts_with("---") && !variant.starts_with('%')) * 0
             + if variant.starts_with('%') { 2 } else { 0 }
             - if variant.starts_with("---") { 2 } else { 0 };
         assert_eq!(reading.objects[0].positions.at("spec.s3.buckets[1].days"), Some((line, 7)), "{variant:?}");

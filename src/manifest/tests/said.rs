@@ -24,7 +24,8 @@ fn an_unknown_field_is_shown_with_the_nearest_known_one() {
 
 #[test]
 fn all_problems_are_said_at_once() {
-    let spec = "  s3:\n    bukets: []\n    buckets:\n    - versioning: maybe\n      days: 70000\n    - {name: b, ownership: Enforcd}\n  rds: 3\n";
+    let spec =
+        "  s3:\n    bukets: []\n    buckets:\n    - versioning: maybe\n      days: 70000\n    - {name: b, ownership: Enforcd}\n  rds: 3\n";
     let expected = [
         "a.yaml:8:5: error: spec.s3.bukets: unknown field; expected one of account, buckets; did you mean \"buckets\"?",
         "a.yaml:10:7: error: spec.s3.buckets[0].name: missing",
@@ -78,23 +79,32 @@ fn an_account_without_quotes() {
 #[test]
 fn a_form_with_a_mistake_is_judged_as_the_form_that_was_meant() {
     let of = |target: &str| lines(&manifest(&format!("  s3: {{buckets: [{{name: a, target: {target}}}]}}\n")));
-    assert_eq!(of("{ecs: {servce: x}}"), [
-        "a.yaml:7:41: error: spec.s3.buckets[0].target.ecs.service: missing",
-        "a.yaml:7:47: error: spec.s3.buckets[0].target.ecs.servce: unknown field; expected service; did you mean \"service\"?",
-    ]);
-    assert_eq!(of("{lamda: x}"), [
-        "a.yaml:7:40: error: spec.s3.buckets[0].target: fits none of the allowed forms; expected one of ecs, lambda; did you mean \"lambda\"?"
-    ]);
+    assert_eq!(
+        of("{ecs: {servce: x}}"),
+        [
+            "a.yaml:7:41: error: spec.s3.buckets[0].target.ecs.service: missing",
+            "a.yaml:7:47: error: spec.s3.buckets[0].target.ecs.servce: unknown field; expected service; did you mean \"service\"?",
+        ]
+    );
+    assert_eq!(
+        of("{lamda: x}"),
+        [
+            "a.yaml:7:40: error: spec.s3.buckets[0].target: fits none of the allowed forms; expected one of ecs, lambda; did you mean \"lambda\"?"
+        ]
+    );
     assert_eq!(of("x"), ["a.yaml:7:40: error: spec.s3.buckets[0].target: this is text; expected a mapping"]);
 }
 
 #[test]
 fn duplicate_keys_are_all_said_with_both_places() {
     let spec = "  s3:\n    buckets:\n    - name: a\n      days: 1\n      days: 2\n      days: 3\n";
-    assert_eq!(lines(&manifest(spec)), [
-        "a.yaml:11:7: error: spec.s3.buckets[0].days: the same key twice; the other is at a.yaml:10:7",
-        "a.yaml:12:7: error: spec.s3.buckets[0].days: the same key twice; the other is at a.yaml:10:7",
-    ]);
+    assert_eq!(
+        lines(&manifest(spec)),
+        [
+            "a.yaml:11:7: error: spec.s3.buckets[0].days: the same key twice; the other is at a.yaml:10:7",
+            "a.yaml:12:7: error: spec.s3.buckets[0].days: the same key twice; the other is at a.yaml:10:7",
+        ]
+    );
 }
 
 #[test]
@@ -114,9 +124,15 @@ fn text_that_is_not_yaml() {
         ("a: *nowhere\n", "a.yaml:1:4: error: not YAML: while parsing node, found unknown anchor"),
         ("a: &a [*a]\n", "a.yaml:1:8: error: this alias stands inside the value that it names"),
         ("a: !secret x\n", "a.yaml:1:12: error: the tag !secret means nothing here; take it out"),
-        ("? [a]\n: b\n", "a.yaml:1:1: error: this is no Kubernetes object: it has no kind; expected an object of holdfast.dev/v1alpha1, AwsBaseline"),
+        (
+            "? [a]\n: b\n",
+            "a.yaml:1:1: error: this is no Kubernetes object: it has no kind; expected an object of holdfast.dev/v1alpha1, AwsBaseline",
+        ),
         ("- a\n", "a.yaml:1:1: error: this is no object; expected an object of holdfast.dev/v1alpha1, AwsBaseline"),
-        ("kind: Service\napiVersion: v1\n", "a.yaml:1:1: error: this is a Service; expected an object of holdfast.dev/v1alpha1, AwsBaseline"),
+        (
+            "kind: Service\napiVersion: v1\n",
+            "a.yaml:1:1: error: this is a Service; expected an object of holdfast.dev/v1alpha1, AwsBaseline",
+        ),
         ("a\0b\n", "a.yaml:1:2: error: the character U+0000 is not allowed in YAML"),
         ("", "a.yaml: error: no AwsBaseline in this file"),
         ("# nothing\n---\n...\n---\n~\n", "a.yaml: error: no AwsBaseline in this file"),
@@ -129,12 +145,15 @@ fn text_that_is_not_yaml() {
 #[test]
 fn a_document_of_ours_with_a_mistake_in_its_head() {
     let text = "apiVersion: holdfast.dev/v1\nkind: AwsBaselin\nmetadata: {}\n";
-    assert_eq!(lines(text), [
-        "a.yaml:1:1: error: spec: missing",
-        "a.yaml:1:13: error: apiVersion: \"holdfast.dev/v1\" is not a known value; expected holdfast.dev/v1alpha1",
-        "a.yaml:2:7: error: kind: \"AwsBaselin\" is not a known value; expected AwsBaseline; did you mean \"AwsBaseline\"?",
-        "a.yaml:3:1: error: metadata.name: missing",
-    ]);
+    assert_eq!(
+        lines(text),
+        [
+            "a.yaml:1:1: error: spec: missing",
+            "a.yaml:1:13: error: apiVersion: \"holdfast.dev/v1\" is not a known value; expected holdfast.dev/v1alpha1",
+            "a.yaml:2:7: error: kind: \"AwsBaselin\" is not a known value; expected AwsBaseline; did you mean \"AwsBaseline\"?",
+            "a.yaml:3:1: error: metadata.name: missing",
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! Exit codes, the first that is true.
+
+use crate::execute::{End, Outcomes};
+use crate::plan::{Plan, Status};
+use crate::reconcile::Report;
+
+/// What `reconcile` can end with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Done, or in sync.
+    Done = 0,
+    /// The run failed and nothing was done.
+    Failed = 1,
+    /// Changes are pending (only with `--detailed-exitcode`).
+    Pending = 2,
+    /// Something is blocked: consent or reading is missing.
+    Blocked = 3,
+    /// Some of it failed.
+    PartlyFailed = 4,
+    /// A migration was rolled back.
+    RolledBack = 5,
+    /// The command line is wrong.
+    Usage = 64,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+impl Exit {
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// The exit code of a run over all objects of a manifest. `invalid`: part of the manifest could not be read and is not enforced.
+pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
+    let outcomes: Vec<&Outcomes> = reports.iter().filter_map(|report| report.outcomes.as_ref()).collect();
+    if outcomes.iter().any(|outcomes| outcomes.interrupted() && outcomes.stopped.is_none()) {
+        return Exit::Interrupted;
+    }
+    let errors = reports.iter().filter(|report| report.error.is_some()).count()
+        + outcomes.iter().filter(|outcomes| outcomes.stopped.is_some()).count();
+    let failed = errors > 0 || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
+    let something_done = outcomes.iter().any(|outcomes| {
+        outcomes
+            .resources
+            .iter()
+            .any(|one| !one.done.is_empty() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. })))
+    });
+    let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());
+    if failed {
+        return if something_done || something_seen { Exit::PartlyFailed } else { Exit::Failed };
+    }
+    let blocked = |report: &Report| match (&report.outcomes, &report.plan) {
+        (Some(outcomes), _) => outcomes.blocked().next().is_some(),
+        (None, Some(plan)) => plan.resources.iter().any(|resource| matches!(resource.status, Status::Blocked | Status::Unreadable)),
+        (None, None) => false,
+    };
+    if invalid || reports.iter().any(blocked) {
+        return Exit::Blocked;
+    }
+    let pending = |report: &Report| report.outcomes.is_none() && report.plan.as_ref().is_some_and(Plan::changes);
+    if detailed && reports.iter().any(pending) { Exit::Pending } else { Exit::Done }
+}

@@ -1,0 +1,182 @@
+//! The pipeline, stage by stage. Read this file first.
+//!
+//! ```text
+//! manifest -> desired -> observed -> plan -> steps -> execution -> status
+//! ```
+//!
+//! | stage | where | talks to the outside |
+//! |---|---|---|
+//! | manifest | [`crate::manifest`] | reads files |
+//! | desired | [`crate::desired`] | asks AWS what selectors choose from |
+//! | observed | [`observe`] | reads AWS |
+//! | plan, steps | [`crate::plan`] | never: pure |
+//! | execution | [`crate::execute`] | writes AWS and the journal |
+//! | status | [`Report`], [`crate::exit`] | never: pure |
+//!
+//! A dry run is [`look`]: it holds [`Reads`] and nothing else, and so cannot write. An apply is the same [`look`], and then [`apply`].
+//!
+//! Both hold only what their types let them do. A dry run has no way to a changing request:
+//!
+//! ```compile_fail
+//! async fn dry_run(reads: &holdfast::aws::Reads) {
+//!     reads.s3().put_bucket_policy(|request| request).await.ok();
+//! }
+//! ```
+//!
+//! while the same through the writing side compiles, and the writing side is had from a journal alone:
+//!
+//! ```
+//! async fn apply(reads: &holdfast::aws::Reads, journal: &holdfast::execute::Journal) {
+//!     reads.writes(journal).s3().put_bucket_policy(|request| request).await.ok();
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! async fn no_journal(reads: &holdfast::aws::Reads) {
+//!     reads.writes().s3().put_bucket_policy(|request| request).await.ok();
+//! }
+//! ```
+
+use std::collections::BTreeSet;
+
+use futures::{StreamExt, stream};
+use jiff::Timestamp;
+
+use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
+use crate::clock::Clock;
+use crate::desired::{self, Choice, Entry};
+use crate::execute::record::Event;
+use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
+use crate::kinds::Scope;
+use crate::manifest::{AwsBaseline, Windows};
+use crate::plan::{self, Consent, Declared, Judgement, Observed, Plan, step_digest};
+
+/// Resources that are read or changed at once. The budget of requests per service lies below it.
+const AT_ONCE: usize = 32;
+/// How long a consent counts.
+const CONSENT_HOURS: i64 = 24;
+
+/// An object of a manifest, ready to be reconciled: read, checked, its entries understood by their kinds.
+#[derive(Clone)]
+pub struct Baseline {
+    pub object: AwsBaseline,
+    pub scope: Scope,
+    pub entries: Vec<Entry>,
+    pub windows: Windows,
+}
+
+/// What was found and would be done.
+pub struct Look {
+    pub connection: Connection,
+    pub resources: Vec<(Declared, Observed)>,
+    pub plan: Plan,
+}
+
+/// How a run over one object ended.
+#[derive(Clone, Debug)]
+pub struct Report {
+    pub object: String,
+    pub plan: Option<Plan>,
+    /// Nothing in a dry run, and where the run did not come so far.
+    pub outcomes: Option<Outcomes>,
+    /// Why the run over this object failed as a whole.
+    pub error: Option<String>,
+}
+
+/// What a run is told.
+#[derive(Clone, Default)]
+pub struct Request {
+    pub choice: Choice,
+    pub consent: Consent,
+}
+
+/// Connects to the object's account, as the object says, and checks that it is the right one. Talks to AWS.
+pub async fn connected(baseline: &Baseline, base: &ConnectOptions) -> Result<Connection, AccountError> {
+    let spec = &baseline.object.spec;
+    let role = spec.assume_role.as_ref().map(|role| Role { arn: role.role_arn.clone(), external_id: role.external_id.clone() });
+    connect(&ConnectOptions { account: spec.account.clone(), region: spec.region.clone(), role, ..base.clone() }).await
+}
+
+/// Desired, observed, planned: everything that a dry run does. Reads AWS.
+pub async fn look(baseline: &Baseline, connection: &Connection, request: &Request, at: Timestamp) -> Look {
+    let reads = connection.reads.fresh();
+    let declared = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
+    let resources = observe(&reads, &baseline.scope, declared).await;
+    let plan = plan::plan(&judgement(baseline, &request.consent, at), &resources);
+    Look { connection: connection.clone(), resources, plan }
+}
+
+/// Reads every declared resource, each once, many at a time. Reads AWS.
+async fn observe(reads: &Reads, scope: &Scope, declared: Vec<Declared>) -> Vec<(Declared, Observed)> {
+    let looks = declared.into_iter().map(|declared| async move {
+        let seen = match declared.blocks.is_empty() {
+            true => Some(declared.kind.observe(reads, scope, &declared.wish, &declared.wish.want).await),
+            false => None,
+        };
+        (declared, seen)
+    });
+    stream::iter(looks).buffered(AT_ONCE).collect().await
+}
+
+/// Everything that applying needs, besides what was looked at.
+pub struct Apply<'a> {
+    pub journal: &'a Journal,
+    pub clock: &'a Clock,
+    /// The run's name.
+    pub run: &'a str,
+    pub interrupt: &'a Interrupt,
+    pub say: &'a (dyn Fn(&Said) + Sync),
+}
+
+/// Carries a plan out. Writes AWS and the journal.
+pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &Apply<'_>) -> Result<Outcomes, JournalError> {
+    let object = &baseline.scope.object;
+    let mut consent = consent.clone();
+    let mut events = vec![Event::RunBegan { plan: look.plan.hash.clone(), holdfast: env!("CARGO_PKG_VERSION").to_owned() }];
+    if consent.hash.as_deref() == Some(look.plan.hash.as_str()) {
+        let given = digests(baseline, &look.plan);
+        events.push(Event::Consented { plan: look.plan.hash.clone(), steps: given.iter().cloned().collect() });
+        consent.steps.extend(given);
+    }
+    with.journal.append(with.run, object, with.clock.now(), events, true).await?;
+    let execution = Execution {
+        judgement: judgement(baseline, &consent, with.clock.now()),
+        reads: look.connection.reads.clone(),
+        journal: with.journal,
+        clock: with.clock,
+        run: with.run,
+        interrupt: with.interrupt,
+        at_once: AT_ONCE,
+        say: with.say,
+    };
+    Ok(execution.run(&look.plan, &look.resources).await)
+}
+
+/// The steps of a plan, as consent remembers them.
+fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
+    let digests = plan
+        .resources
+        .iter()
+        .flat_map(|resource| resource.steps.iter().map(|step| step_digest(&baseline.scope, &resource.key, &step.op, step.impact)));
+    digests.collect()
+}
+
+fn judgement<'a>(baseline: &'a Baseline, consent: &'a Consent, at: Timestamp) -> Judgement<'a> {
+    let spec = &baseline.object.spec;
+    Judgement { scope: &baseline.scope, policy: &spec.policy, windows: &baseline.windows, exceptions: &spec.exceptions, consent, at }
+}
+
+/// What earlier consents still cover, and whether `hash` was used up: a consent counts once, for a day. Pure.
+pub fn consent(given: &[Given], object: &str, hash: Option<&str>, at: Timestamp) -> Result<Consent, String> {
+    let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).as_hours() < CONSENT_HOURS;
+    let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
+    if let Some(used) = hash.and_then(|hash| fresh.iter().find(|given| given.plan == hash && given.open.is_empty())) {
+        return Err(format!(
+            "the consent to plan {} was given on {} and carried to its end: the same difference came back. Find out who changes it; the same plan can be consented to again a day later",
+            used.plan.get(..12).unwrap_or(&used.plan),
+            used.at
+        ));
+    }
+    let steps = fresh.iter().flat_map(|given| given.open.iter().cloned()).collect();
+    Ok(Consent { hash: hash.map(str::to_owned), steps })
+}
