@@ -5,16 +5,11 @@
 //! the only one; it is allowed on a group with two tokens or with one optional token, so only after ROTATE.
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::refusal::{combination, value};
 use super::state::{Auth, AuthChange, Strategy};
 use crate::sandbox::call::Refusal;
-
-/// SHA-256 in hex: what the state keeps of a token.
-pub fn digest(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use crate::sandbox::ids::sha256;
 
 /// Refuses a token of the wrong shape: 16 to 128 printable characters, of the specials only `! & # $ ^ < > -`.
 pub fn check_shape(token: &str) -> Result<(), Refusal> {
@@ -32,7 +27,7 @@ pub fn check_shape(token: &str) -> Result<(), Refusal> {
 impl Auth {
     /// What the strategy would do, or why it is refused.
     pub fn plan(&self, strategy: Strategy, token: &str) -> Result<AuthChange, Refusal> {
-        let token = digest(token);
+        let token = sha256(token);
         if strategy == Strategy::Set {
             let rotating = self.tokens.len() == 2 || (self.tokens.len() == 1 && self.passwordless);
             if !rotating {
@@ -73,7 +68,7 @@ impl Auth {
     pub fn admits(&self, token: Option<&str>) -> bool {
         match token {
             None => self.passwordless,
-            Some(token) => self.tokens.contains(&digest(token)),
+            Some(token) => self.tokens.contains(&sha256(token)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::auth::digest;
+use crate::sandbox::ids::sha256;
 
 /// The account, region and time of a call.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl Place {
 
     /// The part of host names that is the account's own, six letters.
     pub fn host_key(&self) -> String {
-        digest(&format!("{}/{}", self.account, self.region)).chars().take(6).collect()
+        sha256(&format!("{}/{}", self.account, self.region)).chars().take(6).collect()
     }
 
     /// The end of every host name: `use1.cache.amazonaws.com`.

@@ -206,7 +206,7 @@ fn weekly(text: &str) -> Option<i64> {
 }
 
 /// One page of `all`, which must be sorted by its key, and the marker of the next.
-pub fn page<T>(form: &Form, place: &Place, all: Vec<(String, T)>) -> Result<(Vec<(String, T)>, Option<String>), Refusal> {
+pub fn page<T>(form: &Form, place: &Place, all: Vec<(String, T)>) -> Result<Page<T>, Refusal> {
     // The service allows 20 to 100; the sandbox's own pages may be smaller still.
     let asked = number(form, "MaxRecords", 20, 100)?.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(100);
     let size = asked.min(place.page_size).max(1);
@@ -220,5 +220,8 @@ pub fn page<T>(form: &Form, place: &Place, all: Vec<(String, T)>) -> Result<(Vec
     let marker = rest.last().filter(|_| more).map(|(key, _)| format!("{MARKER}{key}"));
     Ok((rest, marker))
 }
+
+/// Entries under their keys, and the marker of the next page where there is one.
+pub type Page<T> = (Vec<(String, T)>, Option<String>);
 
 const MARKER: &str = "after:";

@@ -1,11 +1,11 @@
 //! Subnet groups.
 
-use super::auth::digest;
 use super::place::Place;
 use super::refusal::no_subnet_group;
 use super::request::{new_id, only, page, tags};
 use super::state::{State, SubnetGroup};
 use crate::sandbox::call::Refusal;
+use crate::sandbox::ids::sha256;
 use crate::sandbox::protocol::query::Form;
 use crate::sandbox::protocol::xml::Xml;
 
@@ -25,7 +25,7 @@ impl State {
 }
 
 fn short(text: &str) -> String {
-    digest(text).chars().take(17).collect()
+    sha256(text).chars().take(17).collect()
 }
 
 pub fn create(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refusal> {

@@ -14,6 +14,7 @@ use super::super::state::{Auth, MAINTENANCE_WINDOW, ReplicationGroup, SNAPSHOT_W
 use super::describe::answer;
 use crate::clock::later;
 use crate::sandbox::call::Refusal;
+use crate::sandbox::ids::sha256;
 use crate::sandbox::protocol::query::Form;
 use crate::sandbox::protocol::xml::Xml;
 
@@ -211,7 +212,7 @@ fn encryption(group: &mut ReplicationGroup, form: &Form) -> Result<(), Refusal> 
             Transit::Preferred => return Err(combination("AuthToken is not supported with TransitEncryptionMode preferred.")),
             Transit::Required => auth::check_shape(token)?,
         }
-        group.auth = Auth { tokens: vec![auth::digest(token)], passwordless: false, last_modified: group.ready_at };
+        group.auth = Auth { tokens: vec![sha256(token)], passwordless: false, last_modified: group.ready_at };
     }
     group.primaries = BTreeMap::new();
     Ok(())

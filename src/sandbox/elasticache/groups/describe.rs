@@ -101,9 +101,7 @@ fn pending(xml: Xml, id: &str, group: &ReplicationGroup) -> Xml {
         .maybe("TransitEncryptionEnabled", turned.map(|transit| transit.mode().is_some()))
         .maybe("TransitEncryptionMode", transit.and_then(|transit| transit.mode()));
     match changes.iter().find_map(|change| change.log_delivery.as_ref()) {
-        Some(deliveries) => {
-            xml.node("LogDeliveryConfigurations", |xml| xml.each("member", deliveries, |xml, delivery| destination(xml, delivery)))
-        }
+        Some(deliveries) => xml.node("LogDeliveryConfigurations", |xml| xml.each("member", deliveries, destination)),
         None => xml,
     }
 }

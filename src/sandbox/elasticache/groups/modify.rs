@@ -148,7 +148,9 @@ fn settings(group: &mut ReplicationGroup, form: &Form, id: &str) -> Result<bool,
 
 /// The members that take their time, each refused as the service refuses it.
 fn changes(state: &State, form: &Form, id: &str, group: &ReplicationGroup, immediately: bool) -> Result<Change, Refusal> {
-    let mut change = Change { node_type: node_type(form)?, ..Change::default() };
+    // What a group has already is no change.
+    let node_type = node_type(form)?.filter(|node| *node != group.node_type);
+    let mut change = Change { node_type, ..Change::default() };
     version(&mut change, form, group)?;
     let engine = change.engine.as_deref().unwrap_or(&group.engine);
     let version = change.engine_version.clone().unwrap_or_else(|| group.engine_version.clone());
@@ -159,7 +161,7 @@ fn changes(state: &State, form: &Form, id: &str, group: &ReplicationGroup, immed
             if chosen.parameters.get("cluster-enabled").is_some_and(|on| on == "yes") != group.cluster_enabled {
                 return Err(combination("The parameter group must have the same cluster mode as the replication group."));
             }
-            change.parameter_group = Some(name);
+            change.parameter_group = Some(name).filter(|name| *name != group.parameter_group_name());
         }
         // A custom group of the old family cannot follow a change of family; a default one does by itself.
         None if group.parameter_group.is_some() && family != group.family() => {
@@ -168,7 +170,7 @@ fn changes(state: &State, form: &Form, id: &str, group: &ReplicationGroup, immed
         None => {}
     }
     failover(&mut change, form, id, group)?;
-    change.log_delivery = log_delivery(form, &group.log_delivery, &version)?;
+    change.log_delivery = log_delivery(form, &group.log_delivery, &version)?.filter(|next| *next != group.log_delivery);
     transit(&mut change, form, group, immediately)?;
     change.auth = token(form, group, &change, immediately)?;
     Ok(change)

@@ -1,9 +1,11 @@
 //! Who can connect, and how: TLS and AUTH in place.
 
+use aws_sdk_elasticache::error::ProvideErrorMetadata;
 use aws_sdk_elasticache::types::{AuthTokenUpdateStatus, AuthTokenUpdateStrategyType as Strategy, TransitEncryptionMode as Mode};
 
 use super::{Account, FOUND, code};
 use crate::sandbox::elasticache::state::Transit;
+use crate::sandbox::ids::sha256;
 
 const OLD: &str = "an-old-token-of-20ch";
 const NEW: &str = "a-new-token!&#$^<>-x";
@@ -101,7 +103,7 @@ async fn rotating_keeps_the_newest_two_tokens_and_never_opens_the_door() {
     let account = encrypted().await;
     account.sandbox.edit(|world| {
         let auth = &mut world.elasticache.replication_groups.get_mut("huntaze-redis").unwrap().auth;
-        (auth.tokens, auth.passwordless) = (vec![super::super::auth::digest(OLD)], false);
+        (auth.tokens, auth.passwordless) = (vec![sha256(OLD)], false);
     });
     let auth = || account.state("huntaze-redis").auth;
     // ROTATE is the default strategy.
@@ -147,5 +149,3 @@ async fn no_token_is_kept_or_shown() {
     account.wait(4);
     assert!(!account.sandbox.snapshot().to_string().contains(NEW));
 }
-
-use aws_sdk_elasticache::error::ProvideErrorMetadata;
