@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::scan::{Mark, lines};
+use super::scan::Mark;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -146,8 +146,10 @@ pub struct Excerpt {
     pub width: usize,
 }
 
-/// How much of a line is shown.
+/// How much of a line is shown, in characters.
 const SHOWN: usize = 120;
+/// How much of a line is looked at for that, in bytes; nothing is shown of what stands after it.
+const LOOKED_AT: usize = 4_000;
 
 const SECRETIVE: &[&str] = &["secret", "token", "password", "passwd", "passphrase", "credential", "auth", "apikey", "accesskey", "private"];
 
@@ -166,7 +168,7 @@ pub struct Source {
 
 impl Source {
     pub fn new(text: &str) -> Source {
-        let starts = lines(text).scan(0, |at, line| {
+        let starts = text.split_inclusive('\n').scan(0, |at, line| {
             let start = *at;
             *at += line.len();
             Some(start)
@@ -178,12 +180,14 @@ impl Source {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
         let start = *self.starts.get(index)?;
         let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
-        self.text.get(start..end).map(|line| line.trim_end_matches(['\n', '\r']))
+        self.text.get(start..end).map(|line| line.trim_end_matches('\n'))
     }
 
     /// The line of `mark` with the word at it marked. With `key_only` nothing after that word is shown.
     pub fn excerpt(&self, mark: Mark, key_only: bool) -> Option<Excerpt> {
-        let line: Vec<char> = self.line(mark.line)?.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let whole = self.line(mark.line)?;
+        let looked_at = whole.get(..whole.floor_char_boundary(LOOKED_AT)).unwrap_or_default();
+        let line: Vec<char> = looked_at.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let at = usize::try_from(mark.column).ok()?.checked_sub(1)?;
         if at > line.len() {
             return None;
@@ -192,7 +196,7 @@ impl Source {
         if key_only {
             shown = at + word(&line, at);
         }
-        if let Some(secret) = first_secretive(&line) {
+        if let Some(secret) = first_secretive(looked_at) {
             shown = shown.min(secret);
         }
         if at > 0 && at >= shown && shown < line.len() {
@@ -204,7 +208,7 @@ impl Source {
         if from > 0 {
             text.insert(0, '…');
         }
-        if to < line.len() {
+        if to < line.len() || looked_at.len() < whole.len() {
             text.push_str(" …");
         }
         let width = word(&line, at).min(to.saturating_sub(at)).max(1);
@@ -227,17 +231,11 @@ fn word(line: &[char], at: usize) -> usize {
     }
 }
 
-/// Where in a line the value of something that may be a secret begins.
-fn first_secretive(line: &[char]) -> Option<usize> {
-    let lower: Vec<char> = line.iter().map(|c| c.to_ascii_lowercase()).collect();
-    let found = |start: usize| {
-        SECRETIVE.iter().find_map(|word| {
-            let rest = lower.get(start..)?;
-            let matches = word.chars().zip(rest).filter(|(a, b)| a == *b).count() == word.len();
-            matches.then_some(start + word.len())
-        })
-    };
-    let end = (0..lower.len()).filter_map(found).next()?;
-    let after = lower.get(end..)?;
-    after.iter().position(|c| matches!(c, ':' | '=' | ' ')).map(|colon| end + colon + 1)
+/// Where in a line the value of something that may be a secret begins, in characters.
+fn first_secretive(line: &str) -> Option<usize> {
+    // Lower case of ASCII only: every character stays where it is.
+    let lower = line.to_ascii_lowercase();
+    let end = SECRETIVE.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
+    let after = end + lower.get(end..)?.find([':', '=', ' '])? + 1;
+    Some(lower.get(..after)?.chars().count())
 }

@@ -151,7 +151,9 @@ impl Origin<'_> {
                 }
             }
         }
-        Some(if at_key || !complete || hides(path) { place.key } else { place.value })
+        // What is said of a list or a mapping as a whole is said at its key.
+        let is_large = !matches!(place.inside, tree::Inside::Nothing);
+        Some(if at_key || !complete || is_large || hides(path) { place.key } else { place.value })
     }
 
     fn problem(&self, finding: &Finding, object: Option<String>, shape: &Shape) -> Problem {
@@ -289,8 +291,8 @@ impl<'s> Reader<'s> {
                 return self.say(Problem { mark: Some(place), help: fault.help, ..Problem::of_file(&file, fault.message) });
             }
         };
-        let source = Arc::new(Source::new(text));
-        let documents = scan::documents(text);
+        let source = Arc::new(Source::new(&text));
+        let documents = scan::documents(&text);
         if documents.len() > MAX_DOCUMENTS {
             return self.say(Problem::of_file(&file, format!("more than {MAX_DOCUMENTS} documents in one file")));
         }
@@ -320,7 +322,9 @@ impl<'s> Reader<'s> {
         let more = own.len().saturating_sub(MAX_PROBLEMS);
         if more > 0 {
             problems.truncate(before + MAX_PROBLEMS);
-            problems.push(Problem::of_file(file, format!("{more} more problems are not listed")));
+            let last = problems.last().and_then(|problem| problem.mark);
+            let end = last.map(|mark| Mark { line: mark.line.saturating_add(1), column: 1 });
+            problems.push(Problem { mark: end, ..Problem::of_file(file, format!("{more} more problems from here on are not listed")) });
         }
     }
 

@@ -4,6 +4,7 @@
 //! Documents are cut here and not by a parser, so that one that cannot be read does not hide the others. YAML makes
 //! that safe: a line that begins with `---` or `...` is a boundary wherever it stands.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
@@ -53,7 +54,8 @@ pub struct Document<'t> {
 }
 
 /// The text of a file, or why it has none: too large, not UTF-8, characters that YAML does not allow.
-pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
+/// Line ends come out as LF, whatever they were: YAML makes no difference between them.
+pub fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Fault> {
     let start = Mark { line: 1, column: 1 };
     if bytes.len() > MAX_BYTES {
         return Err(Fault::new(start, format!("the file is larger than {} MiB", MAX_BYTES >> 20)).help("split it into several files"));
@@ -78,41 +80,21 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Fault> {
         let mark = mark_after(text.get(..at).unwrap_or_default());
         return Err(Fault::new(mark, format!("the character U+{:04X} is not allowed in YAML", u32::from(found))));
     }
-    Ok(text)
+    if text.contains('\r') {
+        return Ok(Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")));
+    }
+    Ok(Cow::Borrowed(text))
 }
 
 fn mark_after(text: &str) -> Mark {
-    let mut mark = Mark { line: 1, column: 1 };
-    for line in lines(text) {
-        if line.ends_with(['\n', '\r']) {
-            mark.line = mark.line.saturating_add(1);
-        } else {
-            mark.column = u32::try_from(line.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
-        }
-    }
-    mark
-}
-
-/// The lines of a text with their ends: LF, CRLF or CR, as YAML has them.
-pub fn lines(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let end = match rest.find(['\n', '\r']) {
-            Some(at) if rest.get(at..).is_some_and(|tail| tail.starts_with("\r\n")) => at + 2,
-            Some(at) => at + 1,
-            None => rest.len(),
-        };
-        let (line, tail) = rest.split_at(end);
-        rest = tail;
-        Some(line)
-    })
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+    Mark { line: count(text.matches('\n').count()), column: count(last.chars().count()) }
 }
 
 fn is_boundary(line: &str, mark: &str) -> bool {
-    line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n', '\r']))
+    line.strip_prefix(mark).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\n']))
 }
 
 /// Cuts a text into its documents. Directives go with the document that they stand before.
@@ -125,7 +107,7 @@ pub fn documents(text: &str) -> Vec<Document<'_>> {
             found.push(Document { text, lines_before });
         }
     };
-    for line in lines(text) {
+    for line in text.split_inclusive('\n') {
         let begins = is_boundary(line, "---");
         if begins && has_content {
             cut(start, at, first);
@@ -249,6 +231,10 @@ impl Builder {
 
     fn refused(&self, error: &ScanError, text: &str) -> Fault {
         let mark = self.mark(*error.marker());
+        // The parser has a limit of its own on brackets, and looks ahead of what was taken so far.
+        if error.info().contains("recursion limit") {
+            return self.too_deep(mark);
+        }
         explain(mark, error.info(), text, self.lines_before)
     }
 
@@ -358,7 +344,7 @@ pub(super) fn explain(mark: Mark, info: &str, text: &str, lines_before: u32) -> 
     let line = usize::try_from(mark.line.saturating_sub(lines_before)).unwrap_or_default();
     // The parser notices at the line itself or at the start of the next.
     for candidate in [line, line.saturating_sub(1)].into_iter().filter(|line| *line > 0) {
-        let Some(written) = lines(text).nth(candidate - 1) else { continue };
+        let Some(written) = text.lines().nth(candidate - 1) else { continue };
         let indentation: String = written.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
         if let Some(column) = indentation.chars().position(|c| c == '\t') {
             let line = u32::try_from(candidate).unwrap_or(u32::MAX).saturating_add(lines_before);

@@ -217,11 +217,9 @@ impl Judge<'_> {
             .flat_map(|fields| fields.keys().cloned())
             .collect();
         for name in unexpected {
-            // Fields that are there already are not what was meant.
-            let absent = known.iter().map(String::as_str);
             let mut finding = Finding { at_key: true, ..Finding::at(path.key(name), "unknown field") };
             finding.expected = one_of(known.iter().map(String::as_str));
-            finding.help = did_you_mean(name, absent);
+            finding.help = did_you_mean(name, known.iter().map(String::as_str));
             self.findings.push(finding);
         }
     }
@@ -326,7 +324,7 @@ impl Judge<'_> {
 /// `such as ...`, from the examples of a schema.
 fn example(schema: &Value) -> Option<String> {
     let examples = schema.get("examples")?.as_array()?;
-    examples.first().map(|example| format!("text such as {example}"))
+    examples.first().map(|example| format!("text such as {}", plain(example)))
 }
 
 fn plain(value: &Value) -> String {

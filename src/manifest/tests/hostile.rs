@@ -7,12 +7,15 @@ use proptest::prelude::*;
 
 use super::{lines, manifest, read, read_text, schema};
 
+/// How long an answer may take: a tenth of this in a release build, much of the rest for a busy machine.
+const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 6 } else { 1 });
+
 /// The one problem of `text`, found at once.
 #[track_caller]
 fn refused(text: &str) -> String {
     let started = Instant::now();
     let all = lines(text);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     assert_eq!(all.len(), 1, "{all:?}");
     all.into_iter().next().unwrap_or_default()
 }
@@ -67,10 +70,10 @@ fn large_files_are_answered() {
     assert_eq!(refused(&over), "a.yaml:1:1: error: the file is larger than 16 MiB; split it into several files");
     let documents = "---\n".repeat(1 << 20);
     assert_eq!(refused(&documents), "a.yaml: error: more than 5000 documents in one file");
-    let comment = format!("{}\n{}", "# x\n".repeat(5 << 20 >> 2), manifest(""));
+    let comment = format!("{}\n{}", "# x\n".repeat((5 << 20) / 4), manifest(""));
     let started = Instant::now();
     assert_eq!(read_text("a.yaml", &comment, &schema()).objects.len(), 1);
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     let long = manifest(&format!("  region2: {}\n", "x".repeat(10 << 20)));
     assert!(refused(&long).contains("spec.region2: unknown field"));
     let key = manifest(&format!("  {}: 1\n", "x".repeat(900)));
@@ -90,7 +93,7 @@ fn the_largest_manifest_that_is_allowed_is_read() {
     }
     let started = Instant::now();
     let reading = read_text("a.yaml", &manifest(&spec), &schema());
-    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     assert_eq!((reading.objects.len(), reading.problems.len()), (1, 0));
     spec.push_str("    - name: more\n");
     assert_eq!(refused(&manifest(&spec)), "a.yaml:8:5: error: spec.s3.buckets: too long a list; expected at most 1000 items");
