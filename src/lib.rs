@@ -1,6 +1,7 @@
 //! holdfast keeps an AWS account in the hardened state that its team wrote down in a YAML manifest.
 
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod desired;
 pub mod execute;

@@ -54,6 +54,7 @@ pub trait AnyKind: Send + Sync {
     fn title(&self) -> &'static str;
     fn shape(&self) -> Multiplicity;
     fn identity(&self) -> &'static [&'static str];
+    fn global(&self) -> bool;
     fn calls(&self) -> &'static [&'static Call];
     fn fields(&self) -> Vec<FieldDoc>;
     fn schema(&self) -> Value;
@@ -129,6 +130,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn identity(&self) -> &'static [&'static str] {
         K::IDENTITY
+    }
+
+    fn global(&self) -> bool {
+        K::GLOBAL
     }
 
     fn calls(&self) -> &'static [&'static Call] {

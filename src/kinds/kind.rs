@@ -29,6 +29,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// other members.
     const IDENTITY: &'static [&'static str] = &["name"];
 
+    /// Whether its ids are unique in all regions of an account (buckets), so that two manifests for two regions can meet on one.
+    const GLOBAL: bool = false;
+
     /// What the manifest says of one. All of it optional but names; no defaults (contract 15).
     type Spec: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What was observed of one, fact by fact; the default knows nothing.

@@ -1,1 +1,192 @@
+//! A plan for people: what differs, what would be done, what it costs, how to go back. Pure; colours are ANSI, taken out where there is no terminal.
 
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use super::{Plan, PlannedStep, ResourcePlan, Status};
+use crate::kinds::{Block, Drift, Impact, Reason};
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+
+/// The longest value that is shown whole, in characters.
+const LONGEST: usize = 160;
+
+/// The plan as text. `verbose` lists what is in sync, too.
+pub fn render(plan: &Plan, verbose: bool) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", plan.object, plan.account, plan.region));
+    for warning in &plan.warnings {
+        line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {warning}"));
+    }
+    for resource in &plan.resources {
+        if resource.status != Status::InSync || !resource.excepted.is_empty() {
+            out.push('\n');
+            render_resource(&mut out, resource);
+        } else if verbose {
+            line(&mut out, format_args!("{GREEN}={GREEN:#} {}  in sync, {} compared", resource.key, count(resource.compared, "field")));
+        }
+    }
+    out.push('\n');
+    line(&mut out, format_args!("{}", sum(plan)));
+    if plan.resources.iter().any(|resource| !resource.steps.is_empty()) {
+        line(&mut out, format_args!("{DIM}plan {}{DIM:#}", plan.hash));
+    }
+    out
+}
+
+fn render_resource(out: &mut String, resource: &ResourcePlan) {
+    let (mark, style) = match resource.status {
+        Status::Unreadable => ('?', RED),
+        Status::Blocked => ('!', RED),
+        Status::Drifted => ('~', YELLOW),
+        Status::InSync => ('=', GREEN),
+    };
+    line(out, format_args!("{style}{mark}{style:#} {BOLD}{}{BOLD:#} {DIM}{}{}{DIM:#}", resource.key, resource.title, named(resource)));
+    let width = resource.drifts.iter().map(|drift| drift.field.chars().count()).max().unwrap_or(0).min(44);
+    for drift in &resource.drifts {
+        line(out, format_args!("    {:width$}  {}", drift.field, difference(drift)));
+    }
+    for excepted in &resource.excepted {
+        line(
+            out,
+            format_args!(
+                "    {DIM}{}  {} (excepted until {}: {}){DIM:#}",
+                excepted.drift.field,
+                difference(&excepted.drift),
+                excepted.until,
+                excepted.reason
+            ),
+        );
+    }
+    for field in &resource.unreadable {
+        let what = if field.field.is_empty() { "the resource" } else { &field.field };
+        line(out, format_args!("    {RED}could not be read:{RED:#} {what}: {}: {}", field.why.call, field.why.message));
+    }
+    for note in &resource.notes {
+        line(out, format_args!("    note: {note}"));
+    }
+    for (place, step) in resource.steps.iter().enumerate() {
+        render_step(out, place + 1, step);
+    }
+    for block in &resource.blocks {
+        render_block(out, "    ", block);
+    }
+    for need in resource.needs.iter().filter(|_| !resource.steps.is_empty()) {
+        line(out, format_args!("    {DIM}after {need}{DIM:#}"));
+    }
+}
+
+fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
+    let (impact, style) = match step.impact {
+        Impact::Online => ("online", GREEN),
+        Impact::Disruptive => ("disruptive", YELLOW),
+        Impact::Irreversible => ("irreversible", RED),
+    };
+    let takes = if step.takes.is_empty() { String::new() } else { format!(": {}", step.takes) };
+    line(out, format_args!("    {number}. {} {style}[{impact}{takes}]{style:#}", step.title));
+    if !step.back.is_empty() {
+        line(out, format_args!("       {DIM}to go back: {}{DIM:#}", step.back));
+    }
+    if let Some(held) = &step.held {
+        render_block(out, "       ", held);
+    }
+}
+
+fn render_block(out: &mut String, indent: &str, block: &Block) {
+    line(out, format_args!("{indent}{RED}{}:{RED:#} {}", reason(block.reason), block.message));
+    if !block.what_to_do.is_empty() {
+        line(out, format_args!("{indent}  what to do: {}", block.what_to_do));
+    }
+}
+
+/// A reason in words.
+pub fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Unreadable => "could not be read",
+        Reason::Missing => "missing",
+        Reason::NeedsMigration => "needs a migration",
+        Reason::NeedsConsent => "needs consent",
+        Reason::DeniedByPolicy => "denied by policy",
+        Reason::OutsideChangeWindow => "outside the change windows",
+        Reason::TooManyChanges => "too many changes",
+        Reason::Conflict => "conflict",
+        Reason::ManagedAbove => "managed above",
+        Reason::NotSupported => "not supported",
+        Reason::WaitsForOther => "waits",
+        Reason::ObserveOnly => "observed only",
+        Reason::InvalidWish => "the wish is wrong",
+        Reason::UnexpectedState => "unexpected state",
+    }
+}
+
+/// The logical names, where they say more than the id.
+fn named(resource: &ResourcePlan) -> String {
+    let own = resource.key.to_string();
+    let mut names: Vec<&str> = resource.origins.iter().map(|origin| origin.entry.as_str()).filter(|entry| *entry != own).collect();
+    names.sort_unstable();
+    names.dedup();
+    if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
+}
+
+fn difference(drift: &Drift) -> String {
+    format!("{} -> {}", value(&drift.found), value(&drift.declared))
+}
+
+/// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON. Control characters of AWS's
+/// answers do not reach the terminal: JSON escapes them.
+pub fn value(value: &Value) -> String {
+    let text = match value {
+        Value::Null => "absent".to_owned(),
+        Value::String(text) if is_plain(text) => text.clone(),
+        other => other.to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).collect(),
+    };
+    match text.chars().count() > LONGEST {
+        true => text.chars().take(LONGEST).chain("...".chars()).collect(),
+        false => text,
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && text != "absent"
+        && text.chars().all(|character| character.is_ascii_graphic())
+        && text.parse::<f64>().is_err()
+        && !matches!(text, "true" | "false" | "null")
+}
+
+/// The last line: everything counted.
+fn sum(plan: &Plan) -> String {
+    let summary = &plan.summary;
+    let parts = [
+        (summary.drifted, "to repair"),
+        (summary.blocked, "blocked"),
+        (summary.unreadable, "unreadable"),
+        (summary.in_sync, "in sync"),
+        (summary.excepted, "excepted"),
+    ];
+    let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    match said.is_empty() {
+        true => "nothing is declared".to_owned(),
+        false => format!("{}: {}", count(plan.resources.len(), "resource"), said.join(", ")),
+    }
+}
+
+/// `1 field`, `2 fields`.
+pub fn count(number: usize, what: &str) -> String {
+    match (number, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        _ => format!("{number} {what}s"),
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(out, "{text}");
+}

@@ -1,0 +1,131 @@
+//! `holdfast explain`: what a field of the manifest means.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+use super::{complain, load, print};
+use crate::exit::Exit;
+use crate::kinds::{FieldDoc, registry};
+use crate::manifest::did_you_mean;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast explain s3.buckets                 all fields of a kind\n  holdfast explain s3.buckets.versioning\n  holdfast explain policy.maxChanges"
+)]
+pub struct Args {
+    /// The path of a field, below `spec` or from it: rds.instances.backupRetentionDays.
+    #[arg(value_name = "FIELD")]
+    field: String,
+}
+
+pub fn run(args: &Args) -> Exit {
+    match explain(&load::schema(), &args.field) {
+        Ok(text) => print(&text),
+        Err(message) => complain(Exit::Failed, &message),
+    }
+}
+
+fn explain(schema: &Value, field: &str) -> Result<String, String> {
+    let path: Vec<&str> = field.split('.').filter(|part| !part.is_empty()).map(|part| part.split('[').next().unwrap_or(part)).collect();
+    let first_known =
+        |root: &Value| path.first().is_some_and(|first| *first == "spec" || root.pointer(&format!("/properties/{first}")).is_some());
+    let spec = schema.pointer("/properties/spec").unwrap_or(schema);
+    let mut at = if first_known(schema) { schema } else { spec };
+    let mut said: Vec<&str> = Vec::new();
+    for part in &path {
+        let inside = inner(at);
+        let known: Vec<&str> =
+            inside.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        match inside.pointer(&format!("/properties/{part}")).or_else(|| inside.get("additionalProperties").filter(|open| open.is_object()))
+        {
+            Some(next) => at = next,
+            None => {
+                let place = if said.is_empty() { "the manifest's spec".to_owned() } else { said.join(".") };
+                let guess = did_you_mean(part, known.iter().copied()).map(|near| format!("; {near}")).unwrap_or_default();
+                return Err(format!("{place} has no field {part}{guess}. It has: {}", known.join(", ")));
+            }
+        }
+        said.push(part);
+    }
+    Ok(describe(&said, at))
+}
+
+/// What stands inside a field: the entries of a list count as the field.
+fn inner(schema: &Value) -> &Value {
+    schema.get("items").unwrap_or(schema)
+}
+
+fn describe(path: &[&str], schema: &Value) -> String {
+    let mut out = String::new();
+    let name = path.join(".");
+    line(&mut out, format_args!("{name}  <{}>", kind_of(schema)));
+    if let Some(text) = schema.get("description").and_then(Value::as_str) {
+        line(&mut out, format_args!("\n{}", text.trim()));
+    }
+    for (word, what) in [
+        ("default", "default"),
+        ("pattern", "pattern"),
+        ("minimum", "at least"),
+        ("maximum", "at most"),
+        ("minLength", "shortest"),
+        ("maxLength", "longest"),
+        ("maxItems", "entries at most"),
+        ("examples", "for example"),
+    ] {
+        if let Some(value) = schema.get(word) {
+            line(&mut out, format_args!("  {what}: {value}"));
+        }
+    }
+    let below: Vec<&str> = if path.first() == Some(&"spec") { path[1..].to_vec() } else { path.to_vec() };
+    if let Some(kind) = below.get(..2).map(|two| two.join(".")).and_then(|kind| registry().iter().find(|one| one.path() == kind)) {
+        let rest = below.get(2..).unwrap_or_default().join(".");
+        for doc in kind.fields() {
+            let exact = doc.path == rest || (doc.keyed && rest.starts_with(&format!("{}.", doc.path)));
+            if exact {
+                compared(&mut out, &doc);
+            }
+        }
+    }
+    if let Some(fields) = inner(schema).get("properties").and_then(Value::as_object) {
+        line(&mut out, format_args!("\nfields:"));
+        let required: Vec<&str> =
+            inner(schema).get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        for (field, schema) in fields {
+            let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
+            let first = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            let must = if required.contains(&field.as_str()) { ", required" } else { "" };
+            line(&mut out, format_args!("  {field}  <{}{must}>\n      {first}", kind_of(schema)));
+        }
+    }
+    out
+}
+
+fn compared(out: &mut String, doc: &FieldDoc) {
+    line(out, format_args!("\ncompared: {}", doc.rule));
+    if doc.keyed {
+        line(out, format_args!("each key is a field of its own; keys that are not declared are not looked at"));
+    }
+    for control in doc.controls {
+        line(out, format_args!("control: {} {}", control.benchmark, control.id));
+    }
+}
+
+/// A type in a word or two.
+fn kind_of(schema: &Value) -> String {
+    if let Some(values) = schema.get("enum").and_then(Value::as_array) {
+        return values.iter().map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect::<Vec<_>>().join("|");
+    }
+    match schema.get("type") {
+        Some(Value::String(one)) if one == "array" => format!("list of {}", schema.get("items").map_or("anything".to_owned(), kind_of)),
+        Some(Value::String(one)) if one == "object" && schema.get("properties").is_none() => "map".to_owned(),
+        Some(Value::String(one)) => one.clone(),
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).filter(|one| *one != "null").collect::<Vec<_>>().join("|"),
+        _ => "one of several forms".to_owned(),
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(out, "{text}");
+}

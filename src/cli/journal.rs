@@ -1,0 +1,53 @@
+//! `holdfast journal`: what earlier runs intended and did, for a person.
+
+use std::path::PathBuf;
+
+use super::{Output, complain, print};
+use crate::execute::Journal;
+use crate::exit::Exit;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast journal\n  holdfast journal --state-dir /var/lib/holdfast --run 20261121T101500-3f2a\n  holdfast journal -o json | jq 'select(.event == \"intent\")'"
+)]
+pub struct Args {
+    /// The folder with the journal.
+    #[arg(long, env = "HOLDFAST_STATE_DIR", default_value = "state", value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Only this run.
+    #[arg(long)]
+    run: Option<String>,
+    /// Text, or one JSON object a line.
+    #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub fn run(args: &Args) -> Exit {
+    let records = match Journal::read(&args.state_dir, "holdfast journal") {
+        Ok(records) => records,
+        Err(error) => return complain(Exit::Failed, &error.to_string()),
+    };
+    let chosen: Vec<_> = records.iter().filter(|record| args.run.as_ref().is_none_or(|run| record.run == *run)).collect();
+    let mut text = String::new();
+    let mut last = None;
+    for record in &chosen {
+        match args.output {
+            Output::Json => text.push_str(&serde_json::to_string(record).unwrap_or_default()),
+            Output::Text => {
+                if last != Some((&record.run, &record.object)) {
+                    text.push_str(&format!("run {} of {}\n", record.run, record.object));
+                    last = Some((&record.run, &record.object));
+                }
+                text.push_str(&format!("  {:>5}  {}  {}", record.number, record.at.strftime("%Y-%m-%d %H:%M:%S"), record.event.words()));
+            }
+        }
+        text.push('\n');
+    }
+    if chosen.is_empty() && args.output == Output::Text {
+        text = match &args.run {
+            Some(run) => format!("the journal in {} knows no run {run}\n", args.state_dir.display()),
+            None => format!("the journal in {} is empty\n", args.state_dir.display()),
+        };
+    }
+    print(&text)
+}

@@ -1,0 +1,89 @@
+//! Progress on stderr: a bar on a terminal, lines elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::tell;
+use crate::execute::{End, Said};
+use crate::kinds::Key;
+
+/// How often a wait is said again where there is no terminal.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Tells a person what a run is doing.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    begun: Instant,
+    /// When a resource's wait was last said, where it is said in lines.
+    waits: Mutex<BTreeMap<Key, (String, Instant)>>,
+}
+
+impl Progress {
+    /// Progress over `resources` that will change.
+    pub fn new(resources: usize) -> Progress {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(resources as u64), ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {wide_msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(250));
+            bar
+        });
+        Progress { bar, begun: Instant::now(), waits: Mutex::default() }
+    }
+
+    /// Takes in what happened.
+    pub fn said(&self, said: &Said) {
+        match said {
+            Said::Pass { .. } => {}
+            Said::Starting { resource, step, undo } => {
+                self.line(resource, &format!("{}{step} ...", if *undo { "taking back: " } else { "" }))
+            }
+            Said::Done { resource, step, undo } => self.line(resource, &format!("{}: {step}", if *undo { "taken back" } else { "done" })),
+            Said::Waiting { resource, what } => self.waiting(resource, what),
+            Said::Ended { resource, end } => {
+                if let Some(bar) = &self.bar {
+                    bar.inc(1);
+                }
+                match end {
+                    End::Changed => self.line(resource, "as declared"),
+                    End::Failed { message, .. } => self.line(resource, &format!("failed: {message}")),
+                    End::Blocked { .. } => self.line(resource, "blocked"),
+                    End::Unchanged | End::Interrupted => {}
+                }
+            }
+        }
+    }
+
+    /// Clears the bar.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn waiting(&self, resource: &Key, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(crate::aws::reveal_nothing(&format!("{resource}: waiting for {what}")));
+            return;
+        }
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = waits.get(resource).is_none_or(|(last, at)| last != what || at.elapsed() >= AGAIN);
+        if due {
+            waits.insert(resource.clone(), (what.to_owned(), Instant::now()));
+            self.line(resource, &format!("waiting for {what}"));
+        }
+    }
+
+    fn line(&self, resource: &Key, what: &str) {
+        let text = format!("{:>5}s  {resource}: {what}", self.begun.elapsed().as_secs());
+        match &self.bar {
+            Some(bar) => bar.suspend(|| tell(&format!("{text}\n"))),
+            None => tell(&format!("{text}\n")),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! `holdfast reconcile`: compare, show, repair.
+
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::progress::Progress;
+use super::{Manifest, Output, complain, load, notify, print, show, tell};
+use crate::aws::ConnectOptions;
+use crate::clock::Clock;
+use crate::desired::Choice;
+use crate::execute::record::Event;
+use crate::execute::{Interrupt, Journal, Outcomes, Past};
+use crate::exit::{self, Exit};
+use crate::manifest::Problem;
+use crate::plan::{Consent, Plan, SCHEMA_VERSION, text};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holdfast reconcile -f production.yaml --dry-run                  what differs, and what would be done
+  holdfast reconcile -f production.yaml --dry-run --detailed-exitcode   exits 2 when changes are pending
+  holdfast reconcile -f production.yaml --only s3 --skip 's3.buckets/legacy-*'
+  holdfast reconcile -f production.yaml --approve 3f2a...          consents to exactly that plan
+  holdfast reconcile -f production.yaml --sandbox                  on an AWS inside this process
+
+Exit codes, the first that is true: 1 the run failed and nothing was done; 4 some of it failed; 3 something is blocked (consent or
+reading is missing); 2 changes are pending (only with --detailed-exitcode); 0 done or in sync. 64 the command line is wrong,
+130 interrupted.")]
+pub struct Args {
+    #[command(flatten)]
+    manifest: Manifest,
+    /// Only look: nothing is changed, and no journal is opened.
+    #[arg(long)]
+    dry_run: bool,
+    /// The form of the result.
+    #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Exit with 2 when changes are pending.
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Only these resources: a group (s3), a kind (s3.buckets) or a resource (s3.buckets/huntaze-*). Repeatable.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    only: Vec<String>,
+    /// All but these resources, in the same words.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// Consent to the plan with this hash, once: if the live difference is another one by then, nothing that needs consent is done.
+    #[arg(long, value_name = "HASH", value_parser = hash)]
+    approve: Option<String>,
+    /// Where the journal is kept [default: state, or state/sandbox with --sandbox].
+    #[arg(long, env = "HOLDFAST_STATE_DIR", value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Run against an AWS inside this process, set up as examples/accounts/huntaze-as-found.yaml says. What a run changes there is kept in
+    /// the state folder; `holdfast sandbox reset` forgets it.
+    #[cfg(feature = "sandbox")]
+    #[arg(long)]
+    sandbox: bool,
+    /// What goes wrong in the sandbox.
+    #[cfg(feature = "sandbox")]
+    #[arg(long, env = "HOLDFAST_SANDBOX_FAULTS", default_value = "", hide = true)]
+    sandbox_faults: String,
+    /// List what is in sync, too.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+/// A plan's hash, as it was printed.
+fn hash(text: &str) -> Result<String, String> {
+    let text = text.trim().to_ascii_lowercase();
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text),
+        false => Err("expected the 64 hexadecimal digits after `plan` in the output of a dry run".to_owned()),
+    }
+}
+
+/// The AWS that a run talks to, and its time.
+struct Ground {
+    connect: ConnectOptions,
+    clock: Clock,
+    state: PathBuf,
+    /// The sandbox's own words about itself.
+    note: Option<String>,
+}
+
+pub async fn run(args: Args) -> Exit {
+    let ground = match ground(&args) {
+        Ok(ground) => ground,
+        Err((exit, message)) => return complain(exit, &message),
+    };
+    let manifests = load::load(&args.manifest.file);
+    if args.output == Output::Text || !manifests.problems.is_empty() {
+        tell(&show::problems(&manifests.problems));
+    }
+    if manifests.baselines.is_empty() {
+        return complain(Exit::Failed, &format!("{} holds nothing that can be enforced", args.manifest.file.display()));
+    }
+    if let Some(note) = &ground.note {
+        tell(&format!("{note}\n"));
+    }
+    let interrupt = Interrupt::default();
+    listen(&interrupt);
+    let run = Run { args: &args, ground: &ground, interrupt: &interrupt, name: name(ground.clock.now()) };
+    let invalid = manifests.has_errors();
+    let (reports, exit) = if args.dry_run {
+        let reports = run.dry(&manifests.baselines).await;
+        let exit = exit::of_run(&reports, invalid, args.detailed_exitcode);
+        (reports, if interrupt.stopped() { Exit::Interrupted } else { exit })
+    } else {
+        match run.wet(&manifests.baselines, invalid).await {
+            Ok(done) => done,
+            Err(message) => return complain(Exit::Failed, &message),
+        }
+    };
+    if args.output == Output::Json {
+        let printed = run.document(&reports, &manifests.problems, exit);
+        return if exit == Exit::Done { printed } else { exit };
+    }
+    if invalid {
+        tell("part of the manifest is wrong and was not enforced: see above\n");
+    }
+    exit
+}
+
+struct Run<'a> {
+    args: &'a Args,
+    ground: &'a Ground,
+    interrupt: &'a Interrupt,
+    name: String,
+}
+
+impl Run<'_> {
+    /// Looks at every object side by side, and shows what it found in the manifest's order.
+    async fn dry(&self, baselines: &[Baseline]) -> Vec<Report> {
+        let looks = baselines.iter().map(|baseline| async move {
+            let request = self.request(Consent { hash: self.args.approve.clone(), ..Consent::default() });
+            let looked = tokio::select! {
+                looked = self.look(baseline, &request) => looked,
+                () = self.interrupt.wished() => Err("interrupted".to_owned()),
+            };
+            let object = baseline.scope.object.clone();
+            match looked {
+                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, error: None },
+                Err(error) => Report { object, plan: None, outcomes: None, error: Some(error) },
+            }
+        });
+        let reports = futures::future::join_all(looks).await;
+        for report in &reports {
+            self.show(report.plan.as_ref(), report.error.as_deref());
+            if let Some(plan) = report.plan.as_ref().filter(|_| self.args.output == Output::Text) {
+                print(&self.advice(plan));
+            }
+        }
+        reports
+    }
+
+    /// Looks, shows, applies: one object after the other, since they share a journal and a person's attention.
+    async fn wet(&self, baselines: &[Baseline], invalid: bool) -> Result<(Vec<Report>, Exit), String> {
+        let who = format!("holdfast reconcile -f {}", self.args.manifest.file.display());
+        let opened = open(&self.ground.state, who).await?;
+        if let Some((place, why)) = &opened.set_aside {
+            tell(&format!(
+                "the journal could not be used ({why}). It was set aside as {}; where things stand is read from AWS\n",
+                place.display()
+            ));
+        }
+        for record in &opened.past.interrupted {
+            tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", record.event.words()));
+        }
+        let mut reports = Vec::new();
+        for baseline in baselines {
+            if self.interrupt.stopped() {
+                break;
+            }
+            reports.push(self.one(baseline, &opened.journal, &opened.past).await);
+        }
+        let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit::of_run(&reports, invalid, self.args.detailed_exitcode) };
+        let ended = vec![Event::RunEnded { exit: exit.code() }];
+        if let Err(error) = opened.journal.append(&self.name, "", self.ground.clock.now(), ended, true).await {
+            tell(&format!("holdfast: {error}\n"));
+        }
+        Ok((reports, exit))
+    }
+
+    async fn one(&self, baseline: &Baseline, journal: &Journal, past: &Past) -> Report {
+        let object = baseline.scope.object.clone();
+        let failed = |error: String, plan: Option<Plan>| {
+            self.show(None, Some(&error));
+            Report { object: object.clone(), plan, outcomes: None, error: Some(error) }
+        };
+        let clock = &self.ground.clock;
+        let consent = match consent(&past.consents, &object, self.args.approve.as_deref(), clock.now()) {
+            Ok(consent) => consent,
+            Err(error) => return failed(error, None),
+        };
+        let request = self.request(consent);
+        let looked = tokio::select! {
+            looked = self.look(baseline, &request) => looked,
+            () = self.interrupt.wished() => Err("interrupted before anything was changed".to_owned()),
+        };
+        let look = match looked {
+            Ok(look) => look,
+            Err(error) => return failed(error, None),
+        };
+        self.show(Some(&look.plan), None);
+        let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count());
+        let say = |said: &crate::execute::Said| progress.said(said);
+        let with = Apply { journal, clock, run: &self.name, interrupt: self.interrupt, say: &say };
+        let outcomes = apply(baseline, &look, &request.consent, &with).await;
+        progress.end();
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => return failed(error.to_string(), Some(look.plan)),
+        };
+        self.notify(baseline, &look, &outcomes, journal, past).await;
+        if self.args.output == Output::Text {
+            print(&format!("\n{}", show::outcomes(&outcomes)));
+            if outcomes.changed().next().is_some() && !self.interrupt.stopped() {
+                self.look_again(baseline, &request).await;
+            }
+            print(&self.advice(&look.plan));
+        }
+        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), error: None }
+    }
+
+    /// Plans once more after changes, so that a person sees what is left.
+    async fn look_again(&self, baseline: &Baseline, request: &Request) {
+        match self.look(baseline, request).await {
+            Ok(again) if again.plan.in_sync() => {
+                print(&format!("planned again: nothing differs in {}\n", show::count(again.plan.resources.len(), "resource")));
+            }
+            Ok(again) => {
+                print(&format!("planned again, what is left:\n{}", text::render(&again.plan, false)));
+            }
+            Err(error) => tell(&format!("it could not be planned again: {error}\n")),
+        }
+    }
+
+    async fn look(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {
+        let connection = connected(baseline, &self.ground.connect).await.map_err(|error| error.to_string())?;
+        tracing::info!(object = %baseline.scope.object, caller = %connection.caller, "connected");
+        Ok(look(baseline, &connection, request, self.ground.clock.now()).await)
+    }
+
+    fn request(&self, consent: Consent) -> Request {
+        Request { choice: Choice { only: self.args.only.clone(), skip: self.args.skip.clone() }, consent }
+    }
+
+    /// Tells the topic, and what an earlier run could not tell.
+    async fn notify(&self, baseline: &Baseline, look: &Look, outcomes: &Outcomes, journal: &Journal, past: &Past) {
+        let object = &baseline.scope.object;
+        let now = self.ground.clock.now();
+        let mut events: Vec<(String, Event)> =
+            past.unsent.iter().filter(|record| record.object == *object).map(|record| (record.run.clone(), record.event.clone())).collect();
+        if let Some(due) = notify::due(baseline, outcomes, &self.name, past) {
+            if let Err(error) = journal.append(&self.name, object, now, vec![due.clone()], true).await {
+                tell(&format!("holdfast: no message was sent: {error}\n"));
+                return;
+            }
+            events.push((self.name.clone(), due));
+        }
+        let writes = look.connection.reads.writes(journal);
+        for (run, event) in events {
+            match notify::send(&writes, journal, &run, object, &event, now).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tell(&format!("the topic could not be told: {error}; the next run tries again\n")),
+                Err(error) => tell(&format!("holdfast: {error}\n")),
+            }
+        }
+    }
+
+    fn show(&self, plan: Option<&Plan>, error: Option<&str>) {
+        if let Some(error) = error {
+            complain(Exit::Failed, error);
+        }
+        if let Some(plan) = plan.filter(|_| self.args.output == Output::Text) {
+            print(&text::render(plan, self.args.verbose));
+        }
+    }
+
+    /// How to go on, where something waits for consent.
+    fn advice(&self, plan: &Plan) -> String {
+        use crate::kinds::Reason;
+        let waits = plan
+            .resources
+            .iter()
+            .flat_map(|resource| resource.all_blocks())
+            .any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges));
+        let file = self.args.manifest.file.display();
+        match (waits, &self.args.approve) {
+            (false, _) => String::new(),
+            (true, Some(given)) if *given != plan.hash => format!(
+                "the consent given is for another plan ({}): the difference has changed since. Read this one; to consent to it:\n  holdfast reconcile -f {file} --approve {}\n",
+                given.get(..12).unwrap_or(given),
+                plan.hash
+            ),
+            (true, _) => format!("to consent to exactly this plan:\n  holdfast reconcile -f {file} --approve {}\n", plan.hash),
+        }
+    }
+
+    fn document(&self, reports: &[Report], problems: &[Problem], exit: Exit) -> Exit {
+        let text = if self.args.dry_run {
+            serde_json::to_string_pretty(&show::PlanDocument {
+                schema_version: SCHEMA_VERSION,
+                plans: reports.iter().filter_map(|report| report.plan.as_ref()).collect(),
+                errors: show::errors(reports),
+                problems,
+                exit_code: exit.code(),
+            })
+        } else {
+            serde_json::to_string_pretty(&show::ReportDocument {
+                schema_version: "holdfast.dev/report/v1",
+                run: &self.name,
+                objects: reports
+                    .iter()
+                    .map(|report| show::ObjectReport {
+                        object: &report.object,
+                        plan: report.plan.as_ref(),
+                        outcomes: report.outcomes.as_ref(),
+                        error: report.error.as_deref(),
+                    })
+                    .collect(),
+                problems,
+                exit_code: exit.code(),
+            })
+        };
+        match text {
+            Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
+            Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
+        }
+    }
+}
+
+/// Opens the journal off the runtime's threads: sled blocks.
+async fn open(state: &Path, who: String) -> Result<crate::execute::Opened, String> {
+    let state = state.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Journal::open(&state, &who)).await;
+    opened.map_err(|error| format!("the journal could not be opened: {error}"))?.map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "sandbox")]
+fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
+    if !args.sandbox {
+        return Ok(real(args));
+    }
+    if let Some(endpoint) = std::env::var_os("AWS_ENDPOINT_URL") {
+        let endpoint = endpoint.to_string_lossy().into_owned();
+        return Err((
+            Exit::Usage,
+            format!("--sandbox is an AWS of its own, and AWS_ENDPOINT_URL ({endpoint}) names another: unset it, or leave --sandbox out"),
+        ));
+    }
+    let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state/sandbox"));
+    let (sandbox, left) = super::sandbox::of_run(&state, &args.sandbox_faults).map_err(|message| (Exit::Failed, message))?;
+    let connect = ConnectOptions { embedded: Some(sandbox.http_client()), ..ConnectOptions::default() };
+    let note = match left {
+        true => format!(
+            "the sandbox goes on with the account that an earlier run left in {} (`holdfast sandbox reset` begins anew)",
+            state.display()
+        ),
+        false => "the sandbox begins with the account as the audit found it".to_owned(),
+    };
+    Ok(Ground { connect, clock: sandbox.clock(), state, note: Some(note) })
+}
+
+#[cfg(not(feature = "sandbox"))]
+fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
+    Ok(real(args))
+}
+
+fn real(args: &Args) -> Ground {
+    let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state"));
+    Ground { connect: ConnectOptions::default(), clock: Clock::system(), state, note: None }
+}
+
+/// A name for the run that sorts by time.
+fn name(now: Timestamp) -> String {
+    format!("{}-{:04x}", now.strftime("%Y%m%dT%H%M%S"), fastrand::u16(..))
+}
+
+/// The first Ctrl-C or SIGTERM finishes the request under way; the second leaves at once.
+fn listen(interrupt: &Interrupt) {
+    let interrupt = interrupt.clone();
+    tokio::spawn(async move {
+        if wait_for_signal().await {
+            tell("\nstopping: the request under way is finished and recorded; once more leaves at once\n");
+            interrupt.stop();
+            if wait_for_signal().await {
+                // Safe at any point: every intent is on disk before its effect, and the next run asks AWS.
+                std::process::exit(i32::from(Exit::Interrupted.code()));
+            }
+        }
+    });
+}
+
+/// Says whether a signal came; false where none can be listened for.
+async fn wait_for_signal() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut term) = signal(SignalKind::terminate()) else { return tokio::signal::ctrl_c().await.is_ok() };
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.is_ok(),
+            _ = term.recv() => true,
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}

@@ -1,0 +1,127 @@
+//! `holdfast sandbox`: the embedded AWS, on its own; and how `--sandbox` gets one.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use jiff::Timestamp;
+
+use super::{complain, print, tell};
+use crate::clock::Clock;
+use crate::exit::Exit;
+use crate::sandbox::faults::Faults;
+use crate::sandbox::{Options, Sandbox};
+
+/// The owner's account as the audit found it.
+const AS_FOUND: &str = include_str!("../../examples/accounts/huntaze-as-found.yaml");
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve it over HTTP, so that any AWS client can look and write.
+    #[command(
+        after_help = "Example:\n  holdfast sandbox serve --listen 127.0.0.1:4566\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws s3 ls"
+    )]
+    Serve {
+        /// Where to listen. Anything but loopback is refused: it asks nobody for a password.
+        #[arg(long, default_value = "127.0.0.1:4566")]
+        listen: SocketAddr,
+        /// The account to begin with, as YAML; without it, examples/accounts/huntaze-as-found.yaml.
+        #[arg(long, value_name = "FILE")]
+        account: Option<PathBuf>,
+        /// What goes wrong: `throttle@17,cut-after@20,denied@s3:GetBucketPolicy,rate=0.05,seed=7`.
+        #[arg(long, default_value = "")]
+        faults: String,
+        /// How many times faster than the clock on the wall its time runs: things that take minutes take seconds.
+        #[arg(long, default_value_t = 1)]
+        speed: u32,
+    },
+    /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found.
+    Reset {
+        /// The folder that was given to `reconcile --sandbox`.
+        #[arg(long, env = "HOLDFAST_STATE_DIR", default_value = "state/sandbox", value_name = "DIR")]
+        state_dir: PathBuf,
+    },
+}
+
+pub async fn run(args: Args) -> Exit {
+    match args.command {
+        Command::Serve { listen, account, faults, speed } => serve(listen, account.as_deref(), &faults, speed).await,
+        Command::Reset { state_dir } => {
+            let file = saved(&state_dir);
+            match std::fs::remove_file(&file) {
+                Ok(()) => print(&format!("{} is forgotten\n", file.display())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => print("there is nothing to forget\n"),
+                Err(error) => complain(Exit::Failed, &format!("{}: {error}", file.display())),
+            }
+        }
+    }
+}
+
+async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: u32) -> Exit {
+    if !listen.ip().is_loopback() {
+        return complain(Exit::Usage, &format!("--listen {listen}: only loopback addresses (127.0.0.1, ::1) are served"));
+    }
+    let text = match account.map(std::fs::read_to_string).transpose() {
+        Ok(text) => text,
+        Err(error) => return complain(Exit::Failed, &format!("{}: {error}", account.unwrap_or(Path::new("")).display())),
+    };
+    let faults: Faults = match faults.parse() {
+        Ok(faults) => faults,
+        Err(error) => return complain(Exit::Usage, &format!("--faults: {error}")),
+    };
+    let clock = if speed > 1 { Clock::scaled(speed) } else { Clock::system() };
+    let options = Options { clock, faults, kill: true, record_dir: record_dir(), ..Options::default() };
+    let sandbox = match Sandbox::from_yaml(text.as_deref().unwrap_or(AS_FOUND), options) {
+        Ok(sandbox) => sandbox,
+        Err(error) => return complain(Exit::Failed, &format!("{}: {error}", account.unwrap_or(Path::new("the account")).display())),
+    };
+    let listener = match tokio::net::TcpListener::bind(listen).await {
+        Ok(listener) => listener,
+        Err(error) => return complain(Exit::Failed, &format!("--listen {listen}: {error}")),
+    };
+    let address = listener.local_addr().unwrap_or(listen);
+    tell(&format!("the account {} is served on http://{address}; Ctrl-C ends it\n", sandbox.world().account));
+    let stop = async {
+        // Without a signal handler the signal itself ends the process.
+        let _ = tokio::signal::ctrl_c().await;
+    };
+    match sandbox.serve(listener, stop).await {
+        Ok(()) => Exit::Done,
+        Err(error) => complain(Exit::Failed, &format!("serving on {address}: {error}")),
+    }
+}
+
+/// The sandbox of a run: the account that an earlier one left in the state folder, or the account as found.
+pub fn of_run(state: &Path, faults: &str) -> Result<(Sandbox, bool), String> {
+    std::fs::create_dir_all(state).map_err(|error| format!("{}: {error}", state.display()))?;
+    let file = saved(state);
+    let options = Options {
+        clock: Clock::simulated(Timestamp::now()),
+        faults: faults.parse().map_err(|error| format!("faults of the sandbox: {error}"))?,
+        kill: true,
+        record_dir: record_dir(),
+        save_to: Some(file.clone()),
+        ..Options::default()
+    };
+    let left = Sandbox::load(&file, options.clone())
+        .map_err(|error| format!("{}: {error}; `holdfast sandbox reset` begins anew", file.display()))?;
+    match left {
+        Some(sandbox) => Ok((sandbox, true)),
+        None => Sandbox::from_yaml(AS_FOUND, options).map(|sandbox| (sandbox, false)).map_err(|error| error.to_string()),
+    }
+}
+
+fn saved(state: &Path) -> PathBuf {
+    state.join("account.json")
+}
+
+/// Where tests want every request written.
+fn record_dir() -> Option<PathBuf> {
+    std::env::var_os("HOLDFAST_SANDBOX_RECORD").map(PathBuf::from)
+}

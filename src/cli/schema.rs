@@ -1,0 +1,35 @@
+//! `holdfast schema`: the JSON schemas of what goes in and what comes out.
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use super::{load, print, show};
+use crate::exit::Exit;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast schema manifest > holdfast.schema.json    for an editor: # yaml-language-server: $schema=...\n  holdfast schema plan                               what `reconcile --dry-run -o json` prints"
+)]
+pub struct Args {
+    #[arg(value_enum)]
+    what: What,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// The manifest.
+    Manifest,
+    /// What `reconcile --dry-run -o json` prints.
+    Plan,
+    /// What `reconcile -o json` prints after applying.
+    Report,
+}
+
+pub fn run(args: &Args) -> Exit {
+    let schema: Value = match args.what {
+        What::Manifest => load::schema(),
+        What::Plan => schemars::schema_for!(show::PlanDocument).to_value(),
+        What::Report => schemars::schema_for!(show::ReportDocument).to_value(),
+    };
+    print(&format!("{schema:#}\n"))
+}

@@ -1,0 +1,148 @@
+//! What results look like: documents for programs, lines for people.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::execute::{End, Outcomes, ResourceOutcome};
+use crate::manifest::Problem;
+use crate::plan::{Plan, text};
+use crate::reconcile::Report;
+
+pub use crate::plan::text::count;
+
+const BOLD: Style = Style::new().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default();
+
+/// What `reconcile --dry-run -o json` prints.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanDocument<'a> {
+    /// `holdfast.dev/plan/v1`.
+    pub schema_version: &'static str,
+    /// One plan an object that could be looked at.
+    pub plans: Vec<&'a Plan>,
+    pub errors: Vec<ObjectError<'a>>,
+    /// What is wrong with the manifest, as `holdfast validate` says it.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub problems: &'a [Problem],
+    /// What the process exits with.
+    pub exit_code: u8,
+}
+
+/// What `reconcile -o json` prints after applying.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportDocument<'a> {
+    /// `holdfast.dev/report/v1`.
+    pub schema_version: &'static str,
+    /// The run, as `holdfast journal --run` takes it.
+    pub run: &'a str,
+    pub objects: Vec<ObjectReport<'a>>,
+    /// What is wrong with the manifest, as `holdfast validate` says it.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub problems: &'a [Problem],
+    /// What the process exits with.
+    pub exit_code: u8,
+}
+
+/// One object of a report.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectReport<'a> {
+    pub object: &'a str,
+    /// The plan that was carried out.
+    pub plan: Option<&'a Plan>,
+    /// How each resource ended: `end` is unchanged, changed, blocked, failed or interrupted.
+    #[schemars(with = "Option<serde_json::Value>")]
+    pub outcomes: Option<&'a Outcomes>,
+    pub error: Option<&'a str>,
+}
+
+/// An object that could not be looked at.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectError<'a> {
+    pub object: &'a str,
+    pub error: &'a str,
+}
+
+/// The objects whose run failed as a whole.
+pub fn errors(reports: &[Report]) -> Vec<ObjectError<'_>> {
+    reports.iter().filter_map(|report| Some(ObjectError { object: &report.object, error: report.error.as_deref()? })).collect()
+}
+
+/// Problems of manifests, each with its line.
+pub fn problems(problems: &[Problem]) -> String {
+    problems.iter().map(|problem| format!("{problem}\n")).collect()
+}
+
+/// How a run ended, resource by resource and summed up.
+pub fn outcomes(outcomes: &Outcomes) -> String {
+    let mut out = String::new();
+    for one in &outcomes.resources {
+        outcome(&mut out, one);
+    }
+    if let Some(stopped) = &outcomes.stopped {
+        say(&mut out, format_args!("{RED}stopped:{RED:#} {stopped}"));
+    }
+    let number = |is: fn(&ResourceOutcome) -> bool| outcomes.resources.iter().filter(|one| is(one)).count();
+    let parts = [
+        (outcomes.changed().count(), "changed"),
+        (number(|one| one.end == End::Unchanged), "unchanged"),
+        (outcomes.blocked().count(), "blocked"),
+        (outcomes.failed().count(), "failed"),
+        (number(|one| one.end == End::Interrupted), "interrupted"),
+    ];
+    let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+    say(
+        &mut out,
+        format_args!(
+            "{}: {}",
+            count(outcomes.resources.len(), "resource"),
+            if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
+        ),
+    );
+    out
+}
+
+fn outcome(out: &mut String, one: &ResourceOutcome) {
+    match &one.end {
+        End::Unchanged => {}
+        End::Changed => say(out, format_args!("{GREEN}changed{GREEN:#}      {BOLD}{}{BOLD:#}  {}", one.key, count(one.done.len(), "step"))),
+        End::Interrupted if one.done.is_empty() => say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}", one.key)),
+        End::Interrupted => {
+            say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}  after {}", one.key, count(one.done.len(), "step")))
+        }
+        End::Blocked { blocks } => {
+            let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
+            say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", one.key));
+            // Steps that wait for the same thing say so once.
+            let mut told = Vec::new();
+            for block in blocks {
+                if told.contains(&(&block.message, block.reason)) {
+                    continue;
+                }
+                told.push((&block.message, block.reason));
+                say(out, format_args!("               {}: {}", text::reason(block.reason), block.message));
+                say(out, format_args!("               what to do: {}", block.what_to_do));
+            }
+        }
+        End::Failed { message, what_to_do, undone } => {
+            say(out, format_args!("{RED}failed{RED:#}       {BOLD}{}{BOLD:#}  {message}", one.key));
+            for step in undone {
+                say(out, format_args!("               taken back: {step}"));
+            }
+            say(out, format_args!("               what to do: {what_to_do}"));
+        }
+    }
+}
+
+fn say(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a String does not fail.
+    let _ = writeln!(out, "{text}");
+}

@@ -1,0 +1,47 @@
+//! `holdfast validate`: every problem of a manifest at once, without any AWS.
+
+use serde_json::json;
+
+use super::{Manifest, Output, load, print, show};
+use crate::exit::Exit;
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  holdfast validate -f manifests/\n  holdfast validate -f production.yaml -o json\n\nExit codes: 0 nothing is wrong, 1 something is, 64 the command line is wrong."
+)]
+pub struct Args {
+    #[command(flatten)]
+    manifest: Manifest,
+    #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+pub fn run(args: &Args) -> Exit {
+    let manifests = load::load(&args.manifest.file);
+    let printed = match args.output {
+        Output::Json => {
+            let document = json!({
+                "files": manifests.files,
+                "objects": manifests.baselines.iter().map(|baseline| &baseline.scope.object).collect::<Vec<_>>(),
+                "problems": manifests.problems,
+            });
+            print(&format!("{document:#}\n"))
+        }
+        Output::Text => {
+            let entries: usize = manifests.baselines.iter().map(|baseline| baseline.entries.len()).sum();
+            let sum = format!(
+                "{}, {} with {}: {}\n",
+                show::count(manifests.files, "file"),
+                show::count(manifests.baselines.len(), "object"),
+                show::count(entries, "entry"),
+                if manifests.problems.is_empty() {
+                    "nothing is wrong".to_owned()
+                } else {
+                    show::count(manifests.problems.len(), "problem")
+                }
+            );
+            print(&format!("{}{sum}", show::problems(&manifests.problems)))
+        }
+    };
+    if manifests.has_errors() || manifests.baselines.is_empty() { Exit::Failed } else { printed }
+}
