@@ -1,0 +1,59 @@
+//! S3: the account's Block Public Access, buckets, and the policies of buckets, which several kinds have a say in.
+
+mod account;
+pub mod policy;
+mod public_access;
+
+pub use account::{Account, AccountOp, AccountSpec};
+pub use policy::BucketPolicy;
+pub use public_access::{Flags, PublicAccessBlock};
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Drift, Fact, Kind, Progress, Shape};
+use crate::aws::{Call, CallError, Class};
+
+/// What each of these drifts is to become, by its path: what an operation carries so that [`reached`] can judge it.
+fn wants<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> BTreeMap<String, Value> {
+    drifts.into_iter().map(|drift| (drift.field.clone(), drift.declared.clone())).collect()
+}
+
+/// How far a change is: done when every field that it sets is as declared, by the field's own comparison.
+fn reached<K: Kind>(seen: &K::Seen, wants: &BTreeMap<String, Value>) -> Progress {
+    for (path, declared) in wants {
+        let found = K::FIELDS.iter().find_map(|field| match field.shape {
+            Shape::One => (field.path == path).then(|| (field.rule, (field.fact)(seen))),
+            Shape::Keyed => {
+                let key = path.strip_prefix(field.path)?.strip_prefix('.')?;
+                let found = (field.fact)(seen).and_then(|entries| match entries.get(key) {
+                    None | Some(Value::Null) => Fact::Absent,
+                    Some(value) => Fact::Present(value.clone()),
+                });
+                Some((field.rule, found))
+            }
+        });
+        match found {
+            Some((rule, Fact::Present(found))) if rule.satisfied(&found, declared) => {}
+            Some((_, Fact::Absent)) if declared.is_null() => {}
+            Some((_, Fact::Unknown(why))) => return Progress::Unknown(why),
+            Some(_) => return Progress::Pending,
+            None => return Progress::Failed(format!("this version of holdfast knows no field {path}")),
+        }
+    }
+    Progress::Done
+}
+
+/// A request that could not be put together: a value in a recorded operation that the service would refuse.
+fn not_built(call: &'static Call, error: impl std::fmt::Display) -> CallError {
+    CallError { call, class: Class::Invalid, code: "RequestNotBuilt".to_owned(), message: error.to_string(), request_id: None }
+}
+
+/// Adds to a refusal what a person does about it; other errors stay as they are.
+fn explain_denied(error: CallError, what_to_do: &str) -> CallError {
+    match error.class {
+        Class::Denied => CallError { message: format!("{}; {what_to_do}", error.message), ..error },
+        _ => error,
+    }
+}

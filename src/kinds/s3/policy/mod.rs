@@ -1,0 +1,324 @@
+//! The policy of a bucket, which no manifest holds: S3, CloudTrail and GuardDuty each need statements in it. What they ask
+//! for is joined first, compared statement by statement, and written once (contract 13). Statements that are not ours are
+//! never touched.
+
+mod compare;
+mod lockout;
+mod merge;
+mod spec;
+
+pub use spec::{BucketPolicySpec, SID_PREFIX, Statement, contribution};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use self::merge::Document;
+use super::{explain_denied, reached, wants};
+use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::kinds::{
+    Drift, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps, Target,
+    Unreadable, Why,
+};
+
+/// The largest policy that S3 takes, in bytes.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>
+const LARGEST: usize = 20 * 1024;
+
+/// The policy of one bucket.
+pub struct BucketPolicy;
+
+/// What was seen of a bucket's policy.
+#[derive(Debug, Default)]
+pub struct BucketPolicySeen {
+    bucket: Fact<()>,
+    /// A bucket without a policy has an empty one.
+    policy: Fact<Document>,
+    /// Whether the bucket serves a website, whose endpoint speaks plain HTTP only. Read only when a refusal is to be added.
+    website: Fact<bool>,
+}
+
+/// Writes a whole policy: what was found, with our statements put in or taken out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketPolicyOp {
+    bucket: String,
+    /// The bucket's owner: S3 refuses the request when the bucket is somebody else's.
+    account: String,
+    /// The policy to be written; `null` deletes it, since S3 takes none without statements.
+    policy: Option<Value>,
+    wants: BTreeMap<String, Value>,
+}
+
+/// A refusal that is new or different can stop somebody who gets through today.
+fn refuses(_found: &Value, declared: &Value) -> Impact {
+    if compare::is_deny(declared) { Impact::Disruptive } else { Impact::Online }
+}
+
+impl Kind for BucketPolicy {
+    const PATH: &'static str = "s3.bucketPolicies";
+    const TITLE: &'static str = "S3 bucket policy";
+    const SHAPE: Multiplicity = Multiplicity::Composed;
+    const FIELDS: &'static [Field<BucketPolicy>] = &[Field::<BucketPolicy>::new(
+        "statements",
+        |spec| {
+            let entries = spec.statements.iter().map(|one| (one.sid.clone(), one.statement.clone().unwrap_or(Value::Null)));
+            (!spec.statements.is_empty()).then(|| Value::Object(entries.collect()))
+        },
+        |seen| seen.policy.as_ref().map(|policy| Value::Object(policy.by_sid())),
+    )
+    .keyed()
+    .rule(crate::kinds::Rule::Own(compare::same))
+    .impact(refuses)];
+    const CALLS: &'static [&'static Call] =
+        &[&calls::s3::GET_BUCKET_POLICY, &calls::s3::GET_BUCKET_WEBSITE, &calls::s3::PUT_BUCKET_POLICY, &calls::s3::DELETE_BUCKET_POLICY];
+
+    type Spec = BucketPolicySpec;
+    type Seen = BucketPolicySeen;
+    type Op = BucketPolicyOp;
+
+    fn name(spec: &BucketPolicySpec) -> String {
+        spec.bucket.clone()
+    }
+
+    fn id(spec: &BucketPolicySpec, _: &Scope) -> String {
+        spec.bucket.clone()
+    }
+
+    fn problems(spec: &BucketPolicySpec, _: &Scope) -> Vec<SpecProblem> {
+        spec.conflicts()
+            .into_iter()
+            .map(|sid| SpecProblem {
+                path: format!("statements.{sid}"),
+                message: format!("two wishes ask for different statements {sid} in the policy of {}", spec.bucket),
+                expected: "one statement a Sid".to_owned(),
+            })
+            .collect()
+    }
+
+    fn needs(_: &BucketPolicySpec, id: &str, _: &Scope) -> Vec<Key> {
+        vec![Key::new("s3.buckets", id)]
+    }
+
+    async fn observe(reads: &Reads, target: &Target<'_, BucketPolicy>, want: &FactSet) -> BucketPolicySeen {
+        let mut seen = BucketPolicySeen::default();
+        if want.is_empty() {
+            return seen;
+        }
+        let owner = &target.scope.account;
+        let answer = reads.s3().get_bucket_policy(|request| request.bucket(target.id).expected_bucket_owner(owner)).await;
+        (seen.bucket, seen.policy) = match answer.map(|answer| answer.policy().map(str::to_owned)) {
+            Ok(None) => (Fact::Present(()), Fact::Present(Document::default())),
+            Ok(Some(text)) => (Fact::Present(()), parsed(&text)),
+            Err(error) if error.is("NoSuchBucketPolicy") => (Fact::Present(()), Fact::Present(Document::default())),
+            Err(error) if error.is("NoSuchBucket") => (Fact::Absent, Fact::Absent),
+            Err(error) => (Fact::Unknown(Unreadable::from(&error)), Fact::Unknown(Unreadable::from(&error))),
+        };
+        let refuses_more = seen.policy.present().is_some_and(|policy| {
+            let found = policy.by_sid();
+            target.spec.statements.iter().any(|one| {
+                one.statement.as_ref().is_some_and(|declared| {
+                    compare::is_deny(declared) && !found.get(&one.sid).is_some_and(|found| compare::same(found, declared))
+                })
+            })
+        });
+        if refuses_more {
+            seen.website = website(reads, target.id, owner).await;
+        }
+        seen
+    }
+
+    fn presence(seen: &BucketPolicySeen) -> Fact<()> {
+        seen.bucket.clone()
+    }
+
+    fn steps(planning: &Planning<'_, BucketPolicy>) -> Steps<BucketPolicyOp> {
+        let mut steps = Steps::default();
+        let bucket = planning.id;
+        // A bucket that is to be made begins without a policy.
+        let empty = Document::default();
+        let policy = match &planning.seen.policy {
+            Fact::Present(policy) => policy,
+            Fact::Absent => &empty,
+            Fact::Unknown(why) => {
+                steps.block(
+                    Reason::Unreadable,
+                    "statements",
+                    why.message.clone(),
+                    "allow s3:GetBucketPolicy, or correct the policy by hand",
+                );
+                return steps;
+            }
+        };
+        let drifts = planning.below("statements");
+        if drifts.is_empty() || blocked(planning, &drifts, &mut steps) {
+            return steps;
+        }
+        let changes = drifts.iter().map(|drift| (sid(drift), (!drift.declared.is_null()).then_some(&drift.declared)));
+        let merged = policy.with(changes);
+        let size = merged.as_ref().map(|merged| merged.to_string().len()).unwrap_or_default();
+        if size > LARGEST {
+            steps.block(
+                Reason::NotSupported,
+                "statements",
+                format!("the policy of {bucket} would be {size} bytes long, and S3 takes {LARGEST}"),
+                "shorten the policy's other statements",
+            );
+            return steps;
+        }
+        let refusing = drifts.iter().any(|drift| drift.impact > Impact::Online);
+        let website = planning.seen.website.present() == Some(&true);
+        if refusing && website {
+            steps.notes.push(format!("{bucket} serves a website: its endpoint speaks plain HTTP only and will be refused"));
+        }
+        let takes = match (refusing, website) {
+            (false, _) => "",
+            (true, false) => "clients that do what the statement denies (plain HTTP, old TLS) are refused from then on",
+            (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
+        };
+        let back = match policy.text() {
+            Some(_) => "take the statements of ours out of the policy again; the others are as they were",
+            None => "delete the bucket policy: there was none before",
+        };
+        let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+        let op = BucketPolicyOp {
+            bucket: bucket.to_owned(),
+            account: planning.scope.account.clone(),
+            policy: merged,
+            wants: wants(drifts.iter().copied()),
+        };
+        steps.push(
+            Step::online(title(bucket, &drifts), op, drifts.iter().map(|drift| drift.field.clone())).impact(impact, takes).back(back),
+        );
+        steps
+    }
+
+    fn check(op: &BucketPolicyOp, seen: &BucketPolicySeen) -> Progress {
+        reached::<BucketPolicy>(seen, &op.wants)
+    }
+
+    async fn start(writes: &Writes, op: &BucketPolicyOp) -> Result<(), CallError> {
+        let s3 = writes.s3();
+        let sent = match &op.policy {
+            Some(policy) => s3
+                .put_bucket_policy(|request| request.bucket(&op.bucket).expected_bucket_owner(&op.account).policy(policy.to_string()))
+                .await
+                .map(drop),
+            None => s3.delete_bucket_policy(|request| request.bucket(&op.bucket).expected_bucket_owner(&op.account)).await.map(drop),
+        };
+        sent.map_err(|error| {
+            explain_denied(
+                error,
+                "either s3:PutBucketPolicy is missing, or Block Public Access refuses the policy because another statement in it makes the bucket public",
+            )
+        })
+    }
+}
+
+fn sid(drift: &Drift) -> &str {
+    drift.field.strip_prefix("statements.").unwrap_or(&drift.field)
+}
+
+fn title(bucket: &str, drifts: &[&Drift]) -> String {
+    let named = |put: bool| {
+        let sids = drifts.iter().filter(|drift| put != drift.declared.is_null()).map(|drift| sid(drift));
+        sids.collect::<Vec<_>>().join(", ")
+    };
+    match (named(true), named(false)) {
+        (put, taken) if taken.is_empty() => format!("Put {put} into the policy of {bucket}"),
+        (put, taken) if put.is_empty() => format!("Take {taken} out of the policy of {bucket}"),
+        (put, taken) => format!("Put {put} into the policy of {bucket} and take {taken} out"),
+    }
+}
+
+/// Statements that must not be written.
+fn blocked(planning: &Planning<'_, BucketPolicy>, drifts: &[&Drift], steps: &mut Steps<BucketPolicyOp>) -> bool {
+    let conflicts = planning.spec.conflicts();
+    for drift in drifts {
+        let sid = sid(drift);
+        if conflicts.iter().any(|conflict| conflict == sid) {
+            steps.block(
+                Reason::Conflict,
+                drift.field.clone(),
+                format!("two wishes ask for different statements {sid} in the policy of {}", planning.id),
+                "make the wishes agree",
+            );
+        } else if !sid.starts_with(SID_PREFIX) {
+            steps.block(
+                Reason::InvalidWish,
+                drift.field.clone(),
+                format!("{sid} is not a statement id of ours, and holdfast writes no other"),
+                format!("begin the Sid with {SID_PREFIX}"),
+            );
+        } else if lockout::denies_repair(&drift.declared, planning.id) {
+            steps.block(
+                Reason::Conflict,
+                drift.field.clone(),
+                format!("{sid} would deny holdfast the repair of this very policy"),
+                "leave s3:GetBucketPolicy, s3:PutBucketPolicy and s3:DeleteBucketPolicy out of what it denies",
+            );
+        }
+    }
+    let website = &planning.seen.website;
+    if let (true, Fact::Unknown(why)) = (drifts.iter().any(|drift| compare::is_deny(&drift.declared)), website) {
+        // A bucket that is not there yet serves nothing.
+        if why.why != Why::NotAsked {
+            steps.block(
+                Reason::Unreadable,
+                "statements",
+                format!("whether {} serves a website could not be read: {}", planning.id, why.message),
+                "allow s3:GetBucketWebsite",
+            );
+        }
+    }
+    !steps.blocks.is_empty()
+}
+
+fn parsed(text: &str) -> Fact<Document> {
+    match Document::parse(text) {
+        Ok(document) => Fact::Present(document),
+        Err(reason) => Fact::Unknown(Unreadable {
+            call: calls::s3::GET_BUCKET_POLICY.to_string(),
+            why: Why::Failed,
+            message: format!("the bucket's policy is not one that holdfast understands ({reason}); it is left alone"),
+        }),
+    }
+}
+
+async fn website(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
+    let answer = reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    match answer {
+        Ok(_) => Fact::Present(true),
+        Err(error) if error.is("NoSuchWebsiteConfiguration") => Fact::Present(false),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+/// Requests that do not come over TLS are refused, for the bucket and all in it. FSBP S3.5, CIS 3.0.0/2.1.1.
+pub fn deny_insecure_transport(bucket: &str, partition: &str, declared: bool) -> Statement {
+    let condition = json!({"Bool": {"aws:SecureTransport": "false"}});
+    ours("HoldfastDenyInsecureTransport", bucket, partition, declared.then_some(condition))
+}
+
+/// Requests that come over an older TLS than `version` are refused. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>
+pub fn deny_old_tls(bucket: &str, partition: &str, version: &str) -> Statement {
+    ours("HoldfastDenyOldTls", bucket, partition, Some(json!({"NumericLessThan": {"s3:TlsVersion": version}})))
+}
+
+fn ours(sid: &str, bucket: &str, partition: &str, condition: Option<Value>) -> Statement {
+    let statement = condition.map(|condition| {
+        let mut statement = Map::new();
+        statement.insert("Effect".to_owned(), json!("Deny"));
+        statement.insert("Principal".to_owned(), json!("*"));
+        statement.insert("Action".to_owned(), json!("s3:*"));
+        statement
+            .insert("Resource".to_owned(), json!([format!("arn:{partition}:s3:::{bucket}"), format!("arn:{partition}:s3:::{bucket}/*")]));
+        statement.insert("Condition".to_owned(), condition);
+        Value::Object(statement)
+    });
+    Statement { sid: sid.to_owned(), statement }
+}
+
+#[cfg(test)]
+mod tests;
