@@ -4,6 +4,7 @@ mod erased;
 mod fact;
 mod field;
 mod kind;
+pub mod rds;
 mod step;
 
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
