@@ -4,6 +4,7 @@ mod erased;
 mod fact;
 mod field;
 mod kind;
+pub mod rds;
 pub mod s3;
 mod step;
 

@@ -1,0 +1,251 @@
+//! Reading: the account's instances once a pass, then only what the declared fields ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_rds::types::{DbInstance, DbParameterGroup};
+use serde_json::{Map, Value};
+
+use super::Instances;
+use super::seen::{Engine, Instance, OwnGroup, Seen, users};
+use super::spec::InstanceSpec;
+use super::values::Parameter;
+use crate::aws::{CallError, Class, Reads, pages};
+use crate::kinds::{Fact, FactSet, Target, Unreadable};
+
+/// The tags that say what holdfast made, and for which object.
+pub const OWNER_TAG: (&str, &str) = ("holdfast.dev/owner", "holdfast");
+pub const OBJECT_TAG: &str = "holdfast.dev/object";
+
+pub async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactSet) -> Seen {
+    let spec = target.spec;
+    let all = match instances(reads).await {
+        Ok(all) => all,
+        Err(error) => return unreadable(&error),
+    };
+    let found = all.iter().find(|one| one.db_instance_identifier().is_some_and(|id| id.eq_ignore_ascii_case(target.id)));
+    let Some(instance) = found.map(|found| Instance::read(found, &all)) else {
+        return Seen { instance: Fact::Absent, parameters: Fact::Absent, ..Seen::default() };
+    };
+    let mut seen = Seen { waits: spec.waits(), ..Seen::default() };
+    let parameters = want.any_below("parameters");
+    let (attached, (family, own), insights_key, storage_key, engine) = futures::join!(
+        async { if parameters { attached(reads, &instance).await } else { Fact::default() } },
+        async { if parameters { own(reads, target, &instance, &all).await } else { Default::default() } },
+        async {
+            let declared = spec.performance_insights.as_ref().and_then(|insights| insights.kms_key_id.as_deref());
+            key(reads, declared.filter(|_| want.has("performanceInsights.kmsKeyId")), instance.insights_key.as_deref()).await
+        },
+        async {
+            let declared = spec.storage_encrypted.as_ref().and_then(|encrypted| encrypted.kms_key_id.as_deref());
+            key(reads, declared.filter(|_| want.has("storageEncrypted.kmsKeyId")), instance.storage_key.as_deref()).await
+        },
+        async { if needs_engine(spec, want, &instance) { engine(reads, &instance).await } else { Fact::default() } },
+    );
+    seen.parameters = attached.as_ref().map(|attached| declared(spec, attached));
+    (seen.attached, seen.family, seen.own) = (attached, family, own);
+    (seen.insights_key, seen.storage_key, seen.engine) = (insights_key, storage_key, engine);
+    seen.instance = Fact::Present(instance);
+    seen
+}
+
+/// Nothing could be read: every fact says why.
+fn unreadable(error: &CallError) -> Seen {
+    let why = Unreadable::from(error);
+    Seen {
+        instance: Fact::Unknown(why.clone()),
+        parameters: Fact::Unknown(why.clone()),
+        insights_key: Fact::Unknown(why.clone()),
+        storage_key: Fact::Unknown(why),
+        ..Seen::default()
+    }
+}
+
+async fn instances(reads: &Reads) -> Result<Arc<Vec<DbInstance>>, CallError> {
+    reads
+        .once("DescribeDBInstances", || {
+            pages(|marker| async move {
+                let page = reads.rds().describe_db_instances(|request| request.max_records(100).set_marker(marker)).await?;
+                let next = page.marker().map(str::to_owned);
+                Ok((page.db_instances.unwrap_or_default(), next))
+            })
+        })
+        .await
+}
+
+async fn groups(reads: &Reads) -> Result<Arc<Vec<DbParameterGroup>>, CallError> {
+    reads
+        .once("DescribeDBParameterGroups", || {
+            pages(|marker| async move {
+                let page = reads.rds().describe_db_parameter_groups(|request| request.max_records(100).set_marker(marker)).await?;
+                let next = page.marker().map(str::to_owned);
+                Ok((page.db_parameter_groups.unwrap_or_default(), next))
+            })
+        })
+        .await
+}
+
+/// The parameters of a group, by name.
+async fn parameters(reads: &Reads, group: &str) -> Result<Arc<BTreeMap<String, Parameter>>, CallError> {
+    reads
+        .once(format!("DescribeDBParameters {group}"), || async move {
+            let rows = pages(|marker| async move {
+                let send = reads.rds();
+                let page = send
+                    .describe_db_parameters(|request| request.db_parameter_group_name(group).max_records(100).set_marker(marker))
+                    .await?;
+                let next = page.marker().map(str::to_owned);
+                Ok((page.parameters.unwrap_or_default(), next))
+            })
+            .await?;
+            let read = |row: aws_sdk_rds::types::Parameter| {
+                let is = |text: Option<&str>, word: &str| text.is_some_and(|text| text.eq_ignore_ascii_case(word));
+                let parameter = Parameter {
+                    set: is(row.source(), "user"),
+                    restarts: is(row.apply_type(), "static"),
+                    modifiable: row.is_modifiable().unwrap_or(false),
+                    list: is(row.data_type(), "list"),
+                    value: row.parameter_value,
+                    allowed: row.allowed_values,
+                };
+                Some((row.parameter_name?, parameter))
+            };
+            Ok(rows.into_iter().filter_map(read).collect())
+        })
+        .await
+}
+
+async fn attached(reads: &Reads, instance: &Instance) -> Fact<BTreeMap<String, Parameter>> {
+    match &instance.group {
+        None => Fact::Absent,
+        // A group that an instance uses is there: not finding it is no proof of absence.
+        Some(group) => Fact::read(parameters(reads, &group.name).await.map(|map| Some((*map).clone())), |_| false),
+    }
+}
+
+/// The declared parameters among those of a group; what has no value is left out.
+fn declared(spec: &InstanceSpec, attached: &BTreeMap<String, Parameter>) -> Map<String, Value> {
+    let names = spec.parameters.iter().flatten().map(|(name, _)| name);
+    names.filter_map(|name| Some((name.clone(), Value::String(attached.get(name)?.value.clone()?)))).collect()
+}
+
+/// The name of the group that holdfast makes for an instance: letters, digits and single hyphens, as RDS wants it.
+pub fn own_name(instance: &str, family: &str) -> String {
+    let mut name = format!("holdfast-{}-", instance.to_ascii_lowercase());
+    for letter in family.chars() {
+        match letter {
+            letter if letter.is_ascii_alphanumeric() => name.push(letter.to_ascii_lowercase()),
+            _ if !name.ends_with('-') => name.push('-'),
+            _ => {}
+        }
+    }
+    name.trim_end_matches('-').to_owned()
+}
+
+/// The attached group's family, and the instance's own group where another one is attached.
+async fn own(reads: &Reads, target: &Target<'_, Instances>, instance: &Instance, all: &[DbInstance]) -> (Fact<String>, Fact<OwnGroup>) {
+    let Some(group) = instance.group.as_ref() else { return (Fact::Absent, Fact::Absent) };
+    let groups = match groups(reads).await {
+        Ok(groups) => groups,
+        Err(error) => return (Fact::Unknown(Unreadable::from(&error)), Fact::Unknown(Unreadable::from(&error))),
+    };
+    let named = |name: &str| groups.iter().find(|one| one.db_parameter_group_name() == Some(name));
+    let family = named(&group.name).and_then(|group| group.db_parameter_group_family()).map(str::to_owned);
+    let Some(family) = family else { return (Fact::Absent, Fact::Absent) };
+    let name = own_name(target.id, &family);
+    if name == group.name {
+        return (Fact::Present(family), Fact::Absent);
+    }
+    let own = match named(&name) {
+        None => Fact::Absent,
+        Some(group) => match look(reads, target, &name, group, all).await {
+            Ok(own) => Fact::Present(own),
+            Err(error) => Fact::Unknown(Unreadable::from(&error)),
+        },
+    };
+    (Fact::Present(family), own)
+}
+
+async fn look(
+    reads: &Reads,
+    target: &Target<'_, Instances>,
+    name: &str,
+    group: &DbParameterGroup,
+    all: &[DbInstance],
+) -> Result<OwnGroup, CallError> {
+    let arn = group.db_parameter_group_arn().unwrap_or_default();
+    let tags = async { reads.rds().list_tags_for_resource(|request| request.resource_name(arn)).await };
+    let (parameters, tags) = futures::join!(parameters(reads, name), tags);
+    let tags = tags?;
+    let has = |key: &str, value: &str| tags.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(value));
+    Ok(OwnGroup {
+        name: name.to_owned(),
+        family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
+        ours: has(OWNER_TAG.0, OWNER_TAG.1) && has(OBJECT_TAG, &target.scope.object),
+        users: users(all, name),
+        parameters: (*parameters?).clone(),
+    })
+}
+
+/// The key that is used, in the manifest's words where it is the declared one: alias, key id and ARN may all mean it.
+async fn key(reads: &Reads, declared: Option<&str>, found: Option<&str>) -> Fact<String> {
+    let Some(declared) = declared else { return Fact::default() };
+    let Some(found) = found else { return Fact::Absent };
+    let means = declared == found
+        || !(declared.starts_with("arn:") && declared.contains(":key/")) && {
+            let answer = reads
+                .once(format!("DescribeKey {declared}"), || async {
+                    let answer = reads.kms().describe_key(|request| request.key_id(declared)).await?;
+                    let key = answer.key_metadata();
+                    Ok(key.map(|key| (key.arn().unwrap_or_default().to_owned(), key.key_id().to_owned())))
+                })
+                .await;
+            match answer.as_deref() {
+                Ok(Some((arn, id))) => found == arn || found == id,
+                Ok(None) => false,
+                // A key that is not there is not the one that is used.
+                Err(error) if error.class == Class::NotFound => false,
+                Err(error) => return Fact::Unknown(Unreadable::from(error)),
+            }
+        };
+    Fact::Present(if means { declared } else { found }.to_owned())
+}
+
+/// What the engine can do is asked only where a difference is planned from it.
+fn needs_engine(spec: &InstanceSpec, want: &FactSet, instance: &Instance) -> bool {
+    let certificate = want.has("caCertificate") && spec.ca_certificate.is_some() && spec.ca_certificate != instance.ca_certificate;
+    let missing = |name: &String| !instance.log_exports.contains(name);
+    certificate || want.has("logExports") && spec.log_exports.iter().flatten().any(missing)
+}
+
+async fn engine(reads: &Reads, instance: &Instance) -> Fact<Engine> {
+    let (Some(engine), Some(version)) = (instance.engine.as_deref(), instance.engine_version.as_deref()) else { return Fact::Absent };
+    let answer = reads
+        .once(format!("DescribeDBEngineVersions {engine} {version}"), || async {
+            let send = reads.rds();
+            let answer = send.describe_db_engine_versions(|request| request.engine(engine).engine_version(version)).await?;
+            Ok(answer.db_engine_versions().first().map(|version| Engine {
+                rotates_certificate_without_restart: version.supports_certificate_rotation_without_restart().unwrap_or(false),
+                log_types: version.exportable_log_types().to_vec(),
+            }))
+        })
+        .await;
+    Fact::read(answer.map(|engine| (*engine).clone()), |_| false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_groups_have_names_that_rds_takes() {
+        for (instance, family, name) in [
+            ("Huntaze-DB", "postgres15", "holdfast-huntaze-db-postgres15"),
+            ("a", "postgres9.6", "holdfast-a-postgres9-6"),
+            ("a", "sqlserver-ex-15.0", "holdfast-a-sqlserver-ex-15-0"),
+            ("a", "odd..", "holdfast-a-odd"),
+        ] {
+            assert_eq!(own_name(instance, family), name);
+        }
+    }
+}

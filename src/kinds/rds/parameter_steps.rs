@@ -1,0 +1,302 @@
+//! From differing parameters to steps: which group is changed, and what puts it in force.
+//!
+//! A `default.*` group cannot be changed, and one that instances outside the manifest use is left alone: then the instance gets a group
+//! of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
+
+use std::time::Duration;
+
+use super::Instances;
+use super::observe::own_name;
+use super::op::{MOST_PARAMETERS, Op, Setting};
+use super::seen::{Attached, Instance, OwnGroup};
+use super::spec::SharedParameterGroup;
+use super::values::same_text;
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const IN_FORCE: &str = "parametersInForce";
+
+/// Parameters that refuse clients which were served until then: those without TLS.
+const CUTS_OFF: &[&str] = &["rds.force_ssl", "require_secure_transport"];
+
+/// A parameter that is to be set.
+struct Wanted {
+    field: String,
+    setting: Setting,
+}
+
+pub fn push(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
+    let drifts = planning.below("parameters");
+    let in_force = planning.drift(IN_FORCE).is_some();
+    if drifts.is_empty() && !in_force {
+        return;
+    }
+    let Some(attached) = &instance.group else {
+        let mut fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+        fields.extend(in_force.then(|| IN_FORCE.to_owned()));
+        steps.blocks.push(Block {
+            reason: Reason::UnexpectedState,
+            fields,
+            message: "RDS names no parameter group of the instance".to_owned(),
+            what_to_do: "run again; if it stays so, attach a parameter group by hand".to_owned(),
+        });
+        return;
+    };
+    let wanted = wanted(planning, instance, attached, steps);
+    if wanted.is_empty() {
+        if in_force {
+            restart_only(planning, attached, steps);
+        }
+        return;
+    }
+    let outsiders = attached.others.iter().filter(|user| !planning.peers.contains(user.as_str()));
+    let outsiders: Vec<&str> = outsiders.map(String::as_str).collect();
+    let allowed = planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
+    if !attached.name.starts_with("default.") && (outsiders.is_empty() || allowed) {
+        in_place(planning, attached, &wanted, in_force, steps);
+    } else {
+        in_own_group(planning, attached, &outsiders, &wanted, in_force, steps);
+    }
+}
+
+/// The differing parameters that can be set, with their values as they are sent; blocks for the others.
+fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &Attached, steps: &mut Steps<Op>) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for drift in planning.below("parameters") {
+        let Some(name) = drift.field.strip_prefix("parameters.") else { continue };
+        let parameter = planning.seen.attached.present().and_then(|parameters| parameters.get(name));
+        let Some(parameter) = parameter else {
+            let message = match &instance.cluster {
+                Some(cluster) => format!("{} has no parameter {name}; it may be one of the cluster {cluster}", attached.name),
+                None => format!("{} has no parameter {name}: the engine or its version does not know it", attached.name),
+            };
+            steps.block(Reason::NotSupported, drift.field.clone(), message, "correct its name, or take it out of the manifest");
+            continue;
+        };
+        let value = parameter.spelled(&drift.declared);
+        if !parameter.modifiable {
+            let message = format!("RDS does not let {name} be changed");
+            steps.block(Reason::NotSupported, drift.field.clone(), message, "take it out of the manifest");
+        } else if !parameter.takes(&value) {
+            let allowed = parameter.allowed.as_deref().unwrap_or_default();
+            steps.block(
+                Reason::InvalidWish,
+                drift.field.clone(),
+                format!("{name} does not take {value}; it takes {allowed}"),
+                "declare a value that it takes",
+            );
+        } else {
+            let setting = Setting { name: name.to_owned(), value, restarts: parameter.restarts };
+            wanted.push(Wanted { field: drift.field.clone(), setting });
+        }
+    }
+    wanted
+}
+
+/// The group holds what is declared, and the instance does not run with it.
+///
+/// RDS tells one status for the whole group: while it is not `in-sync` nothing shows which of its parameters the database runs with, so
+/// none of the declared ones counts as in force.
+fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: &mut Steps<Op>) {
+    let name = &attached.name;
+    let (message, what_to_do) = match attached.status.as_str() {
+        "applying" => (format!("RDS is applying {name} right now"), "run again in a minute"),
+        "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
+        "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
+        _ => {
+            restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), steps);
+            return;
+        }
+    };
+    steps.block(Reason::UnexpectedState, IN_FORCE, message, what_to_do);
+}
+
+/// Changes the group that the instance has.
+fn in_place(planning: &Planning<'_, Instances>, attached: &Attached, wanted: &[Wanted], in_force: bool, steps: &mut Steps<Op>) {
+    if !attached.others.is_empty() {
+        steps.notes.push(format!(
+            "{} is the parameter group of {} too: they get the same values",
+            attached.name,
+            attached.others.join(", ")
+        ));
+    }
+    let settling = in_force && attached.status == "applying";
+    let mut set = Vec::new();
+    for chunk in wanted.chunks(MOST_PARAMETERS) {
+        let mut fields: Vec<String> = chunk.iter().map(|one| one.field.clone()).collect();
+        fields.extend(settling.then(|| IN_FORCE.to_owned()));
+        let settings: Vec<Setting> = chunk.iter().map(|one| one.setting.clone()).collect();
+        let step = set_step(planning, &attached.name, settings, fields, true);
+        set.push(steps.push(step));
+    }
+    let mut fields: Vec<String> = wanted.iter().filter(|one| one.setting.restarts).map(|one| one.field.clone()).collect();
+    fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
+    if !fields.is_empty() {
+        restart(planning, &attached.name, fields, set, steps);
+    }
+}
+
+/// Makes a group for this instance alone, or goes on with the one that was begun.
+fn in_own_group(
+    planning: &Planning<'_, Instances>,
+    attached: &Attached,
+    outsiders: &[&str],
+    wanted: &[Wanted],
+    in_force: bool,
+    steps: &mut Steps<Op>,
+) {
+    let mut fields: Vec<String> = wanted.iter().map(|one| one.field.clone()).collect();
+    let family = match &planning.seen.family {
+        Fact::Present(family) => family,
+        Fact::Absent => {
+            let message = format!("RDS does not show the parameter group {}", attached.name);
+            steps.blocks.push(Block { reason: Reason::UnexpectedState, fields, message, what_to_do: "run again".to_owned() });
+            return;
+        }
+        Fact::Unknown(why) => return unreadable(&why.call, &why.message, fields, steps),
+    };
+    let group = own_name(planning.id, family);
+    let settings = wanted.iter().map(|one| one.setting.clone());
+    let (create, settings) = match &planning.seen.own {
+        _ if group == attached.name => {
+            let message = format!("{group} is this instance's own group, and {} use it, too", outsiders.join(", "));
+            let what_to_do = "give them another group, or say sharedParameterGroup: Allow".to_owned();
+            steps.blocks.push(Block { reason: Reason::Conflict, fields, message, what_to_do });
+            return;
+        }
+        Fact::Unknown(why) => return unreadable(&why.call, &why.message, fields, steps),
+        Fact::Absent => (true, settings.collect()),
+        Fact::Present(own) => match left_over(planning, own, family, wanted) {
+            Ok(settings) => (false, settings),
+            Err(message) => {
+                let what_to_do = format!("delete the parameter group {group}, or rename it; holdfast then makes its own");
+                steps.blocks.push(Block { reason: Reason::Conflict, fields, message, what_to_do });
+                return;
+            }
+        },
+    };
+    let default = attached.name.starts_with("default.");
+    let mut after = Vec::new();
+    if create {
+        let title = match default {
+            true => format!("Make the parameter group {group} with the engine's defaults"),
+            false => format!("Make the parameter group {group}, a copy of {}", attached.name),
+        };
+        let op = Op::CreateGroup {
+            instance: planning.id.to_owned(),
+            group: group.clone(),
+            family: family.clone(),
+            copy_of: (!default).then(|| attached.name.clone()),
+            object: planning.scope.object.clone(),
+        };
+        let why = match default {
+            true => format!("{} cannot be changed", attached.name),
+            false => format!("{} is shared with {}", attached.name, outsiders.join(", ")),
+        };
+        let step = Step::online(title, op, fields.clone()).impact(Impact::Online, why).back(format!("delete the parameter group {group}"));
+        after = vec![steps.push(step)];
+    }
+    let mut set = Vec::new();
+    for chunk in settings.chunks(MOST_PARAMETERS) {
+        let names = |field: &&String| chunk.iter().any(|one| field.strip_prefix("parameters.") == Some(one.name.as_str()));
+        let mut repairs: Vec<String> = fields.iter().filter(names).cloned().collect();
+        if repairs.is_empty() {
+            // A chunk of values that are only carried over from the present group: it serves all of them.
+            repairs.clone_from(&fields);
+        }
+        let step = set_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
+        set.push(steps.push(step));
+    }
+    let title = format!("Have {} use the parameter group {group}", planning.id);
+    let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone() };
+    let cutting = cutting(wanted.iter().map(|one| &one.setting));
+    let attach = Step::online(title, op, fields.clone())
+        .impact(
+            if cutting { Impact::Disruptive } else { Impact::Online },
+            match cutting {
+                true => "nothing at once; from the next restart on, whoever causes it, clients without TLS are refused",
+                false => "nothing at once; its values come into force with the next restart, whoever causes it",
+            },
+        )
+        .back(format!("attach {} again, and restart", attached.name))
+        .within(30 * MINUTE)
+        .after(after.into_iter().chain(set));
+    let attach = steps.push(attach);
+    fields.extend(in_force.then(|| IN_FORCE.to_owned()));
+    restart(planning, &group, fields, vec![attach], steps);
+}
+
+/// What is still to be set in an own group that is there already, so that it holds the present group's values and the declared ones.
+fn left_over(planning: &Planning<'_, Instances>, own: &OwnGroup, family: &str, wanted: &[Wanted]) -> Result<Vec<Setting>, String> {
+    if !own.ours {
+        return Err(format!("a parameter group {} is there that holdfast did not make for this object (its tags say so)", own.name));
+    }
+    if own.family != family {
+        return Err(format!("the parameter group {} is of the family {}, and the instance needs {family}", own.name, own.family));
+    }
+    if !own.users.is_empty() {
+        return Err(format!("the parameter group {} is used by {}", own.name, own.users.join(", ")));
+    }
+    let has = |name: &str| own.parameters.get(name).and_then(|parameter| parameter.value.as_deref());
+    let mut settings: Vec<Setting> = wanted
+        .iter()
+        .map(|one| &one.setting)
+        .filter(|setting| !has(&setting.name).is_some_and(|value| same_text(value, &setting.value)))
+        .cloned()
+        .collect();
+    for (name, present) in planning.seen.attached.present().into_iter().flatten() {
+        let set = present.set || own.parameters.get(name).is_some_and(|parameter| parameter.set);
+        if !set || !present.modifiable || wanted.iter().any(|one| one.setting.name == *name) {
+            continue;
+        }
+        match (present.value.as_deref(), has(name)) {
+            (Some(value), Some(other)) if same_text(value, other) => {}
+            (Some(value), _) => settings.push(Setting { name: name.clone(), value: value.to_owned(), restarts: present.restarts }),
+            (None, None) => {}
+            (None, Some(other)) => {
+                return Err(format!("the parameter group {} sets {name} to {other}, which the present group leaves alone", own.name));
+            }
+        }
+    }
+    Ok(settings)
+}
+
+fn unreadable(call: &str, message: &str, fields: Vec<String>, steps: &mut Steps<Op>) {
+    steps.blocks.push(Block {
+        reason: Reason::Unreadable,
+        fields,
+        message: format!("{call} could not be read: {message}"),
+        what_to_do: "allow it to the role that holdfast runs as, or run again".to_owned(),
+    });
+}
+
+fn cutting<'a>(mut settings: impl Iterator<Item = &'a Setting>) -> bool {
+    settings.any(|setting| CUTS_OFF.contains(&setting.name.as_str()) && same_text(&setting.value, "1"))
+}
+
+fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+    let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
+    let title = format!("Set {} in {group}", list.join(", "));
+    let (impact, takes) = match attached && cutting(settings.iter()) {
+        true => (Impact::Disruptive, "clients without TLS are refused: at once, or from the next restart on where that is needed"),
+        false => (Impact::Online, ""),
+    };
+    let former = |setting: &Setting| {
+        let value = planning.seen.attached.present().and_then(|parameters| parameters.get(&setting.name)?.value.clone());
+        format!("{} back to {}", setting.name, value.as_deref().unwrap_or("the engine's default"))
+    };
+    let back = settings.iter().map(former).collect::<Vec<_>>().join(", ");
+    let op = Op::SetParameters { group: group.to_owned(), settings };
+    Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
+}
+
+fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, steps: &mut Steps<Op>) {
+    let id = planning.id;
+    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned() };
+    let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
+        .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
+        .back("a restart is not taken back; to go back, set the former values and restart again")
+        .within(60 * MINUTE)
+        .after(after);
+    steps.push(step);
+}

@@ -1,0 +1,173 @@
+//! How far a step is, judged from what was seen.
+
+use std::collections::BTreeMap;
+
+use super::op::{Changes, Op, Setting, Timing};
+use super::seen::{Instance, Seen, State};
+use super::values::{Parameter, same_text};
+use super::window;
+use crate::kinds::{Fact, Progress};
+
+pub fn check(op: &Op, seen: &Seen) -> Progress {
+    let instance = match &seen.instance {
+        Fact::Present(instance) => instance,
+        Fact::Absent => return Progress::Failed("the instance is not there any more".to_owned()),
+        Fact::Unknown(why) => return Progress::Unknown(why.clone()),
+    };
+    match op {
+        Op::CreateGroup { group, .. } if uses(instance, group) => Progress::Done,
+        Op::CreateGroup { group, family, .. } => match &seen.own {
+            Fact::Present(own) if own.name != *group || own.family != *family => {
+                Progress::Failed(format!("the parameter group {} is of the family {}, not {family}", own.name, own.family))
+            }
+            Fact::Present(own) if !own.ours => {
+                Progress::Failed(format!("a parameter group {group} is there that holdfast did not make (its tags say so)"))
+            }
+            Fact::Present(_) => Progress::Done,
+            Fact::Absent => Progress::Pending,
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        },
+        Op::SetParameters { group, settings } => set(group, settings, instance, seen),
+        Op::Attach { group, .. } => match &instance.group {
+            // The name changes at once; what it means for the instance is told when `applying` is over.
+            Some(attached) if attached.name == *group && attached.status == "applying" => {
+                Progress::Running(format!("{group} is being applied"))
+            }
+            Some(attached) if attached.name == *group => Progress::Done,
+            _ => not_yet(instance),
+        },
+        Op::Reboot { group, .. } => reboot(group, instance),
+        Op::Modify { changes, timing, .. } => modify(changes, *timing, instance, seen),
+        Op::Tag { set, remove, .. } => {
+            let set = set.iter().all(|(key, value)| instance.tags.get(key) == Some(value));
+            let removed = remove.iter().all(|key| !instance.tags.contains_key(key));
+            if set && removed { Progress::Done } else { Progress::Pending }
+        }
+        Op::DeleteGroup { group } if uses(instance, group) => Progress::Failed(format!("the parameter group {group} is in use, and stays")),
+        Op::DeleteGroup { group } => match &seen.own {
+            Fact::Absent => Progress::Done,
+            Fact::Present(own) if own.name != *group || !own.ours => {
+                Progress::Failed(format!("the parameter group {group} is not holdfast's to delete"))
+            }
+            Fact::Present(own) if !own.users.is_empty() => {
+                Progress::Failed(format!("the parameter group {group} is in use by {}, and stays", own.users.join(", ")))
+            }
+            Fact::Present(_) => Progress::Pending,
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        },
+    }
+}
+
+fn uses(instance: &Instance, group: &str) -> bool {
+    instance.group.as_ref().is_some_and(|attached| attached.name == group)
+}
+
+/// It is not done: whether to begin it, wait or give up.
+fn not_yet(instance: &Instance) -> Progress {
+    match State::of(&instance.status) {
+        State::Ready => Progress::Pending,
+        State::Busy | State::Strange => Progress::Running(format!("the instance is {}", instance.status)),
+        State::Stuck => Progress::Failed(format!("the instance is {}", instance.status)),
+    }
+}
+
+fn set(group: &str, settings: &[Setting], instance: &Instance, seen: &Seen) -> Progress {
+    let attached = uses(instance, group);
+    let values: Fact<&BTreeMap<String, Parameter>> = match attached {
+        true => seen.attached.as_ref(),
+        false => seen.own.as_ref().and_then(|own| if own.name == group { Fact::Present(&own.parameters) } else { Fact::Absent }),
+    };
+    let values = match values {
+        Fact::Present(values) => values,
+        Fact::Absent => return Progress::Pending,
+        Fact::Unknown(why) => return Progress::Unknown(why),
+    };
+    let value = |setting: &Setting| values.get(&setting.name).and_then(|parameter| parameter.value.as_deref());
+    if !settings.iter().all(|setting| value(setting).is_some_and(|value| same_text(value, &setting.value))) {
+        return Progress::Pending;
+    }
+    match instance.group.as_ref().map(|attached| attached.status.as_str()) {
+        Some("applying") if attached => Progress::Running(format!("{group} is being applied")),
+        // The group changes at once, the instance notices later. Before it does, it still says in-sync: taking that for the state
+        // after the change would leave out the restart, and call done what is not in force.
+        Some("in-sync") if attached && settings.iter().any(|setting| setting.restarts) => {
+            Progress::Running("the instance has not noticed the change yet".to_owned())
+        }
+        _ => Progress::Done,
+    }
+}
+
+fn reboot(group: &str, instance: &Instance) -> Progress {
+    let Some(attached) = instance.group.as_ref().filter(|attached| attached.name == group) else { return not_yet(instance) };
+    match attached.status.as_str() {
+        "in-sync" if State::of(&instance.status) == State::Ready => Progress::Done,
+        "applying" => Progress::Running(format!("{group} is being applied")),
+        "failed-to-apply" => Progress::Failed(format!("RDS could not apply {group}")),
+        "pending-database-upgrade" => Progress::Failed(format!("{group} is applied only with an engine upgrade that waits")),
+        _ => not_yet(instance),
+    }
+}
+
+fn modify(changes: &Changes, timing: Timing, instance: &Instance, seen: &Seen) -> Progress {
+    let unmet = changes.unmet(instance, seen);
+    let waits = |field: &&str| changes.waits(field, instance);
+    match timing {
+        _ if unmet.is_empty() => Progress::Done,
+        // RDS took it, and makes it in the window: nothing more is to be done.
+        Timing::MaintenanceWindow if unmet.iter().all(waits) => Progress::Done,
+        // Logs that are being turned on stand among the pending values, while the status may say nothing.
+        Timing::Regardless if unmet.iter().all(|field| *field == "logExports" && waits(field)) => {
+            Progress::Running("the logs are being turned on".to_owned())
+        }
+        _ => not_yet(instance),
+    }
+}
+
+impl Changes {
+    /// The fields that are not as they are to be.
+    fn unmet(&self, instance: &Instance, seen: &Seen) -> Vec<&'static str> {
+        fn met<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
+            wanted.is_none() || wanted.as_ref() == found
+        }
+        fn window(wanted: &Option<String>, found: &Option<String>, same: fn(&str, &str) -> bool) -> bool {
+            wanted.as_deref().is_none_or(|wanted| found.as_deref().is_some_and(|found| same(found, wanted)))
+        }
+        let key = seen.insights_key.present().or(instance.insights_key.as_ref());
+        let fields = [
+            ("backupRetentionDays", met(&self.backup_retention_days, instance.backup_retention_days.as_ref())),
+            ("backupWindow", window(&self.backup_window, &instance.backup_window, window::same_daily)),
+            ("maintenanceWindow", window(&self.maintenance_window, &instance.maintenance_window, window::same_weekly)),
+            ("multiAz", met(&self.multi_az, Some(&instance.multi_az))),
+            ("maxAllocatedStorageGiB", met(&self.max_allocated_storage_gib, instance.max_allocated_storage_gib.as_ref())),
+            ("deletionProtection", met(&self.deletion_protection, Some(&instance.deletion_protection))),
+            ("performanceInsights.enabled", met(&self.performance_insights, Some(&instance.insights_enabled))),
+            ("performanceInsights.kmsKeyId", met(&self.performance_insights_key, key)),
+            ("performanceInsights.retentionDays", met(&self.performance_insights_days, instance.insights_days.as_ref())),
+            ("enhancedMonitoring.intervalSeconds", met(&self.monitoring_seconds, Some(&instance.monitoring_seconds))),
+            ("enhancedMonitoring.roleArn", met(&self.monitoring_role, instance.monitoring_role.as_ref())),
+            ("logExports", self.log_exports.iter().all(|name| instance.log_exports.contains(name))),
+            ("publiclyAccessible", met(&self.publicly_accessible, instance.publicly_accessible.as_ref())),
+            ("iamAuthentication", met(&self.iam_authentication, Some(&instance.iam_authentication))),
+            ("autoMinorVersionUpgrade", met(&self.auto_minor_version_upgrade, Some(&instance.auto_minor_version_upgrade))),
+            ("copyTagsToSnapshots", met(&self.copy_tags_to_snapshots, Some(&instance.copy_tags_to_snapshots))),
+            ("caCertificate", met(&self.ca_certificate, instance.ca_certificate.as_ref())),
+        ];
+        fields.into_iter().filter(|(_, met)| !met).map(|(field, _)| field).collect()
+    }
+
+    /// Whether the change of a field was taken and waits.
+    fn waits(&self, field: &str, instance: &Instance) -> bool {
+        let pending = &instance.pending;
+        match field {
+            "backupRetentionDays" => pending.backup_retention_days.is_some() && pending.backup_retention_days == self.backup_retention_days,
+            "multiAz" => pending.multi_az.is_some() && pending.multi_az == self.multi_az,
+            "iamAuthentication" => pending.iam_authentication.is_some() && pending.iam_authentication == self.iam_authentication,
+            "caCertificate" => pending.ca_certificate.is_some() && pending.ca_certificate == self.ca_certificate,
+            "logExports" => {
+                let on = |name: &String| instance.log_exports.contains(name) || pending.log_exports.contains(name);
+                self.log_exports.iter().all(on)
+            }
+            _ => false,
+        }
+    }
+}
