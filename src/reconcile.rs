@@ -166,17 +166,21 @@ fn judgement<'a>(baseline: &'a Baseline, consent: &'a Consent, at: Timestamp) ->
     Judgement { scope: &baseline.scope, policy: &spec.policy, windows: &baseline.windows, exceptions: &spec.exceptions, consent, at }
 }
 
-/// What earlier consents still cover, and whether `hash` was used up: a consent counts once, for a day. Pure.
-pub fn consent(given: &[Given], object: &str, hash: Option<&str>, at: Timestamp) -> Result<Consent, String> {
+/// What is consented to: by an earlier consent whose steps are not all done, and by `hash`, unless it was used up; a consent counts once, for a day. The
+/// second answer says that it was. Pure.
+pub fn consent(given: &[Given], object: &str, hash: Option<&str>, at: Timestamp) -> (Consent, Option<String>) {
     let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).as_hours() < CONSENT_HOURS;
     let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
-    if let Some(used) = hash.and_then(|hash| fresh.iter().find(|given| given.plan == hash && given.open.is_empty())) {
-        return Err(format!(
-            "the consent to plan {} was given on {} and carried to its end: the same difference came back. Find out who changes it; the same plan can be consented to again a day later",
-            used.plan.get(..12).unwrap_or(&used.plan),
-            used.at
-        ));
-    }
     let steps = fresh.iter().flat_map(|given| given.open.iter().cloned()).collect();
-    Ok(Consent { hash: hash.map(str::to_owned), steps })
+    match hash.and_then(|hash| fresh.iter().find(|given| given.plan == hash && given.open.is_empty())) {
+        None => (Consent { hash: hash.map(str::to_owned), steps }, None),
+        Some(used) => {
+            let plan = used.plan.get(..12).unwrap_or(&used.plan);
+            let message = format!(
+                "the consent to plan {plan} was given on {} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later",
+                used.at.strftime("%Y-%m-%d %H:%M:%SZ")
+            );
+            (Consent { hash: None, steps }, Some(message))
+        }
+    }
 }

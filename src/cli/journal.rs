@@ -35,7 +35,8 @@ pub fn run(args: &Args) -> Exit {
             Output::Json => text.push_str(&serde_json::to_string(record).unwrap_or_default()),
             Output::Text => {
                 if last != Some((&record.run, &record.object)) {
-                    text.push_str(&format!("run {} of {}\n", record.run, record.object));
+                    let object = if record.object.is_empty() { String::new() } else { format!(" of {}", record.object) };
+                    text.push_str(&format!("run {}{object}\n", record.run));
                     last = Some((&record.run, &record.object));
                 }
                 text.push_str(&format!("  {:>5}  {}  {}", record.number, record.at.strftime("%Y-%m-%d %H:%M:%S"), record.event.words()));

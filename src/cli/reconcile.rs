@@ -81,6 +81,8 @@ struct Ground {
     state: PathBuf,
     /// The sandbox's own words about itself.
     note: Option<String>,
+    /// Keeps the sandbox's account for the next run.
+    save: Box<dyn Fn() -> std::io::Result<()>>,
 }
 
 pub async fn run(args: Args) -> Exit {
@@ -112,6 +114,9 @@ pub async fn run(args: Args) -> Exit {
             Err(message) => return complain(Exit::Failed, &message),
         }
     };
+    if let Some(error) = (ground.save)().err() {
+        tell(&format!("the sandbox could not save its account: {error}\n"));
+    }
     if args.output == Output::Json {
         let printed = run.document(&reports, &manifests.problems, exit);
         return if exit == Exit::Done { printed } else { exit };
@@ -189,10 +194,7 @@ impl Run<'_> {
             Report { object: object.clone(), plan, outcomes: None, error: Some(error) }
         };
         let clock = &self.ground.clock;
-        let consent = match consent(&past.consents, &object, self.args.approve.as_deref(), clock.now()) {
-            Ok(consent) => consent,
-            Err(error) => return failed(error, None),
-        };
+        let (consent, used) = consent(&past.consents, &object, self.args.approve.as_deref(), clock.now());
         let request = self.request(consent);
         let looked = tokio::select! {
             looked = self.look(baseline, &request) => looked,
@@ -203,6 +205,9 @@ impl Run<'_> {
             Err(error) => return failed(error, None),
         };
         self.show(Some(&look.plan), None);
+        if let Some(used) = used.filter(|_| self.args.approve.as_ref() == Some(&look.plan.hash)) {
+            tell(&format!("{used}\n"));
+        }
         let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count());
         let say = |said: &crate::execute::Said| progress.said(said);
         let with = Apply { journal, clock, run: &self.name, interrupt: self.interrupt, say: &say };
@@ -360,7 +365,7 @@ fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
         ),
         false => "the sandbox begins with the account as the audit found it".to_owned(),
     };
-    Ok(Ground { connect, clock: sandbox.clock(), state, note: Some(note) })
+    Ok(Ground { connect, clock: sandbox.clock(), state, note: Some(note), save: Box::new(move || sandbox.save()) })
 }
 
 #[cfg(not(feature = "sandbox"))]
@@ -370,7 +375,7 @@ fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
 
 fn real(args: &Args) -> Ground {
     let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state"));
-    Ground { connect: ConnectOptions::default(), clock: Clock::system(), state, note: None }
+    Ground { connect: ConnectOptions::default(), clock: Clock::system(), state, note: None, save: Box::new(|| Ok(())) }
 }
 
 /// A name for the run that sorts by time.

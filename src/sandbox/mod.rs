@@ -206,6 +206,14 @@ impl Sandbox {
         change(world)
     }
 
+    /// Saves the account as it is by now, where [`Options::save_to`] asks for it: what was waited for has come to pass, then.
+    pub fn save(&self) -> std::io::Result<()> {
+        let Some(path) = &self.0.options.save_to else { return Ok(()) };
+        let mut world = self.world();
+        world.now = self.clock().now();
+        world.save(path)
+    }
+
     pub fn clock(&self) -> Clock {
         self.0.options.clock.clone()
     }
