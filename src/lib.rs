@@ -7,6 +7,7 @@ pub mod desired;
 pub mod execute;
 pub mod exit;
 pub mod kinds;
+pub mod load;
 pub mod manifest;
 pub mod plan;
 pub mod reconcile;

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{complain, load, print};
+use super::{complain, print};
 use crate::exit::Exit;
 use crate::kinds::{FieldDoc, registry};
+use crate::load;
 use crate::manifest::did_you_mean;
 
 #[derive(Debug, clap::Args)]

@@ -2,7 +2,6 @@
 
 mod explain;
 mod journal;
-mod load;
 mod log;
 mod notify;
 mod progress;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::progress::Progress;
-use super::{Manifest, Output, complain, load, notify, print, show, tell};
+use super::{Manifest, Output, complain, notify, print, show, tell};
 use crate::aws::ConnectOptions;
 use crate::clock::Clock;
 use crate::desired::Choice;
 use crate::execute::record::Event;
 use crate::execute::{Interrupt, Journal, Outcomes, Past};
 use crate::exit::{self, Exit};
+use crate::load;
 use crate::manifest::Problem;
 use crate::plan::{Consent, Plan, SCHEMA_VERSION, text};
 use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look};

@@ -3,8 +3,9 @@
 use clap::ValueEnum;
 use serde_json::Value;
 
-use super::{load, print, show};
+use super::{print, show};
 use crate::exit::Exit;
+use crate::load;
 
 #[derive(Debug, clap::Args)]
 #[command(

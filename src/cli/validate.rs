@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::{Manifest, Output, load, print, show};
+use super::{Manifest, Output, print, show};
 use crate::exit::Exit;
+use crate::load;
 
 #[derive(Debug, clap::Args)]
 #[command(

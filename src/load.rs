@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::desired::{self, Entry};
 use crate::kinds::{Multiplicity, Scope, registry};
-use crate::manifest::{self, Claim, KindSchema, Loaded, Mark, Problem, Windows, manifest_schema, partition};
+use crate::manifest::{self, Claim, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition};
 use crate::reconcile::Baseline;
 
 /// What a folder or file of manifests holds.
@@ -38,7 +38,15 @@ pub fn schema() -> Value {
 
 /// Reads a manifest, or a folder of them.
 pub fn load(path: &Path) -> Manifests {
-    let reading = manifest::read(path, &schema());
+    check(manifest::read(path, &schema()))
+}
+
+/// Reads a manifest out of a text; `name` stands for its file in what is said.
+pub fn load_text(name: &str, text: &str) -> Manifests {
+    check(manifest::read_text(name, text, &schema()))
+}
+
+fn check(reading: Reading) -> Manifests {
     let mut problems = reading.problems;
     let mut read: Vec<(Loaded, Baseline)> = Vec::new();
     for loaded in reading.objects {
