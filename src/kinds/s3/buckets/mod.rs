@@ -189,6 +189,9 @@ impl Kind for Bucket {
         &calls::s3::PUT_BUCKET_TAGGING,
     ];
 
+    const IDENTITY: &'static [&'static str] = &["name", "bucket", "match"];
+    const GLOBAL: bool = true;
+
     type Spec = BucketSpec;
     type Seen = BucketSeen;
     type Op = BucketOp;
