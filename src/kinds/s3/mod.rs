@@ -59,3 +59,6 @@ fn explain_denied(error: CallError, what_to_do: &str) -> CallError {
         _ => error,
     }
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

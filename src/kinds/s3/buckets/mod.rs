@@ -221,7 +221,8 @@ impl Kind for Bucket {
         let version = spec.minimum_tls_version.map(|version| policy::deny_old_tls(id, &scope.partition, version.as_str()));
         let transport = transport.map(|one| policy::contribution(id, &[one], "denyInsecureTransport"));
         let version = version.map(|one| policy::contribution(id, &[one], "minimumTlsVersion"));
-        transport.into_iter().chain(version).collect()
+        let made = (spec.create == Some(true)).then(|| policy::made(id, "create"));
+        made.into_iter().chain(transport).chain(version).collect()
     }
 
     fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Key> {

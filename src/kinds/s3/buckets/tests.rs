@@ -449,7 +449,6 @@ fn the_schema_names_every_field_and_every_storage_class() {
         }
         assert!(at["description"].is_string() || field.shape == Shape::Keyed, "{}: {at}", field.path);
     }
-    let class = &schema["properties"]["lifecycle"]["properties"]["rules"]["items"]["properties"]["transitions"]["items"]["properties"]
-        ["storageClass"];
+    let class = &schema["properties"]["lifecycle"]["properties"]["rules"]["items"]["properties"]["transitions"]["items"]["properties"]["storageClass"];
     assert!(class["enum"].as_array().is_some_and(|classes| classes.len() == 6), "{class} in {}", schema["properties"]["lifecycle"]);
 }
