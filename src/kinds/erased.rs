@@ -291,6 +291,8 @@ pub fn registry() -> &'static [&'static dyn AnyKind] {
     #[rustfmt::skip] // a line a kind
     static KINDS: &[&dyn AnyKind] = &[
         &kind::<super::s3::Account>(),
+        &kind::<super::s3::Bucket>(),
+        &kind::<super::s3::BucketPolicy>(),
         &kind::<super::rds::Instances>(),
     ];
     KINDS

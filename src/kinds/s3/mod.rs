@@ -1,10 +1,12 @@
 //! S3: the account's Block Public Access, buckets, and the policies of buckets, which several kinds have a say in.
 
 mod account;
+pub mod buckets;
 pub mod policy;
 mod public_access;
 
 pub use account::{Account, AccountOp, AccountSpec};
+pub use buckets::Bucket;
 pub use policy::BucketPolicy;
 pub use public_access::{Flags, PublicAccessBlock};
 
@@ -57,3 +59,6 @@ fn explain_denied(error: CallError, what_to_do: &str) -> CallError {
         _ => error,
     }
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;

@@ -7,6 +7,7 @@ mod lockout;
 mod merge;
 mod spec;
 
+pub(super) use spec::made;
 pub use spec::{BucketPolicySpec, SID_PREFIX, Statement, contribution};
 
 use std::collections::BTreeMap;
@@ -104,6 +105,8 @@ impl Kind for BucketPolicy {
     async fn observe(reads: &Reads, target: &Target<'_, BucketPolicy>, want: &FactSet) -> BucketPolicySeen {
         let mut seen = BucketPolicySeen::default();
         if want.is_empty() {
+            // Nothing is asked of the policy, and so nothing of the bucket.
+            seen.bucket = Fact::Present(());
             return seen;
         }
         let owner = &target.scope.account;
@@ -131,6 +134,10 @@ impl Kind for BucketPolicy {
 
     fn presence(seen: &BucketPolicySeen) -> Fact<()> {
         seen.bucket.clone()
+    }
+
+    fn creates(spec: &BucketPolicySpec) -> bool {
+        spec.bucket_is_made == Some(true)
     }
 
     fn steps(planning: &Planning<'_, BucketPolicy>) -> Steps<BucketPolicyOp> {

@@ -19,6 +19,9 @@ pub struct BucketPolicySpec {
     /// The bucket's name.
     #[schemars(length(min = 3, max = 63))]
     pub bucket: String,
+    /// `true`: the bucket is made in the same run, so that a policy can be planned for it before it is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket_is_made: Option<bool>,
     /// The statements, each under a Sid of ours.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
@@ -58,9 +61,17 @@ impl BucketPolicySpec {
 
 /// What a kind hands in so that `bucket`'s policy comes to hold `statements`; `field` is the field of that kind which asks for it.
 pub fn contribution(bucket: &str, statements: &[Statement], field: &'static str) -> Contribution {
-    let value = BucketPolicySpec { bucket: bucket.to_owned(), statements: statements.to_vec() };
+    composed(BucketPolicySpec { bucket: bucket.to_owned(), bucket_is_made: None, statements: statements.to_vec() }, field)
+}
+
+/// What the bucket itself hands in where the manifest says that it is to be made.
+pub(in crate::kinds::s3) fn made(bucket: &str, field: &'static str) -> Contribution {
+    composed(BucketPolicySpec { bucket: bucket.to_owned(), bucket_is_made: Some(true), statements: Vec::new() }, field)
+}
+
+fn composed(value: BucketPolicySpec, field: &'static str) -> Contribution {
     Contribution {
-        to: Key::new("s3.bucketPolicies", bucket),
+        to: Key::new("s3.bucketPolicies", value.bucket.clone()),
         // Strings, lists and JSON values: they can always be written down.
         value: serde_json::to_value(&value).unwrap_or(Value::Null),
         field,

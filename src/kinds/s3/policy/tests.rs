@@ -28,7 +28,7 @@ fn plan(seen: &BucketPolicySeen, statements: Vec<Statement>) -> Steps<BucketPoli
             Drift { field: format!("statements.{}", one.sid), found: Value::Null, impact: refuses(&Value::Null, &declared), declared }
         })
         .collect();
-    let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), statements };
+    let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), bucket_is_made: None, statements };
     BucketPolicy::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen, drifts: &drifts, peers: &BTreeSet::new() })
 }
 
@@ -184,9 +184,12 @@ fn two_wishes_for_one_sid_must_agree() {
     let allow = json!({"Effect": "Allow", "Action": "s3:GetObject"});
     let agreeing =
         vec![statement("HoldfastX", allow.clone()), statement("HoldfastX", json!({"Effect": "Allow", "Action": ["s3:GetObject"]}))];
-    assert_eq!(BucketPolicySpec { bucket: BUCKET.to_owned(), statements: agreeing }.conflicts(), Vec::<String>::new());
+    assert_eq!(
+        BucketPolicySpec { bucket: BUCKET.to_owned(), bucket_is_made: None, statements: agreeing }.conflicts(),
+        Vec::<String>::new()
+    );
     let differing = vec![statement("HoldfastX", allow.clone()), Statement { sid: "HoldfastX".to_owned(), statement: None }];
-    let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), statements: differing.clone() };
+    let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), bucket_is_made: None, statements: differing.clone() };
     assert_eq!(BucketPolicy::problems(&spec, &scope()).len(), 1);
     assert_eq!(plan(&without(), differing).blocks[0].reason, Reason::Conflict);
     assert_eq!(plan(&without(), vec![statement("Theirs", allow)]).blocks[0].reason, Reason::InvalidWish);

@@ -1,0 +1,191 @@
+//! What is changed of a bucket, as data, and the request that changes it.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types as sdk;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::lifecycle::{self, Rule};
+use super::observe::KeyFormat;
+use crate::aws::{Call, CallError, Class, Writes, calls};
+use crate::kinds::s3::{Flags, explain_denied, not_built};
+
+/// One change of one bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BucketOp {
+    pub(super) bucket: String,
+    /// The bucket's owner: S3 refuses the request when the bucket of that name is somebody else's.
+    pub(super) account: String,
+    pub(super) change: Change,
+    /// The fields that it is for, by path: what else a request carries is what was found.
+    pub(super) wants: BTreeMap<String, Value>,
+}
+
+/// S3 replaces settings whole, so that each carries all of its setting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum Change {
+    Create {
+        region: String,
+        tags: BTreeMap<String, String>,
+    },
+    PublicAccessBlock(Flags),
+    Encryption {
+        algorithm: String,
+        /// The key's ARN, which no change of an alias can turn into another key.
+        key: Option<String>,
+        bucket_key: Option<bool>,
+        blocked: Vec<String>,
+    },
+    Versioning(String),
+    Ownership(String),
+    Logging {
+        target: String,
+        prefix: String,
+        key_format: Option<KeyFormat>,
+    },
+    /// Every rule that the bucket is to have; none deletes the setting.
+    Lifecycle {
+        rules: Vec<Rule>,
+        minimum_size: Option<String>,
+    },
+    /// Every tag that the bucket is to have.
+    Tags(BTreeMap<String, String>),
+}
+
+pub(super) async fn start(writes: &Writes, op: &BucketOp) -> Result<(), CallError> {
+    let s3 = writes.s3();
+    let (bucket, owner) = (op.bucket.as_str(), op.account.as_str());
+    match &op.change {
+        Change::Create { region, tags } => create(writes, op, region, tags).await,
+        Change::PublicAccessBlock(flags) => s3
+            .put_public_access_block(|request| {
+                request.bucket(bucket).expected_bucket_owner(owner).public_access_block_configuration((*flags).into())
+            })
+            .await
+            .map(drop)
+            .map_err(|error| {
+                explain_denied(error, "s3:PutBucketPublicAccessBlock is missing, or an organisation policy manages these flags")
+            }),
+        Change::Encryption { algorithm, key, bucket_key, blocked } => {
+            let rule = encryption(algorithm, key.as_deref(), *bucket_key, blocked).map_err(built(&calls::s3::PUT_BUCKET_ENCRYPTION))?;
+            s3.put_bucket_encryption(|request| {
+                request.bucket(bucket).expected_bucket_owner(owner).server_side_encryption_configuration(rule)
+            })
+            .await
+            .map(drop)
+        }
+        Change::Versioning(status) => {
+            let versioning = sdk::VersioningConfiguration::builder().status(status.as_str().into()).build();
+            s3.put_bucket_versioning(|request| request.bucket(bucket).expected_bucket_owner(owner).versioning_configuration(versioning))
+                .await
+                .map(drop)
+        }
+        Change::Ownership(ownership) => {
+            let call = &calls::s3::PUT_BUCKET_OWNERSHIP_CONTROLS;
+            let rule = sdk::OwnershipControlsRule::builder().object_ownership(ownership.as_str().into()).build().map_err(built(call))?;
+            let controls = sdk::OwnershipControls::builder().rules(rule).build().map_err(built(call))?;
+            s3.put_bucket_ownership_controls(|request| request.bucket(bucket).expected_bucket_owner(owner).ownership_controls(controls))
+                .await
+                .map(drop)
+        }
+        Change::Logging { target, prefix, key_format } => {
+            let enabled = sdk::LoggingEnabled::builder()
+                .target_bucket(target)
+                .target_prefix(prefix)
+                .set_target_object_key_format(key_format.as_ref().map(log_keys))
+                .build()
+                .map_err(built(&calls::s3::PUT_BUCKET_LOGGING))?;
+            let status = sdk::BucketLoggingStatus::builder().logging_enabled(enabled).build();
+            s3.put_bucket_logging(|request| request.bucket(bucket).expected_bucket_owner(owner).bucket_logging_status(status))
+                .await
+                .map(drop)
+        }
+        Change::Lifecycle { rules, .. } if rules.is_empty() => {
+            s3.delete_bucket_lifecycle(|request| request.bucket(bucket).expected_bucket_owner(owner)).await.map(drop)
+        }
+        Change::Lifecycle { rules, minimum_size } => {
+            let call = &calls::s3::PUT_BUCKET_LIFECYCLE_CONFIGURATION;
+            let rules = rules.iter().map(lifecycle::to_sdk).collect::<Result<Vec<_>, _>>().map_err(built(call))?;
+            let configuration = sdk::BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(built(call))?;
+            let size = minimum_size.as_deref().map(sdk::TransitionDefaultMinimumObjectSize::from);
+            s3.put_bucket_lifecycle_configuration(|request| {
+                request
+                    .bucket(bucket)
+                    .expected_bucket_owner(owner)
+                    .lifecycle_configuration(configuration)
+                    .set_transition_default_minimum_object_size(size)
+            })
+            .await
+            .map(drop)
+        }
+        Change::Tags(tags) => {
+            let tags = tagging(tags).map_err(built(&calls::s3::PUT_BUCKET_TAGGING))?;
+            s3.put_bucket_tagging(|request| request.bucket(bucket).expected_bucket_owner(owner).tagging(tags)).await.map(drop)
+        }
+    }
+}
+
+fn built<E: std::fmt::Display>(call: &'static Call) -> impl Fn(E) -> CallError {
+    move |error| not_built(call, error)
+}
+
+/// Makes the bucket and says in its tags that we did. A bucket of ours that is there already is as good.
+async fn create(writes: &Writes, op: &BucketOp, region: &str, tags: &BTreeMap<String, String>) -> Result<(), CallError> {
+    // us-east-1 is the one region that must not be named.
+    let place = (region != "us-east-1").then(|| sdk::CreateBucketConfiguration::builder().location_constraint(region.into()).build());
+    let made = writes.s3().create_bucket(|request| request.bucket(&op.bucket).set_create_bucket_configuration(place)).await;
+    match made {
+        Ok(_) => {}
+        Err(error) if error.is("BucketAlreadyOwnedByYou") => return Ok(()),
+        Err(error) if error.class == Class::AlreadyExists => {
+            let message = format!("{}; the name belongs to another account: choose another one", error.message);
+            return Err(CallError { message, ..error });
+        }
+        Err(error) => return Err(error),
+    }
+    let tags = tagging(tags).map_err(built(&calls::s3::PUT_BUCKET_TAGGING))?;
+    writes.s3().put_bucket_tagging(|request| request.bucket(&op.bucket).expected_bucket_owner(&op.account).tagging(tags)).await.map(drop)
+}
+
+fn tagging(tags: &BTreeMap<String, String>) -> Result<sdk::Tagging, String> {
+    let tags = tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build());
+    let tags = tags.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    sdk::Tagging::builder().set_tag_set(Some(tags)).build().map_err(|error| error.to_string())
+}
+
+fn encryption(
+    algorithm: &str,
+    key: Option<&str>,
+    bucket_key: Option<bool>,
+    blocked: &[String],
+) -> Result<sdk::ServerSideEncryptionConfiguration, String> {
+    let default = sdk::ServerSideEncryptionByDefault::builder()
+        .sse_algorithm(algorithm.into())
+        .set_kms_master_key_id(key.map(str::to_owned))
+        .build()
+        .map_err(|error| error.to_string())?;
+    let blocked = (!blocked.is_empty()).then(|| {
+        let kinds = blocked.iter().map(|kind| sdk::EncryptionType::from(kind.as_str())).collect();
+        sdk::BlockedEncryptionTypes::builder().set_encryption_type(Some(kinds)).build()
+    });
+    let rule = sdk::ServerSideEncryptionRule::builder()
+        .apply_server_side_encryption_by_default(default)
+        .set_bucket_key_enabled(bucket_key)
+        .set_blocked_encryption_types(blocked)
+        .build();
+    sdk::ServerSideEncryptionConfiguration::builder().rules(rule).build().map_err(|error| error.to_string())
+}
+
+fn log_keys(format: &KeyFormat) -> sdk::TargetObjectKeyFormat {
+    match format {
+        KeyFormat::Simple => sdk::TargetObjectKeyFormat::builder().simple_prefix(sdk::SimplePrefix::builder().build()).build(),
+        KeyFormat::Partitioned(source) => {
+            let source = source.as_deref().map(sdk::PartitionDateSource::from);
+            let partitioned = sdk::PartitionedPrefix::builder().set_partition_date_source(source).build();
+            sdk::TargetObjectKeyFormat::builder().partitioned_prefix(partitioned).build()
+        }
+    }
+}

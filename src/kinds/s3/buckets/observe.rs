@@ -1,0 +1,447 @@
+//! Reading a bucket: one request a declared setting, and whether the bucket is there out of the same answers.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types as sdk;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, join};
+
+use super::Bucket;
+use super::lifecycle::{self, ID_PREFIX, Rule};
+use super::spec::{BucketSpec, Ownership};
+use crate::aws::{CallError, Reads, calls, pages};
+use crate::kinds::s3::Flags;
+use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why};
+
+/// What was seen of a bucket. Facts of a bucket that is not there are absent.
+#[derive(Debug, Default)]
+pub struct BucketSeen {
+    pub(super) presence: Fact<()>,
+    pub(super) flags: Fact<Flags>,
+    /// How the bucket can be reached by everybody now. Read only when a flag is to change.
+    pub(super) exposure: Fact<Vec<&'static str>>,
+    pub(super) encryption: Fact<Encryption>,
+    /// The key that the manifest names, where the bucket does not have it already.
+    pub(super) key: Fact<Key>,
+    pub(super) versioning: Fact<Versioning>,
+    pub(super) ownership: Fact<String>,
+    /// Whether the ACL grants something to others than the owner. Read only when ACLs are to be turned off.
+    pub(super) grants: Fact<bool>,
+    pub(super) logging: Fact<Logging>,
+    pub(super) lifecycle: Fact<Lifecycle>,
+    pub(super) tags: Fact<BTreeMap<String, String>>,
+}
+
+/// Default encryption as S3 holds it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Encryption {
+    pub(super) algorithm: String,
+    /// In the manifest's words where it is the key that the manifest names.
+    pub(super) key: Fact<String>,
+    /// As S3 said it.
+    pub(super) raw_key: Option<String>,
+    pub(super) bucket_key: bool,
+    /// Kinds of encryption that uploads may not use (`SSE-C`): not managed, and kept.
+    pub(super) blocked: Vec<String>,
+}
+
+/// A KMS key.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Key {
+    pub(super) arn: String,
+    /// `Enabled`, or why it cannot be used.
+    pub(super) state: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Versioning {
+    /// `None`: it never was on.
+    pub(super) status: Option<String>,
+    pub(super) mfa_delete: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Logging {
+    pub(super) bucket: String,
+    pub(super) prefix: String,
+    /// How keys of log objects are made; not managed, and kept.
+    pub(super) key_format: Option<KeyFormat>,
+    /// Whether grants are given on log objects, which no bucket with enforced ownership has and which are not carried over.
+    pub(super) grants: bool,
+}
+
+/// The forms of log object keys.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(super) enum KeyFormat {
+    Simple,
+    /// By date; the source of the date as S3 spells it.
+    Partitioned(Option<String>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Lifecycle {
+    /// All rules, under their ids on S3.
+    pub(super) rules: Vec<Rule>,
+    /// The ids of those that the manifest does not declare.
+    pub(super) others: Vec<String>,
+    /// Below which size S3 moves nothing; not managed, and kept.
+    pub(super) minimum_size: Option<String>,
+}
+
+/// Every bucket of the account, with its tags where they are asked for.
+pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
+    let names = pages(|token| async move {
+        let answer = reads.s3().list_buckets(|request| request.set_continuation_token(token)).await?;
+        let names: Vec<String> = answer.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
+        Ok((names, answer.continuation_token().map(str::to_owned)))
+    })
+    .await?;
+    let candidate = |id: String| async move {
+        let tags = if tags { self::tags(reads, &id, None).await.0 } else { Fact::default() };
+        Candidate { id, tags }
+    };
+    // Requests are paced per service; this bounds only what waits for its turn.
+    Ok(futures::stream::iter(names).map(candidate).buffered(32).collect().await)
+}
+
+pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {
+    let (bucket, owner, spec) = (target.id, target.scope.account.as_str(), target.spec);
+    let (flags, encryption, versioning, ownership, logging, lifecycle, tags) = join!(
+        asked(want.any_below("publicAccessBlock"), || flags(reads, bucket, owner)),
+        asked(want.any_below("encryption"), || encryption(reads, bucket, owner)),
+        asked(want.has("versioning"), || versioning(reads, bucket, owner)),
+        asked(want.has("ownership"), || ownership(reads, bucket, owner)),
+        asked(want.any_below("logging"), || logging(reads, bucket, owner)),
+        asked(want.any_below("lifecycle"), || lifecycle(reads, bucket, owner, spec)),
+        asked(want.has("tags"), || tags(reads, bucket, Some(owner))),
+    );
+    let there = [flags.1, encryption.1, versioning.1, ownership.1, logging.1, lifecycle.1, tags.1];
+    let mut seen = BucketSeen {
+        presence: presence(&there),
+        flags: flags.0,
+        encryption: encryption.0,
+        versioning: versioning.0,
+        ownership: ownership.0,
+        logging: logging.0,
+        lifecycle: lifecycle.0,
+        tags: tags.0,
+        ..BucketSeen::default()
+    };
+    // No setting was asked for, or S3 sent us to another region: only then the bucket's place is worth a request.
+    let moved = there.iter().any(|there| matches!(there, There::Elsewhere));
+    let asked_nothing = there.iter().all(|there| matches!(there, There::NotAsked));
+    if moved || asked_nothing {
+        place(reads, target, moved, &mut seen).boxed().await;
+    }
+    let declared = spec.public_access_block.clone().unwrap_or_default();
+    let opens_question = seen.flags.present().is_some_and(|flags| !flags.satisfy(&declared));
+    let enforces = spec.ownership == Some(Ownership::BucketOwnerEnforced)
+        && seen.ownership.present().is_some_and(|found| found != Ownership::BucketOwnerEnforced.as_str());
+    if opens_question || enforces {
+        let (grants, policy, website) = join!(
+            asked_fact(true, || grants(reads, bucket, owner)),
+            asked_fact(opens_question, || public_policy(reads, bucket, owner)),
+            asked_fact(opens_question, || website(reads, bucket, owner)),
+        );
+        if opens_question {
+            seen.exposure = exposure(&grants, &policy, &website);
+        }
+        seen.grants = grants.map(|grants| grants.others);
+    }
+    if let (Some(declared), Fact::Present(found)) =
+        (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &mut seen.encryption)
+        && want.has("encryption.kmsKeyId")
+    {
+        seen.key = resolve(reads, declared, found).boxed().await;
+    } else if let (Some(declared), Fact::Absent) = (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &seen.encryption)
+    {
+        // The bucket is to be made first, and then gets this key.
+        seen.key = described(reads, declared).boxed().await;
+    }
+    seen
+}
+
+/// What an answer says of the bucket itself.
+#[derive(Clone, Debug)]
+enum There {
+    NotAsked,
+    Yes,
+    No,
+    /// S3 says that another region's endpoint is to be asked.
+    Elsewhere,
+    Unknown(Unreadable),
+}
+
+// Each reading is a heap allocation of its own: requests of the SDK are large, and ten of them side by side would not fit on the
+// stack of a worker thread.
+
+fn asked<'a, T, F>(asked: bool, read: impl FnOnce() -> F) -> BoxFuture<'a, (Fact<T>, There)>
+where
+    T: Send + 'a,
+    F: Future<Output = (Fact<T>, There)> + Send + 'a,
+{
+    if asked { read().boxed() } else { std::future::ready((Fact::default(), There::NotAsked)).boxed() }
+}
+
+fn asked_fact<'a, T, F>(asked: bool, read: impl FnOnce() -> F) -> BoxFuture<'a, Fact<T>>
+where
+    T: Send + 'a,
+    F: Future<Output = Fact<T>> + Send + 'a,
+{
+    if asked { read().boxed() } else { std::future::ready(Fact::default()).boxed() }
+}
+
+/// A setting out of an answer; `unset` is the code that says that the bucket has none, and `otherwise` what holds then.
+fn setting<T>(answer: Result<T, CallError>, unset: &str, otherwise: Fact<T>) -> (Fact<T>, There) {
+    match answer {
+        Ok(value) => (Fact::Present(value), There::Yes),
+        Err(error) if error.is("NoSuchBucket") => (Fact::Absent, There::No),
+        Err(error) if error.is(unset) => (otherwise, There::Yes),
+        Err(error) => {
+            let why = Unreadable::from(&error);
+            // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: the endpoint is the wrong region's.
+            let elsewhere = error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") || error.is("HTTP 301");
+            (Fact::Unknown(why.clone()), if elsewhere { There::Elsewhere } else { There::Unknown(why) })
+        }
+    }
+}
+
+/// Whether the bucket is there: one answer that speaks of it is enough.
+fn presence(there: &[There]) -> Fact<()> {
+    let mut presence = Fact::default();
+    for one in there {
+        match one {
+            There::Yes | There::Elsewhere => return Fact::Present(()),
+            There::No => presence = Fact::Absent,
+            There::Unknown(why) if !presence.is_absent() => presence = Fact::Unknown(why.clone()),
+            There::Unknown(_) | There::NotAsked => {}
+        }
+    }
+    presence
+}
+
+/// Where the bucket is. Any region's endpoint tells it for a bucket of us-east-1's, and us-east-1's for all.
+async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &mut BucketSeen) {
+    let answer = reads
+        .s3()
+        .get_bucket_location(|request| request.bucket(target.id).expected_bucket_owner(&target.scope.account))
+        .await
+        // us-east-1 is said by saying nothing, and eu-west-1 was once called EU.
+        .map(|answer| match answer.location_constraint().map(|region| region.as_str()) {
+            None | Some("") => "us-east-1".to_owned(),
+            Some("EU") => "eu-west-1".to_owned(),
+            Some(region) => region.to_owned(),
+        });
+    let region = match setting(answer, "", Fact::Absent) {
+        (Fact::Present(region), _) => Some(region),
+        (_, There::Elsewhere) => None,
+        (_, there) => {
+            if !moved {
+                seen.presence = presence(&[there]);
+                return;
+            }
+            None
+        }
+    };
+    seen.presence = Fact::Present(());
+    if !moved && region.as_deref() == Some(target.scope.region.as_str()) {
+        return;
+    }
+    let place = region.unwrap_or_else(|| "another region".to_owned());
+    let why = Unreadable {
+        call: calls::s3::GET_BUCKET_LOCATION.to_string(),
+        why: Why::Failed,
+        message: format!(
+            "the bucket is in {place} and this object is for {}: declare it in an object with that spec.region",
+            target.scope.region
+        ),
+    };
+    // What another region's endpoint answered is no fact about the bucket.
+    seen.flags = Fact::Unknown(why.clone());
+    seen.encryption = Fact::Unknown(why.clone());
+    seen.versioning = Fact::Unknown(why.clone());
+    seen.ownership = Fact::Unknown(why.clone());
+    seen.logging = Fact::Unknown(why.clone());
+    seen.lifecycle = Fact::Unknown(why.clone());
+    seen.tags = Fact::Unknown(why.clone());
+    seen.presence = Fact::Unknown(why);
+}
+
+async fn flags(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Flags>, There) {
+    let answer = reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let answer = answer.map(|answer| answer.public_access_block_configuration().map(Flags::from).unwrap_or_default());
+    // A bucket without the setting has all four off.
+    setting(answer, "NoSuchPublicAccessBlockConfiguration", Fact::Present(Flags::default()))
+}
+
+async fn encryption(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Encryption>, There) {
+    let answer = reads.s3().get_bucket_encryption(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let answer = answer.map(|answer| {
+        let rule = answer.server_side_encryption_configuration().and_then(|all| all.rules().first());
+        let default = rule.and_then(|rule| rule.apply_server_side_encryption_by_default());
+        let blocked = rule.and_then(|rule| rule.blocked_encryption_types()).map(|blocked| blocked.encryption_type()).unwrap_or_default();
+        let key = default.and_then(|default| default.kms_master_key_id()).map(str::to_owned);
+        Encryption {
+            algorithm: default.map(|default| default.sse_algorithm().as_str().to_owned()).unwrap_or_default(),
+            key: Fact::given(key.clone()),
+            raw_key: key,
+            bucket_key: rule.and_then(|rule| rule.bucket_key_enabled()).unwrap_or_default(),
+            blocked: blocked.iter().map(|kind| kind.as_str().to_owned()).collect(),
+        }
+    });
+    let none = Encryption { key: Fact::Absent, ..Encryption::default() };
+    setting(answer, "ServerSideEncryptionConfigurationNotFoundError", Fact::Present(none))
+}
+
+async fn versioning(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Versioning>, There) {
+    let answer = reads.s3().get_bucket_versioning(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let answer = answer.map(|answer| Versioning {
+        status: answer.status().map(|status| status.as_str().to_owned()),
+        mfa_delete: answer.mfa_delete() == Some(&sdk::MfaDeleteStatus::Enabled),
+    });
+    setting(answer, "", Fact::Absent)
+}
+
+async fn ownership(reads: &Reads, bucket: &str, owner: &str) -> (Fact<String>, There) {
+    let answer = reads.s3().get_bucket_ownership_controls(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let writer = || Ownership::ObjectWriter.as_str().to_owned();
+    let answer = answer.map(|answer| {
+        let rule = answer.ownership_controls().and_then(|controls| controls.rules().first());
+        rule.map(|rule| rule.object_ownership().as_str().to_owned()).unwrap_or_else(writer)
+    });
+    // A bucket without the setting is one of before it was invented: who uploads owns.
+    setting(answer, "OwnershipControlsNotFoundError", Fact::Present(writer()))
+}
+
+async fn logging(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Logging>, There) {
+    let answer = reads.s3().get_bucket_logging(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let format = |format: &sdk::TargetObjectKeyFormat| match format.partitioned_prefix() {
+        Some(partitioned) => KeyFormat::Partitioned(partitioned.partition_date_source().map(|source| source.as_str().to_owned())),
+        None => KeyFormat::Simple,
+    };
+    let answer = answer.map(|answer| {
+        answer.logging_enabled().map(|logging| Logging {
+            bucket: logging.target_bucket().to_owned(),
+            prefix: logging.target_prefix().to_owned(),
+            key_format: logging.target_object_key_format().map(format),
+            grants: !logging.target_grants().is_empty(),
+        })
+    });
+    let (logging, there) = setting(answer, "", Fact::Absent);
+    (logging.and_then(Fact::given), there)
+}
+
+async fn lifecycle(reads: &Reads, bucket: &str, owner: &str, spec: &BucketSpec) -> (Fact<Lifecycle>, There) {
+    let answer = reads.s3().get_bucket_lifecycle_configuration(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let declared = |id: &str| {
+        let rules = spec.lifecycle.as_ref().map(|lifecycle| lifecycle.rules.as_slice()).unwrap_or_default();
+        id.strip_prefix(ID_PREFIX).is_some_and(|id| rules.iter().any(|rule| rule.id == id))
+    };
+    let answer = answer.map(|answer| {
+        let rules: Vec<Rule> = answer.rules().iter().map(lifecycle::from_sdk).collect();
+        Lifecycle {
+            others: rules.iter().filter(|rule| !declared(&rule.id)).map(|rule| rule.id.clone()).collect(),
+            rules,
+            minimum_size: answer.transition_default_minimum_object_size().map(|size| size.as_str().to_owned()),
+        }
+    });
+    setting(answer, "NoSuchLifecycleConfiguration", Fact::Present(Lifecycle::default()))
+}
+
+/// A selector by tags and the bucket's own tags ask the same: it is read once.
+async fn tags(reads: &Reads, bucket: &str, owner: Option<&str>) -> (Fact<BTreeMap<String, String>>, There) {
+    let answer = reads
+        .once(format!("GetBucketTagging {bucket}"), || async {
+            let owner = owner.map(str::to_owned);
+            let answer = reads.s3().get_bucket_tagging(|request| request.bucket(bucket).set_expected_bucket_owner(owner)).await?;
+            Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect::<BTreeMap<_, _>>())
+        })
+        .await;
+    setting(answer.map(|tags| (*tags).clone()), "NoSuchTagSet", Fact::Present(BTreeMap::new()))
+}
+
+struct Grants {
+    public: bool,
+    others: bool,
+}
+
+async fn grants(reads: &Reads, bucket: &str, owner: &str) -> Fact<Grants> {
+    let answer = reads.s3().get_bucket_acl(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let answer = answer.map(|acl| {
+        let owner = acl.owner().and_then(|owner| owner.id()).map(str::to_owned);
+        let grantees = || acl.grants().iter().filter_map(|grant| grant.grantee());
+        // Both groups mean everybody: any AWS account is "authenticated".
+        // https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#specifying-grantee-predefined-groups
+        let everybody = |uri: &str| uri.ends_with("/groups/global/AllUsers") || uri.ends_with("/groups/global/AuthenticatedUsers");
+        Some(Grants {
+            public: grantees().any(|grantee| grantee.uri().is_some_and(everybody)),
+            others: grantees().any(|grantee| grantee.uri().is_some() || grantee.id() != owner.as_deref()),
+        })
+    });
+    Fact::read(answer, |_| false)
+}
+
+async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
+    let answer = reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    let answer = answer.map(|answer| answer.policy_status().map(|status| status.is_public().unwrap_or_default()));
+    Fact::read(answer, |error| error.is("NoSuchBucketPolicy"))
+}
+
+async fn website(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
+    let answer = reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
+    Fact::read(answer.map(|_| Some(true)), |error| error.is("NoSuchWebsiteConfiguration"))
+}
+
+/// In what ways everybody gets at the bucket; unknown when one of them could not be read.
+fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) -> Fact<Vec<&'static str>> {
+    let mut ways = Vec::new();
+    for (way, words) in [
+        (grants.as_ref().map(|grants| grants.public), "its ACL lets everybody in"),
+        (policy.clone(), "its policy lets everybody in"),
+        (website.clone(), "it serves a website"),
+    ] {
+        match way {
+            Fact::Present(true) => ways.push(words),
+            Fact::Present(false) | Fact::Absent => {}
+            Fact::Unknown(why) => return Fact::Unknown(why),
+        }
+    }
+    Fact::Present(ways)
+}
+
+/// Turns the key that was found into the manifest's word for it, where both mean one key, and answers with the declared one
+/// where they do not.
+async fn resolve(reads: &Reads, declared: &str, found: &mut Encryption) -> Fact<Key> {
+    let Some(raw) = found.raw_key.clone() else { return described(reads, declared).await };
+    let is_alias = |key: &str| key.starts_with("alias/") || key.contains(":alias/");
+    if raw == declared || (!is_alias(&raw) && raw.rsplit_once('/').is_some_and(|(_, id)| id == declared)) {
+        found.key = Fact::Present(declared.to_owned());
+        return Fact::default();
+    }
+    let key = described(reads, declared).await;
+    let present = if is_alias(&raw) { described(reads, &raw).await.map(|key| key.arn) } else { Fact::Present(raw.clone()) };
+    let id = |arn: &str| arn.rsplit('/').next().map(str::to_owned);
+    found.key = match (&key, &present) {
+        // S3 gives a key back as it was sent: as an ARN or as the bare id.
+        (Fact::Present(key), Fact::Present(present)) if key.arn == *present || id(&key.arn).as_ref() == Some(present) => {
+            Fact::Present(declared.to_owned())
+        }
+        (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Fact::Unknown(why.clone()),
+        _ => Fact::Present(raw),
+    };
+    key
+}
+
+/// A key by any of its names. Buckets share keys, and each is asked for once.
+async fn described(reads: &Reads, key: &str) -> Fact<Key> {
+    let answer = reads
+        .once(format!("DescribeKey {key}"), || async {
+            let answer = reads.kms().describe_key(|request| request.key_id(key)).await?;
+            Ok(answer.key_metadata().map(|key| Key {
+                arn: key.arn().unwrap_or_default().to_owned(),
+                state: key.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
+            }))
+        })
+        .await;
+    Fact::read(answer.map(|key| (*key).clone()), |error| error.is("NotFoundException"))
+}

@@ -1,0 +1,221 @@
+//! What the manifest can say of a bucket, or of every bucket that a selector chooses.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lifecycle::{self, Lifecycle};
+use crate::kinds::s3::PublicAccessBlock;
+use crate::kinds::{Selector, SpecProblem};
+
+/// A bucket, or with `match` every bucket that it chooses.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BucketSpec {
+    /// Our label of this entry.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The bucket's name, where it is not `name`. Not together with `match`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    pub bucket: Option<String>,
+    /// The buckets that this entry is for, those made later too. Not together with `bucket` or `create`.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub matching: Option<Selector>,
+    /// `true`: make the bucket when it is missing. A bucket that leaves the manifest is never deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create: Option<bool>,
+    /// Block Public Access for this bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_access_block: Option<PublicAccessBlock>,
+    /// How objects are encrypted that come without encryption of their own. Objects already there stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    /// `true`: requests that do not come over TLS are refused, by one statement of ours in the bucket's policy. `false`: that statement must not be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deny_insecure_transport: Option<bool>,
+    /// Requests over an older TLS than this are refused, by one statement of ours in the bucket's policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_tls_version: Option<TlsVersion>,
+    /// Whether overwritten and deleted objects are kept as versions. S3 takes up to 15 minutes to act on a change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versioning: Option<Versioning>,
+    /// Who owns objects that others upload, and whether ACLs count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// Where S3 delivers the bucket's access log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
+    /// What S3 does by itself with objects as they grow old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
+    /// Tags that the bucket carries. Tags that are not named here stay.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50))]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Default encryption.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Encryption {
+    /// `AES256` is SSE-S3, `aws:kms` is SSE-KMS, `aws:kms:dsse` is KMS in two layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// The KMS key: alias (`alias/data`), id or ARN of key or alias. Without it S3 uses the account's own key `aws/s3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub kms_key_id: Option<String>,
+    /// Whether S3 asks KMS once for many objects, not for each: cheaper, and fewer entries in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket_key: Option<bool>,
+}
+
+/// The kinds of default encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    #[serde(rename = "AES256")]
+    Aes256,
+    #[serde(rename = "aws:kms")]
+    Kms,
+    #[serde(rename = "aws:kms:dsse")]
+    KmsDsse,
+}
+
+impl Algorithm {
+    /// As S3 spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Algorithm::Aes256 => "AES256",
+            Algorithm::Kms => "aws:kms",
+            Algorithm::KmsDsse => "aws:kms:dsse",
+        }
+    }
+}
+
+/// The TLS versions that S3 speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    #[serde(rename = "1.2")]
+    Tls12,
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl TlsVersion {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TlsVersion::Tls12 => "1.2",
+            TlsVersion::Tls13 => "1.3",
+        }
+    }
+}
+
+/// Whether versions are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Versioning {
+    Enabled,
+    /// No new versions; those there are stay.
+    Suspended,
+}
+
+impl Versioning {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Versioning::Enabled => "Enabled",
+            Versioning::Suspended => "Suspended",
+        }
+    }
+}
+
+/// Object ownership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Ownership {
+    /// The bucket's owner owns everything and ACLs do not count.
+    BucketOwnerEnforced,
+    /// The bucket's owner owns what is uploaded with `bucket-owner-full-control`.
+    BucketOwnerPreferred,
+    /// Who uploads owns.
+    ObjectWriter,
+}
+
+impl Ownership {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Ownership::BucketOwnerEnforced => "BucketOwnerEnforced",
+            Ownership::BucketOwnerPreferred => "BucketOwnerPreferred",
+            Ownership::ObjectWriter => "ObjectWriter",
+        }
+    }
+}
+
+/// Server access logging.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Logging {
+    /// The bucket that receives the log: same account and region, and another than this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    pub target_bucket: Option<String>,
+    /// What the keys of log objects begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 800))]
+    pub target_prefix: Option<String>,
+}
+
+impl BucketSpec {
+    /// The bucket's name, for an entry that is not a selector.
+    pub(super) fn id(&self) -> &str {
+        self.bucket.as_deref().unwrap_or(&self.name)
+    }
+
+    pub(super) fn problems(&self) -> Vec<SpecProblem> {
+        let mut problems = Vec::new();
+        let mut wrong = |path: &str, message: &str, expected: &str| {
+            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        };
+        if self.matching.is_some() && self.bucket.is_some() {
+            wrong("match", "the entry names one bucket and chooses buckets too", "one of bucket and match");
+        }
+        if self.matching.is_some() && self.create == Some(true) {
+            wrong(
+                "create",
+                "a selector chooses among buckets that are there; it cannot say what to make",
+                "an entry of its own for the bucket",
+            );
+        }
+        if self.matching.is_none() && !(3..=63).contains(&self.id().len()) {
+            wrong("bucket", "a bucket's name has 3 to 63 characters", "the bucket's name in bucket");
+        }
+        if let Some(encryption) = &self.encryption {
+            match (encryption.algorithm, &encryption.kms_key_id) {
+                (None | Some(Algorithm::Aes256), Some(_)) => {
+                    wrong("encryption.kmsKeyId", "only KMS encryption has a key", "encryption.algorithm: aws:kms or aws:kms:dsse");
+                }
+                _ => {}
+            }
+            if encryption.algorithm == Some(Algorithm::KmsDsse) && encryption.bucket_key == Some(true) {
+                wrong("encryption.bucketKey", "two-layer encryption (DSSE) knows no bucket key", "false, or leave it out");
+            }
+        }
+        if let Some(logging) = &self.logging {
+            match &logging.target_bucket {
+                None if logging.target_prefix.is_some() => {
+                    wrong("logging.targetPrefix", "a prefix without a bucket", "logging.targetBucket");
+                }
+                Some(target) if self.matching.is_none() && target == self.id() => {
+                    wrong("logging.targetBucket", "a bucket that logs to itself logs its own log, without end", "another bucket");
+                }
+                _ => {}
+            }
+        }
+        if self.tags.keys().any(|key| key.starts_with("aws:")) {
+            wrong("tags", "only AWS itself sets tags that begin with aws:", "another key");
+        }
+        if let Some(lifecycle) = &self.lifecycle {
+            problems.extend(lifecycle::problems(lifecycle));
+        }
+        problems
+    }
+}

@@ -1,0 +1,401 @@
+//! From drifts to steps. Whatever did not drift keeps what was found.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Bucket;
+use super::change::{BucketOp, Change};
+use super::lifecycle::{ID_PREFIX, Rule};
+use super::observe::{Encryption, Lifecycle};
+use crate::kinds::s3::{Flags, wants};
+use crate::kinds::{Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable};
+
+/// S3 documents up to 15 minutes until versioning holds everywhere.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html>
+const VERSIONING: Duration = Duration::from_secs(20 * 60);
+
+/// A bucket holds this many lifecycle rules, and this many tags.
+const MOST_RULES: usize = 1000;
+const MOST_TAGS: usize = 50;
+
+struct Maker<'a> {
+    planning: &'a Planning<'a, Bucket>,
+    bucket: &'a str,
+    steps: Steps<BucketOp>,
+    /// The step that makes the bucket, which all others wait for.
+    made: Vec<usize>,
+}
+
+pub(super) fn steps(planning: &Planning<'_, Bucket>) -> Steps<BucketOp> {
+    let mut maker = Maker { planning, bucket: planning.id, steps: Steps::default(), made: Vec::new() };
+    match &planning.seen.presence {
+        Fact::Present(()) => {}
+        Fact::Absent if Bucket::creates(planning.spec) && planning.drift("create").is_some() => maker.create(),
+        Fact::Absent => {
+            let message = format!("there is no bucket {}", planning.id);
+            maker.steps.block(Reason::Missing, "", message, "make it, or declare `create: true`");
+            return maker.steps;
+        }
+        Fact::Unknown(why) => {
+            let why = why.clone();
+            maker.unreadable("", &why);
+            return maker.steps;
+        }
+    }
+    maker.ownership();
+    maker.public_access();
+    maker.encryption();
+    maker.versioning();
+    maker.logging();
+    maker.lifecycle();
+    maker.tags();
+    maker.steps
+}
+
+impl Maker<'_> {
+    fn op<'d>(&self, change: Change, drifts: impl IntoIterator<Item = &'d Drift>) -> BucketOp {
+        BucketOp { bucket: self.bucket.to_owned(), account: self.planning.scope.account.clone(), change, wants: wants(drifts) }
+    }
+
+    fn step<'d>(&self, title: String, change: Change, drifts: &[&'d Drift]) -> Step<BucketOp> {
+        let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+        let fields = drifts.iter().map(|drift| drift.field.clone());
+        Step::online(title, self.op(change, drifts.iter().copied()), fields).impact(impact, "").after(self.made.iter().copied())
+    }
+
+    fn unreadable(&mut self, field: &str, why: &Unreadable) {
+        self.steps.block(Reason::Unreadable, field, format!("{}: {}", why.call, why.message), "allow that request, then run again");
+    }
+
+    /// The tags by which a bucket of ours is known.
+    fn ownership_tags(&self) -> BTreeMap<String, String> {
+        BTreeMap::from([
+            ("holdfast.dev/owner".to_owned(), "holdfast".to_owned()),
+            ("holdfast.dev/object".to_owned(), self.planning.scope.object.clone()),
+        ])
+    }
+
+    fn create(&mut self) {
+        let drifts: Vec<_> = self.planning.drift("create").into_iter().collect();
+        let region = self.planning.scope.region.clone();
+        let title = format!("Make the bucket {} in {region}", self.bucket);
+        let step = self.step(title, Change::Create { region, tags: self.ownership_tags() }, &drifts);
+        let made = self.steps.push(step.back("delete the bucket while it is empty"));
+        self.made.push(made);
+    }
+
+    fn ownership(&mut self) {
+        let Some(drift) = self.planning.drift("ownership") else { return };
+        let Some(declared) = drift.declared.as_str() else { return };
+        let enforced = declared == "BucketOwnerEnforced";
+        match &self.planning.seen.grants {
+            // S3 refuses the change with InvalidBucketAclWithObjectOwnership as long as the bucket's ACL grants anything to others.
+            Fact::Present(true) if enforced => {
+                let message =
+                    format!("the ACL of {} grants something to others than its owner, so that S3 will not turn ACLs off", self.bucket);
+                return self.steps.block(
+                    Reason::Conflict,
+                    "ownership",
+                    message,
+                    "grant it by the bucket's policy and reset the ACL to private",
+                );
+            }
+            Fact::Unknown(why) if enforced && self.made.is_empty() => {
+                let why = why.clone();
+                return self.unreadable("ownership", &why);
+            }
+            _ => {}
+        }
+        let mut step =
+            self.step(format!("Set object ownership of {} to {declared}", self.bucket), Change::Ownership(declared.to_owned()), &[drift]);
+        if !self.made.is_empty() {
+            step.impact = Impact::Online;
+        } else if enforced {
+            step.takes = "ACLs stop counting: whoever reaches the objects by an ACL alone no longer does".to_owned();
+        }
+        self.steps.push(step.back(was("set object ownership back to", &drift.found)));
+    }
+
+    fn public_access(&mut self) {
+        let drifts = self.planning.below("publicAccessBlock");
+        if drifts.is_empty() {
+            return;
+        }
+        let found = match &self.planning.seen.flags {
+            Fact::Present(found) => *found,
+            Fact::Absent => Flags::ALL,
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("publicAccessBlock", &why);
+            }
+        };
+        let title = format!("Set Block Public Access of {}", self.bucket);
+        let mut step = self.step(title, Change::PublicAccessBlock(found.with(drifts.iter().copied())), &drifts);
+        let closes = drifts.iter().any(|drift| drift.declared == Value::Bool(true));
+        match &self.planning.seen.exposure {
+            Fact::Present(ways) if closes && !ways.is_empty() => {
+                let ways = ways.join(", ");
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads it without credentials no longer can".to_owned();
+                self.steps.notes.push(format!("{} is public now: {ways}", self.bucket));
+            }
+            Fact::Unknown(why) if closes && self.made.is_empty() => {
+                let why = why.clone();
+                return self.unreadable("publicAccessBlock", &why);
+            }
+            _ => {}
+        }
+        self.steps.push(step.back("set the flags back with `aws s3api put-public-access-block`"));
+    }
+
+    fn encryption(&mut self) {
+        let drifts = self.planning.below("encryption");
+        if drifts.is_empty() {
+            return;
+        }
+        let found = match &self.planning.seen.encryption {
+            Fact::Present(found) => found.clone(),
+            // What every new bucket has. https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+            Fact::Absent => Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Encryption::default() },
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("encryption", &why);
+            }
+        };
+        let text = |path: &str| self.planning.drift(path).and_then(|drift| drift.declared.as_str());
+        let algorithm = match (text("encryption.algorithm"), found.algorithm.as_str()) {
+            (Some(declared), _) => declared,
+            // A bucket of before 2023 that nothing was set for: S3 encrypts so by itself.
+            (None, "") => "AES256",
+            (None, found) => found,
+        };
+        let key = match (text("encryption.kmsKeyId"), algorithm) {
+            (Some(_), "AES256") => {
+                let message = "only KMS encryption has a key, and the bucket's is SSE-S3";
+                return self.steps.block(Reason::Conflict, "encryption.kmsKeyId", message, "let encryption.algorithm be aws:kms too");
+            }
+            (Some(declared), _) => match self.key(declared) {
+                Some(key) => Some(key),
+                None => return,
+            },
+            (None, "AES256") => None,
+            (None, _) => found.raw_key.clone(),
+        };
+        let bucket_key = match self.planning.drift("encryption.bucketKey").and_then(|drift| drift.declared.as_bool()) {
+            Some(declared) => Some(declared),
+            // DSSE has none; else what was found stays.
+            None => (found.bucket_key && algorithm != "aws:kms:dsse").then_some(true),
+        };
+        let by = match &key {
+            Some(key) => format!("{algorithm} with the key {key}"),
+            None => algorithm.to_owned(),
+        };
+        let change = Change::Encryption { algorithm: algorithm.to_owned(), key, bucket_key, blocked: found.blocked.clone() };
+        let mut step = self.step(format!("Encrypt new objects of {} by {by}", self.bucket), change, &drifts);
+        if !self.made.is_empty() {
+            step.impact = Impact::Online;
+        } else if algorithm != "AES256" {
+            step.takes = "whoever writes needs kms:GenerateDataKey on the key, whoever reads new objects kms:Decrypt".to_owned();
+        }
+        let before = if found.algorithm.is_empty() { "nothing, which is SSE-S3" } else { &found.algorithm };
+        let before = found.raw_key.as_ref().map_or(before.to_owned(), |key| format!("{before} with the key {key}"));
+        self.steps.push(step.back(format!("set default encryption back to {before}; objects stay as they were written")));
+    }
+
+    /// The ARN of the declared key, where it can be used.
+    fn key(&mut self, declared: &str) -> Option<String> {
+        match &self.planning.seen.key {
+            Fact::Present(key) if key.state == "Enabled" => return Some(key.arn.clone()),
+            Fact::Present(key) => {
+                let message = format!("the key {declared} is {}: what is written with it could not be read", key.state);
+                self.steps.block(Reason::UnexpectedState, "encryption.kmsKeyId", message, "enable the key, or name another");
+            }
+            Fact::Absent => {
+                let message = format!("there is no KMS key {declared} in this account and region");
+                self.steps.block(Reason::InvalidWish, "encryption.kmsKeyId", message, "correct encryption.kmsKeyId, or make the key");
+            }
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                self.unreadable("encryption.kmsKeyId", &why);
+            }
+        }
+        None
+    }
+
+    fn versioning(&mut self) {
+        let Some(drift) = self.planning.drift("versioning") else { return };
+        let Some(declared) = drift.declared.as_str() else { return };
+        if self.planning.seen.versioning.present().is_some_and(|found| found.mfa_delete) {
+            let message =
+                format!("MFA delete is on for {}: S3 lets only the root user, with its MFA device, change versioning", self.bucket);
+            return self.steps.block(Reason::NotSupported, "versioning", message, "change it as the root user");
+        }
+        let title = match declared {
+            "Enabled" => format!("Turn on versioning of {}", self.bucket),
+            _ => format!("Suspend versioning of {}", self.bucket),
+        };
+        let mut step = self.step(title, Change::Versioning(declared.to_owned()), &[drift]).within(VERSIONING);
+        step.takes = match (declared, step.impact) {
+            ("Enabled", _) => "every version is stored and paid for until it is deleted or expires".to_owned(),
+            (_, Impact::Online) => String::new(),
+            _ => "what is overwritten or deleted from then on is gone".to_owned(),
+        };
+        let back = if declared == "Enabled" { "suspend versioning; versions made meanwhile stay" } else { "turn versioning on" };
+        self.steps.push(step.back(back));
+    }
+
+    fn logging(&mut self) {
+        let drifts = self.planning.below("logging");
+        if drifts.is_empty() {
+            return;
+        }
+        let found = match &self.planning.seen.logging {
+            Fact::Present(found) => Some(found),
+            Fact::Absent => None,
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("logging", &why);
+            }
+        };
+        if found.is_some_and(|found| found.grants) {
+            let message = format!("log objects of {} carry grants, which a change would lose", self.bucket);
+            return self.steps.block(
+                Reason::NotSupported,
+                "logging",
+                message,
+                "take the grants off (the target's policy can give the same), or change logging by hand",
+            );
+        }
+        let text = |path: &str| self.planning.drift(path).and_then(|drift| drift.declared.as_str());
+        let Some(target) = text("logging.targetBucket").or(found.map(|found| found.bucket.as_str())) else {
+            let message = format!("{} has no access log whose prefix could be changed", self.bucket);
+            return self.steps.block(Reason::Conflict, "logging.targetPrefix", message, "declare logging.targetBucket too");
+        };
+        if target == self.bucket {
+            let message = format!("{} would log to itself, and log its own log, without end", self.bucket);
+            return self.steps.block(Reason::InvalidWish, "logging.targetBucket", message, "except the target from the selector");
+        }
+        let change = Change::Logging {
+            target: target.to_owned(),
+            prefix: text("logging.targetPrefix").or(found.map(|found| found.prefix.as_str())).unwrap_or_default().to_owned(),
+            key_format: found.and_then(|found| found.key_format.clone()),
+        };
+        let back = match found {
+            Some(found) => format!("deliver the log to {} again, under {:?}", found.bucket, found.prefix),
+            None => "turn access logging off".to_owned(),
+        };
+        let step = self.step(format!("Deliver the access log of {} to {target}", self.bucket), change, &drifts);
+        self.steps.push(step.back(back));
+    }
+
+    /// Two requests where some rules delete data and some do not: those that do not need nobody's consent.
+    fn lifecycle(&mut self) {
+        let drifts = self.planning.below("lifecycle");
+        if drifts.is_empty() {
+            return;
+        }
+        let none = Lifecycle::default();
+        let found = match &self.planning.seen.lifecycle {
+            Fact::Present(found) => found,
+            Fact::Absent => &none,
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("lifecycle", &why);
+            }
+        };
+        let (deleting, harmless): (Vec<&Drift>, Vec<&Drift>) = drifts.iter().partition(|drift| drift.impact == Impact::Irreversible);
+        let mut rules = found.rules.clone();
+        if drifts.iter().any(|drift| drift.field == "lifecycle.exclusive") {
+            rules.retain(|rule| !found.others.contains(&rule.id));
+        }
+        let mut after = None;
+        for (drifts, deletes) in [(harmless, false), (deleting, true)] {
+            if drifts.is_empty() {
+                continue;
+            }
+            for drift in &drifts {
+                put(&mut rules, drift);
+            }
+            if rules.len() > MOST_RULES {
+                let message = format!("{} would have {} lifecycle rules, and S3 takes {MOST_RULES}", self.bucket, rules.len());
+                return self.steps.block(Reason::NotSupported, "lifecycle", message, "declare fewer rules, or remove others");
+            }
+            let change = Change::Lifecycle { rules: rules.clone(), minimum_size: found.minimum_size.clone() };
+            let mut step = self.step(title(self.bucket, &drifts, &found.others), change, &drifts).after(after);
+            if deletes {
+                step.takes = "what the rules expire is deleted by S3, for good where it has no other version".to_owned();
+                step.consented = self.planning.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.expiry_approved) == Some(true);
+            } else if archives(&drifts) {
+                step.takes = "objects that reach GLACIER or DEEP_ARCHIVE must be restored before they can be read".to_owned();
+            }
+            let back = if deletes { "set the rules back before they act; what they deleted is gone" } else { "set the rules back" };
+            after = Some(self.steps.push(step.back(back)));
+        }
+    }
+
+    fn tags(&mut self) {
+        let drifts = self.planning.below("tags");
+        if drifts.is_empty() {
+            return;
+        }
+        // S3 replaces the set, and refuses to lose the aws: tags of CloudFormation and others ("System Tags cannot be removed by
+        // requester"): they are sent back as they are. https://github.com/hashicorp/terraform-provider-aws/issues/7323
+        let mut tags = match &self.planning.seen.tags {
+            Fact::Present(found) => found.clone(),
+            Fact::Absent => self.ownership_tags(),
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("tags", &why);
+            }
+        };
+        for drift in &drifts {
+            if let (Some(key), Some(value)) = (drift.field.strip_prefix("tags."), drift.declared.as_str()) {
+                tags.insert(key.to_owned(), value.to_owned());
+            }
+        }
+        let ours = tags.keys().filter(|key| !key.starts_with("aws:")).count();
+        if ours > MOST_TAGS {
+            let message = format!("{} would have {ours} tags, and S3 takes {MOST_TAGS}", self.bucket);
+            return self.steps.block(Reason::NotSupported, "tags", message, "remove tags that nobody needs");
+        }
+        let keys: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("tags.")).collect();
+        let step = self.step(format!("Tag {} with {}", self.bucket, keys.join(", ")), Change::Tags(tags), &drifts);
+        self.steps.push(step.back("set the tags back"));
+    }
+}
+
+/// Puts a declared rule in, in the place of the one under its id.
+fn put(rules: &mut Vec<Rule>, drift: &Drift) {
+    let Some(id) = drift.field.strip_prefix("lifecycle.rules.").map(|id| format!("{ID_PREFIX}{id}")) else { return };
+    let Some(rule) = Rule::from_value(id, &drift.declared) else { return };
+    match rules.iter_mut().find(|one| one.id == rule.id) {
+        Some(place) => *place = rule,
+        None => rules.push(rule),
+    }
+}
+
+fn title(bucket: &str, drifts: &[&Drift], others: &[String]) -> String {
+    let ids: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("lifecycle.rules.")).collect();
+    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| others.join(", "));
+    match (ids.is_empty(), removed) {
+        (false, None) => format!("Set the lifecycle rules {} of {bucket}", ids.join(", ")),
+        (true, Some(removed)) => format!("Remove the lifecycle rules {removed} of {bucket}"),
+        (_, removed) => format!("Set the lifecycle rules {} of {bucket} and remove {}", ids.join(", "), removed.unwrap_or_default()),
+    }
+}
+
+fn archives(drifts: &[&Drift]) -> bool {
+    let offline = |drift: &&Drift| {
+        let rule = Rule::from_value(String::new(), &drift.declared).unwrap_or_default();
+        let current = rule.transitions.iter().map(|transition| &transition.storage_class);
+        let noncurrent = rule.noncurrent_transitions.iter().map(|transition| &transition.storage_class);
+        current.chain(noncurrent).any(|class| matches!(class.0.as_str(), "GLACIER" | "DEEP_ARCHIVE"))
+    };
+    drifts.iter().any(offline)
+}
+
+fn was(words: &str, found: &Value) -> String {
+    format!("{words} {}", found.as_str().unwrap_or("what it was"))
+}

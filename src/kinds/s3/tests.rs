@@ -1,0 +1,271 @@
+//! The kinds of S3 through the whole pipeline, on the embedded AWS.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::aws::{ConnectOptions, Pace};
+use crate::clock::Clock;
+use crate::desired;
+use crate::execute::{Interrupt, Journal, Outcomes};
+use crate::kinds::{Impact, Scope};
+use crate::manifest::{AwsBaseline, Windows};
+use crate::plan::{Plan, Status};
+use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
+use crate::sandbox::{Options, Sandbox};
+
+const ACCOUNT: &str = "317805897534";
+const KEY: &str = "11111111-2222-3333-4444-555555555555";
+
+/// An account on a clock that moves only when somebody waits.
+fn sandbox(services: &str) -> Sandbox {
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let account = format!("account: '{ACCOUNT}'\npageSize: 2\n{services}");
+    Sandbox::from_yaml(&account, Options { clock: Clock::simulated(start), ..Options::default() }).unwrap()
+}
+
+fn baseline(s3: &str) -> Baseline {
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, policy: {{disruptive: Allow}}, s3: {s3}}}}}"
+    );
+    let object: AwsBaseline = serde_yaml::from_str(&text).unwrap();
+    let scope = Scope { object: "o".to_owned(), account: ACCOUNT.to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() };
+    let (entries, wrong) = desired::entries(&object, &scope);
+    assert_eq!(wrong, []);
+    let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
+    Baseline { object, scope, entries, windows }
+}
+
+fn base(sandbox: &Sandbox) -> ConnectOptions {
+    ConnectOptions { embedded: Some(sandbox.http_client()), pace: Pace::default(), ..ConnectOptions::default() }
+}
+
+async fn plan(sandbox: &Sandbox, s3: &str) -> Plan {
+    let baseline = baseline(s3);
+    let connection = connected(&baseline, &base(sandbox)).await.unwrap();
+    look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan
+}
+
+async fn run(sandbox: &Sandbox, s3: &str) -> Outcomes {
+    let baseline = baseline(s3);
+    let state = tempfile::tempdir().unwrap();
+    let journal = Journal::open(state.path(), "a test").unwrap().journal;
+    let connection = connected(&baseline, &base(sandbox)).await.unwrap();
+    let found = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await;
+    let clock = sandbox.clock();
+    let with = Apply { journal: &journal, clock: &clock, run: "r", interrupt: &Interrupt::default(), say: &|_| {} };
+    apply(&baseline, &found, &Default::default(), &with).await.unwrap()
+}
+
+/// Drift, repair, nothing left, and a second run that writes nothing.
+async fn converges(sandbox: &Sandbox, s3: &str) -> Plan {
+    let before = plan(sandbox, s3).await;
+    assert!(before.resources.iter().any(|one| one.status == Status::Drifted), "{before:#?}");
+    assert_eq!(sandbox.writes().len(), 0, "a dry run wrote");
+    let outcomes = run(sandbox, s3).await;
+    assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+    // Whatever spreads slowly has spread.
+    sandbox.clock().advance(Duration::from_secs(3600));
+    sandbox.forget_records();
+    let after = plan(sandbox, s3).await;
+    assert!(after.resources.iter().all(|one| one.status == Status::InSync), "{after:#?}");
+    run(sandbox, s3).await;
+    assert_eq!(sandbox.writes().len(), 0, "a second run wrote");
+    before
+}
+
+#[tokio::test]
+async fn the_accounts_flags() {
+    let sandbox = sandbox("s3control: {publicAccessBlock: {blockPublicAcls: true}}");
+    converges(&sandbox, "{account: {publicAccessBlock: {ignorePublicAcls: true, restrictPublicBuckets: true}}}").await;
+    let flags = sandbox.world().s3control.public_access_block.unwrap();
+    assert!(flags.block_public_acls && flags.ignore_public_acls && flags.restrict_public_buckets && !flags.block_public_policy);
+}
+
+#[tokio::test]
+async fn flags_that_the_organisation_manages_fail_with_that_word() {
+    let sandbox = sandbox("s3control: {managedAbove: true}");
+    let outcomes = run(&sandbox, "{account: {publicAccessBlock: {blockPublicPolicy: true}}}").await;
+    let said = format!("{outcomes:?}");
+    assert_eq!(outcomes.failed().count(), 1);
+    assert!(said.contains("managed above"), "{said}");
+}
+
+/// A bucket of before 2023: nothing is set but a policy of its owner's.
+const OLD: &str = r#"
+s3:
+  buckets:
+    huntaze-assets:
+      policy: '{"Version":"2008-10-17","Id":"theirs","Statement":{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::317805897534:role/app"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::huntaze-assets/*"}}'
+      encryption: {algorithm: none}
+      tags: {team: old, 'aws:cloudformation:stack-name': s}
+      lifecycle: {rules: [{id: theirs, prefix: tmp/, abortIncompleteMultipartUpload: {daysAfterInitiation: 7}}]}
+    huntaze-logs: {}
+kms:
+  keys: {'11111111-2222-3333-4444-555555555555': {}}
+  aliases: {alias/data: '11111111-2222-3333-4444-555555555555'}
+"#;
+
+const ALL: &str = "{buckets: [{name: assets, bucket: huntaze-assets,
+  publicAccessBlock: {blockPublicAcls: true, ignorePublicAcls: true, blockPublicPolicy: true, restrictPublicBuckets: true},
+  encryption: {algorithm: 'aws:kms', kmsKeyId: alias/data, bucketKey: true},
+  denyInsecureTransport: true, minimumTlsVersion: '1.2', versioning: Enabled, ownership: BucketOwnerEnforced,
+  logging: {targetBucket: huntaze-logs, targetPrefix: assets/},
+  lifecycle: {expiryApproved: true, rules: [
+    {id: tier, enabled: true, transitions: [{days: 0, storageClass: INTELLIGENT_TIERING}, {days: 180, storageClass: GLACIER}]},
+    {id: expire, enabled: true, filter: {prefix: tmp/, tags: {a: b}}, expiration: {days: 365}, noncurrentExpiration: {days: 30, newerNoncurrentVersions: 2}}]},
+  tags: {team: platform, 'cost.center': '7'}}]}";
+
+#[tokio::test]
+async fn every_setting_of_a_bucket() {
+    let sandbox = sandbox(OLD);
+    converges(&sandbox, ALL).await;
+    let world = sandbox.world();
+    let bucket = &world.s3.buckets["huntaze-assets"];
+    assert_eq!(bucket.tags.get("aws:cloudformation:stack-name").map(String::as_str), Some("s"));
+    assert_eq!(bucket.tags.get("team").map(String::as_str), Some("platform"));
+    let key = bucket.encryption.as_ref().unwrap().kms_key_id.clone().unwrap();
+    assert_eq!(key, format!("arn:aws:kms:us-east-1:{ACCOUNT}:key/{KEY}"));
+    let policy: serde_json::Value = serde_json::from_str(bucket.policy.as_ref().unwrap()).unwrap();
+    assert_eq!((&policy["Version"], &policy["Id"]), (&"2008-10-17".into(), &"theirs".into()));
+    let sids: Vec<_> = policy["Statement"].as_array().unwrap().iter().map(|one| one["Sid"].as_str().unwrap()).collect();
+    assert_eq!(sids, ["Theirs", "HoldfastDenyInsecureTransport", "HoldfastDenyOldTls"]);
+    let rules: Vec<_> = bucket.lifecycle.as_ref().unwrap().rules.iter().map(|rule| rule.id.as_str()).collect();
+    assert_eq!(rules, ["theirs", "holdfast-tier", "holdfast-expire"]);
+    let touched = |bucket: &str| world.s3.buckets[bucket].clone();
+    assert_eq!(touched("huntaze-logs"), self::sandbox(OLD).world().s3.buckets["huntaze-logs"]);
+}
+
+#[tokio::test]
+async fn statements_that_are_not_wanted_go_and_the_rest_stays() {
+    let sandbox = sandbox(OLD);
+    let wish = |declared: bool| format!("{{buckets: [{{name: huntaze-assets, denyInsecureTransport: {declared}}}]}}");
+    let before = sandbox.world().s3.buckets["huntaze-assets"].policy.clone().unwrap();
+    converges(&sandbox, &wish(true)).await;
+    sandbox.forget_records();
+    converges(&sandbox, &wish(false)).await;
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let after = read(sandbox.world().s3.buckets["huntaze-assets"].policy.as_ref().unwrap());
+    assert_eq!(after["Statement"], serde_json::json!([read(&before)["Statement"]]));
+}
+
+#[tokio::test]
+async fn a_bucket_that_must_exist_is_made_with_all_that_is_declared() {
+    let sandbox =
+        sandbox("kms: {keys: {'11111111-2222-3333-4444-555555555555': {}}, aliases: {alias/data: '11111111-2222-3333-4444-555555555555'}}");
+    let logs = "{name: huntaze-logs, create: true, publicAccessBlock: {blockPublicPolicy: true}}";
+    let wish = ALL.replace("bucket: huntaze-assets,", "bucket: huntaze-assets, create: true,");
+    let wish = wish.replace("'7'}}]}", &format!("'7'}}}}, {logs}]}}"));
+    converges(&sandbox, &wish).await;
+    let world = sandbox.world();
+    assert_eq!(world.s3.buckets.len(), 2);
+    for bucket in world.s3.buckets.values() {
+        assert_eq!(bucket.tags.get("holdfast.dev/owner").map(String::as_str), Some("holdfast"));
+        let flags = bucket.public_access_block.unwrap();
+        assert!(flags.block_public_acls && flags.ignore_public_acls && flags.block_public_policy && flags.restrict_public_buckets);
+    }
+    assert!(world.s3.buckets["huntaze-assets"].policy.is_some());
+}
+
+#[tokio::test]
+async fn a_missing_bucket_is_never_made_unasked() {
+    let sandbox = sandbox("");
+    let outcomes = run(&sandbox, "{buckets: [{name: huntaze-assets, versioning: Enabled, denyInsecureTransport: true}]}").await;
+    assert_eq!(outcomes.blocked().count(), 2, "{outcomes:?}");
+    assert_eq!(sandbox.writes().len(), 0);
+    assert!(
+        plan(&sandbox, "{buckets: [{name: huntaze-assets, denyInsecureTransport: true}]}")
+            .await
+            .resources
+            .iter()
+            .all(|one| one.status == Status::Blocked)
+    );
+}
+
+#[tokio::test]
+async fn four_controls_take_four_requests() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {publicAccessBlock: {blockPublicAcls: true}}}}");
+    let wish = "{buckets: [{name: huntaze-assets, publicAccessBlock: {blockPublicAcls: true}, encryption: {algorithm: AES256}, denyInsecureTransport: false, versioning: Enabled}]}";
+    plan(&sandbox, wish).await;
+    let asked: Vec<_> = sandbox.recorded().into_iter().map(|one| one.operation).collect();
+    assert_eq!(asked.len(), 5, "the caller and four readings, found {asked:?}");
+}
+
+#[tokio::test]
+async fn a_public_website_is_closed_knowingly() {
+    let policy = r#"'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::huntaze-web/*"}]}'"#;
+    let sandbox = sandbox(&format!("s3: {{buckets: {{huntaze-web: {{website: true, policy: {policy}}}}}}}"));
+    let wish = "{buckets: [{name: huntaze-web, publicAccessBlock: {restrictPublicBuckets: true}, denyInsecureTransport: true}]}";
+    let before = converges(&sandbox, wish).await;
+    for resource in &before.resources {
+        assert_eq!(resource.steps[0].impact, Impact::Disruptive, "{resource:#?}");
+        assert!(resource.notes[0].contains("website"), "{resource:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_selector_finds_its_buckets_page_by_page() {
+    let tagged = "{tags: {env: prod}}";
+    let sandbox = sandbox(&format!(
+        "s3: {{buckets: {{huntaze-a: {tagged}, huntaze-b: {tagged}, huntaze-c: {{}}, huntaze-d: {tagged}, other: {tagged}}}}}"
+    ));
+    let wish = "{buckets: [{name: all, match: {names: ['huntaze-*'], except: [huntaze-b], tags: {env: prod}}, versioning: Enabled}]}";
+    let before = converges(&sandbox, wish).await;
+    let ids: Vec<_> = before.resources.iter().map(|one| one.key.id.as_str()).collect();
+    assert_eq!(ids, ["huntaze-a", "huntaze-d"]);
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_is_named_with_its_region() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-eu: {region: eu-west-1}}}");
+    for wish in ["versioning: Enabled", "create: true", "denyInsecureTransport: true"] {
+        let plan = plan(&sandbox, &format!("{{buckets: [{{name: huntaze-eu, {wish}}}]}}")).await;
+        assert_eq!(plan.resources[0].status, Status::Unreadable, "{plan:#?}");
+        assert!(plan.resources[0].unreadable[0].why.message.contains("eu-west-1"), "{plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_concurrent_change_is_waited_out() {
+    let sandbox = sandbox("s3: {conflicts: 2, buckets: {huntaze-assets: {}}}");
+    converges(&sandbox, "{buckets: [{name: huntaze-assets, versioning: Enabled, tags: {a: b}}]}").await;
+}
+
+#[tokio::test]
+async fn rules_of_others_go_only_where_ours_are_exclusive() {
+    let rules = "lifecycle: {rules: [{id: theirs, expiration: {days: 9}}, {id: holdfast-gone, expiration: {days: 9}}], transitionDefaultMinimumObjectSize: varies_by_storage_class}";
+    let sandbox = sandbox(&format!("s3: {{buckets: {{huntaze-assets: {{{rules}}}}}}}"));
+    let wish = |exclusive: &str| {
+        format!(
+            "{{buckets: [{{name: huntaze-assets, lifecycle: {{{exclusive} rules: [{{id: a, enabled: true, abortMultipartAfterDays: 7}}]}}}}]}}"
+        )
+    };
+    let ids = || -> Vec<String> {
+        let world = sandbox.world();
+        let lifecycle = world.s3.buckets["huntaze-assets"].lifecycle.as_ref().unwrap();
+        assert!(lifecycle.transition_default_minimum_object_size.is_some());
+        lifecycle.rules.iter().map(|rule| rule.id.clone()).collect()
+    };
+    converges(&sandbox, &wish("")).await;
+    assert_eq!(ids(), ["theirs", "holdfast-gone", "holdfast-a"]);
+    sandbox.forget_records();
+    converges(&sandbox, &wish("exclusive: true,")).await;
+    assert_eq!(ids(), ["holdfast-a"]);
+    sandbox.forget_records();
+    converges(&sandbox, "{buckets: [{name: huntaze-assets, lifecycle: {exclusive: true}, tags: {a: b}}]}").await;
+    assert_eq!(sandbox.world().s3.buckets["huntaze-assets"].lifecycle, None);
+}
+
+#[tokio::test]
+async fn expiry_waits_for_the_manifests_consent() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let wish = |approved: &str| {
+        format!(
+            "{{buckets: [{{name: huntaze-assets, lifecycle: {{{approved} rules: [{{id: a, enabled: true, expiration: {{days: 7}}}}]}}}}]}}"
+        )
+    };
+    let outcomes = run(&sandbox, &wish("")).await;
+    assert_eq!(outcomes.blocked().count(), 1, "{outcomes:?}");
+    assert_eq!(sandbox.writes().len(), 0);
+    converges(&sandbox, &wish("expiryApproved: true,")).await;
+}
