@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::budget::Budget;
 use super::memo::Memo;
 use super::{Call, CallError, Class, Service, secret};
+use crate::clock::Clock;
 
 macro_rules! services {
     ($($service:ident $module:ident $sdk:ident {
@@ -21,11 +22,12 @@ macro_rules! services {
         pub(super) struct Clients {
             $(pub(super) $module: $sdk::Client,)*
             pub(super) budget: Budget,
+            pub(super) clock: Clock,
         }
 
         impl Clients {
-            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget) -> Clients {
-                Clients { $($module: $sdk::Client::new(config),)* budget }
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock) -> Clients {
+                Clients { $($module: $sdk::Client::new(config),)* budget, clock }
             }
         }
 
@@ -251,6 +253,11 @@ impl Reads {
         Reads { clients: Arc::clone(&self.clients), memo: Arc::default() }
     }
 
+    /// What time it is: for facts that time makes true (a thing of ours is old enough to be used).
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clients.clock.now()
+    }
+
     /// The changing side. The journal is the proof that this run records what it does.
     pub fn writes(&self, _journal: &crate::execute::Journal) -> Writes {
         Writes { clients: Arc::clone(&self.clients) }
@@ -267,6 +274,11 @@ impl Reads {
 }
 
 impl Writes {
+    /// What time it is: for the tag that says when a thing of ours was made.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clients.clock.now()
+    }
+
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON
     /// object; without it the whole string is meant.
     pub async fn secret(&self, secret_id: &str, key: Option<&str>) -> Result<SecretString, CallError> {
