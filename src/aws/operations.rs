@@ -72,7 +72,8 @@ macro_rules! services {
                             build: impl FnOnce($sdk::operation::$read::builders::[<$Read FluentBuilder>]) -> $sdk::operation::$read::builders::[<$Read FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$read::[<$read:camel Output>], CallError> {
                             let request = build(self._clients.$module.$read());
-                            self._clients.budget.send(&[<$read:upper>], || request.clone().send()).await
+                            // Boxed: an SDK call is some 30 kB of state, which adds up on the stack of whoever reads several things at once.
+                            Box::pin(self._clients.budget.send(&[<$read:upper>], || request.clone().send())).await
                         })*
                     }
 
@@ -82,7 +83,7 @@ macro_rules! services {
                             build: impl FnOnce($sdk::operation::$write::builders::[<$Write FluentBuilder>]) -> $sdk::operation::$write::builders::[<$Write FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$write::[<$write:camel Output>], CallError> {
                             let request = build(self._clients.$module.$write());
-                            self._clients.budget.send(&[<$write:upper>], || request.clone().send()).await
+                            Box::pin(self._clients.budget.send(&[<$write:upper>], || request.clone().send())).await
                         })*
                     }
 

@@ -2,4 +2,3 @@
 
 #[cfg(feature = "sandbox")]
 mod pipeline;
-mod size;
