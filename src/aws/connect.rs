@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::budget::Budget;
 use super::operations::{Clients, Reads};
 use super::{CallError, Class, Pace};
+use crate::clock::Clock;
 
 /// Where to connect, and as whom.
 #[derive(Clone, Default)]
@@ -22,6 +23,8 @@ pub struct ConnectOptions {
     /// The embedded AWS, in place of the network. It brings its own credentials.
     pub embedded: Option<SharedHttpClient>,
     pub pace: Pace,
+    /// The time that AWS lives in; the machine's, where none is given.
+    pub clock: Option<Clock>,
 }
 
 /// `spec.assumeRole`.
@@ -85,7 +88,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         config =
             config.into_builder().credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build();
     }
-    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace)));
+    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), options.clock.clone().unwrap_or_else(Clock::system)));
     let who = reads.sts().get_caller_identity(|request| request).await.map_err(|error| match error.class {
         Class::Credentials if error.code == "NoCredentials" => {
             AccountError::NoCredentials(error.message, std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned()))

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::budget::Budget;
 use super::memo::Memo;
 use super::{Call, CallError, Class, Service, secret};
+use crate::clock::Clock;
 
 macro_rules! services {
     ($($service:ident $module:ident $sdk:ident {
@@ -21,11 +22,12 @@ macro_rules! services {
         pub(super) struct Clients {
             $(pub(super) $module: $sdk::Client,)*
             pub(super) budget: Budget,
+            pub(super) clock: Clock,
         }
 
         impl Clients {
-            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget) -> Clients {
-                Clients { $($module: $sdk::Client::new(config),)* budget }
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock) -> Clients {
+                Clients { $($module: $sdk::Client::new(config),)* budget, clock }
             }
         }
 
@@ -70,7 +72,8 @@ macro_rules! services {
                             build: impl FnOnce($sdk::operation::$read::builders::[<$Read FluentBuilder>]) -> $sdk::operation::$read::builders::[<$Read FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$read::[<$read:camel Output>], CallError> {
                             let request = build(self._clients.$module.$read());
-                            self._clients.budget.send(&[<$read:upper>], || request.clone().send()).await
+                            // Boxed: an SDK call is some 30 kB of state, which adds up on the stack of whoever reads several things at once.
+                            Box::pin(self._clients.budget.send(&[<$read:upper>], || request.clone().send())).await
                         })*
                     }
 
@@ -80,7 +83,7 @@ macro_rules! services {
                             build: impl FnOnce($sdk::operation::$write::builders::[<$Write FluentBuilder>]) -> $sdk::operation::$write::builders::[<$Write FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$write::[<$write:camel Output>], CallError> {
                             let request = build(self._clients.$module.$write());
-                            self._clients.budget.send(&[<$write:upper>], || request.clone().send()).await
+                            Box::pin(self._clients.budget.send(&[<$write:upper>], || request.clone().send())).await
                         })*
                     }
 
@@ -251,6 +254,11 @@ impl Reads {
         Reads { clients: Arc::clone(&self.clients), memo: Arc::default() }
     }
 
+    /// What time it is: for facts that time makes true (a thing of ours is old enough to be used).
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clients.clock.now()
+    }
+
     /// The changing side. The journal is the proof that this run records what it does.
     pub fn writes(&self, _journal: &crate::execute::Journal) -> Writes {
         Writes { clients: Arc::clone(&self.clients) }
@@ -267,6 +275,11 @@ impl Reads {
 }
 
 impl Writes {
+    /// What time it is: for the tag that says when a thing of ours was made.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clients.clock.now()
+    }
+
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON
     /// object; without it the whole string is meant.
     pub async fn secret(&self, secret_id: &str, key: Option<&str>) -> Result<SecretString, CallError> {

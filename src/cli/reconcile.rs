@@ -358,7 +358,7 @@ fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
     }
     let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state/sandbox"));
     let (sandbox, left) = super::sandbox::of_run(&state, &args.sandbox_faults).map_err(|message| (Exit::Failed, message))?;
-    let connect = ConnectOptions { embedded: Some(sandbox.http_client()), ..ConnectOptions::default() };
+    let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
     let note = match left {
         true => format!(
             "the sandbox goes on with the account that an earlier run left in {} (`holdfast sandbox reset` begins anew)",

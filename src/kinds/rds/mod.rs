@@ -32,6 +32,7 @@ impl Kind for Instances {
     const PATH: &'static str = "rds.instances";
     const TITLE: &'static str = "RDS instance";
     const SHAPE: Multiplicity = Multiplicity::Many;
+    const IDENTITY: &'static [&'static str] = &["name", "instance"];
     const FIELDS: &'static [Field<Instances>] = fields::FIELDS;
     const CALLS: &'static [&'static Call] = &[
         &calls::rds::DESCRIBE_DB_INSTANCES,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_rds::types::{DbInstance, DbParameterGroup};
 use serde_json::{Map, Value};
@@ -11,11 +12,18 @@ use super::seen::{Engine, Instance, OwnGroup, Seen, users};
 use super::spec::InstanceSpec;
 use super::values::Parameter;
 use crate::aws::{CallError, Class, Reads, pages};
+use crate::clock::later;
 use crate::kinds::{Fact, FactSet, Target, Unreadable};
 
 /// The tags that say what holdfast made, and for which object.
 pub const OWNER_TAG: (&str, &str) = ("holdfast.dev/owner", "holdfast");
 pub const OBJECT_TAG: &str = "holdfast.dev/object";
+/// The tag that says when it was made.
+pub const MADE_TAG: &str = "holdfast.dev/made-at";
+
+/// "You should wait at least 5 minutes before creating your first DB instance that uses that DB parameter group"
+/// (CreateDBParameterGroup): before that a group may be used without its values.
+const COMPLETE_AFTER: Duration = Duration::from_secs(300);
 
 pub async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactSet) -> Seen {
     let spec = target.spec;
@@ -178,7 +186,11 @@ async fn look(
     let (parameters, tags) = futures::join!(parameters(reads, name), tags);
     let tags = tags?;
     let has = |key: &str, value: &str| tags.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(value));
+    let made = tags.tag_list().iter().find(|tag| tag.key() == Some(MADE_TAG)).and_then(|tag| tag.value());
+    // A tag that says nothing holds nothing up.
+    let made = made.and_then(|made| made.parse::<jiff::Timestamp>().ok());
     Ok(OwnGroup {
+        complete: made.is_none_or(|made| later(made, COMPLETE_AFTER) <= reads.now()),
         name: name.to_owned(),
         family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
         ours: has(OWNER_TAG.0, OWNER_TAG.1) && has(OBJECT_TAG, &target.scope.object),

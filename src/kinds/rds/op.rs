@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::{ApplyMethod, CloudwatchLogsExportConfiguration, Parameter, Tag};
 use serde::{Deserialize, Serialize};
 
-use super::observe::{OBJECT_TAG, OWNER_TAG};
+use super::observe::{MADE_TAG, OBJECT_TAG, OWNER_TAG};
 use crate::aws::{CallError, Class, Writes};
 
 /// One change of one instance.
@@ -117,7 +117,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
     match op {
         Op::CreateGroup { instance, group, family, copy_of, object } => {
             let description = format!("Parameters of {instance}, kept by holdfast");
-            let tags = vec![tag(OWNER_TAG.0, OWNER_TAG.1), tag(OBJECT_TAG, object)];
+            let tags = vec![tag(OWNER_TAG.0, OWNER_TAG.1), tag(OBJECT_TAG, object), tag(MADE_TAG, &writes.now().to_string())];
             let answer = match copy_of {
                 Some(source) => rds
                     .copy_db_parameter_group(|request| {

@@ -34,6 +34,9 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
                 Progress::Running(format!("{group} is being applied"))
             }
             Some(attached) if attached.name == *group => Progress::Done,
+            _ if seen.own.present().is_some_and(|own| own.name == *group && !own.complete) => {
+                Progress::Running(format!("the new parameter group {group} to be complete, five minutes after it was made"))
+            }
             _ => not_yet(instance),
         },
         Op::Reboot { group, .. } => reboot(group, instance),

@@ -45,6 +45,8 @@ pub struct OwnGroup {
     pub family: String,
     /// It carries holdfast's tags.
     pub ours: bool,
+    /// It was made long enough ago to be used.
+    pub complete: bool,
     /// The instances that use it.
     pub users: Vec<String>,
     pub parameters: BTreeMap<String, Parameter>,

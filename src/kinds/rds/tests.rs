@@ -1,1 +1,4 @@
+//! Comparison, steps and progress from facts; whole runs in `pipeline`.
 
+#[cfg(feature = "sandbox")]
+mod pipeline;
