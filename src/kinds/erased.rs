@@ -292,6 +292,8 @@ pub fn registry() -> &'static [&'static dyn AnyKind] {
     static KINDS: &[&dyn AnyKind] = &[
         &kind::<super::s3::Account>(),
         &kind::<super::rds::Instances>(),
+        &kind::<super::cloudtrail::Trails>(),
+        &kind::<super::guardduty::Detector>(),
     ];
     KINDS
 }
