@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::selectors::{self, AdvancedEventSelector, EventSelector, Events};
-use super::{Trails, TrailSpec};
+use super::{TrailSpec, Trails};
 use crate::kinds::{Control, Fact, Field, Impact, Rule};
 
 const fn fsbp(id: &'static str) -> Control {
@@ -57,28 +57,28 @@ fn advanced(spec: &TrailSpec) -> Option<Value> {
 /// Sources of the controls: the AWS Foundational Security Best Practices controls for CloudTrail; CIS AWS Foundations Benchmark 3.0.0, and
 /// 1.4.0 for what later versions dropped.
 pub const FIELDS: &[Field<Trails>] = &[
-    Field::new("bucket", |spec| value(&spec.bucket), |seen| seen.setting(|trail| trail.settings.bucket.clone())).impact(moves),
-    Field::new(
+    Field::<Trails>::new("bucket", |spec| value(&spec.bucket), |seen| seen.setting(|trail| trail.settings.bucket.clone())).impact(moves),
+    Field::<Trails>::new(
         "keyPrefix",
         |spec| value(&spec.key_prefix),
         |seen| seen.setting(|trail| Some(trail.settings.key_prefix.clone().unwrap_or_default())),
     )
     .impact(moves),
-    Field::new("multiRegion", |spec| value(&spec.multi_region), |seen| seen.setting(|trail| trail.settings.multi_region))
+    Field::<Trails>::new("multiRegion", |spec| value(&spec.multi_region), |seen| seen.setting(|trail| trail.settings.multi_region))
         .impact(weakens)
         .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.1")]),
-    Field::new("globalEvents", |spec| value(&spec.global_events), |seen| seen.setting(|trail| trail.settings.global_events))
+    Field::<Trails>::new("globalEvents", |spec| value(&spec.global_events), |seen| seen.setting(|trail| trail.settings.global_events))
         .impact(weakens),
-    Field::new(
+    Field::<Trails>::new(
         "logFileValidation",
         |spec| value(&spec.log_file_validation),
         |seen| seen.setting(|trail| trail.settings.log_file_validation),
     )
     .impact(weakens)
     .controls(&[fsbp("CloudTrail.4"), cis("3.0.0/3.2")]),
-    Field::new("kmsKeyId", |spec| value(&spec.kms_key_id), |seen| seen.key_in_the_manifests_words().map(Value::String))
+    Field::<Trails>::new("kmsKeyId", |spec| value(&spec.kms_key_id), |seen| seen.key_in_the_manifests_words().map(Value::String))
         .controls(&[fsbp("CloudTrail.2"), cis("3.0.0/3.5")]),
-    Field::new(
+    Field::<Trails>::new(
         "cloudWatchLogs.logGroupArn",
         |spec| spec.cloud_watch_logs.as_ref().map(|logs| json!(logs.log_group_arn)),
         |seen| seen.setting(|trail| trail.settings.log_group_arn.clone()),
@@ -86,16 +86,16 @@ pub const FIELDS: &[Field<Trails>] = &[
     .rule(Rule::Own(same_log_group))
     .impact(moves)
     .controls(&[fsbp("CloudTrail.5"), cis("1.4.0/3.4")]),
-    Field::new(
+    Field::<Trails>::new(
         "cloudWatchLogs.roleArn",
         |spec| spec.cloud_watch_logs.as_ref().map(|logs| json!(logs.role_arn)),
         |seen| seen.setting(|trail| trail.settings.role_arn.clone()),
     )
     .controls(&[fsbp("CloudTrail.5"), cis("1.4.0/3.4")]),
-    Field::new("logging", |spec| value(&spec.logging), |seen| seen.logging.clone().map(Value::Bool))
+    Field::<Trails>::new("logging", |spec| value(&spec.logging), |seen| seen.logging.clone().map(Value::Bool))
         .impact(weakens)
         .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.1")]),
-    Field::new("eventSelectors", plain, |seen| {
+    Field::<Trails>::new("eventSelectors", plain, |seen| {
         seen.events.as_ref().and_then(|events| match events {
             Events::Plain(selectors) => Fact::Present(json!(selectors)),
             Events::Advanced(_) => Fact::Absent,
@@ -104,7 +104,7 @@ pub const FIELDS: &[Field<Trails>] = &[
     .rule(Rule::Set)
     .impact(selectors::plain_impact)
     .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.8"), cis("3.0.0/3.9")]),
-    Field::new("advancedEventSelectors", advanced, |seen| {
+    Field::<Trails>::new("advancedEventSelectors", advanced, |seen| {
         seen.events.as_ref().and_then(|events| match events {
             Events::Plain(_) => Fact::Absent,
             Events::Advanced(selectors) => Fact::Present(json!(selectors)),
@@ -113,12 +113,12 @@ pub const FIELDS: &[Field<Trails>] = &[
     .rule(Rule::Own(selectors::same_advanced_values))
     .impact(selectors::advanced_impact)
     .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.8"), cis("3.0.0/3.9")]),
-    Field::new(
+    Field::<Trails>::new(
         "insights",
         |spec| value(&spec.insights),
         |seen| seen.insights.as_ref().map(|found| json!(found.iter().map(|insight| &insight.insight).collect::<Vec<_>>())),
     )
     .rule(Rule::Set)
     .impact(fewer_insights),
-    Field::new("tags", |spec| value(&spec.tags), |seen| seen.tags.as_ref().map(|tags| json!(tags))).keyed(),
+    Field::<Trails>::new("tags", |spec| value(&spec.tags), |seen| seen.tags.as_ref().map(|tags| json!(tags))).keyed(),
 ];

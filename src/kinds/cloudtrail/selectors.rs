@@ -158,10 +158,10 @@ impl EventSelector {
             Some(types::ReadWriteType::WriteOnly) => ReadWriteType::WriteOnly,
             Some(_) => return None,
         };
-        let resources = shown.data_resources().iter().map(|resource| DataResource {
-            r#type: resource.r#type().unwrap_or_default().to_owned(),
-            values: resource.values().to_vec(),
-        });
+        let resources = shown
+            .data_resources()
+            .iter()
+            .map(|resource| DataResource { r#type: resource.r#type().unwrap_or_default().to_owned(), values: resource.values().to_vec() });
         let selector = EventSelector {
             read_write_type,
             // "By default, the value is true." (EventSelector)
@@ -173,10 +173,10 @@ impl EventSelector {
     }
 
     pub fn send(&self) -> types::EventSelector {
-        let resources =
-            self.data_resources.iter().map(|resource| {
-                types::DataResource::builder().r#type(&resource.r#type).set_values(Some(resource.values.clone())).build()
-            });
+        let resources = self
+            .data_resources
+            .iter()
+            .map(|resource| types::DataResource::builder().r#type(&resource.r#type).set_values(Some(resource.values.clone())).build());
         types::EventSelector::builder()
             .read_write_type(match self.read_write_type {
                 ReadWriteType::ReadOnly => types::ReadWriteType::ReadOnly,

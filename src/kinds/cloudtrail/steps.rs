@@ -92,9 +92,8 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         steps.notes.push(format!("the new trail {name} will not log: declare logging: true"));
     }
     let op = TrailOp::Create { name: name.to_owned(), settings, tags };
-    let made = steps.push(
-        Step::online(format!("Create the trail {name}"), op, fields).back(format!("`aws cloudtrail delete-trail --name {name}`")),
-    );
+    let made = steps
+        .push(Step::online(format!("Create the trail {name}"), op, fields).back(format!("`aws cloudtrail delete-trail --name {name}`")));
     recording(planning, &arn(planning.scope, name), &[made], steps);
 }
 
@@ -178,13 +177,12 @@ struct Wrong {
 fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
     let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
     match drift.field.as_str() {
-        "multiRegion" if drift.declared == Value::Bool(true) => {
-            (becomes("globalEvents", trail.settings.global_events) == Some(false)).then(|| Wrong {
+        "multiRegion" if drift.declared == Value::Bool(true) => (becomes("globalEvents", trail.settings.global_events) == Some(false))
+            .then(|| Wrong {
                 reason: Reason::Conflict,
                 message: "a multi-region trail always records global events, and this one does not".to_owned(),
                 what_to_do: "declare globalEvents: true as well".to_owned(),
-            })
-        }
+            }),
         "globalEvents" if drift.declared == Value::Bool(false) => {
             (becomes("multiRegion", trail.settings.multi_region) == Some(true)).then(|| Wrong {
                 reason: Reason::Conflict,

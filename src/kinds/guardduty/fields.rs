@@ -37,7 +37,7 @@ fn destination(spec: &DetectorSpec, of: impl Fn(&PublishingDestination) -> &Opti
 ///
 /// Source of the controls: the AWS Foundational Security Best Practices controls for GuardDuty.
 pub const FIELDS: &[Field<Detector>] = &[
-    Field::new(
+    Field::<Detector>::new(
         "enabled",
         |spec| value(&spec.enabled),
         // Where there is no detector, nothing watches: that is what `enabled: false` asks for.
@@ -48,12 +48,12 @@ pub const FIELDS: &[Field<Detector>] = &[
     )
     .impact(weakens)
     .controls(&[fsbp("GuardDuty.1")]),
-    Field::new(
+    Field::<Detector>::new(
         "findingPublishingFrequency",
         |spec| value(&spec.finding_publishing_frequency),
         |seen| seen.detector.as_ref().and_then(|detector| Fact::given(detector.frequency.clone().map(Value::String))),
     ),
-    Field::new(
+    Field::<Detector>::new(
         "features",
         |spec| {
             let flat = spec.features.as_ref()?.flat();
@@ -79,34 +79,29 @@ pub const FIELDS: &[Field<Detector>] = &[
         fsbp("GuardDuty.12"),
         fsbp("GuardDuty.13"),
     ]),
-    Field::new(
+    Field::<Detector>::new(
         "publishingDestination.bucket",
         |spec| destination(spec, |to| &to.bucket),
         |seen| seen.destination.as_ref().map(|found| json!(found.bucket)),
     )
     .rule(Rule::Own(same_bucket))
     .impact(moves),
-    Field::new(
+    Field::<Detector>::new(
         "publishingDestination.prefix",
         |spec| destination(spec, |to| &to.prefix),
         |seen| seen.destination.as_ref().map(|found| json!(found.prefix)),
     )
     .impact(moves),
-    Field::new(
+    Field::<Detector>::new(
         "publishingDestination.kmsKeyArn",
         |spec| destination(spec, |to| &to.kms_key_arn),
         |seen| seen.destination.as_ref().and_then(|found| Fact::given(found.kms_key_arn.clone().map(Value::String))),
     ),
     // Not a wish of its own: a destination is declared to be published to, not only to stand there.
-    Field::new(
+    Field::<Detector>::new(
         "publishingDestination.publishing",
         |spec| spec.publishing_destination.as_ref().and_then(|to| to.bucket.as_ref()).map(|_| Value::Bool(true)),
         |seen| seen.destination.as_ref().map(|found| Value::Bool(!found.fails())),
     ),
-    Field::new(
-        "tags",
-        |spec| value(&spec.tags),
-        |seen| seen.detector.as_ref().map(|detector| json!(detector.tags)),
-    )
-    .keyed(),
+    Field::<Detector>::new("tags", |spec| value(&spec.tags), |seen| seen.detector.as_ref().map(|detector| json!(detector.tags))).keyed(),
 ];

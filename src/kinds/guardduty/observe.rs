@@ -129,8 +129,7 @@ async fn detector(reads: &Reads, id: &str, spec: &DetectorSpec) -> Fact<SeenDete
 
 async fn destination(reads: &Reads, detector: &str) -> Fact<SeenDestination> {
     let page = |token: Option<String>| async move {
-        let request = reads.guardduty().list_publishing_destinations(|request| request.detector_id(detector).set_next_token(token));
-        let answer = request.await?;
+        let answer = reads.guardduty().list_publishing_destinations(|request| request.detector_id(detector).set_next_token(token)).await?;
         Ok((answer.destinations.unwrap_or_default(), answer.next_token))
     };
     let read = async {
@@ -139,8 +138,7 @@ async fn destination(reads: &Reads, detector: &str) -> Fact<SeenDestination> {
         else {
             return Ok::<_, CallError>(None);
         };
-        let answer =
-            reads.guardduty().describe_publishing_destination(|request| request.detector_id(detector).destination_id(id)).await?;
+        let answer = reads.guardduty().describe_publishing_destination(|request| request.detector_id(detector).destination_id(id)).await?;
         let place = answer.destination_properties().and_then(|properties| properties.destination_arn()).unwrap_or_default();
         let place = super::spec::bucket_name(place);
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_guardduty::types::{
-    DestinationProperties, DestinationType, DetectorAdditionalConfiguration, DetectorFeature, DetectorFeatureConfiguration, FeatureAdditionalConfiguration,
-    FeatureStatus, FindingPublishingFrequency,
+    DestinationProperties, DestinationType, DetectorAdditionalConfiguration, DetectorFeature, DetectorFeatureConfiguration,
+    FeatureAdditionalConfiguration, FeatureStatus, FindingPublishingFrequency,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,14 +16,39 @@ use crate::kinds::{Fact, Progress, Unreadable, Why};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DetectorOp {
-    Create { enable: bool, settings: Settings, tags: BTreeMap<String, String> },
-    Update { detector: String, settings: Settings },
-    CreateDestination { detector: String, place: Place, tags: BTreeMap<String, String> },
-    UpdateDestination { detector: String, destination: String, place: Place },
+    Create {
+        enable: bool,
+        settings: Settings,
+        tags: BTreeMap<String, String>,
+    },
+    Update {
+        detector: String,
+        settings: Settings,
+    },
+    CreateDestination {
+        detector: String,
+        place: Place,
+        tags: BTreeMap<String, String>,
+    },
+    UpdateDestination {
+        detector: String,
+        destination: String,
+        place: Place,
+    },
     /// Sends an unchanged destination again, so that GuardDuty tries anew to publish to it.
-    VerifyDestination { detector: String, destination: String, place: Place },
-    Tag { arn: String, tags: BTreeMap<String, String> },
-    Untag { arn: String, keys: Vec<String> },
+    VerifyDestination {
+        detector: String,
+        destination: String,
+        place: Place,
+    },
+    Tag {
+        arn: String,
+        tags: BTreeMap<String, String>,
+    },
+    Untag {
+        arn: String,
+        keys: Vec<String>,
+    },
 }
 
 /// What CreateDetector and UpdateDetector set; what is `None` or empty is not sent.
@@ -156,7 +181,8 @@ impl DetectorOp {
                 });
                 made(sent.await.map(drop))
             }
-            DetectorOp::UpdateDestination { detector, destination, place } | DetectorOp::VerifyDestination { detector, destination, place } => {
+            DetectorOp::UpdateDestination { detector, destination, place }
+            | DetectorOp::VerifyDestination { detector, destination, place } => {
                 let sent = guardduty.update_publishing_destination(|request| {
                     request.detector_id(detector).destination_id(destination).destination_properties(place.properties())
                 });

@@ -16,9 +16,7 @@ pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribut
         "StringEquals": {"aws:SourceAccount": scope.account},
         "ArnLike": {"aws:SourceArn": format!("arn:{}:guardduty:{}:{}:detector/*", scope.partition, scope.region, scope.account)},
     });
-    let statement = |action: &str, resource: String| {
-        json!({"Effect": "Allow", "Principal": service, "Action": action, "Resource": resource, "Condition": from})
-    };
+    let statement = |action: &str, resource: String| json!({"Effect": "Allow", "Principal": service, "Action": action, "Resource": resource, "Condition": from});
     // Detectors of several regions, each in a manifest object of its own, may share a bucket: each has its own statements. A Sid holds
     // letters and digits only.
     let region: String = scope.region.chars().filter(char::is_ascii_alphanumeric).collect();

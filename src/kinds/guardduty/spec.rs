@@ -162,7 +162,8 @@ impl DetectorSpec {
         let mut problem = |path: &str, message: &str, expected: &str| {
             problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
         };
-        if self.features.as_ref().is_some_and(|features| features.eks_runtime_monitoring.is_some() && features.runtime_monitoring.is_some()) {
+        if self.features.as_ref().is_some_and(|features| features.eks_runtime_monitoring.is_some() && features.runtime_monitoring.is_some())
+        {
             problem(
                 "features.EKS_RUNTIME_MONITORING",
                 "GuardDuty refuses EKS_RUNTIME_MONITORING and RUNTIME_MONITORING together",

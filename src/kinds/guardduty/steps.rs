@@ -153,13 +153,7 @@ fn gather(drifts: &[&Drift]) -> Settings {
     settings
 }
 
-fn publish(
-    planning: &Planning<'_, Detector>,
-    detector: &SeenDetector,
-    drifts: &[&Drift],
-    before: &[usize],
-    steps: &mut Steps<DetectorOp>,
-) {
+fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift], before: &[usize], steps: &mut Steps<DetectorOp>) {
     if drifts.is_empty() {
         return;
     }
@@ -201,10 +195,8 @@ fn publish(
         },
         Fact::Present(found) => {
             let moves = bucket.is_some() || prefix.is_some();
-            let place = Place {
-                arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))),
-                kms_key_arn: key,
-            };
+            let place =
+                Place { arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))), kms_key_arn: key };
             let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
             let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
                 let back = format!("set it back to {} and the key {}", found.bucket, found.kms_key_arn.as_deref().unwrap_or("that it had"));
