@@ -1,8 +1,10 @@
 //! The kinds of AWS resources: one file or folder each, one line each in [`registry`].
 
+pub mod cloudtrail;
 mod erased;
 mod fact;
 mod field;
+pub mod guardduty;
 mod kind;
 pub mod rds;
 pub mod s3;

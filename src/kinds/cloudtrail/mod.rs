@@ -1,0 +1,101 @@
+//! CloudTrail: trails, what they record, where they deliver it, and whether they log.
+
+mod fields;
+mod observe;
+mod op;
+mod policy;
+mod selectors;
+mod spec;
+mod steps;
+#[cfg(test)]
+mod tests;
+
+pub use observe::{SeenTrail, TrailSeen};
+pub use op::{Settings, TrailOp};
+pub use selectors::{AdvancedEventSelector, DataResource, EventSelector, Events, FieldSelector, ReadWriteType};
+pub use spec::{CloudWatchLogs, Insight, TrailSpec};
+
+use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::kinds::{Contribution, Fact, FactSet, Field, Key, Kind, Multiplicity, Planning, Progress, Scope, SpecProblem, Steps, Target};
+
+/// The trails of an account.
+pub struct Trails;
+
+impl Kind for Trails {
+    const PATH: &'static str = "cloudtrail.trails";
+    const TITLE: &'static str = "CloudTrail trail";
+    const SHAPE: Multiplicity = Multiplicity::Many;
+    const FIELDS: &'static [Field<Trails>] = fields::FIELDS;
+    const CALLS: &'static [&'static Call] = &[
+        &calls::cloudtrail::DESCRIBE_TRAILS,
+        &calls::cloudtrail::GET_TRAIL_STATUS,
+        &calls::cloudtrail::GET_EVENT_SELECTORS,
+        &calls::cloudtrail::GET_INSIGHT_SELECTORS,
+        &calls::cloudtrail::LIST_TAGS,
+        &calls::kms::DESCRIBE_KEY,
+        &calls::cloudtrail::CREATE_TRAIL,
+        &calls::cloudtrail::UPDATE_TRAIL,
+        &calls::cloudtrail::START_LOGGING,
+        &calls::cloudtrail::STOP_LOGGING,
+        &calls::cloudtrail::PUT_EVENT_SELECTORS,
+        &calls::cloudtrail::PUT_INSIGHT_SELECTORS,
+        &calls::cloudtrail::ADD_TAGS,
+        &calls::cloudtrail::REMOVE_TAGS,
+    ];
+    const IDENTITY: &'static [&'static str] = &["name", "trail"];
+
+    type Spec = TrailSpec;
+    type Seen = TrailSeen;
+    type Op = TrailOp;
+
+    fn name(spec: &TrailSpec) -> String {
+        spec.name.clone()
+    }
+
+    fn id(spec: &TrailSpec, _: &Scope) -> String {
+        spec.trail.clone().unwrap_or_else(|| spec.name.clone())
+    }
+
+    fn problems(spec: &TrailSpec, _: &Scope) -> Vec<SpecProblem> {
+        spec.problems()
+    }
+
+    fn contributes(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Contribution> {
+        policy::contributions(spec, id, scope)
+    }
+
+    fn needs(spec: &TrailSpec, _: &str, _: &Scope) -> Vec<Key> {
+        let Some(bucket) = &spec.bucket else { return Vec::new() };
+        vec![Key::new("s3.bucketPolicies", bucket), Key::new("s3.buckets", bucket)]
+    }
+
+    async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> TrailSeen {
+        observe::observe(reads, target, want).await
+    }
+
+    fn presence(seen: &TrailSeen) -> Fact<()> {
+        seen.trail.as_ref().map(|_| ())
+    }
+
+    /// A trail cannot be made without a bucket.
+    fn creates(spec: &TrailSpec) -> bool {
+        spec.bucket.is_some()
+    }
+
+    fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {
+        steps::steps(planning)
+    }
+
+    fn check(op: &TrailOp, seen: &TrailSeen) -> Progress {
+        op.check(seen)
+    }
+
+    async fn start(writes: &Writes, op: &TrailOp) -> Result<(), CallError> {
+        op.start(writes).await
+    }
+}
+
+/// The ARN of a trail that is at home in this account and region.
+fn arn(scope: &Scope, name: &str) -> String {
+    format!("arn:{}:cloudtrail:{}:{}:trail/{name}", scope.partition, scope.region, scope.account)
+}

@@ -1,0 +1,217 @@
+//! Looking at a trail.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudtrail::types;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::op::{InsightSetting, Settings};
+use super::selectors::{AdvancedEventSelector, EventSelector, Events};
+use super::{Trails, selectors};
+use crate::aws::{CallError, Class, Reads, calls, pages};
+use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why};
+
+/// What was seen of a trail.
+#[derive(Clone, Debug, Default)]
+pub struct TrailSeen {
+    pub trail: Fact<SeenTrail>,
+    pub logging: Fact<bool>,
+    /// In canonical form.
+    pub events: Fact<Events>,
+    pub insights: Fact<Vec<InsightSetting>>,
+    pub tags: Fact<BTreeMap<String, String>>,
+    /// The key that the manifest names.
+    pub(super) key: Fact<WishedKey>,
+}
+
+/// A trail as DescribeTrails shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenTrail {
+    pub arn: String,
+    /// Where alone it can be changed.
+    pub home_region: String,
+    /// The account that it belongs to: an organisation's trail belongs to the management account.
+    pub owner: String,
+    pub settings: Settings,
+}
+
+/// A KMS key in the manifest's words, and as CloudTrail shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WishedKey {
+    pub words: String,
+    pub arn: String,
+}
+
+impl TrailSeen {
+    /// A fact out of what DescribeTrails shows.
+    pub(super) fn setting<T: Serialize>(&self, of: impl Fn(&SeenTrail) -> Option<T>) -> Fact<Value> {
+        self.trail.as_ref().and_then(|trail| Fact::given(of(trail).map(|value| json!(value))))
+    }
+
+    /// The trail's key as the manifest calls it, where it is that one; else its ARN.
+    pub(super) fn key_in_the_manifests_words(&self) -> Fact<String> {
+        let found = self.trail.as_ref().and_then(|trail| Fact::given(trail.settings.kms_key_arn.clone()));
+        found.and_then(|arn| match &self.key {
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            Fact::Present(wished) if wished.arn == arn => Fact::Present(wished.words.clone()),
+            _ => Fact::Present(arn),
+        })
+    }
+}
+
+pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> TrailSeen {
+    if want.is_empty() {
+        return TrailSeen::default();
+    }
+    let (trails, key) = futures::join!(reads.once("DescribeTrails", || all(reads)), wished_key(reads, target, want));
+    let trail = match trails {
+        Ok(trails) => match choose(&trails, target.id, target.scope) {
+            Some(trail) => seen(trail, target.scope),
+            None => Fact::Absent,
+        },
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    };
+    let Fact::Present(shown) = &trail else {
+        // What hangs on the trail is as absent, or as unknown, as the trail.
+        let rest = trail.as_ref().map(|_| ());
+        return TrailSeen {
+            logging: rest.clone().map(|()| false),
+            events: rest.clone().map(|()| Events::Plain(Vec::new())),
+            insights: rest.clone().map(|()| Vec::new()),
+            tags: rest.map(|()| BTreeMap::new()),
+            trail,
+            key,
+        };
+    };
+    let events = want.has("eventSelectors") || want.has("advancedEventSelectors");
+    let arn = &shown.arn;
+    let (logging, events, insights, tags) = futures::join!(
+        asked(want.has("logging"), || logging(reads, arn)),
+        asked(events, || read_events(reads, arn)),
+        asked(want.has("insights"), || insights(reads, arn)),
+        asked(want.has("tags"), || tags(reads, arn)),
+    );
+    TrailSeen { trail, logging, events, insights, tags, key }
+}
+
+async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {
+    if wanted { read().await } else { Fact::default() }
+}
+
+/// The trails of the region, with the shadows of those that are at home elsewhere. Asked for by name, shadows and an organisation's
+/// trails would be left out: <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_DescribeTrails.html>
+async fn all(reads: &Reads) -> Result<Vec<types::Trail>, CallError> {
+    let answer = reads.cloudtrail().describe_trails(|request| request.include_shadow_trails(true)).await?;
+    Ok(answer.trail_list.unwrap_or_default())
+}
+
+/// The trail of that name. One region can show two: its own, and the shadow of another region's; its own is meant then.
+fn choose<'a>(trails: &'a [types::Trail], name: &str, scope: &Scope) -> Option<&'a types::Trail> {
+    let rank = |trail: &&types::Trail| {
+        let own = trail.trail_arn().and_then(owner) == Some(scope.account.as_str());
+        (!own, trail.home_region() != Some(scope.region.as_str()))
+    };
+    trails.iter().filter(|trail| trail.name() == Some(name)).min_by_key(rank)
+}
+
+/// The account in an ARN.
+fn owner(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4).filter(|account| !account.is_empty())
+}
+
+fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
+    let (Some(arn), Some(home_region)) = (trail.trail_arn(), trail.home_region()) else {
+        return Fact::Unknown(Unreadable {
+            call: calls::cloudtrail::DESCRIBE_TRAILS.to_string(),
+            why: Why::Failed,
+            message: "the answer names neither the trail's ARN nor its home region".to_owned(),
+        });
+    };
+    Fact::Present(SeenTrail {
+        owner: owner(arn).unwrap_or(&scope.account).to_owned(),
+        arn: arn.to_owned(),
+        home_region: home_region.to_owned(),
+        settings: Settings {
+            bucket: trail.s3_bucket_name().map(str::to_owned),
+            key_prefix: trail.s3_key_prefix().map(str::to_owned),
+            multi_region: trail.is_multi_region_trail(),
+            global_events: trail.include_global_service_events(),
+            log_file_validation: trail.log_file_validation_enabled(),
+            kms_key_arn: trail.kms_key_id().filter(|key| !key.is_empty()).map(str::to_owned),
+            log_group_arn: trail.cloud_watch_logs_log_group_arn().filter(|arn| !arn.is_empty()).map(str::to_owned),
+            role_arn: trail.cloud_watch_logs_role_arn().filter(|arn| !arn.is_empty()).map(str::to_owned),
+        },
+    })
+}
+
+/// The ARN of the key that the manifest names. The ARN of a key is itself; an alias and an id are looked up.
+async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> Fact<WishedKey> {
+    let Some(words) = target.spec.kms_key_id.as_ref().filter(|_| want.has("kmsKeyId")) else { return Fact::default() };
+    let found = |arn: &str| WishedKey { words: words.clone(), arn: arn.to_owned() };
+    if words.starts_with("arn:") && words.contains(":key/") {
+        return Fact::Present(found(words));
+    }
+    let describe = || async { reads.kms().describe_key(|request| request.key_id(words)).await };
+    let answer = reads.once(format!("DescribeKey {words}"), describe).await;
+    let arn = answer.map(|answer| answer.key_metadata().and_then(|key| key.arn()).map(found));
+    Fact::read(arn, |error| error.class == Class::NotFound)
+}
+
+// A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it.
+
+async fn logging(reads: &Reads, arn: &str) -> Fact<bool> {
+    match reads.cloudtrail().get_trail_status(|request| request.name(arn)).await {
+        Ok(status) => Fact::Present(status.is_logging().unwrap_or(false)),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+async fn read_events(reads: &Reads, arn: &str) -> Fact<Events> {
+    let answer = match reads.cloudtrail().get_event_selectors(|request| request.trail_name(arn)).await {
+        Ok(answer) => answer,
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    };
+    if !answer.advanced_event_selectors().is_empty() {
+        let read: Vec<_> = answer.advanced_event_selectors().iter().map(AdvancedEventSelector::read).collect();
+        return Fact::Present(Events::Advanced(selectors::canonical(&read, AdvancedEventSelector::canonical)));
+    }
+    let read: Option<Vec<_>> = answer.event_selectors().iter().map(EventSelector::read).collect();
+    match read {
+        Some(read) => Fact::Present(Events::Plain(selectors::canonical(&read, EventSelector::canonical))),
+        None => Fact::Unknown(Unreadable {
+            call: calls::cloudtrail::GET_EVENT_SELECTORS.to_string(),
+            why: Why::Failed,
+            message: "an event selector has a read-write type that holdfast does not know".to_owned(),
+        }),
+    }
+}
+
+async fn insights(reads: &Reads, arn: &str) -> Fact<Vec<InsightSetting>> {
+    match reads.cloudtrail().get_insight_selectors(|request| request.trail_name(arn)).await {
+        Ok(answer) => {
+            let insights = answer.insight_selectors().iter().filter_map(|selector| {
+                Some(InsightSetting {
+                    insight: selector.insight_type()?.as_str().to_owned(),
+                    categories: selector.event_categories().iter().map(|category| category.as_str().to_owned()).collect(),
+                })
+            });
+            Fact::Present(insights.collect())
+        }
+        // A trail that looks for nothing is answered so. (GetInsightSelectors)
+        Err(error) if error.is("InsightNotEnabledException") => Fact::Present(Vec::new()),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+async fn tags(reads: &Reads, arn: &str) -> Fact<BTreeMap<String, String>> {
+    let page = |token: Option<String>| async move {
+        let answer = reads.cloudtrail().list_tags(|request| request.resource_id_list(arn).set_next_token(token)).await?;
+        let resources = answer.resource_tag_list.unwrap_or_default().into_iter().filter(|resource| resource.resource_id() == Some(arn));
+        Ok((resources.flat_map(|resource| resource.tags_list.unwrap_or_default()).collect(), answer.next_token))
+    };
+    match pages(page).await {
+        Ok(tags) => Fact::Present(tags.into_iter().map(|tag: types::Tag| (tag.key, tag.value.unwrap_or_default())).collect()),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}

@@ -1,0 +1,350 @@
+//! From what differs to steps. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::op::{InsightSetting, Settings, TrailOp};
+use super::selectors::Events;
+use super::{SeenTrail, Trails, arn};
+use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+
+/// The fields that CreateTrail and UpdateTrail set.
+const SETTINGS: [&str; 8] = [
+    "bucket",
+    "keyPrefix",
+    "multiRegion",
+    "globalEvents",
+    "logFileValidation",
+    "kmsKeyId",
+    "cloudWatchLogs.logGroupArn",
+    "cloudWatchLogs.roleArn",
+];
+
+pub(super) fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {
+    let mut steps = Steps::default();
+    match &planning.seen.trail {
+        Fact::Unknown(why) => {
+            block_all(
+                planning,
+                &mut steps,
+                Reason::Unreadable,
+                format!("the trail could not be read: {}: {}", why.call, why.message),
+                "allow cloudtrail:DescribeTrails, or run again".to_owned(),
+            );
+        }
+        Fact::Absent => create(planning, &mut steps),
+        Fact::Present(trail) if trail.owner != planning.scope.account => block_all(
+            planning,
+            &mut steps,
+            Reason::ManagedAbove,
+            format!("{} is a trail of the organisation: it belongs to account {}", planning.id, trail.owner),
+            format!("have it changed in account {}, or declare a trail of this account's own", trail.owner),
+        ),
+        Fact::Present(trail) if trail.home_region != planning.scope.region => block_all(
+            planning,
+            &mut steps,
+            Reason::NotSupported,
+            format!("{} is at home in {}, and CloudTrail changes a trail in its home region only", planning.id, trail.home_region),
+            format!("declare it in an object whose spec.region is {}", trail.home_region),
+        ),
+        Fact::Present(trail) => {
+            settings(planning, trail, &mut steps);
+            tags(planning, &trail.arn, &mut steps);
+            recording(planning, &trail.arn, &[], &mut steps);
+        }
+    }
+    steps
+}
+
+fn block_all(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>, reason: Reason, message: String, what_to_do: String) {
+    let fields = planning.drifts.iter().map(|drift| drift.field.clone()).collect();
+    steps.blocks.push(Block { reason, fields, message, what_to_do });
+}
+
+fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
+    let name = planning.id;
+    if planning.drift("bucket").is_none() {
+        let message = format!("there is no trail {name}, and without its bucket, which an exception covers, it cannot be made");
+        return block_all(planning, steps, Reason::InvalidWish, message, "end the exception, or make the trail by hand".to_owned());
+    }
+    let drifts: Vec<&Drift> = SETTINGS.iter().filter_map(|field| planning.drift(field)).collect();
+    let settings = match gather(planning, &drifts, None) {
+        Ok(settings) => settings,
+        // A trail without its key or its log group would be a weaker one than was asked for.
+        Err(wrong) => return block_all(planning, steps, wrong.reason, wrong.message, wrong.what_to_do),
+    };
+    let mut fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+    let mut tags = BTreeMap::from([
+        ("holdfast.dev/owner".to_owned(), "holdfast".to_owned()),
+        ("holdfast.dev/object".to_owned(), planning.scope.object.clone()),
+    ]);
+    for drift in planning.below("tags") {
+        if let (Some(key), Some(value)) = (drift.field.strip_prefix("tags."), drift.declared.as_str()) {
+            tags.insert(key.to_owned(), value.to_owned());
+            fields.push(drift.field.clone());
+        }
+    }
+    // A new trail does not log: that is what `logging: false` asks for.
+    fields.extend(planning.drift("logging").filter(|drift| drift.declared == Value::Bool(false)).map(|drift| drift.field.clone()));
+    if planning.spec.logging.is_none() {
+        steps.notes.push(format!("the new trail {name} will not log: declare logging: true"));
+    }
+    let op = TrailOp::Create { name: name.to_owned(), settings, tags };
+    let made = steps
+        .push(Step::online(format!("Create the trail {name}"), op, fields).back(format!("`aws cloudtrail delete-trail --name {name}`")));
+    recording(planning, &arn(planning.scope, name), &[made], steps);
+}
+
+/// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
+/// for the consent that the other needs.
+fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<TrailOp>) {
+    let mut online = Vec::new();
+    let mut disruptive = Vec::new();
+    let group_moves = planning.drift("cloudWatchLogs.logGroupArn").is_some_and(|drift| drift.impact > Impact::Online);
+    for drift in SETTINGS.iter().filter_map(|field| planning.drift(field)) {
+        if let Some(wrong) = in_the_way(planning, trail, drift) {
+            steps.block(wrong.reason, drift.field.clone(), wrong.message, wrong.what_to_do);
+            continue;
+        }
+        // A role belongs to its log group: the new one may not be let into the old group.
+        let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
+        if moves { disruptive.push(drift) } else { online.push(drift) }
+    }
+    for drifts in [online, disruptive].into_iter().filter(|drifts| !drifts.is_empty()) {
+        let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+        let settings = match gather(planning, &drifts, Some(trail)) {
+            Ok(settings) => settings,
+            Err(wrong) => {
+                steps.blocks.push(Block { reason: wrong.reason, fields, message: wrong.message, what_to_do: wrong.what_to_do });
+                continue;
+            }
+        };
+        let takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
+        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
+        let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+        steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
+        steps.push(
+            Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings }, fields)
+                .impact(impact, takes.join("; "))
+                .back(format!("set back with `aws cloudtrail update-trail` what was found: {}", was.join(", "))),
+        );
+    }
+}
+
+/// What weakening or moving a trail does. Nothing for what nobody notices.
+fn takes(drift: &Drift) -> Option<&'static str> {
+    match drift.field.as_str() {
+        _ if drift.impact == Impact::Online => None,
+        "bucket" | "keyPrefix" => Some("new log files and digests appear in another place; whoever reads them must look there"),
+        "multiRegion" => Some("events of all other regions are no longer recorded"),
+        "globalEvents" => Some("events of IAM, STS and CloudFront are no longer recorded"),
+        "logFileValidation" => {
+            Some("the chain of digests breaks for good: log files of the time without it can never be shown to be unchanged")
+        }
+        "cloudWatchLogs.logGroupArn" => Some("events go to another log group; metric filters and alarms on the old one see no more"),
+        _ => None,
+    }
+}
+
+fn title(trail: &str, drifts: &[&Drift]) -> String {
+    let switch = |drift: &Drift, what: &str| format!("turn {what} {}", if drift.declared == Value::Bool(true) { "on" } else { "off" });
+    let words: Vec<String> = drifts
+        .iter()
+        .map(|drift| match drift.field.as_str() {
+            "bucket" => format!("deliver to the bucket {}", drift.declared.as_str().unwrap_or_default()),
+            "keyPrefix" => "change the key prefix".to_owned(),
+            "multiRegion" => switch(drift, "recording of every region"),
+            "globalEvents" => switch(drift, "recording of global services"),
+            "logFileValidation" => switch(drift, "log file validation"),
+            "kmsKeyId" => format!("encrypt with {}", drift.declared.as_str().unwrap_or_default()),
+            "cloudWatchLogs.logGroupArn" => "send events to the log group".to_owned(),
+            _ => "change the role for CloudWatch Logs".to_owned(),
+        })
+        .collect();
+    format!("Update the trail {trail}: {}", words.join(", "))
+}
+
+/// Something that stands in the way of a field.
+struct Wrong {
+    reason: Reason,
+    message: String,
+    what_to_do: String,
+}
+
+/// What CloudTrail would refuse, given what is not to be changed.
+fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
+    let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
+    match drift.field.as_str() {
+        "multiRegion" if drift.declared == Value::Bool(true) => (becomes("globalEvents", trail.settings.global_events) == Some(false))
+            .then(|| Wrong {
+                reason: Reason::Conflict,
+                message: "a multi-region trail always records global events, and this one does not".to_owned(),
+                what_to_do: "declare globalEvents: true as well".to_owned(),
+            }),
+        "globalEvents" if drift.declared == Value::Bool(false) => {
+            (becomes("multiRegion", trail.settings.multi_region) == Some(true)).then(|| Wrong {
+                reason: Reason::Conflict,
+                message: "the trail is multi-region, and such a trail always records global events".to_owned(),
+                what_to_do: "declare multiRegion: false as well, or globalEvents: true".to_owned(),
+            })
+        }
+        "kmsKeyId" => key(planning).err(),
+        _ => None,
+    }
+}
+
+fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
+    let words = planning.spec.kms_key_id.as_deref().unwrap_or_default();
+    match &planning.seen.key {
+        Fact::Present(key) => Ok(key.arn.clone()),
+        Fact::Absent => Err(Wrong {
+            reason: Reason::InvalidWish,
+            message: format!("there is no KMS key {words} in account {}, region {}", planning.scope.account, planning.scope.region),
+            what_to_do: "make the key, or correct kmsKeyId".to_owned(),
+        }),
+        Fact::Unknown(why) => Err(Wrong {
+            reason: Reason::Unreadable,
+            message: format!("which key {words} is could not be read: {}: {}", why.call, why.message),
+            what_to_do: "allow kms:DescribeKey, or give the key's ARN".to_owned(),
+        }),
+    }
+}
+
+/// The settings that these drifts ask for.
+fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&SeenTrail>) -> Result<Settings, Wrong> {
+    fn declared<T: DeserializeOwned>(drifts: &[&Drift], field: &str) -> Option<T> {
+        let drift = drifts.iter().find(|drift| drift.field == field)?;
+        serde_json::from_value(drift.declared.clone()).ok()
+    }
+    let mut settings = Settings {
+        bucket: declared(drifts, "bucket"),
+        key_prefix: declared(drifts, "keyPrefix"),
+        multi_region: declared(drifts, "multiRegion"),
+        global_events: declared(drifts, "globalEvents"),
+        log_file_validation: declared(drifts, "logFileValidation"),
+        kms_key_arn: None,
+        // CloudTrail wants the ARN with `:*` behind it.
+        log_group_arn: declared(drifts, "cloudWatchLogs.logGroupArn").map(|arn: String| format!("{}:*", super::fields::log_group(&arn))),
+        role_arn: declared(drifts, "cloudWatchLogs.roleArn"),
+    };
+    if drifts.iter().any(|drift| drift.field == "kmsKeyId") {
+        settings.kms_key_arn = Some(key(planning)?);
+    }
+    // CloudTrail takes the log group and the role together only.
+    if settings.log_group_arn.is_some() != settings.role_arn.is_some() {
+        let found = trail.map(|trail| (trail.settings.log_group_arn.clone(), trail.settings.role_arn.clone()));
+        let (group, role) = found.unwrap_or_default();
+        settings.log_group_arn = settings.log_group_arn.or(group);
+        settings.role_arn = settings.role_arn.or(role);
+        if settings.log_group_arn.is_none() || settings.role_arn.is_none() {
+            return Err(Wrong {
+                reason: Reason::Conflict,
+                message: "CloudTrail takes a log group and a role together only, and one of them is covered by an exception".to_owned(),
+                what_to_do: "let the exception cover cloudWatchLogs as a whole, or end it".to_owned(),
+            });
+        }
+    }
+    Ok(settings)
+}
+
+fn tags(planning: &Planning<'_, Trails>, trail: &str, steps: &mut Steps<TrailOp>) {
+    let mut set = BTreeMap::new();
+    let mut remove = Vec::new();
+    for drift in planning.below("tags") {
+        let Some(key) = drift.field.strip_prefix("tags.") else { continue };
+        match drift.declared.as_str() {
+            Some(value) => {
+                set.insert(key.to_owned(), value.to_owned());
+            }
+            None => remove.push(key.to_owned()),
+        }
+    }
+    let fields = |keys: Vec<&String>| keys.into_iter().map(|key| format!("tags.{key}")).collect::<Vec<_>>();
+    if !set.is_empty() {
+        let fields = fields(set.keys().collect());
+        let op = TrailOp::Tag { trail: trail.to_owned(), tags: set };
+        steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back("set the former tags again"));
+    }
+    if !remove.is_empty() {
+        let fields = fields(remove.iter().collect());
+        let op = TrailOp::Untag { trail: trail.to_owned(), keys: remove };
+        steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back("set the former tags again"));
+    }
+}
+
+/// Logging, event selectors, insights: each a request of its own, on a trail that is there by then.
+fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
+    let after = || made.iter().copied();
+    let name = planning.id;
+    let trail = || trail.to_owned();
+    match planning.drift("logging") {
+        Some(drift) if drift.declared == Value::Bool(true) => {
+            let op = TrailOp::StartLogging { trail: trail() };
+            let back = format!("`aws cloudtrail stop-logging --name {name}`");
+            steps.push(Step::online(format!("Start logging of the trail {name}"), op, ["logging"]).back(back).after(after()));
+        }
+        // A new trail does not log.
+        Some(drift) if made.is_empty() => {
+            let takes = "nothing is recorded any more; what happens meanwhile can never be looked up";
+            steps.notes.push(format!("{name}: {takes}"));
+            let op = TrailOp::StopLogging { trail: trail() };
+            steps.push(
+                Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
+                    .impact(drift.impact.max(Impact::Disruptive), takes)
+                    .back(format!("`aws cloudtrail start-logging --name {name}`")),
+            );
+        }
+        _ => {}
+    }
+    let mut before: Vec<usize> = made.to_vec();
+    if let Some((field, impact, events)) = wished_events(planning) {
+        // Changing from one form to the other replaces all that was recorded: the field's own comparison sees only one of the forms.
+        let replaced = planning.seen.events.present().is_some_and(|found| {
+            matches!((found, &events), (Events::Plain(_), Events::Advanced(_)) | (Events::Advanced(_), Events::Plain(_)))
+                && !found.are_default()
+        });
+        let impact = if replaced { impact.max(Impact::Disruptive) } else { impact };
+        let takes = if impact > Impact::Online { "some of what is recorded today may no longer be" } else { "" };
+        let op = TrailOp::PutEventSelectors { trail: trail(), events };
+        before.push(
+            steps.push(
+                Step::online(format!("Set what the trail {name} records"), op, [field])
+                    .impact(impact, takes)
+                    .back("put the former selectors back with `aws cloudtrail put-event-selectors`")
+                    .after(after()),
+            ),
+        );
+    }
+    if let Some(drift) = planning.drift("insights") {
+        let found = planning.seen.insights.present().map(Vec::as_slice).unwrap_or_default();
+        let declared = drift.declared.as_array().map(Vec::as_slice).unwrap_or_default();
+        let mut wished: Vec<InsightSetting> = Vec::new();
+        for insight in declared.iter().filter_map(Value::as_str) {
+            let setting = found.iter().find(|setting| setting.insight == insight).cloned();
+            wished.push(setting.unwrap_or_else(|| InsightSetting { insight: insight.to_owned(), categories: Vec::new() }));
+        }
+        wished.sort();
+        wished.dedup();
+        let takes = if drift.impact > Impact::Online { "some of what Insights finds today it finds no more" } else { "" };
+        let op = TrailOp::PutInsights { trail: trail(), insights: wished };
+        steps.push(
+            Step::online(format!("Set what Insights looks for in the trail {name}"), op, ["insights"])
+                .impact(drift.impact, takes)
+                .back("put the former insights back with `aws cloudtrail put-insight-selectors`")
+                // Insights on calls need a trail that records writing management events.
+                .after(before),
+        );
+    }
+}
+
+fn wished_events(planning: &Planning<'_, Trails>) -> Option<(&'static str, Impact, Events)> {
+    if let Some(drift) = planning.drift("eventSelectors") {
+        let selectors = serde_json::from_value(drift.declared.clone()).ok()?;
+        return Some(("eventSelectors", drift.impact, Events::Plain(selectors)));
+    }
+    let drift = planning.drift("advancedEventSelectors")?;
+    let selectors = serde_json::from_value(drift.declared.clone()).ok()?;
+    Some(("advancedEventSelectors", drift.impact, Events::Advanced(selectors)))
+}

@@ -1,0 +1,249 @@
+//! From what differs to steps. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::op::{DetectorOp, Place, Settings};
+use super::{Detector, SeenDetector};
+use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+
+/// GuardDuty verifies a publishing destination for about a minute; a quarter of an hour is plenty.
+const VERIFYING: Duration = Duration::from_secs(900);
+
+pub(super) fn steps(planning: &Planning<'_, Detector>) -> Steps<DetectorOp> {
+    let mut steps = Steps::default();
+    match &planning.seen.detector {
+        Fact::Unknown(why) => {
+            let all: Vec<&Drift> = planning.drifts.iter().collect();
+            let message = format!("the detector could not be read: {}: {}", why.call, why.message);
+            block(&mut steps, Reason::Unreadable, &all, message, "allow guardduty:ListDetectors and guardduty:GetDetector");
+        }
+        Fact::Absent => create(planning, &mut steps),
+        Fact::Present(detector) => change(planning, detector, &mut steps),
+    }
+    steps
+}
+
+fn block(steps: &mut Steps<DetectorOp>, reason: Reason, drifts: &[&Drift], message: impl Into<String>, what_to_do: impl Into<String>) {
+    if drifts.is_empty() {
+        return;
+    }
+    let fields = drifts.iter().map(|drift| drift.field.clone()).collect();
+    steps.blocks.push(Block { reason, fields, message: message.into(), what_to_do: what_to_do.into() });
+}
+
+/// What holdfast makes says so.
+fn ours(planning: &Planning<'_, Detector>) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        ("holdfast.dev/owner".to_owned(), "holdfast".to_owned()),
+        ("holdfast.dev/object".to_owned(), planning.scope.object.clone()),
+    ])
+}
+
+fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
+    let destination = planning.below("publishingDestination");
+    let own: Vec<&Drift> = planning.drifts.iter().filter(|drift| !drift.field.starts_with("publishingDestination")).collect();
+    let mut tags = ours(planning);
+    tags.extend(own.iter().filter_map(|drift| tag(drift)).filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))));
+    // CreateDetector must be told. A detector that nobody asked to be suspended watches; one whose `enabled` an exception covers does not
+    // begin to.
+    let enable = match (planning.drift("enabled"), planning.spec.enabled) {
+        (Some(drift), _) => drift.declared == Value::Bool(true),
+        (None, declared) => declared.is_none(),
+    };
+    let settings = Settings { enabled: None, ..gather(&own) };
+    let region = &planning.scope.region;
+    if !destination.is_empty() {
+        steps.notes.push("its publishing destination follows once the new detector has an id".to_owned());
+    }
+    steps.push(
+        Step::online(
+            format!("Create the GuardDuty detector of {region}"),
+            DetectorOp::Create { enable, settings, tags },
+            // The destination hangs on the detector's id, which GuardDuty chooses: it is planned when the id is known.
+            planning.drifts.iter().map(|drift| drift.field.clone()),
+        )
+        .back("`aws guardduty delete-detector`; findings go with it"),
+    );
+}
+
+fn change(planning: &Planning<'_, Detector>, detector: &SeenDetector, steps: &mut Steps<DetectorOp>) {
+    let (tags, others): (Vec<&Drift>, Vec<&Drift>) = planning.drifts.iter().partition(|drift| tag(drift).is_some());
+    retag(planning, detector, &tags, steps);
+    match &planning.seen.administrator {
+        Fact::Present(account) => {
+            let message = format!("this account is a member: GuardDuty here is administered by account {account}");
+            return block(steps, Reason::ManagedAbove, &others, message, format!("have it changed in account {account}"));
+        }
+        Fact::Unknown(why) if !others.is_empty() => {
+            let message = format!("whether another account administers GuardDuty could not be read: {}: {}", why.call, why.message);
+            return block(steps, Reason::Unreadable, &others, message, "allow guardduty:GetAdministratorAccount, or run again");
+        }
+        _ => {}
+    }
+    let (destination, settings): (Vec<&Drift>, Vec<&Drift>) =
+        others.into_iter().partition(|drift| drift.field.starts_with("publishingDestination."));
+    let mut possible = Vec::new();
+    for drift in settings {
+        let name = drift.field.strip_prefix("features.");
+        let managed = |name: &str| detector.features.get(name).is_some_and(|feature| feature.managed);
+        if name.is_some_and(managed) {
+            let message = format!("a GuardDuty policy of the organisation decides {}", drift.field);
+            block(steps, Reason::ManagedAbove, &[drift], message, "have the policy changed in the organisation's management account");
+        } else if name == Some("EKS_RUNTIME_MONITORING") && drift.declared == Value::Bool(true) && on(detector, "RUNTIME_MONITORING") {
+            let message = "RUNTIME_MONITORING is on, which covers EKS, and GuardDuty refuses both together";
+            block(steps, Reason::Conflict, &[drift], message, "declare RUNTIME_MONITORING in its place");
+        } else {
+            possible.push(drift);
+        }
+    }
+    // What nobody notices need not wait for the consent that the rest needs.
+    let (online, less): (Vec<&Drift>, Vec<&Drift>) = possible.into_iter().partition(|drift| drift.impact == Impact::Online);
+    let mut before = Vec::new();
+    for drifts in [online, less].into_iter().filter(|drifts| !drifts.is_empty()) {
+        before.push(steps.push(update(planning, detector, &drifts)));
+    }
+    publish(planning, detector, &destination, &before, steps);
+}
+
+fn on(detector: &SeenDetector, feature: &str) -> bool {
+    detector.features.get(feature).is_some_and(|feature| feature.enabled)
+}
+
+fn update(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift]) -> Step<DetectorOp> {
+    let words: Vec<String> = drifts
+        .iter()
+        .map(|drift| {
+            let switch = |what: &str| format!("turn {what} {}", if drift.declared == Value::Bool(true) { "on" } else { "off" });
+            match drift.field.strip_prefix("features.") {
+                Some(feature) => switch(feature),
+                None if drift.field == "enabled" => switch("the detector"),
+                None => format!("publish findings every {}", drift.declared.as_str().unwrap_or_default()),
+            }
+        })
+        .collect();
+    let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+    let takes = if impact > Impact::Online { "GuardDuty finds nothing of that kind any more" } else { "" };
+    let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
+    let op = DetectorOp::Update { detector: detector.id.clone(), settings: gather(drifts) };
+    Step::online(
+        format!("Update the GuardDuty detector of {}: {}", planning.scope.region, words.join(", ")),
+        op,
+        drifts.iter().map(|drift| drift.field.clone()),
+    )
+    .impact(impact, takes)
+    .back(format!("set back with `aws guardduty update-detector` what was found: {}", was.join(", ")))
+}
+
+/// What these drifts ask of CreateDetector and UpdateDetector.
+fn gather(drifts: &[&Drift]) -> Settings {
+    let mut settings = Settings::default();
+    for drift in drifts {
+        match drift.field.strip_prefix("features.") {
+            Some(feature) => {
+                settings.features.extend(drift.declared.as_bool().map(|enabled| (feature.to_owned(), enabled)));
+            }
+            None if drift.field == "enabled" => settings.enabled = drift.declared.as_bool(),
+            None if drift.field == "findingPublishingFrequency" => settings.frequency = drift.declared.as_str().map(str::to_owned),
+            None => {}
+        }
+    }
+    settings
+}
+
+fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift], before: &[usize], steps: &mut Steps<DetectorOp>) {
+    if drifts.is_empty() {
+        return;
+    }
+    let fields = drifts.iter().map(|drift| drift.field.clone());
+    let declared = |field: &str| planning.drift(field).and_then(|drift| drift.declared.as_str());
+    let (bucket, prefix) = (declared("publishingDestination.bucket"), declared("publishingDestination.prefix"));
+    let key = declared("publishingDestination.kmsKeyArn").map(str::to_owned);
+    let arn = |bucket: &str, prefix: &str| {
+        let bucket = super::spec::bucket_name(bucket);
+        let folder = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+        format!("arn:{}:s3:::{bucket}{folder}", planning.scope.partition)
+    };
+    let id = detector.id.clone();
+    let takes = "GuardDuty verifies it for about a minute";
+    match &planning.seen.destination {
+        Fact::Unknown(why) => {
+            let message = format!("the publishing destination could not be read: {}: {}", why.call, why.message);
+            block(steps, Reason::Unreadable, drifts, message, "allow guardduty:ListPublishingDestinations and its like, or run again");
+        }
+        Fact::Absent => match (bucket, key) {
+            (Some(bucket), Some(key)) => {
+                let place = Place { arn: Some(arn(bucket, prefix.unwrap_or_default())), kms_key_arn: Some(key) };
+                let op = DetectorOp::CreateDestination { detector: id, place, tags: ours(planning) };
+                steps.push(
+                    Step::online(format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket)), op, fields)
+                        .impact(Impact::Online, takes)
+                        .back("`aws guardduty delete-publishing-destination`")
+                        .within(VERIFYING)
+                        .after(before.iter().copied()),
+                );
+            }
+            _ => block(
+                steps,
+                Reason::InvalidWish,
+                drifts,
+                "there is no publishing destination, and one cannot be made without its bucket and its key",
+                "declare publishingDestination.bucket and publishingDestination.kmsKeyArn",
+            ),
+        },
+        Fact::Present(found) => {
+            let moves = bucket.is_some() || prefix.is_some();
+            let place =
+                Place { arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))), kms_key_arn: key };
+            let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+            let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
+                let back = format!("set it back to {} and the key {}", found.bucket, found.kms_key_arn.as_deref().unwrap_or("that it had"));
+                let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place };
+                let takes = if impact > Impact::Online {
+                    "new findings appear in another place; GuardDuty verifies it for about a minute"
+                } else {
+                    takes
+                };
+                Step::online("Change where findings are published", op, fields).impact(impact, takes).back(back)
+            } else {
+                let place = Place { arn: Some(arn(&found.bucket, &found.prefix)), kms_key_arn: found.kms_key_arn.clone() };
+                let op = DetectorOp::VerifyDestination { detector: id, destination: found.id.clone(), place };
+                let title = format!("Have GuardDuty try anew to publish to the bucket {}", found.bucket);
+                Step::online(title, op, fields).impact(Impact::Online, takes).back("nothing is changed")
+            };
+            steps.push(step.within(VERIFYING).after(before.iter().copied()));
+        }
+    }
+}
+
+/// The key of a drift of a tag, and its declared value.
+fn tag(drift: &Drift) -> Option<(&str, Option<&str>)> {
+    Some((drift.field.strip_prefix("tags.")?, drift.declared.as_str()))
+}
+
+/// Tags are the account's own, in a member account too.
+fn retag(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift], steps: &mut Steps<DetectorOp>) {
+    let scope = planning.scope;
+    let arn = || format!("arn:{}:guardduty:{}:{}:detector/{}", scope.partition, scope.region, scope.account, detector.id);
+    let mut set = BTreeMap::new();
+    let mut remove = Vec::new();
+    for (key, value) in drifts.iter().filter_map(|drift| tag(drift)) {
+        match value {
+            Some(value) => {
+                set.insert(key.to_owned(), value.to_owned());
+            }
+            None => remove.push(key.to_owned()),
+        }
+    }
+    let back = "set the former tags again";
+    if !set.is_empty() {
+        let fields: Vec<String> = set.keys().map(|key| format!("tags.{key}")).collect();
+        steps.push(Step::online("Tag the GuardDuty detector", DetectorOp::Tag { arn: arn(), tags: set }, fields).back(back));
+    }
+    if !remove.is_empty() {
+        let fields: Vec<String> = remove.iter().map(|key| format!("tags.{key}")).collect();
+        steps.push(Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back));
+    }
+}
