@@ -17,8 +17,6 @@ pub enum Exit {
     Blocked = 3,
     /// Some of it failed.
     PartlyFailed = 4,
-    /// A migration was rolled back.
-    RolledBack = 5,
     /// The command line is wrong.
     Usage = 64,
     /// Ctrl-C.

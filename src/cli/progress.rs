@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use jiff::Timestamp;
+
 use super::tell;
+use crate::clock::Clock;
 use crate::execute::{End, Said};
 use crate::kinds::Key;
 
@@ -17,23 +20,24 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// Tells a person what a run is doing.
 pub struct Progress {
     bar: Option<ProgressBar>,
-    begun: Instant,
+    clock: Clock,
+    begun: Timestamp,
     /// When a resource's wait was last said, where it is said in lines.
     waits: Mutex<BTreeMap<Key, (String, Instant)>>,
 }
 
 impl Progress {
     /// Progress over `resources` that will change.
-    pub fn new(resources: usize) -> Progress {
+    pub fn new(resources: usize, clock: &Clock) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(resources as u64), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:30} {pos}/{len} {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
                 bar.set_style(style);
             }
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Progress { bar, begun: Instant::now(), waits: Mutex::default() }
+        Progress { bar, clock: clock.clone(), begun: clock.now(), waits: Mutex::default() }
     }
 
     /// Takes in what happened.
@@ -68,19 +72,21 @@ impl Progress {
 
     fn waiting(&self, resource: &Key, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(crate::aws::reveal_nothing(&format!("{resource}: waiting for {what}")));
+            bar.set_message(crate::aws::reveal_nothing(&format!("{resource}: waiting: {what}")));
             return;
         }
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
         let due = waits.get(resource).is_none_or(|(last, at)| last != what || at.elapsed() >= AGAIN);
         if due {
             waits.insert(resource.clone(), (what.to_owned(), Instant::now()));
-            self.line(resource, &format!("waiting for {what}"));
+            self.line(resource, &format!("waiting: {what}"));
         }
     }
 
     fn line(&self, resource: &Key, what: &str) {
-        let text = format!("{:>5}s  {resource}: {what}", self.begun.elapsed().as_secs());
+        // On the run's own clock: in the sandbox, minutes pass in no time.
+        let passed = self.clock.now().duration_since(self.begun).as_secs();
+        let text = format!("{:>3}:{:02}  {resource}: {what}", passed / 60, passed % 60);
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(&format!("{text}\n"))),
             None => tell(&format!("{text}\n")),

@@ -209,7 +209,7 @@ impl Run<'_> {
         if let Some(used) = used.filter(|_| self.args.approve.as_ref() == Some(&look.plan.hash)) {
             tell(&format!("{used}\n"));
         }
-        let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count());
+        let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count(), clock);
         let say = |said: &crate::execute::Said| progress.said(said);
         let with = Apply { journal, clock, run: &self.name, interrupt: self.interrupt, say: &say };
         let outcomes = apply(baseline, &look, &request.consent, &with).await;
