@@ -221,25 +221,29 @@ impl Run<'_> {
         self.notify(baseline, &look, &outcomes, journal, past).await;
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
-            if outcomes.changed().next().is_some() && !self.interrupt.stopped() {
-                self.look_again(baseline, &request).await;
-            }
-            print(&self.advice(&look.plan));
+            let again = match outcomes.changed().next() {
+                Some(_) if !self.interrupt.stopped() => self.look_again(baseline, &request).await,
+                _ => None,
+            };
+            print(&self.advice(again.as_ref().unwrap_or(&look.plan)));
         }
         Report { object, plan: Some(look.plan), outcomes: Some(outcomes), error: None }
     }
 
     /// Plans once more after changes, so that a person sees what is left.
-    async fn look_again(&self, baseline: &Baseline, request: &Request) {
-        match self.look(baseline, request).await {
-            Ok(again) if again.plan.in_sync() => {
-                print(&format!("planned again: nothing differs in {}\n", show::count(again.plan.resources.len(), "resource")));
+    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Plan> {
+        let plan = match self.look(baseline, request).await {
+            Ok(again) => again.plan,
+            Err(error) => {
+                tell(&format!("it could not be planned again: {error}\n"));
+                return None;
             }
-            Ok(again) => {
-                print(&format!("planned again, what is left:\n{}", text::render(&again.plan, false)));
-            }
-            Err(error) => tell(&format!("it could not be planned again: {error}\n")),
-        }
+        };
+        match plan.in_sync() {
+            true => print(&format!("planned again: nothing differs in {}\n", show::count(plan.resources.len(), "resource"))),
+            false => print(&format!("planned again, what is left:\n{}", text::render(&plan, false))),
+        };
+        Some(plan)
     }
 
     async fn look(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {

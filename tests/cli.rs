@@ -1,0 +1,316 @@
+//! The program as a person runs it: every exit code, its options and subcommands.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use assert_cmd::Command as Run;
+use tempfile::TempDir;
+
+const OWNER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/baselines/huntaze-production.yaml");
+
+/// A folder with a manifest whose spec is `spec`.
+fn folder(account: &str, spec: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = format!(
+        "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {{name: cli}}\nspec:\n  account: \"{account}\"\n  region: us-east-1\n{spec}"
+    );
+    std::fs::write(folder.path().join("m.yaml"), text).expect("a file");
+    folder
+}
+
+/// The program in that folder, without anything of this machine's AWS settings.
+fn holdfast(folder: &Path) -> Run {
+    let mut run = Run::new(env!("CARGO_BIN_EXE_holdfast"));
+    run.current_dir(folder).timeout(Duration::from_secs(60));
+    for (name, _) in std::env::vars_os()
+        .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name.to_string_lossy().starts_with("HOLDFAST_"))
+    {
+        run.env_remove(name);
+    }
+    run.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", folder);
+    run
+}
+
+const VERSIONING: &str =
+    "  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n      - {name: huntaze-uploads, versioning: Enabled}\n";
+const TLS: &str = "  s3:\n    buckets:\n      - {name: huntaze-assets, denyInsecureTransport: true, versioning: Enabled}\n";
+const ACCOUNT: &str = "317805897534";
+
+#[test]
+fn exit_0_done_and_then_in_sync() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let first = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    let out = String::from_utf8_lossy(&first.get_output().stdout).into_owned();
+    assert!(out.contains("planned again: nothing differs"), "{out}");
+    let second = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--detailed-exitcode"]).assert().code(0);
+    let out = String::from_utf8_lossy(&second.get_output().stdout).into_owned();
+    assert!(out.contains("2 unchanged") && !out.contains("changed      "), "{out}");
+}
+
+#[test]
+fn exit_1_the_wrong_account_is_refused_before_any_other_request() {
+    let folder = folder("111111111111", VERSIONING);
+    let record = folder.path().join("requests");
+    let run =
+        holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).env("HOLDFAST_SANDBOX_RECORD", &record).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("the manifest is for account 111111111111") && err.contains(ACCOUNT), "{err}");
+    let mut requests = String::new();
+    for file in std::fs::read_dir(&record).expect("requests were recorded") {
+        requests.push_str(&std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
+    }
+    assert_eq!(requests.lines().count(), 1, "more than the question who the caller is was sent:\n{requests}");
+}
+
+#[test]
+fn exit_1_no_credentials_in_one_sentence() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    // A port on which nobody listens: nothing must be sent there anyhow.
+    let run = holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--dry-run"])
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .assert()
+        .code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("no AWS credentials") && err.contains("aws sso login"), "{err}");
+}
+
+#[test]
+fn exit_1_a_manifest_that_is_wrong_as_a_whole() {
+    let folder = folder(ACCOUNT, "  polcy: {}\n");
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("m.yaml:7:3") && err.contains("did you mean \"policy\"?"), "{err}");
+    assert!(!folder.path().join("state/sandbox/journal").exists(), "a journal was opened for nothing");
+}
+
+#[test]
+fn exit_2_changes_are_pending() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run", "--detailed-exitcode"]).assert().code(2);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).assert().code(0);
+    assert!(!folder.path().join("state/sandbox/journal").exists(), "a dry run opened a journal");
+}
+
+#[test]
+fn exit_3_consent_is_missing_and_then_given_by_hash() {
+    let folder = folder(ACCOUNT, TLS);
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(3);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains("needs consent"), "{out}");
+    let hash = out.rsplit("--approve ").next().and_then(|rest| rest.split_whitespace().next()).expect("the hash is shown").to_owned();
+    // What was online is done: the plan that is left was shown last, with its hash.
+    let wrong = "0".repeat(64);
+    let other = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &wrong]).assert().code(3);
+    let other = String::from_utf8_lossy(&other.get_output().stdout).into_owned();
+    assert!(other.contains("the consent given is for another plan"), "{other}");
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &hash]).assert().code(0);
+}
+
+#[test]
+fn exit_3_part_of_the_manifest_is_wrong_and_the_rest_is_enforced() {
+    let folder = folder(
+        ACCOUNT,
+        "  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n      - {name: huntaze-uploads, versionning: Enabled}\n",
+    );
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(3);
+    let (out, err) =
+        (String::from_utf8_lossy(&run.get_output().stdout).into_owned(), String::from_utf8_lossy(&run.get_output().stderr).into_owned());
+    assert!(out.contains("changed      s3.buckets/huntaze-assets"), "{out}");
+    assert!(!out.contains("huntaze-uploads"), "{out}");
+    assert!(err.contains("did you mean \"versioning\"?"), "{err}");
+}
+
+#[test]
+fn exit_4_some_of_it_failed_and_the_others_went_on() {
+    let folder = folder(
+        ACCOUNT,
+        "  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n      - {name: huntaze-uploads, tags: {owner: web}}\n",
+    );
+    let run = holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+        .env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketVersioning")
+        .assert()
+        .code(4);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains("failed       s3.buckets/huntaze-assets") && out.contains("s3:PutBucketVersioning"), "{out}");
+    assert!(out.contains("changed      s3.buckets/huntaze-uploads"), "{out}");
+}
+
+#[test]
+fn exit_1_everything_failed() {
+    let folder = folder(ACCOUNT, "  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n");
+    holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+        .env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketVersioning")
+        .assert()
+        .code(1);
+}
+
+#[test]
+fn exit_64_a_wrong_command_line() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    for args in [
+        vec!["reconcile"],
+        vec!["reconcile", "-f", "m.yaml", "--aprove", "x"],
+        vec!["reconcile", "-f", "m.yaml", "--approve", "abc"],
+        vec!["nonsense"],
+        vec!["schema", "nonsense"],
+        vec!["--log", "holdfast=nonsense", "version"],
+        vec!["sandbox", "serve", "--listen", "0.0.0.0:4566"],
+        vec![],
+    ] {
+        holdfast(folder.path()).args(&args).assert().code(64);
+    }
+    holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .assert()
+        .code(64);
+}
+
+/// A process that is ended when the test is.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `holdfast sandbox serve` on a free port, and its address.
+fn served(folder: &Path, speed: u32) -> (Running, String) {
+    use std::io::{BufRead, BufReader};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", &speed.to_string()])
+        .current_dir(folder)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().expect("its stderr")).read_line(&mut line).expect("a line");
+    let address = line.split_whitespace().find(|word| word.starts_with("http://")).expect("its address").trim_end_matches(';').to_owned();
+    (Running(child), address)
+}
+
+#[test]
+fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
+    let folder =
+        folder(ACCOUNT, "  policy: {disruptive: Allow}\n  rds:\n    instances:\n      - {name: huntaze-postgres, multiAz: true}\n");
+    let (_sandbox, address) = served(folder.path(), 1);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml"])
+        .current_dir(folder.path())
+        .envs([("AWS_ENDPOINT_URL", address.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
+    let mut text = String::new();
+    while !text.contains("waiting: ") {
+        let before = text.len();
+        std::io::BufRead::read_line(&mut said, &mut text).expect("a line");
+        assert!(text.len() > before, "it ended before it waited:\n{text}");
+    }
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
+    let status = run.wait().expect("it ends");
+    assert_eq!(status.code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?} to stop", asked.elapsed());
+    let journal = holdfast(folder.path()).arg("journal").assert().code(0);
+    let journal = String::from_utf8_lossy(&journal.get_output().stdout).into_owned();
+    assert!(journal.contains("AWS acknowledged it") && journal.contains("exit code 130"), "{journal}");
+}
+
+#[test]
+fn a_second_process_is_told_who_holds_the_journal() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let state = folder.path().join("state/sandbox");
+    let opened = holdfast::execute::Journal::open(&state, "the test").expect("a journal");
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("the test") && err.contains(&std::process::id().to_string()), "{err}");
+    drop(opened);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+}
+
+#[test]
+fn the_topic_is_told_once_a_change_of_state() {
+    let spec = format!("  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:huntaze-ops-alerts\"}}\n{VERSIONING}");
+    let folder = folder(ACCOUNT, &spec);
+    let messages = || -> Vec<serde_json::Value> {
+        let saved = std::fs::read(folder.path().join("state/sandbox/account.json")).expect("the account");
+        let saved: serde_json::Value = serde_json::from_slice(&saved).expect("JSON");
+        saved.pointer("/world/sns/messages").or(saved.pointer("/sns/messages")).and_then(|all| all.as_array()).expect("messages").clone()
+    };
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    let told = messages();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let text = told[0].to_string();
+    assert!(text.contains("2 changed") && text.contains("holdfast-id"), "{text}");
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    assert_eq!(messages().len(), 1, "nothing changed, and it was told again");
+}
+
+#[test]
+fn only_and_skip_choose_resources() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let looked = |args: &[&str]| {
+        let run =
+            holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run", "-o", "json"]).args(args).assert().code(0);
+        let document: serde_json::Value = serde_json::from_slice(&run.get_output().stdout).expect("JSON");
+        let resources = document.pointer("/plans/0/resources").and_then(|all| all.as_array()).expect("resources").clone();
+        resources.iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(looked(&[]), ["huntaze-assets", "huntaze-uploads"]);
+    assert_eq!(looked(&["--only", "s3.buckets/*-assets"]), ["huntaze-assets"]);
+    assert_eq!(looked(&["--skip", "s3.buckets/huntaze-assets"]), ["huntaze-uploads"]);
+    assert_eq!(looked(&["--only", "rds"]), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_printed_as_json_is_as_its_schema_says() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let schema = |what: &str| -> serde_json::Value {
+        let run = holdfast(folder.path()).args(["schema", what]).assert().code(0);
+        serde_json::from_slice(&run.get_output().stdout).expect("a schema")
+    };
+    let printed = |args: &[&str]| -> serde_json::Value {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "-o", "json"]).args(args).assert().code(0);
+        serde_json::from_slice(&run.get_output().stdout).expect("JSON")
+    };
+    for (what, document) in [("plan", printed(&["--dry-run"])), ("report", printed(&[]))] {
+        let schema = schema(what);
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let wrong: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{what}: {wrong:?}");
+        assert!(!validator.is_valid(&serde_json::json!({"plans": 7})), "the schema of {what} takes anything");
+    }
+    assert!(schema("manifest").pointer("/properties/spec/properties/s3").is_some());
+}
+
+#[test]
+fn explain_says_how_a_protective_number_is_read() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let run = holdfast(folder.path()).args(["explain", "rds.instances.backupRetentionDays"]).assert().code(0);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains("at least"), "{out}");
+    let run = holdfast(folder.path()).args(["explain", "rds.instances.backupRetention"]).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("did you mean \"backupRetentionDays\"?"), "{err}");
+}
+
+#[test]
+fn validate_completion_and_version() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["validate", "-f", OWNER]).assert().code(0);
+    holdfast(folder.path()).args(["validate", "-f", "m.yaml", "-o", "json"]).assert().code(0);
+    holdfast(folder.path()).args(["validate", "-f", "nowhere.yaml"]).assert().code(1);
+    let completion = holdfast(folder.path()).args(["completion", "bash"]).assert().code(0);
+    assert!(String::from_utf8_lossy(&completion.get_output().stdout).contains("reconcile"));
+    let version = holdfast(folder.path()).arg("version").assert().code(0);
+    assert_eq!(String::from_utf8_lossy(&version.get_output().stdout), format!("holdfast {}\n", env!("CARGO_PKG_VERSION")));
+}
