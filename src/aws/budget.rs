@@ -79,7 +79,8 @@ impl Budget {
         let mut tries = 0;
         let line = &self.services[call.service as usize];
         let once = || {
-            let sent = line.through(attempt());
+            // On the heap: a request of the SDK is 30 KB large, and many of them side by side would not fit on a worker's stack.
+            let sent = line.through(Box::pin(attempt()));
             tries += 1;
             let tries = tries;
             async move {

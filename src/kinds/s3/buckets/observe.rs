@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_s3::types as sdk;
-use futures::future::BoxFuture;
-use futures::{FutureExt, StreamExt, join};
+use futures::{StreamExt, join};
 
 use super::Bucket;
 use super::lifecycle::{self, ID_PREFIX, Rule};
@@ -88,10 +87,14 @@ pub(super) struct Lifecycle {
     pub(super) minimum_size: Option<String>,
 }
 
+/// Buckets a page: accounts with a quota above 10,000 are refused a listing in one piece.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
+const PAGE: i32 = 1000;
+
 /// Every bucket of the account, with its tags where they are asked for.
 pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
     let names = pages(|token| async move {
-        let answer = reads.s3().list_buckets(|request| request.set_continuation_token(token)).await?;
+        let answer = reads.s3().list_buckets(|request| request.max_buckets(PAGE).set_continuation_token(token)).await?;
         let names: Vec<String> = answer.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
         Ok((names, answer.continuation_token().map(str::to_owned)))
     })
@@ -107,13 +110,13 @@ pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, Ca
 pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {
     let (bucket, owner, spec) = (target.id, target.scope.account.as_str(), target.spec);
     let (flags, encryption, versioning, ownership, logging, lifecycle, tags) = join!(
-        asked(want.any_below("publicAccessBlock"), || flags(reads, bucket, owner)),
-        asked(want.any_below("encryption"), || encryption(reads, bucket, owner)),
-        asked(want.has("versioning"), || versioning(reads, bucket, owner)),
-        asked(want.has("ownership"), || ownership(reads, bucket, owner)),
-        asked(want.any_below("logging"), || logging(reads, bucket, owner)),
-        asked(want.any_below("lifecycle"), || lifecycle(reads, bucket, owner, spec)),
-        asked(want.has("tags"), || tags(reads, bucket, Some(owner))),
+        asked(want.any_below("publicAccessBlock"), flags(reads, bucket, owner)),
+        asked(want.any_below("encryption"), encryption(reads, bucket, owner)),
+        asked(want.has("versioning"), versioning(reads, bucket, owner)),
+        asked(want.has("ownership"), ownership(reads, bucket, owner)),
+        asked(want.any_below("logging"), logging(reads, bucket, owner)),
+        asked(want.any_below("lifecycle"), lifecycle(reads, bucket, owner, spec)),
+        asked(want.has("tags"), tags(reads, bucket, Some(owner))),
     );
     let there = [flags.1, encryption.1, versioning.1, ownership.1, logging.1, lifecycle.1, tags.1];
     let mut seen = BucketSeen {
@@ -131,7 +134,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
     let moved = there.iter().any(|there| matches!(there, There::Elsewhere));
     let asked_nothing = there.iter().all(|there| matches!(there, There::NotAsked));
     if moved || asked_nothing {
-        place(reads, target, moved, &mut seen).boxed().await;
+        place(reads, target, moved, &mut seen).await;
     }
     let declared = spec.public_access_block.clone().unwrap_or_default();
     let opens_question = seen.flags.present().is_some_and(|flags| !flags.satisfy(&declared));
@@ -139,9 +142,9 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         && seen.ownership.present().is_some_and(|found| found != Ownership::BucketOwnerEnforced.as_str());
     if opens_question || enforces {
         let (grants, policy, website) = join!(
-            asked_fact(true, || grants(reads, bucket, owner)),
-            asked_fact(opens_question, || public_policy(reads, bucket, owner)),
-            asked_fact(opens_question, || website(reads, bucket, owner)),
+            asked_fact(true, grants(reads, bucket, owner)),
+            asked_fact(opens_question, public_policy(reads, bucket, owner)),
+            asked_fact(opens_question, website(reads, bucket, owner)),
         );
         if opens_question {
             seen.exposure = exposure(&grants, &policy, &website);
@@ -152,11 +155,11 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &mut seen.encryption)
         && want.has("encryption.kmsKeyId")
     {
-        seen.key = resolve(reads, declared, found).boxed().await;
+        seen.key = resolve(reads, declared, found).await;
     } else if let (Some(declared), Fact::Absent) = (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &seen.encryption)
     {
         // The bucket is to be made first, and then gets this key.
-        seen.key = described(reads, declared).boxed().await;
+        seen.key = described(reads, declared).await;
     }
     seen
 }
@@ -172,23 +175,12 @@ enum There {
     Unknown(Unreadable),
 }
 
-// Each reading is a heap allocation of its own: requests of the SDK are large, and ten of them side by side would not fit on the
-// stack of a worker thread.
-
-fn asked<'a, T, F>(asked: bool, read: impl FnOnce() -> F) -> BoxFuture<'a, (Fact<T>, There)>
-where
-    T: Send + 'a,
-    F: Future<Output = (Fact<T>, There)> + Send + 'a,
-{
-    if asked { read().boxed() } else { std::future::ready((Fact::default(), There::NotAsked)).boxed() }
+async fn asked<T>(asked: bool, read: impl Future<Output = (Fact<T>, There)>) -> (Fact<T>, There) {
+    if asked { read.await } else { (Fact::default(), There::NotAsked) }
 }
 
-fn asked_fact<'a, T, F>(asked: bool, read: impl FnOnce() -> F) -> BoxFuture<'a, Fact<T>>
-where
-    T: Send + 'a,
-    F: Future<Output = Fact<T>> + Send + 'a,
-{
-    if asked { read().boxed() } else { std::future::ready(Fact::default()).boxed() }
+async fn asked_fact<T>(asked: bool, read: impl Future<Output = Fact<T>>) -> Fact<T> {
+    if asked { read.await } else { Fact::default() }
 }
 
 /// A setting out of an answer; `unset` is the code that says that the bucket has none, and `otherwise` what holds then.
