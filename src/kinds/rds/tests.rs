@@ -1,4 +1,194 @@
-//! Comparison, steps and progress from facts; whole runs in `pipeline`.
+//! Comparison, steps and progress from facts; whole runs in `pipeline`, disturbed ones in `disturbed`.
 
 #[cfg(feature = "sandbox")]
+mod disturbed;
+#[cfg(feature = "sandbox")]
 mod pipeline;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_rds::types::{DbInstance, DbParameterGroupStatus, PendingModifiedValues};
+use serde_json::json;
+
+use super::seen::{Instance, OwnGroup};
+use super::values::Parameter;
+use super::{Changes, InstanceSpec, Instances, Op, Seen, Setting, Timing};
+use crate::kinds::{Drift, Fact, Impact, Kind, Planning, Progress, Reason, Scope, Steps};
+
+fn instance(status: &str, group: &str, apply: &str) -> Instance {
+    let group = DbParameterGroupStatus::builder().db_parameter_group_name(group).parameter_apply_status(apply).build();
+    let found = DbInstance::builder().db_instance_identifier("db").db_instance_status(status).db_parameter_groups(group).build();
+    Instance::read(&found, std::slice::from_ref(&found))
+}
+
+fn seen(instance: Instance) -> Seen {
+    Seen { instance: Fact::Present(instance), own: Fact::Absent, family: Fact::Present("postgres14".to_owned()), ..Seen::default() }
+}
+
+fn parameter(value: &str) -> Parameter {
+    Parameter { value: Some(value.to_owned()), modifiable: true, restarts: true, ..Parameter::default() }
+}
+
+fn steps(spec: &InstanceSpec, seen: &Seen, drifts: &[Drift]) -> Steps<Op> {
+    let scope = Scope { object: "test".to_owned(), account: String::new(), region: String::new(), partition: "aws".to_owned() };
+    Instances::steps(&Planning { scope: &scope, id: "db", spec, seen, drifts, peers: &BTreeSet::new() })
+}
+
+fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> Drift {
+    Drift { field: field.to_owned(), found, declared, impact: Impact::Online }
+}
+
+#[test]
+fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned() };
+    let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
+    assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
+    assert_eq!(progress("available", "g", "pending-reboot"), Progress::Pending);
+    assert_eq!(progress("available", "other", "in-sync"), Progress::Pending);
+    assert!(matches!(progress("rebooting", "g", "in-sync"), Progress::Running(_)));
+    assert!(matches!(progress("rebooting", "g", "pending-reboot"), Progress::Running(_)));
+    assert!(matches!(progress("available", "g", "applying"), Progress::Running(_)));
+    assert!(matches!(progress("available", "g", "failed-to-apply"), Progress::Failed(_)));
+    assert!(matches!(progress("storage-full", "g", "pending-reboot"), Progress::Failed(_)));
+}
+
+/// The group changes at once, the instance notices later: in-sync right after the change is the state before it.
+#[test]
+fn a_static_parameter_is_not_taken_for_in_force_before_the_instance_noticed() {
+    let setting = Setting { name: "max_connections".to_owned(), value: "120".to_owned(), restarts: true };
+    let op = Op::SetParameters { group: "g".to_owned(), settings: vec![setting] };
+    let progress = |value, apply| {
+        let attached = BTreeMap::from([("max_connections".to_owned(), parameter(value))]);
+        Instances::check(&op, &Seen { attached: Fact::Present(attached), ..seen(instance("available", "g", apply)) })
+    };
+    assert_eq!(progress("100", "in-sync"), Progress::Pending);
+    assert!(matches!(progress("120", "in-sync"), Progress::Running(_)));
+    assert!(matches!(progress("120", "applying"), Progress::Running(_)));
+    assert_eq!(progress("120", "pending-reboot"), Progress::Done);
+}
+
+#[test]
+fn a_new_group_is_attached_only_when_it_is_complete() {
+    let op = Op::Attach { instance: "db".to_owned(), group: "own".to_owned() };
+    let progress = |complete| {
+        let own = OwnGroup { name: "own".to_owned(), ours: true, complete, ..OwnGroup::default() };
+        Instances::check(&op, &Seen { own: Fact::Present(own), ..seen(instance("available", "default.postgres14", "in-sync")) })
+    };
+    assert!(matches!(progress(false), Progress::Running(_)));
+    assert_eq!(progress(true), Progress::Pending);
+}
+
+#[test]
+fn a_group_is_taken_back_only_where_it_was_made_here_and_is_ours_and_unused() {
+    let create = Op::CreateGroup {
+        instance: "db".to_owned(),
+        group: "own".to_owned(),
+        family: "postgres14".to_owned(),
+        copy_of: None,
+        object: "test".to_owned(),
+    };
+    let before = seen(instance("available", "default.postgres14", "in-sync"));
+    let Some(delete) = Instances::undo(&create, &before) else { panic!("nothing is taken back") };
+    let own = |ours, users: &[&str]| OwnGroup {
+        name: "own".to_owned(),
+        ours,
+        users: users.iter().map(|user| (*user).to_owned()).collect(),
+        ..OwnGroup::default()
+    };
+    let with = |own| Seen { own: Fact::Present(own), ..seen(instance("available", "default.postgres14", "in-sync")) };
+    assert_eq!(Instances::undo(&create, &with(own(true, &[]))), None, "it was there before");
+    assert_eq!(Instances::check(&delete, &with(own(true, &[]))), Progress::Pending);
+    assert!(matches!(Instances::check(&delete, &with(own(false, &[]))), Progress::Failed(_)));
+    assert!(matches!(Instances::check(&delete, &with(own(true, &["other"]))), Progress::Failed(_)));
+    assert!(matches!(Instances::check(&delete, &seen(instance("available", "own", "in-sync"))), Progress::Failed(_)));
+    assert_eq!(Instances::check(&delete, &before), Progress::Done);
+    let attach = Op::Attach { instance: "db".to_owned(), group: "own".to_owned() };
+    assert_eq!(Instances::undo(&attach, &before), None, "going back would weaken");
+}
+
+#[test]
+fn what_waits_for_the_window_is_done_only_where_it_may_wait() {
+    let changes = Changes { multi_az: Some(true), ..Changes::default() };
+    let pending = PendingModifiedValues::builder().multi_az(true).build();
+    let found = DbInstance::builder().db_instance_identifier("db").db_instance_status("available").pending_modified_values(pending).build();
+    let seen = seen(Instance::read(&found, &[]));
+    let progress = |timing| Instances::check(&Op::Modify { instance: "db".to_owned(), changes: changes.clone(), timing }, &seen);
+    assert_eq!(progress(Timing::MaintenanceWindow), Progress::Done);
+    assert_eq!(progress(Timing::Immediately), Progress::Pending);
+}
+
+#[test]
+fn what_belongs_to_a_cluster_is_not_changed_on_its_member() {
+    let found = DbInstance::builder()
+        .db_instance_identifier("db")
+        .db_instance_status("available")
+        .db_cluster_identifier("aurora")
+        .engine("aurora-postgresql")
+        .build();
+    let drifts = [
+        drift("backupRetentionDays", json!(1), json!(7)),
+        drift("storageEncrypted.enabled", json!(false), json!(true)),
+        drift("autoMinorVersionUpgrade", json!(false), json!(true)),
+    ];
+    let steps = steps(&InstanceSpec::default(), &seen(Instance::read(&found, &[])), &drifts);
+    assert_eq!(steps.blocks.iter().map(|block| block.reason).collect::<Vec<_>>(), [Reason::NotSupported, Reason::NotSupported]);
+    assert_eq!(steps.steps.len(), 1);
+    assert_eq!(steps.steps[0].fields, ["autoMinorVersionUpgrade"]);
+}
+
+#[test]
+fn more_than_twenty_parameters_take_several_requests() {
+    let names: Vec<String> = (0..45).map(|number| format!("p{number:02}")).collect();
+    let attached = names.iter().map(|name| (name.clone(), parameter("0"))).collect();
+    let drifts: Vec<Drift> = names.iter().map(|name| drift(&format!("parameters.{name}"), json!("0"), json!(1))).collect();
+    let seen = Seen { attached: Fact::Present(attached), ..seen(instance("available", "team", "in-sync")) };
+    let steps = steps(&InstanceSpec::default(), &seen, &drifts);
+    let sizes: Vec<usize> = steps
+        .steps
+        .iter()
+        .filter_map(|step| match &step.op {
+            Op::SetParameters { settings, .. } => Some(settings.len()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(sizes, [20, 20, 5]);
+    assert_eq!(steps.steps.last().map(|step| step.after.clone()), Some(vec![0, 1, 2]), "one restart after all of them");
+}
+
+#[test]
+fn a_state_that_holdfast_does_not_understand_stops_it() {
+    for status in ["stopped", "deleting", "incompatible-parameters", "dancing", ""] {
+        let steps =
+            steps(&InstanceSpec::default(), &seen(instance(status, "g", "in-sync")), &[drift("multiAz", json!(false), json!(true))]);
+        assert!(steps.steps.is_empty(), "{status}");
+        assert_eq!(steps.blocks[0].reason, Reason::UnexpectedState, "{status}");
+    }
+}
+
+#[test]
+fn wishes_that_contradict_themselves_are_said() {
+    let problems = |yaml: &str| {
+        let spec: InstanceSpec = serde_yaml::from_str(&format!("{{name: db, {yaml}}}")).unwrap();
+        spec.problems().into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+    };
+    assert_eq!(problems("backupWindow: '03:00-04:00', maintenanceWindow: 'sun:03:30-sun:04:30'"), ["maintenanceWindow"]);
+    assert_eq!(problems("backupWindow: '03:00-03:10'"), ["backupWindow"]);
+    assert_eq!(problems("performanceInsights: {retentionDays: 94}"), ["performanceInsights.retentionDays"]);
+    assert_eq!(problems("performanceInsights: {enabled: false, retentionDays: 93}"), ["performanceInsights.enabled"]);
+    assert_eq!(problems("enhancedMonitoring: {intervalSeconds: 0, roleArn: 'arn:aws:iam::317805897534:role/x'}").len(), 1);
+    assert_eq!(problems("tags: {'aws:x': y}"), ["tags.aws:x"]);
+    assert_eq!(problems("parameters: {x: ''}"), ["parameters.x"]);
+    assert!(problems("parameters: {rds.force_ssl: on}, backupRetentionDays: 7").is_empty());
+}
+
+#[test]
+fn operations_are_read_back_as_they_were_written() {
+    let changes = Changes { max_allocated_storage_gib: Some(100), log_exports: vec!["postgresql".to_owned()], ..Changes::default() };
+    let op = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless };
+    let written = serde_json::to_value(&op).unwrap();
+    assert_eq!(
+        written,
+        json!({"do": "modify", "instance": "db", "changes": {"maxAllocatedStorageGiB": 100, "logExports": ["postgresql"]}, "timing": "regardless"})
+    );
+    assert_eq!(serde_json::from_value::<Op>(written).unwrap(), op);
+}

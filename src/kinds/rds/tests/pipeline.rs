@@ -1,27 +1,44 @@
 //! Whole runs against the embedded AWS: drifted, repaired, in sync.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::aws::ConnectOptions;
+use crate::aws::{ConnectOptions, Pace};
 use crate::execute::{End, Interrupt, Journal, Outcomes};
 use crate::kinds::{Impact, Reason, Scope};
 use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{Consent, Plan, PlannedStep, ResourcePlan, Status};
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
+use crate::sandbox::faults::Faults;
 use crate::sandbox::{Options, Sandbox};
 use crate::{clock::Clock, desired};
 
-struct Account {
-    sandbox: Sandbox,
+pub(super) struct Account {
+    pub(super) sandbox: Sandbox,
     connect: ConnectOptions,
     state: tempfile::TempDir,
 }
 
 impl Account {
-    fn new(yaml: &str) -> Account {
+    pub(super) fn new(yaml: &str) -> Account {
+        Account::with(yaml, Faults::default())
+    }
+
+    pub(super) fn with(yaml: &str, faults: Faults) -> Account {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
-        let sandbox = Sandbox::from_yaml(yaml, Options { clock, ..Options::default() }).unwrap();
-        let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
+        Account::of(Sandbox::from_yaml(yaml, Options { clock, faults, ..Options::default() }).unwrap())
+    }
+
+    /// The same AWS account for the next process: nothing goes wrong any more, and the journal is empty.
+    pub(super) fn next(&self) -> Account {
+        Account::of(Sandbox::new(self.sandbox.world(), Options { clock: self.sandbox.clock(), ..Options::default() }).unwrap())
+    }
+
+    fn of(sandbox: Sandbox) -> Account {
+        let pace = Pace { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Pace::default() };
+        let connect =
+            ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), pace, ..ConnectOptions::default() };
         Account { sandbox, connect, state: tempfile::tempdir().unwrap() }
     }
 
@@ -36,7 +53,7 @@ impl Account {
         self.plan(manifest).await.resources.remove(0)
     }
 
-    async fn apply(&self, manifest: &str) -> Outcomes {
+    pub(super) async fn apply(&self, manifest: &str) -> Outcomes {
         let baseline = baseline(manifest);
         let connection = connected(&baseline, &self.connect).await.unwrap();
         let clock = self.sandbox.clock();
@@ -56,7 +73,7 @@ impl Account {
         self.in_sync(manifest).await;
     }
 
-    async fn in_sync(&self, manifest: &str) {
+    pub(super) async fn in_sync(&self, manifest: &str) {
         let plan = self.plan(manifest).await;
         assert!(plan.in_sync(), "{:#?}", plan.resources);
         let before = self.sandbox.writes().len();
@@ -69,7 +86,7 @@ impl Account {
         self.sandbox.writes().iter().map(|write| write.operation.clone()).collect()
     }
 
-    fn in_force(&self, id: &str, parameter: &str) -> Option<String> {
+    pub(super) fn in_force(&self, id: &str, parameter: &str) -> Option<String> {
         self.sandbox.world().rds.in_force(id).remove(parameter)
     }
 }
@@ -96,7 +113,7 @@ fn ops(steps: &[PlannedStep]) -> Vec<&str> {
 }
 
 /// As an audit finds it: nothing protects it.
-const BARE: &str = "
+pub(super) const BARE: &str = "
 account: '317805897534'
 rds:
   instances:
@@ -339,4 +356,40 @@ async fn a_group_that_could_not_be_filled_goes_again() {
     assert!(!world.rds.parameter_groups.contains_key("holdfast-db-postgres14"));
     assert_eq!(world.rds.instances["db"].parameter_group, "default.postgres14");
     assert_eq!(account.writes(), ["CreateDBParameterGroup", "ModifyDBParameterGroup", "DeleteDBParameterGroup"]);
+}
+
+#[tokio::test]
+async fn keys_are_the_same_however_they_are_named() {
+    let key = "11111111-2222-3333-4444-555555555555";
+    let arn = format!("arn:aws:kms:us-east-1:317805897534:key/{key}");
+    let yaml = format!(
+        "
+account: '317805897534'
+kms:
+  keys: {{{key}: {{}}, 99999999-2222-3333-4444-555555555555: {{}}}}
+  aliases: {{alias/rds: {key}, alias/other: 99999999-2222-3333-4444-555555555555}}
+rds:
+  instances:
+    db: {{storageEncrypted: true, kmsKeyId: '{arn}'}}
+"
+    );
+    for (name, status) in [(key, Status::InSync), (&arn, Status::InSync), ("alias/rds", Status::InSync), ("alias/other", Status::Blocked)] {
+        let account = Account::new(&yaml);
+        let plan = account.planned(&format!("    - {{name: db, storageEncrypted: {{kmsKeyId: '{name}'}}}}")).await;
+        assert_eq!(plan.status, status, "{name}: {plan:?}");
+    }
+}
+
+/// What cannot be read is neither compliant nor absent.
+#[tokio::test]
+async fn what_cannot_be_read_stops_its_instance() {
+    for (denied, wish) in [("DescribeDBInstances", "multiAz: true"), ("DescribeDBParameters", "parameters: {rds.force_ssl: 1}")] {
+        let account = Account::with(BARE, Faults { denied: vec![denied.to_owned()], ..Faults::default() });
+        let plan = account.planned(&format!("    - {{name: db, {wish}}}")).await;
+        assert_eq!(plan.status, Status::Unreadable, "{denied}");
+        assert!(plan.steps.is_empty());
+    }
+    let account = Account::with(BARE, Faults { denied: vec!["DescribeDBParameterGroups".to_owned()], ..Faults::default() });
+    let plan = account.planned("    - {name: db, parameters: {rds.force_ssl: 1}}").await;
+    assert_eq!((plan.steps.len(), plan.blocks[0].reason), (0, Reason::Unreadable));
 }
