@@ -53,7 +53,7 @@ async fn a_missing_detector_is_made_and_its_destination_follows() {
             "RUNTIME_MONITORING": {"enabled": true, "additionalConfiguration": {"EKS_ADDON_MANAGEMENT": {"enabled": true}}},
         },
         "publishingDestination": destination(),
-        "tags": {"team": "audit", "gone": null},
+        "tags": {"team": "audit"},
     }));
     let plan = account.converges(&wish).await;
     let resource = plan.resources.iter().find(|one| one.key.kind == "guardduty.detector").unwrap();
@@ -70,6 +70,17 @@ async fn a_missing_detector_is_made_and_its_destination_follows() {
     let destinations = made["destinations"].as_object().unwrap();
     assert_eq!(destinations.len(), 1);
     assert!(destinations.values().all(|one| one["destinationArn"] == "arn:aws:s3:::findings/audit" && one["kmsKeyArn"] == KEY));
+}
+
+#[tokio::test]
+async fn the_bucket_and_its_policy_come_before_the_destination() {
+    let account = Account::new(&json!({"kms": {"keys": {"k1": {}}}}));
+    let mut spec = wish(json!({"enabled": true, "publishingDestination": destination()}));
+    spec["s3"] = json!({"buckets": [{"name": "findings", "create": true, "denyInsecureTransport": true}]});
+    account.converges(&spec).await;
+    let made = account.sandbox.snapshot();
+    assert_eq!(made["guardduty"]["detector"]["destinations"].as_object().unwrap().len(), 1);
+    assert!(made["s3"]["buckets"]["findings"]["policy"].as_str().unwrap().contains("HoldfastGuardDutyWriteuseast1"));
 }
 
 #[tokio::test]
@@ -259,10 +270,7 @@ fn turning_off_waits_for_consent_and_turning_on_does_not() {
     ];
     let steps = planning(&seen(SeenDetector::default()), &drifts).steps;
     let shown: Vec<(Impact, &[String])> = steps.iter().map(|step| (step.impact, step.fields.as_slice())).collect();
-    assert_eq!(
-        shown,
-        [(Impact::Online, &["features.S3_DATA_EVENTS".to_owned()][..]), (Impact::Disruptive, &["enabled".to_owned()][..])]
-    );
+    assert_eq!(shown, [(Impact::Online, &["features.S3_DATA_EVENTS".to_owned()][..]), (Impact::Disruptive, &["enabled".to_owned()][..])]);
     assert!(!steps[1].takes.is_empty());
 }
 
@@ -275,10 +283,7 @@ fn features_that_others_decide_are_blocked_alone() {
         .map(|name| drift(&format!("features.{name}"), json!(false), json!(true), Impact::Online));
     let steps = planning(&seen(SeenDetector { features, ..SeenDetector::default() }), &drifts);
     let reasons: Vec<(Reason, &str)> = steps.blocks.iter().map(|block| (block.reason, block.fields[0].as_str())).collect();
-    assert_eq!(
-        reasons,
-        [(Reason::ManagedAbove, "features.S3_DATA_EVENTS"), (Reason::Conflict, "features.EKS_RUNTIME_MONITORING")]
-    );
+    assert_eq!(reasons, [(Reason::ManagedAbove, "features.S3_DATA_EVENTS"), (Reason::Conflict, "features.EKS_RUNTIME_MONITORING")]);
     assert_eq!(steps.steps.len(), 1);
     assert_eq!(steps.steps[0].fields, ["features.EKS_AUDIT_LOGS"]);
 }
@@ -323,4 +328,11 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     assert_eq!(Detector::check(&update, &found(true, &[])), Progress::Pending);
     let written = serde_json::to_value(&create).unwrap();
     assert_eq!(serde_json::from_value::<DetectorOp>(written).unwrap(), create, "an operation survives the journal");
+}
+
+#[test]
+fn the_example_is_right() {
+    let loaded = crate::load::load_text("guardduty.detector.yaml", include_str!("../../../examples/kinds/guardduty.detector.yaml"));
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    assert_eq!(loaded.baselines[0].entries.len(), 1);
 }
