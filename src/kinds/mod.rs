@@ -9,6 +9,8 @@ mod kind;
 pub mod rds;
 pub mod s3;
 mod step;
+#[cfg(all(test, feature = "sandbox"))]
+mod testing;
 
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
 pub use fact::{Fact, Unreadable, Why};

@@ -7,7 +7,7 @@ mod policy;
 mod selectors;
 mod spec;
 mod steps;
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;
 
 pub use observe::{SeenTrail, TrailSeen};

@@ -1,1 +1,399 @@
+use std::collections::BTreeSet;
 
+use serde_json::{Value, json};
+
+use super::*;
+use crate::kinds::testing::{ACCOUNT, Account, policy};
+use crate::kinds::{Drift, Impact, Reason, Unreadable, Why};
+use crate::plan::{ResourcePlan, Status};
+
+const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:317805897534:trail/audit";
+const KEY: &str = "arn:aws:kms:us-east-1:317805897534:key/k1";
+
+fn scope() -> Scope {
+    Scope { object: "test".to_owned(), account: ACCOUNT.to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() }
+}
+
+fn spec(value: Value) -> TrailSpec {
+    serde_json::from_value(value).unwrap()
+}
+
+/// The bucket's policy as holdfast asks for it.
+fn statements(trails: &[Value]) -> String {
+    let parts: Vec<_> = trails
+        .iter()
+        .map(|trail| spec(trail.clone()))
+        .flat_map(|spec| {
+            let id = Trails::id(&spec, &scope());
+            Trails::contributes(&spec, &id, &scope())
+        })
+        .collect();
+    policy(&parts)
+}
+
+/// An account with the bucket `logs`, a key, and these trails.
+fn services(trails: Value) -> Value {
+    let here = statements(&[json!({"name": "audit", "bucket": "logs"})]);
+    json!({
+        "s3": {"buckets": {"logs": {"policy": here}}},
+        "kms": {"keys": {"k1": {}}, "aliases": {"alias/audit": "k1"}},
+        "cloudtrail": {"trails": trails},
+    })
+}
+
+fn wish(members: Value) -> Value {
+    let mut trail = json!({"name": "audit"});
+    trail.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    json!({"cloudtrail": {"trails": [trail]}})
+}
+
+async fn planned(account: &Account, members: Value) -> ResourcePlan {
+    account.resource("cloudtrail.trails", &wish(members)).await
+}
+
+fn everything() -> Value {
+    json!({
+        "bucket": "logs",
+        "multiRegion": true,
+        "globalEvents": true,
+        "logFileValidation": true,
+        "kmsKeyId": "alias/audit",
+        "cloudWatchLogs": {
+            "logGroupArn": "arn:aws:logs:us-east-1:317805897534:log-group:/audit",
+            "roleArn": "arn:aws:iam::317805897534:role/audit",
+        },
+        "logging": true,
+        "eventSelectors": [{
+            "readWriteType": "All",
+            "includeManagementEvents": true,
+            "dataResources": [{"type": "AWS::S3::Object", "values": ["arn:aws:s3:::b/", "arn:aws:s3:::a/"]}],
+        }],
+        "insights": ["ApiErrorRateInsight", "ApiCallRateInsight"],
+        "tags": {"team": "audit"},
+    })
+}
+
+#[tokio::test]
+async fn a_missing_trail_is_made_as_declared_and_then_left_alone() {
+    let account = Account::new(&services(json!({})));
+    let plan = account.converges(&wish(everything())).await;
+    let titles: Vec<&str> = plan.resources.iter().flat_map(|one| &one.steps).map(|step| step.title.as_str()).collect();
+    assert_eq!(
+        titles,
+        [
+            "Create the trail audit",
+            "Start logging of the trail audit",
+            "Set what the trail audit records",
+            "Set what Insights looks for in the trail audit"
+        ]
+    );
+    let made = account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"].clone();
+    assert_eq!(made["isLogging"], true);
+    assert_eq!(made["kmsKeyId"], KEY);
+    assert_eq!(made["cloudWatchLogsLogGroupArn"], "arn:aws:logs:us-east-1:317805897534:log-group:/audit:*");
+    assert_eq!(made["tags"], json!({"team": "audit", "holdfast.dev/owner": "holdfast", "holdfast.dev/object": "test"}));
+    assert_eq!(made["insightSelectors"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_bucket_and_its_policy_come_before_the_trail() {
+    let account = Account::new(&json!({}));
+    let mut spec = wish(json!({"bucket": "logs", "keyPrefix": "audit", "logging": true}));
+    spec["s3"] = json!({"buckets": [{"name": "logs", "create": true, "denyInsecureTransport": true}]});
+    account.apply(&spec).await;
+    let writes = account.writes();
+    let place = |operation: &str| writes.iter().position(|one| one == operation);
+    assert!(place("CreateBucket") < place("PutBucketPolicy") && place("PutBucketPolicy") < place("CreateTrail"), "{writes:?}");
+    assert!(place("CreateBucket").is_some() && place("CreateTrail") < place("StartLogging"));
+    assert_eq!(writes.iter().filter(|one| *one == "PutBucketPolicy").count(), 1, "statements of several wishes are written at once");
+    account.converges(&spec).await;
+}
+
+#[tokio::test]
+async fn a_trail_that_cannot_be_made_is_missing() {
+    let account = Account::new(&services(json!({})));
+    let plan = planned(&account, json!({"logging": true})).await;
+    assert_eq!((plan.status, plan.blocks[0].reason), (Status::Blocked, Reason::Missing));
+}
+
+#[tokio::test]
+async fn a_drifted_trail_is_sent_its_changed_fields_only() {
+    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "s3KeyPrefix": null, "isMultiRegionTrail": false}})));
+    let members = json!({"bucket": "logs", "keyPrefix": "", "multiRegion": true, "logFileValidation": true, "tags": {"team": "audit"}});
+    account.sandbox.forget_records();
+    account.apply(&wish(members.clone())).await;
+    assert_eq!(account.sent("UpdateTrail"), json!({"Name": TRAIL, "IsMultiRegionTrail": true, "EnableLogFileValidation": true}));
+    assert_eq!(account.writes(), ["UpdateTrail", "AddTags"]);
+    account.converges(&wish(members)).await;
+}
+
+#[tokio::test]
+async fn what_is_not_declared_is_not_read() {
+    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs"}})));
+    let plan = planned(&account, json!({"multiRegion": false})).await;
+    assert_eq!(plan.status, Status::InSync);
+    assert_eq!(account.operations(), ["DescribeTrails", "GetCallerIdentity"].map(str::to_owned).into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_shadow_is_changed_at_home_only() {
+    let trails = json!({"audit": {"s3BucketName": "logs", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
+    let account = Account::new(&services(trails));
+    let plan = planned(&account, json!({"bucket": "logs", "logging": true, "logFileValidation": true})).await;
+    assert!(plan.steps.is_empty(), "{plan:?}");
+    assert_eq!(plan.blocks.len(), 1);
+    assert_eq!(plan.blocks[0].reason, Reason::NotSupported);
+    assert!(plan.blocks[0].message.contains("eu-west-1"));
+    assert_eq!(plan.blocks[0].fields, ["logFileValidation", "logging"]);
+}
+
+#[tokio::test]
+async fn an_organisations_trail_is_managed_above() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isOrganizationTrail": true}}));
+    services["cloudtrail"]["managementAccount"] = json!("999988887777");
+    let account = Account::new(&services);
+    let plan = planned(&account, json!({"multiRegion": true})).await;
+    assert_eq!(plan.blocks[0].reason, Reason::ManagedAbove);
+    assert!(plan.blocks[0].message.contains("999988887777"), "{plan:?}");
+    assert!(plan.steps.is_empty());
+}
+
+#[tokio::test]
+async fn weakening_a_trail_needs_consent_and_says_what_is_lost() {
+    let trails = json!({"audit": {
+        "s3BucketName": "logs", "isMultiRegionTrail": true, "logFileValidationEnabled": true, "isLogging": true
+    }});
+    let account = Account::new(&services(trails));
+    let members = json!({"multiRegion": false, "logFileValidation": false, "kmsKeyId": "alias/audit", "logging": false});
+    let plan = planned(&account, members).await;
+    let impacts: Vec<(Impact, usize)> = plan.steps.iter().map(|step| (step.impact, step.fields.len())).collect();
+    assert_eq!(impacts, [(Impact::Online, 1), (Impact::Disruptive, 2), (Impact::Disruptive, 1)]);
+    assert!(plan.steps[1].takes.contains("chain of digests breaks for good"), "{:?}", plan.steps[1]);
+    assert!(plan.notes.iter().any(|note| note.contains("chain of digests")));
+    assert!(plan.steps[0].held.is_none() && plan.steps[1].held.is_some());
+}
+
+#[tokio::test]
+async fn a_key_is_compared_by_what_it_is() {
+    let trails = json!({"audit": {"s3BucketName": "logs", "kmsKeyId": KEY}});
+    let account = Account::new(&services(trails.clone()));
+    for words in ["alias/audit", "k1", KEY, "arn:aws:kms:us-east-1:317805897534:alias/audit"] {
+        let plan = planned(&account, json!({"kmsKeyId": words})).await;
+        assert_eq!(plan.status, Status::InSync, "{words}: {plan:?}");
+    }
+    let plan = planned(&account, json!({"kmsKeyId": "alias/other"})).await;
+    assert_eq!(plan.blocks[0].reason, Reason::InvalidWish);
+    let account = Account::with(&services(trails), "denied@DescribeKey");
+    let plan = planned(&account, json!({"kmsKeyId": "alias/audit"})).await;
+    assert_eq!(plan.status, Status::Unreadable);
+}
+
+/// Bug 12: what may not be read is neither compliant nor absent.
+#[tokio::test]
+async fn a_trail_that_may_not_be_read_is_not_made_again() {
+    for (denied, field) in [("DescribeTrails", ""), ("GetTrailStatus", "logging"), ("ListTags", "tags.team")] {
+        let account = Account::with(&services(json!({"audit": {"s3BucketName": "logs"}})), &format!("denied@{denied}"));
+        let (plan, _) = account.apply(&wish(json!({"bucket": "logs", "logging": true, "tags": {"team": "audit"}}))).await;
+        let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
+        assert_eq!(trail.status, Status::Unreadable, "{denied}");
+        assert_eq!(trail.unreadable[0].field, field);
+        assert!(account.writes().is_empty(), "{denied}: {:?}", account.writes());
+    }
+}
+
+/// Bug 8: the answer to a create is lost, or the run ends there.
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_makes_one_trail() {
+    let wish = wish(json!({"bucket": "logs", "logging": true, "insights": ["ApiErrorRateInsight"]}));
+    let mut made = 0;
+    for call in 1..=30 {
+        for fault in ["cut-before", "cut-after"] {
+            let account = Account::with(&services(json!({})), &format!("{fault}@{call}"));
+            account.apply(&wish).await;
+            made += usize::from(account.sandbox.calls() >= call);
+            account.converges(&wish).await;
+            assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 1);
+        }
+    }
+    assert!(made > 40, "the faults met only {made} runs");
+}
+
+#[tokio::test]
+async fn changing_the_form_of_selectors_is_more_than_online_where_something_was_selected() {
+    let advanced = json!([{"fieldSelectors": [{"field": "eventCategory", "equals": ["Management"]}]}]);
+    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs"}})));
+    let plan = planned(&account, json!({"advancedEventSelectors": advanced})).await;
+    assert_eq!(plan.steps[0].impact, Impact::Online, "{plan:?}");
+    let custom = json!([{"ReadWriteType": "All", "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}]}]);
+    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "eventSelectors": custom}})));
+    let plan = planned(&account, json!({"advancedEventSelectors": advanced})).await;
+    assert_eq!(plan.steps[0].impact, Impact::Disruptive);
+    account.converges(&wish(json!({"advancedEventSelectors": advanced}))).await;
+    account.converges(&wish(json!({"eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}]}))).await;
+}
+
+/// Bug 1: the same wish in other words is no difference.
+#[test]
+fn selectors_that_mean_the_same_are_equal() {
+    let plain = |value: Value| Events::Plain(serde_json::from_value(value).unwrap());
+    let resource = |kind: &str, values: &[&str]| json!({"type": kind, "values": values});
+    let selector = |resources: Value, sources: &[&str]| json!({"readWriteType": "All", "includeManagementEvents": true, "dataResources": resources, "excludeManagementEventSources": sources});
+    let (s3, lambda) = ("AWS::S3::Object", "AWS::Lambda::Function");
+    let one = plain(json!([
+        selector(json!([resource(s3, &["b", "a"]), resource(lambda, &["f"])]), &["rds", "kms"]),
+        selector(json!([resource(s3, &["arn:aws:s3:::"])]), &[]),
+    ]));
+    let other = plain(json!([
+        selector(json!([resource(s3, &["arn:aws:s3"])]), &[]),
+        selector(json!([resource(lambda, &["f"]), resource(s3, &["a"]), resource(s3, &["a", "b"])]), &["kms", "rds"]),
+    ]));
+    assert!(one.satisfy(&other) && other.satisfy(&one));
+    let fewer = plain(json!([selector(json!([resource(s3, &["arn:aws:s3"])]), &[])]));
+    assert!(!one.satisfy(&fewer) && !fewer.satisfy(&one));
+
+    let advanced = |value: Value| Events::Advanced(serde_json::from_value(value).unwrap());
+    let found = advanced(json!([{"name": "writes", "fieldSelectors": [
+        {"field": "readOnly", "equals": ["false"]}, {"field": "eventCategory", "equals": ["Management"]}]}]));
+    let unnamed = advanced(json!([{"fieldSelectors": [
+        {"field": "eventCategory", "equals": ["Management"]}, {"field": "readOnly", "equals": ["false", "false"]}]}]));
+    let renamed = advanced(json!([{"name": "other", "fieldSelectors": [
+        {"field": "eventCategory", "equals": ["Management"]}, {"field": "readOnly", "equals": ["false"]}]}]));
+    assert!(found.satisfy(&unnamed), "a name that is not declared is not compared");
+    assert!(!found.satisfy(&renamed));
+    assert!(!found.satisfy(&one));
+}
+
+#[test]
+fn narrowing_what_is_recorded_is_more_than_online() {
+    let all = json!([{"readWriteType": "All", "includeManagementEvents": true}]);
+    let writes = json!([{"readWriteType": "WriteOnly", "includeManagementEvents": true}]);
+    let both = json!([{"readWriteType": "All", "includeManagementEvents": true}, {"readWriteType": "All", "includeManagementEvents": false,
+        "dataResources": [{"type": "AWS::S3::Object", "values": ["arn:aws:s3"]}]}]);
+    for (found, declared, impact) in [
+        (&all, &writes, Impact::Disruptive),
+        (&writes, &all, Impact::Online),
+        (&all, &both, Impact::Online),
+        (&both, &all, Impact::Disruptive),
+        (&Value::Null, &writes, Impact::Online),
+    ] {
+        assert_eq!(selectors::plain_impact(found, declared), impact, "{found} -> {declared}");
+    }
+}
+
+#[tokio::test]
+async fn trails_that_share_a_bucket_each_have_their_own_statements() {
+    let trails =
+        [json!({"name": "one", "bucket": "logs", "keyPrefix": "audit/one"}), json!({"name": "one.b", "trail": "one_b", "bucket": "logs"})];
+    let text = statements(&trails);
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let sids: BTreeSet<&str> = document["Statement"].as_array().unwrap().iter().map(|one| one["Sid"].as_str().unwrap()).collect();
+    assert_eq!(sids.len(), 4);
+    assert!(sids.iter().all(|sid| sid.starts_with("Holdfast") && sid.chars().all(|letter| letter.is_ascii_alphanumeric())), "{sids:?}");
+    // CloudTrail takes both.
+    let account = Account::new(&json!({"s3": {"buckets": {"logs": {"policy": text}}}}));
+    account.converges(&json!({"cloudtrail": {"trails": trails}})).await;
+    let elsewhere = Scope { region: "eu-west-1".to_owned(), ..scope() };
+    let spec = spec(json!({"name": "one", "bucket": "logs"}));
+    let sid = |scope: &Scope| Trails::contributes(&spec, "one", scope)[0].value["statements"][0]["sid"].clone();
+    assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
+    assert_eq!(Trails::needs(&spec, "one", &scope()), [Key::new("s3.bucketPolicies", "logs"), Key::new("s3.buckets", "logs")]);
+    assert!(Trails::contributes(&TrailSpec::default(), "one", &scope()).is_empty());
+}
+
+#[test]
+fn wishes_that_contradict_themselves_are_said() {
+    let problem = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+    let plain = json!([{"readWriteType": "All", "includeManagementEvents": false, "excludeManagementEventSources": ["kms.amazonaws.com"]}]);
+    let advanced = json!([{"fieldSelectors": [{"field": "readOnly"}]}]);
+    for (value, paths) in [
+        (json!({"name": "audit"}), vec![]),
+        (json!({"name": "ab"}), vec!["name"]),
+        (json!({"name": "a", "trail": "10.0.0.1"}), vec!["trail"]),
+        (json!({"name": "a", "trail": "au--dit"}), vec!["trail"]),
+        (json!({"name": "audit", "multiRegion": true, "globalEvents": false}), vec!["globalEvents"]),
+        (
+            json!({"name": "audit", "eventSelectors": plain, "advancedEventSelectors": advanced}),
+            vec![
+                "advancedEventSelectors",
+                "eventSelectors[0].excludeManagementEventSources",
+                "advancedEventSelectors[0].fieldSelectors",
+                "advancedEventSelectors[0].fieldSelectors",
+            ],
+        ),
+        (json!({"name": "audit", "tags": {"aws:x": "y"}}), vec!["tags.aws:x"]),
+    ] {
+        assert_eq!(problem(value.clone()), paths, "{value}");
+    }
+}
+
+fn planning(seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
+    let peers = BTreeSet::new();
+    Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(json!({"name": "audit"})), seen, drifts, peers: &peers })
+}
+
+fn drift(field: &str, found: Value, declared: Value) -> Drift {
+    Drift { field: field.to_owned(), found, declared, impact: Impact::Online }
+}
+
+fn seen(settings: Settings) -> TrailSeen {
+    let trail = SeenTrail { arn: TRAIL.to_owned(), home_region: "us-east-1".to_owned(), owner: ACCOUNT.to_owned(), settings };
+    TrailSeen { trail: Fact::Present(trail), ..TrailSeen::default() }
+}
+
+#[test]
+fn what_cloudtrail_would_refuse_is_blocked_beforehand() {
+    let local = seen(Settings { multi_region: Some(false), global_events: Some(false), ..Settings::default() });
+    let steps = planning(&local, &[drift("multiRegion", json!(false), json!(true))]);
+    assert_eq!((steps.steps.len(), steps.blocks[0].reason), (0, Reason::Conflict));
+    let both = [drift("multiRegion", json!(false), json!(true)), drift("globalEvents", json!(false), json!(true))];
+    assert_eq!(planning(&local, &both).steps.len(), 1, "together they are taken");
+    let group = [drift("cloudWatchLogs.logGroupArn", Value::Null, json!("arn:aws:logs:us-east-1:317805897534:log-group:g"))];
+    assert_eq!(planning(&local, &group).blocks[0].reason, Reason::Conflict, "no role, declared or found");
+    let with_role = seen(Settings { role_arn: Some("role".to_owned()), ..Settings::default() });
+    let steps = planning(&with_role, &group);
+    let TrailOp::Update { settings, .. } = &steps.steps[0].op else { panic!("{steps:?}") };
+    assert_eq!(settings.role_arn.as_deref(), Some("role"), "both go together");
+    assert_eq!(settings.log_group_arn.as_deref(), Some("arn:aws:logs:us-east-1:317805897534:log-group:g:*"));
+}
+
+#[test]
+fn insights_keep_the_events_that_they_look_at() {
+    let kept = op::InsightSetting { insight: "ApiCallRateInsight".to_owned(), categories: vec!["Data".to_owned()] };
+    let seen = TrailSeen { insights: Fact::Present(vec![kept.clone()]), ..seen(Settings::default()) };
+    let declared = json!(["ApiCallRateInsight", "ApiErrorRateInsight"]);
+    let steps = planning(&seen, &[drift("insights", json!(["ApiCallRateInsight"]), declared)]);
+    let TrailOp::PutInsights { insights, .. } = &steps.steps[0].op else { panic!("{steps:?}") };
+    assert_eq!(insights[0], kept);
+    assert_eq!(insights[1].categories, Vec::<String>::new());
+}
+
+#[test]
+fn a_step_is_done_when_it_is_seen_to_be() {
+    let unknown = Unreadable { call: "c".to_owned(), why: Why::Failed, message: String::new() };
+    let trail = || TRAIL.to_owned();
+    let settings = Settings { key_prefix: Some(String::new()), log_group_arn: Some("g".to_owned()), ..Settings::default() };
+    let update = TrailOp::Update { trail: trail(), settings };
+    let present = seen(Settings { log_group_arn: Some("g:*".to_owned()), ..Settings::default() });
+    assert_eq!(Trails::check(&update, &present), Progress::Done);
+    assert_eq!(Trails::check(&update, &seen(Settings::default())), Progress::Pending);
+    let logging = |fact| TrailSeen { logging: fact, ..seen(Settings::default()) };
+    let (start, stop) = (TrailOp::StartLogging { trail: trail() }, TrailOp::StopLogging { trail: trail() });
+    assert_eq!(Trails::check(&start, &logging(Fact::Present(true))), Progress::Done);
+    assert_eq!(Trails::check(&start, &logging(Fact::Present(false))), Progress::Pending);
+    assert_eq!(Trails::check(&start, &logging(Fact::Absent)), Progress::Pending, "a stale reading");
+    assert_eq!(Trails::check(&stop, &logging(Fact::Present(true))), Progress::Pending);
+    assert_eq!(Trails::check(&start, &logging(Fact::Unknown(unknown.clone()))), Progress::Unknown(unknown));
+    let untag = TrailOp::Untag { trail: trail(), keys: vec!["a".to_owned()] };
+    let tagged = |tags: Value| TrailSeen { tags: Fact::Present(serde_json::from_value(tags).unwrap()), ..TrailSeen::default() };
+    assert_eq!(Trails::check(&untag, &tagged(json!({"a": ""}))), Progress::Pending);
+    assert_eq!(Trails::check(&untag, &tagged(json!({"b": ""}))), Progress::Done);
+    let written = serde_json::to_value(&update).unwrap();
+    assert_eq!(serde_json::from_value::<TrailOp>(written).unwrap(), update, "an operation survives the journal");
+}
+
+#[test]
+fn the_example_is_right() {
+    let loaded = crate::load::load_text("cloudtrail.trails.yaml", include_str!("../../../examples/kinds/cloudtrail.trails.yaml"));
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    assert_eq!(loaded.baselines[0].entries.len(), 1);
+}

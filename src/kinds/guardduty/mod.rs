@@ -6,7 +6,7 @@ mod op;
 mod policy;
 mod spec;
 mod steps;
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;
 
 pub use observe::{DetectorSeen, SeenDestination, SeenDetector, SeenFeature};
