@@ -280,10 +280,30 @@ impl Writes {
         self.clients.clock.now()
     }
 
+    /// The reading side with nothing read yet: for what must be known in the very moment of a change.
+    pub fn reads(&self) -> Reads {
+        Reads { clients: Arc::clone(&self.clients), memo: Arc::default() }
+    }
+
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON
     /// object; without it the whole string is meant.
     pub async fn secret(&self, secret_id: &str, key: Option<&str>) -> Result<SecretString, CallError> {
+        self.secret_of(self.clients.secretsmanager.get_secret_value().secret_id(secret_id), secret_id, key).await
+    }
+
+    /// The same of one version, and only while that is the current one: a secret that changed since it was planned with is refused.
+    pub async fn secret_version(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {
         let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
+        // Where both are given, Secrets Manager answers only if they mean the same version. [service model]
+        self.secret_of(request.version_id(version).version_stage("AWSCURRENT"), secret_id, key).await
+    }
+
+    async fn secret_of(
+        &self,
+        request: aws_sdk_secretsmanager::operation::get_secret_value::builders::GetSecretValueFluentBuilder,
+        secret_id: &str,
+        key: Option<&str>,
+    ) -> Result<SecretString, CallError> {
         let answer = self.clients.budget.send(&GET_SECRET_VALUE, || request.clone().send()).await?;
         let text = answer.secret_string().unwrap_or_default();
         let value = match key {

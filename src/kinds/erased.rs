@@ -294,6 +294,7 @@ pub fn registry() -> &'static [&'static dyn AnyKind] {
         &kind::<super::s3::Bucket>(),
         &kind::<super::s3::BucketPolicy>(),
         &kind::<super::rds::Instances>(),
+        &kind::<super::elasticache::ReplicationGroups>(),
         &kind::<super::cloudtrail::Trails>(),
         &kind::<super::guardduty::Detector>(),
     ];

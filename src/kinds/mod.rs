@@ -1,6 +1,7 @@
 //! The kinds of AWS resources: one file or folder each, one line each in [`registry`].
 
 pub mod cloudtrail;
+pub mod elasticache;
 mod erased;
 mod fact;
 mod field;

@@ -1,0 +1,338 @@
+//! Reading a replication group: the account's groups, clusters and parameter groups are listed once a pass, for all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticache::types::{
+    AutomaticFailoverStatus, CacheCluster, CacheParameterGroup, ChangeType, LogDeliveryConfiguration, MultiAzStatus, ReplicationGroup,
+    StorageEncryptionType, TransitEncryptionMode,
+};
+use futures::future::{OptionFuture, join_all};
+use futures::join;
+use serde_json::json;
+
+use super::seen::{FoundLog, Group, Key, Members, Parameter, ParameterGroup, Seen, failed};
+use super::spec::{ReplicationGroupSpec, TransitEncryption};
+use super::token::TokenRef;
+use super::{OWNER_TAG, OWNER_TAG_VALUE, ReplicationGroups, own_group_name, version};
+use crate::aws::{CallError, Class, Reads, pages};
+use crate::kinds::{Fact, FactSet, Target, Unreadable};
+
+pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want: &FactSet) -> Seen {
+    let spec = target.spec;
+    let parameters = ["parameters", "parameterGroup", "engineVersion"].into_iter().any(|field| want.has(field));
+    // Whatever is changed, the clusters tell the engine's version and what else waits to be applied.
+    let (groups, clusters) = join!(groups(reads), clusters(reads));
+    let mut seen = Seen::default();
+    let found = match &groups {
+        Err(error) => {
+            seen.group = Fact::Unknown(Unreadable::from(error));
+            return seen;
+        }
+        Ok(groups) => groups.iter().find(|group| group.replication_group_id().is_some_and(|id| id.eq_ignore_ascii_case(target.id))),
+    };
+    let Some(found) = found else {
+        seen.group = Fact::Absent;
+        seen.members = Fact::Absent;
+        seen.tags = Fact::Absent;
+        seen.token = Fact::Absent;
+        seen.standalone = clusters.is_ok_and(|clusters| clusters.iter().any(|one| one.cache_cluster_id() == Some(target.id)));
+        return seen;
+    };
+    let group = group(found);
+    seen.members = match &clusters {
+        Ok(clusters) => members(found, clusters),
+        Err(error) => Fact::Unknown(Unreadable::from(error)),
+    };
+    let with_tags = want.has("tags") || want.has("auth");
+    let key = spec.at_rest_encryption.as_ref().and_then(|at_rest| at_rest.kms_key_id.as_deref());
+    let auth = spec.auth.as_ref().filter(|_| want.has("auth"));
+    let (tags, key, token, parameter_groups) = join!(
+        OptionFuture::from(with_tags.then(|| tags(reads, &group.arn, &group.status))),
+        OptionFuture::from(key.filter(|_| want.has("atRestEncryption.kmsKeyId")).map(|key| kms_key(reads, key))),
+        OptionFuture::from(auth.map(|auth| token(reads, &auth.secret_arn, auth.key.as_deref()))),
+        async {
+            match (parameters, &seen.members, &clusters) {
+                (true, Fact::Present(members), Ok(clusters)) => parameter_groups(reads, target.id, spec, &group, members, clusters).await,
+                _ => BTreeMap::new(),
+            }
+        },
+    );
+    seen.tags = tags.unwrap_or_default();
+    seen.key = key.unwrap_or_default();
+    seen.token = token.unwrap_or_default();
+    seen.token_words = spec.auth_value().unwrap_or_default();
+    seen.parameter_groups = parameter_groups;
+    seen.group = Fact::Present(group);
+    seen
+}
+
+async fn groups(reads: &Reads) -> Result<std::sync::Arc<Vec<ReplicationGroup>>, CallError> {
+    let read = || {
+        pages(|marker| async {
+            let answer = reads.elasticache().describe_replication_groups(|request| request.set_marker(marker)).await?;
+            Ok((answer.replication_groups.unwrap_or_default(), answer.marker))
+        })
+    };
+    reads.once("elasticache:DescribeReplicationGroups", read).await
+}
+
+async fn clusters(reads: &Reads) -> Result<std::sync::Arc<Vec<CacheCluster>>, CallError> {
+    let read = || {
+        pages(|marker| async {
+            let answer = reads.elasticache().describe_cache_clusters(|request| request.set_marker(marker)).await?;
+            Ok((answer.cache_clusters.unwrap_or_default(), answer.marker))
+        })
+    };
+    reads.once("elasticache:DescribeCacheClusters", read).await
+}
+
+/// What the answer says of a group.
+pub fn group(found: &ReplicationGroup) -> Group {
+    let transit = match (found.transit_encryption_enabled(), found.transit_encryption_mode()) {
+        (Some(true), Some(TransitEncryptionMode::Preferred)) => Some(TransitEncryption::Preferred),
+        // A group made with TLS says no mode: nothing but TLS is accepted there.
+        (Some(true), _) => Some(TransitEncryption::Required),
+        _ => None,
+    };
+    // The flag can be false while the disks are encrypted by the service: this is the effective state. [service model]
+    let stored = found.storage_encryption_type().is_some_and(|stored| *stored != StorageEncryptionType::None);
+    let shards = found.node_groups();
+    let global = found.global_replication_group_info().and_then(|info| info.global_replication_group_id());
+    Group {
+        arn: found.arn().unwrap_or_default().to_owned(),
+        status: found.status().unwrap_or("unknown").to_owned(),
+        engine: found.engine().unwrap_or("redis").to_owned(),
+        global: global.filter(|id| !id.is_empty()).map(str::to_owned),
+        cluster_mode: found.cluster_enabled().unwrap_or_default(),
+        replicas: !shards.is_empty() && shards.iter().all(|shard| shard.node_group_members().len() > 1),
+        failover: found.automatic_failover().and_then(|state| match state {
+            AutomaticFailoverStatus::Enabled | AutomaticFailoverStatus::Disabling => Some(true),
+            AutomaticFailoverStatus::Disabled | AutomaticFailoverStatus::Enabling => Some(false),
+            _ => None,
+        }),
+        multi_az: found.multi_az().and_then(|state| match state {
+            MultiAzStatus::Enabled => Some(true),
+            MultiAzStatus::Disabled => Some(false),
+            _ => None,
+        }),
+        retention_days: found.snapshot_retention_limit(),
+        snapshot_window: found.snapshot_window().map(str::to_owned),
+        auth: found.auth_token_enabled().unwrap_or_default(),
+        auth_changed: found.auth_token_last_modified_date().map(|date| date.secs()),
+        user_groups: !found.user_group_ids().is_empty(),
+        transit,
+        at_rest: stored || found.at_rest_encryption_enabled().unwrap_or_default(),
+        kms_key: found.kms_key_id().filter(|key| !key.is_empty()).map(str::to_owned),
+        logs: found.log_delivery_configurations().iter().filter_map(log).collect(),
+        auto_minor: found.auto_minor_version_upgrade(),
+        waiting: group_waiting(found),
+    }
+}
+
+fn log(found: &LogDeliveryConfiguration) -> Option<(String, FoundLog)> {
+    let details = found.destination_details();
+    let destination = details.and_then(|details| {
+        let log_group = details.cloud_watch_logs_details().and_then(|details| details.log_group());
+        log_group.or_else(|| details.kinesis_firehose_details().and_then(|details| details.delivery_stream()))
+    });
+    let delivery = json!({
+        "destinationType": found.destination_type().map(|one| one.as_str()),
+        "destination": destination,
+        "format": found.log_format().map(|one| one.as_str()),
+    });
+    let found = FoundLog {
+        delivery: serde_json::from_value(delivery).ok(),
+        status: found.status().map(|status| status.as_str()).unwrap_or_default().to_owned(),
+        message: crate::aws::clean(found.message().unwrap_or_default()),
+    }
+    .with_type(found.log_type().map(|one| one.as_str()));
+    found
+}
+
+impl FoundLog {
+    fn with_type(self, log_type: Option<&str>) -> Option<(String, FoundLog)> {
+        Some((log_type?.to_owned(), self))
+    }
+}
+
+/// What the group's own answer says is waiting. While it is `modifying`, that is what is under way.
+fn group_waiting(found: &ReplicationGroup) -> Vec<String> {
+    let Some(pending) = found.pending_modified_values().filter(|_| found.status() == Some("available")) else { return Vec::new() };
+    // An AUTH token never waits: it is always applied immediately.
+    let waiting = [
+        (pending.primary_cluster_id().is_some(), "another primary"),
+        (pending.automatic_failover_status().is_some(), "automatic failover"),
+        (pending.resharding().is_some(), "resharding"),
+        (pending.user_groups().is_some(), "user groups"),
+        (!pending.log_delivery_configurations().is_empty(), "log delivery"),
+        (pending.transit_encryption_enabled().is_some() || pending.transit_encryption_mode().is_some(), "encryption in transit"),
+    ];
+    waiting.into_iter().filter(|(waits, _)| *waits).map(|(_, what)| what.to_owned()).collect()
+}
+
+/// The group's clusters, by the list that the group itself gives: names tell nothing of roles.
+pub fn members(found: &ReplicationGroup, clusters: &[CacheCluster]) -> Fact<Members> {
+    let unclear = |message: &str| Fact::Unknown(failed("elasticache:DescribeCacheClusters", message));
+    let mut members = Members { in_vpc: true, ..Members::default() };
+    if found.member_clusters().is_empty() {
+        return unclear("the group has no clusters yet");
+    }
+    for id in found.member_clusters() {
+        let Some(cluster) = clusters.iter().find(|cluster| cluster.cache_cluster_id() == Some(id.as_str())) else {
+            return unclear("one of the group's clusters is not listed");
+        };
+        let Some(version) = cluster.engine_version() else { return unclear("a cluster does not say its engine version") };
+        members.version = if members.version.is_empty() { version.to_owned() } else { version::lower(members.version, version.to_owned()) };
+        members.in_vpc &= cluster.cache_subnet_group_name().is_some_and(|name| !name.is_empty());
+        if let Some(group) = cluster.cache_parameter_group() {
+            members.parameter_groups.extend(group.cache_parameter_group_name().map(str::to_owned));
+            members.applying |= group.parameter_apply_status() == Some("applying");
+            members.waits_for_restart |=
+                group.parameter_apply_status() == Some("pending-reboot") || !group.cache_node_ids_to_reboot().is_empty();
+        }
+        members.maintenance_windows.extend(cluster.preferred_maintenance_window().map(str::to_owned));
+        members.topics.insert(match cluster.notification_configuration() {
+            Some(topic) if topic.topic_status() == Some("inactive") => format!("{} (inactive)", topic.topic_arn().unwrap_or_default()),
+            Some(topic) => topic.topic_arn().unwrap_or_default().to_owned(),
+            None => String::new(),
+        });
+        if let Some(pending) = cluster.pending_modified_values().filter(|_| found.status() == Some("available")) {
+            members.waiting.extend(pending.engine_version().map(|version| format!("engine version {version}")));
+            members.waiting.extend(pending.cache_node_type().map(|node_type| format!("node type {node_type}")));
+            members.waiting.extend(pending.num_cache_nodes().map(|count| format!("{count} nodes")));
+        }
+    }
+    members.waiting.sort();
+    members.waiting.dedup();
+    if members.topics.iter().all(String::is_empty) {
+        members.topics.clear();
+    }
+    Fact::Present(members)
+}
+
+/// The tags of a group. They cannot be read while it is not available.
+pub async fn tags(reads: &Reads, arn: &str, status: &str) -> Fact<BTreeMap<String, String>> {
+    if status != "available" {
+        let message = format!("the group is {status}: its tags can be read when it is available");
+        return Fact::Unknown(failed("elasticache:ListTagsForResource", &message));
+    }
+    match tags_of(reads, arn).await {
+        Ok(tags) => Fact::Present(tags),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+pub async fn tags_of(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let answer = reads.elasticache().list_tags_for_resource(|request| request.resource_name(arn)).await?;
+    let tags = answer.tag_list.unwrap_or_default();
+    Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
+}
+
+async fn kms_key(reads: &Reads, words: &str) -> Fact<Key> {
+    let read = || async { reads.kms().describe_key(|request| request.key_id(words)).await };
+    let answer = reads.once(format!("kms:DescribeKey/{words}"), read).await;
+    let key = answer.map(|answer| {
+        let key = answer.key_metadata()?;
+        Some(Key { words: words.to_owned(), id: key.key_id().to_owned(), arn: key.arn().unwrap_or_default().to_owned() })
+    });
+    Fact::read(key, |error| error.class == Class::NotFound)
+}
+
+/// The declared token with the version of its secret that is current. No byte of it is read.
+async fn token(reads: &Reads, secret_arn: &str, key: Option<&str>) -> Fact<TokenRef> {
+    let read = || async { reads.secretsmanager().describe_secret(|request| request.secret_id(secret_arn)).await };
+    let answer = reads.once(format!("secretsmanager:DescribeSecret/{secret_arn}"), read).await;
+    let token = answer.map(|answer| {
+        let current =
+            |(version, stages): (&String, &Vec<String>)| stages.iter().any(|stage| stage == "AWSCURRENT").then(|| version.clone());
+        let version = answer.version_ids_to_stages().into_iter().flatten().find_map(current)?;
+        let living = answer.deleted_date().is_none();
+        living.then(|| TokenRef { secret_arn: answer.arn().unwrap_or(secret_arn).to_owned(), key: key.map(str::to_owned), version })
+    });
+    Fact::read(token, |error| error.is("ResourceNotFoundException"))
+}
+
+/// The parameter groups that a repair of this group may have to do with.
+async fn parameter_groups(
+    reads: &Reads,
+    id: &str,
+    spec: &ReplicationGroupSpec,
+    group: &Group,
+    members: &Members,
+    clusters: &[CacheCluster],
+) -> BTreeMap<String, Fact<ParameterGroup>> {
+    let read = || {
+        pages(|marker| async {
+            let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.set_marker(marker)).await?;
+            Ok((answer.cache_parameter_groups.unwrap_or_default(), answer.marker))
+        })
+    };
+    let listing = reads.once("elasticache:DescribeCacheParameterGroups", read).await;
+    let now = version::family(&group.engine, &members.version);
+    let then = spec.engine_version.as_ref().filter(|declared| !version::satisfies(&members.version, declared));
+    let then = then.map(|declared| version::family(&group.engine, declared));
+    let families: BTreeSet<String> = std::iter::once(now).chain(then).collect();
+    let mut names: BTreeSet<String> = members.parameter_groups.clone();
+    names.extend(spec.parameter_group_name());
+    for family in &families {
+        names.insert(own_group_name(id, family));
+        names.insert(version::default_group(family, group.cluster_mode));
+    }
+    let read = names.into_iter().map(|name| async {
+        let fact = match &listing {
+            Ok(listing) => parameter_group(reads, listing, &name, clusters).await,
+            Err(error) => Fact::Unknown(Unreadable::from(error)),
+        };
+        (name, fact)
+    });
+    join_all(read).await.into_iter().collect()
+}
+
+async fn parameter_group(reads: &Reads, listing: &[CacheParameterGroup], name: &str, clusters: &[CacheCluster]) -> Fact<ParameterGroup> {
+    let Some(listed) = listing.iter().find(|group| group.cache_parameter_group_name() == Some(name)) else { return Fact::Absent };
+    let named_as_ours = name.starts_with("holdfast-");
+    let (parameters, tags) = join!(parameters(reads, name), async {
+        match listed.arn().filter(|_| named_as_ours) {
+            Some(arn) => tags_of(reads, arn).await,
+            None => Ok(BTreeMap::new()),
+        }
+    });
+    // Deleted since it was listed.
+    let gone = |error: &CallError| error.class == Class::NotFound;
+    match (parameters, tags) {
+        (Err(error), _) | (_, Err(error)) if gone(&error) => Fact::Absent,
+        (Err(error), _) | (_, Err(error)) => Fact::Unknown(Unreadable::from(&error)),
+        (Ok(parameters), Ok(tags)) => {
+            let uses = |cluster: &&CacheCluster| {
+                cluster.cache_parameter_group().is_some_and(|group| group.cache_parameter_group_name() == Some(name))
+            };
+            let user = |cluster: &CacheCluster| cluster.replication_group_id().or(cluster.cache_cluster_id()).map(str::to_owned);
+            Fact::Present(ParameterGroup {
+                family: listed.cache_parameter_group_family().unwrap_or_default().to_owned(),
+                ours: tags.get(OWNER_TAG).is_some_and(|owner| owner == OWNER_TAG_VALUE),
+                parameters: parameters.as_ref().clone(),
+                users: clusters.iter().filter(uses).filter_map(user).collect(),
+            })
+        }
+    }
+}
+
+async fn parameters(reads: &Reads, name: &str) -> Result<std::sync::Arc<BTreeMap<String, Parameter>>, CallError> {
+    let read = || async {
+        let all = pages(|marker| async {
+            let elasticache = reads.elasticache();
+            let ask = elasticache.describe_cache_parameters(|request| request.cache_parameter_group_name(name).set_marker(marker));
+            let answer = ask.await?;
+            Ok((answer.parameters.unwrap_or_default(), answer.marker))
+        });
+        let parameter = |parameter: aws_sdk_elasticache::types::Parameter| {
+            let restart = parameter.change_type() == Some(&ChangeType::RequiresReboot);
+            let set = parameter.source() == Some("user");
+            let modifiable = parameter.is_modifiable().unwrap_or_default();
+            let value = parameter.parameter_value.unwrap_or_default();
+            Some((parameter.parameter_name?, Parameter { value, set, modifiable, restart }))
+        };
+        Ok(all.await?.into_iter().filter_map(parameter).collect())
+    };
+    reads.once(format!("elasticache:DescribeCacheParameters/{name}"), read).await
+}

@@ -1,0 +1,76 @@
+//! What a step does, as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::spec::TransitEncryption;
+use super::token::TokenRef;
+
+/// One change. Groups are named by id, tokens by reference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Op {
+    /// Changes settings: the paths of fields with their declared values.
+    Settings {
+        group: String,
+        settings: BTreeMap<String, Value>,
+        /// Now, with whatever waits for the maintenance window; else what touches no node is changed now, and what waits goes on waiting.
+        immediately: bool,
+    },
+    /// Moves encryption in transit one step on.
+    Transit {
+        group: String,
+        mode: TransitEncryption,
+    },
+    /// Makes the token valid, beside what is valid now.
+    RotateToken {
+        group: String,
+        token: TokenRef,
+    },
+    /// Makes the token the only one.
+    SetToken {
+        group: String,
+        token: TokenRef,
+    },
+    /// Notes that the token is in force.
+    RecordToken {
+        group: String,
+        token: TokenRef,
+    },
+    Upgrade {
+        group: String,
+        /// As the API takes it.
+        version: String,
+        /// The group that fits the new version's family, where it is another one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        parameter_group: Option<String>,
+    },
+    CreateParameterGroup {
+        name: String,
+        family: String,
+        object: String,
+        group: String,
+    },
+    SetParameters {
+        name: String,
+        parameters: BTreeMap<String, String>,
+    },
+    AttachParameterGroup {
+        group: String,
+        name: String,
+    },
+    /// Takes back a parameter group that was made and is not used.
+    DeleteParameterGroup {
+        name: String,
+    },
+    Tag {
+        arn: String,
+        tags: BTreeMap<String, String>,
+    },
+    Untag {
+        arn: String,
+        keys: Vec<String>,
+    },
+}

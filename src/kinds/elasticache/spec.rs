@@ -1,0 +1,288 @@
+//! What the manifest can say of one replication group.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::migration::Migration;
+use super::window;
+use crate::kinds::SpecProblem;
+
+/// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplicationGroupSpec {
+    /// The label of this entry. It is the group's id too, where `replicationGroupId` is left out.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The replication group's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"))]
+    pub replication_group_id: Option<String>,
+    /// Encryption of what is written to disk. It is fixed when a group is made: a difference is reported, and never repaired in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_rest_encryption: Option<AtRestEncryption>,
+    /// Encryption of connections. `Preferred` takes TLS and plain text, `Required` only TLS; what is required already satisfies
+    /// `Preferred`. It is turned on in place from Redis 7.0.5 on and on Valkey: preferred at once, required only with consent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transit_encryption: Option<TransitEncryption>,
+    /// The token that clients must show, by reference. It needs TLS to be required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth>,
+    /// Whether a replica takes over when the primary fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic_failover: Option<bool>,
+    /// Whether nodes are kept in several Availability Zones. It needs automatic failover.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_az: Option<bool>,
+    /// For how many days automatic snapshots are kept, at least: more found satisfies less declared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 35))]
+    pub snapshot_retention_days: Option<i32>,
+    /// The daily window of snapshots, in UTC: `03:00-04:00`, an hour or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 11), regex(pattern = "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub snapshot_window: Option<String>,
+    /// The weekly maintenance window, in UTC: `sun:05:00-sun:06:00`, an hour or more, apart from the snapshot window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 19),
+        regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$")
+    )]
+    pub maintenance_window: Option<String>,
+    /// The cache parameter group, by name. Left out while `parameters` are declared, the group gets one of its own where it needs one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-zA-Z][a-zA-Z0-9.-]*$"))]
+    pub parameter_group: Option<String>,
+    /// Engine parameters (`maxmemory-policy: volatile-lru`) and their values. They are set through a parameter group. Parameters that
+    /// are not named keep what they have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 200))]
+    pub parameters: Option<BTreeMap<String, ParameterValue>>,
+    /// Whether a parameter group that clusters outside this manifest use as well may be changed. Left out or `Deny`: the group gets
+    /// one of its own instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared_parameter_group: Option<SharedParameterGroup>,
+    /// Where the engine's logs go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_delivery: Option<LogDeliveries>,
+    /// The SNS topic that is told of the group's events, in the group's own account. It is made active too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"))]
+    pub notification_topic_arn: Option<String>,
+    /// Whether minor engine versions are installed by themselves, in the maintenance window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_minor_version_upgrade: Option<bool>,
+    /// The engine version, at least, as far as it is written out: `7.1` is satisfied by 7.1.0 and by 8.0. It only ever goes up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 10), regex(pattern = r"^[0-9]{1,2}\.([0-9]{1,2}(\.[0-9]{1,3})?|x)$"), extend("examples" = ["7.1"]))]
+    pub engine_version: Option<String>,
+    /// Tags and their values; `null` takes a tag away. Tags that are not named are left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 50))]
+    pub tags: Option<BTreeMap<String, Option<String>>>,
+    /// How the group may be moved into a new one, where what is declared cannot be had in place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
+}
+
+/// Encryption at rest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AtRestEncryption {
+    /// Whether it is on. It cannot be turned off: a group found encrypted satisfies `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The KMS key: an alias, a key id or an ARN. Left out: any key, the service's own among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub kms_key_id: Option<String>,
+}
+
+/// Encryption in transit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TransitEncryption {
+    /// TLS and plain text are both accepted.
+    Preferred,
+    /// Only TLS is accepted.
+    Required,
+}
+
+/// The AUTH token, by reference. Its bytes are never shown, compared or kept: which version of the secret is in force is noted in a tag.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Auth {
+    /// The ARN of the Secrets Manager secret that holds the token: 16 to 128 letters, digits and `! & # $ ^ < > -`.
+    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"))]
+    pub secret_arn: String,
+    /// The member of a JSON secret that is the token. Left out: the whole secret is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub key: Option<String>,
+}
+
+/// A parameter's value, as it is written most naturally.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ParameterValue {
+    Number(serde_json::Number),
+    Text(String),
+}
+
+// Written by hand: one type list instead of a choice between schemas.
+impl JsonSchema for ParameterValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ParameterValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A parameter's value: text (`yes` and `no` are text) or a number.",
+            "type": ["string", "number"],
+            "maxLength": 4096,
+        })
+    }
+}
+
+impl ParameterValue {
+    fn value(&self) -> Value {
+        match self {
+            ParameterValue::Number(number) => Value::Number(number.clone()),
+            ParameterValue::Text(text) => Value::String(text.clone()),
+        }
+    }
+}
+
+/// Whether a parameter group that others use may be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SharedParameterGroup {
+    Allow,
+    Deny,
+}
+
+/// The engine's logs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogDeliveries {
+    /// The slow log (Redis 6.0 and newer, Valkey).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_log: Option<LogDelivery>,
+    /// The engine log (Redis 6.2 and newer, Valkey).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine_log: Option<LogDelivery>,
+}
+
+/// Where a log goes, and how it is written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogDelivery {
+    /// The service that takes it.
+    pub destination_type: DestinationType,
+    /// The name of the log group or the delivery stream, which must exist.
+    #[schemars(length(min = 1, max = 512))]
+    pub destination: String,
+    /// How an entry is written.
+    pub format: LogFormat,
+}
+
+/// The service that takes a log, as the API spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DestinationType {
+    #[serde(rename = "cloudwatch-logs")]
+    CloudWatchLogs,
+    KinesisFirehose,
+}
+
+/// How an entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+impl ReplicationGroupSpec {
+    /// The replication group's id; ElastiCache keeps them in lower case.
+    pub fn group_id(&self) -> String {
+        self.replication_group_id.as_deref().unwrap_or(&self.name).to_ascii_lowercase()
+    }
+
+    /// The declared parameter group; ElastiCache keeps names in lower case.
+    pub fn parameter_group_name(&self) -> Option<String> {
+        self.parameter_group.as_deref().map(str::to_ascii_lowercase)
+    }
+
+    /// The token as plan and manifest name it.
+    pub fn auth_value(&self) -> Option<Value> {
+        let auth = self.auth.as_ref()?;
+        Some(match &auth.key {
+            Some(key) => json!({ "secretArn": auth.secret_arn, "key": key }),
+            None => json!({ "secretArn": auth.secret_arn }),
+        })
+    }
+
+    /// The declared parameters, by name.
+    pub fn parameter_values(&self) -> Option<Value> {
+        let parameters = self.parameters.as_ref()?;
+        Some(Value::Object(parameters.iter().map(|(name, value)| (name.to_lowercase(), value.value())).collect()))
+    }
+
+    /// What is wrong with it that its schema cannot say.
+    pub fn problems(&self) -> Vec<SpecProblem> {
+        let mut problems = self.migration.as_ref().map(Migration::problems).unwrap_or_default();
+        let mut say = |path: &str, message: &str, expected: &str| {
+            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        };
+        if !is_group_id(&self.group_id()) {
+            let path = if self.replication_group_id.is_some() { "replicationGroupId" } else { "name" };
+            say(
+                path,
+                "cannot be the id of a replication group",
+                "1 to 40 letters, digits and single hyphens, a letter first, no hyphen last; a name that is not such needs replicationGroupId",
+            );
+        }
+        if self.at_rest_encryption.as_ref().is_some_and(|at_rest| at_rest.enabled == Some(false) && at_rest.kms_key_id.is_some()) {
+            say("atRestEncryption.kmsKeyId", "a key is named though enabled is false", "enabled: true, or no key");
+        }
+        if self.auth.is_some() && self.transit_encryption == Some(TransitEncryption::Preferred) {
+            say("transitEncryption", "AUTH needs TLS to be required, and Preferred is declared", "Required");
+        }
+        if self.multi_az == Some(true) && self.automatic_failover == Some(false) {
+            say("automaticFailover", "Multi-AZ needs automatic failover, and it is declared off", "true");
+        }
+        if self.snapshot_window.as_deref().is_some_and(|window| !window::is_daily(window)) {
+            say("snapshotWindow", "is no daily window of an hour or more", "hh:mm-hh:mm in UTC, such as 03:00-04:00");
+        }
+        if self.maintenance_window.as_deref().is_some_and(|window| !window::is_weekly(window)) {
+            say("maintenanceWindow", "is no weekly window of an hour or more", "ddd:hh:mm-ddd:hh:mm in UTC, such as sun:05:00-sun:06:00");
+        }
+        if let (Some(snapshots), Some(maintenance)) = (&self.snapshot_window, &self.maintenance_window)
+            && window::overlap(snapshots, maintenance)
+        {
+            say("maintenanceWindow", "meets the snapshot window, which AWS refuses", "a window apart from snapshotWindow");
+        }
+        let named_default = self.parameter_group_name().is_some_and(|name| name.starts_with("default."));
+        if named_default && self.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) {
+            say("parameterGroup", "AWS's default groups cannot be changed, and parameters are declared", "a group of your own, or none");
+        }
+        for name in self.parameters.iter().flat_map(BTreeMap::keys).filter(|name| name.as_str() == "cluster-enabled") {
+            say(&format!("parameters.{name}"), "the cluster mode is no parameter of a running group", "no such parameter");
+        }
+        for key in self.tags.iter().flat_map(BTreeMap::keys) {
+            if key.is_empty() || key.chars().count() > 128 || key.to_lowercase().starts_with("aws:") || key.starts_with("holdfast.dev/") {
+                say(&format!("tags.{key}"), "this key is not to be had", "1 to 128 characters, not beginning with aws: or holdfast.dev/");
+            }
+        }
+        problems
+    }
+}
+
+/// Whether AWS would take it as the id of a group. [service model, CreateReplicationGroup]
+fn is_group_id(id: &str) -> bool {
+    let shaped = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let first = id.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    shaped && first && id.len() <= 40 && !id.ends_with('-') && !id.contains("--")
+}

@@ -1,0 +1,130 @@
+//! From differences to steps. Pure.
+
+mod access;
+mod parameters;
+mod settings;
+
+use std::time::Duration;
+
+use super::op::Op;
+use super::seen::{Group, Members};
+use super::{ReplicationGroups, version};
+use crate::kinds::{Block, Drift, Fact, Planning, Reason, Steps};
+
+const MINUTE: u64 = 60;
+/// A change of settings: minutes, more while the group is snapshotting.
+const SETTINGS: Duration = Duration::from_secs(60 * MINUTE);
+/// Nodes are changed one by one; users report up to an hour for large groups.
+const NODES: Duration = Duration::from_secs(120 * MINUTE);
+/// Nodes are replaced one by one.
+const UPGRADE: Duration = Duration::from_secs(240 * MINUTE);
+
+/// What every part of the planning needs.
+struct Context<'a> {
+    planning: &'a Planning<'a, ReplicationGroups>,
+    group: &'a Group,
+    plan: Steps<Op>,
+}
+
+pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
+    let mut plan = Steps::default();
+    let id = planning.id;
+    let group = match &planning.seen.group {
+        Fact::Present(group) => group,
+        _ if planning.seen.standalone => {
+            plan.block(
+                Reason::NeedsMigration,
+                "",
+                format!("{id} is a standalone cluster, not a replication group: it can be neither encrypted nor given a token"),
+                format!("make a replication group of it (in the console: Modify, or create-replication-group with --primary-cluster-id {id}), then name that group here"),
+            );
+            // The whole resource.
+            plan.blocks.iter_mut().for_each(|block| block.fields.clear());
+            return plan;
+        }
+        _ => {
+            plan.blocks.push(whole(Reason::Unreadable, "the group could not be read", "run again"));
+            return plan;
+        }
+    };
+    if matches!(group.status.as_str(), "creating" | "deleting" | "create-failed") {
+        let message = format!("the group is {}: nothing of it can be changed", group.status);
+        plan.blocks.push(whole(
+            Reason::UnexpectedState,
+            &message,
+            "run again when it is available, or see what became of it in the console",
+        ));
+        return plan;
+    }
+    let mut context = Context { planning, group, plan };
+    context.tags();
+    context.settings();
+    // A version that TLS or AUTH needs comes before them; else it is the last to be changed.
+    let first = context.upgrade_comes_first();
+    let upgraded = if first { context.parameters_and_version() } else { None };
+    context.access(upgraded);
+    if !first {
+        context.parameters_and_version();
+    }
+    context.plan
+}
+
+fn whole(reason: Reason, message: &str, what_to_do: &str) -> Block {
+    Block { reason, fields: Vec::new(), message: message.to_owned(), what_to_do: what_to_do.to_owned() }
+}
+
+impl<'a> Context<'a> {
+    fn id(&self) -> &'a str {
+        self.planning.id
+    }
+
+    fn drift(&self, field: &str) -> Option<&'a Drift> {
+        let drifts: &'a [Drift] = self.planning.drifts;
+        drifts.iter().find(|drift| drift.field == field)
+    }
+
+    /// The drifts at or below a path.
+    fn below(&self, path: &str) -> Vec<&'a Drift> {
+        let drifts: &'a [Drift] = self.planning.drifts;
+        let below = |drift: &&Drift| drift.field == path || drift.field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        drifts.iter().filter(below).collect()
+    }
+
+    fn members(&self) -> Option<&'a Members> {
+        let seen = self.planning.seen;
+        seen.members.present()
+    }
+
+    /// The engine's version, or a block for what cannot be planned without it.
+    fn members_for(&mut self, fields: &[String]) -> Option<&'a Members> {
+        let members = self.members();
+        if members.is_none() && !fields.is_empty() {
+            let why = self.planning.seen.members.unknown();
+            let message = why.map_or_else(String::new, |why| format!(": {}: {}", why.call, why.message));
+            self.block(Reason::Unreadable, fields, format!("the group's clusters could not be read{message}"), "run again".to_owned());
+        }
+        members
+    }
+
+    fn block(&mut self, reason: Reason, fields: &[String], message: String, what_to_do: String) {
+        self.plan.blocks.push(Block { reason, fields: fields.to_vec(), message, what_to_do });
+    }
+
+    /// What waits for the maintenance window, and would be done at once by a change that is immediate: in words, empty for nothing.
+    fn waiting(&self) -> Vec<String> {
+        let clusters = self.members().map(|members| members.waiting.clone()).unwrap_or_default();
+        self.group.waiting.iter().cloned().chain(clusters).collect()
+    }
+
+    /// Whether the declared version is needed for TLS or AUTH that are declared too.
+    fn upgrade_comes_first(&self) -> bool {
+        let (Some(members), Some(_)) = (self.members(), self.drift("engineVersion")) else { return false };
+        let tls = self.drift("transitEncryption").is_some() && !version::reaches(&members.version, version::TRANSIT_IN_PLACE);
+        let auth = self.drift("auth").is_some() && !version::reaches(&members.version, version::TOKEN_CHANGE);
+        tls || auth
+    }
+}
+
+fn names(drifts: &[&Drift]) -> Vec<String> {
+    drifts.iter().map(|drift| drift.field.clone()).collect()
+}

@@ -1,0 +1,402 @@
+//! Parameters and their group, and the engine's version, which brings a family of parameters with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::settings::takes_with;
+use super::{Context, NODES, UPGRADE, names};
+use crate::kinds::elasticache::op::Op;
+use crate::kinds::elasticache::own_group_name;
+use crate::kinds::elasticache::seen::{Members, Parameter, ParameterGroup, plain};
+use crate::kinds::elasticache::spec::SharedParameterGroup;
+use crate::kinds::elasticache::version;
+use crate::kinds::{Drift, Fact, Impact, Reason, Step};
+
+/// How many parameters a request may change. [service model, ModifyCacheParameterGroup]
+const MOST: usize = 20;
+/// Parameters that decide which keys are evicted: data may go as they change.
+const EVICTING: [&str; 3] = ["maxmemory-policy", "reserved-memory-percent", "reserved-memory"];
+
+/// A parameter group as it must be before the group uses it.
+struct Prepared {
+    name: String,
+    after: Vec<usize>,
+    evicts: bool,
+}
+
+impl<'a> Context<'a> {
+    /// Plans parameters, their group and the version; answers with the step of the version.
+    pub(super) fn parameters_and_version(&mut self) -> Option<usize> {
+        let drifts: Vec<&'a Drift> = self
+            .below("parameters")
+            .into_iter()
+            .chain(["parameterGroup", "engineVersion"].into_iter().filter_map(|field| self.drift(field)))
+            .collect();
+        if drifts.is_empty() {
+            return None;
+        }
+        let fields = names(&drifts);
+        let members = self.members_for(&fields)?;
+        if let Some(global) = &self.group.global {
+            let message = format!("the group belongs to the global datastore {global}, which decides version and parameters");
+            self.block(Reason::ManagedAbove, &fields, message, "change them in the global datastore".to_owned());
+            return None;
+        }
+        let now = version::family(&self.group.engine, &members.version);
+        let upgrade = self.drift("engineVersion").filter(|drift| self.can_upgrade(drift, members));
+        let then = upgrade.and_then(|drift| drift.declared.as_str()).map(|declared| version::family(&self.group.engine, declared));
+        match (upgrade, then) {
+            (Some(drift), Some(family)) if family != now => self.upgrade_family(drift, members, &family),
+            (Some(drift), _) => {
+                self.same_family(members, &now);
+                Some(self.upgrade(drift, None, Vec::new(), Vec::new()))
+            }
+            (None, _) => {
+                self.same_family(members, &now);
+                None
+            }
+        }
+    }
+
+    fn can_upgrade(&mut self, drift: &Drift, members: &Members) -> bool {
+        let declared = drift.declared.as_str().unwrap_or_default();
+        if version::reaches(declared, [6, 0, 0]) && version::same_minor(&members.version, declared) {
+            let message = format!("from Redis 6 on AWS chooses the patch of a version: {} cannot be asked for", declared);
+            self.block(
+                Reason::NotSupported,
+                &[drift.field.clone()],
+                message,
+                "declare the version without its patch, and apply ElastiCache's service updates".to_owned(),
+            );
+            return false;
+        }
+        true
+    }
+
+    fn upgrade(&mut self, drift: &Drift, parameter_group: Option<String>, more: Vec<String>, after: Vec<usize>) -> usize {
+        let id = self.id();
+        let declared = drift.declared.as_str().unwrap_or_default();
+        let mut takes =
+            "nodes are replaced one by one, with a fail-over and lost connections; without replicas the group is away for minutes"
+                .to_owned();
+        let waiting = self.waiting();
+        if !waiting.is_empty() {
+            takes = format!("{takes}. {}", takes_with(&waiting));
+        }
+        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group };
+        let fields = std::iter::once(drift.field.clone()).chain(more);
+        let step = Step::online(format!("Upgrade {id} from {} to {declared}", plain(&drift.found)), op, fields)
+            .impact(Impact::Disruptive, takes)
+            .back("an engine is never downgraded: restore a snapshot from before into a new group")
+            .within(UPGRADE)
+            .after(after);
+        self.plan.push(step)
+    }
+
+    /// A version of another family: the group's parameters move with it.
+    fn upgrade_family(&mut self, drift: &'a Drift, members: &Members, family: &str) -> Option<usize> {
+        let parameters = self.below("parameters");
+        let default = version::default_group(family, self.group.cluster_mode);
+        if let Some(named) = self.drift("parameterGroup") {
+            let name = plain(&named.declared);
+            if !self.fits(named, &name, family) {
+                return None;
+            }
+            let values = self.settable(&parameters, &name);
+            let prepared = if values.is_empty() { Prepared::of(&name) } else { self.change_group(&name, values)? };
+            let more = names(&parameters).into_iter().chain([named.field.clone()]).collect();
+            return Some(self.upgrade(drift, Some(prepared.name), more, prepared.after));
+        }
+        let present = members.parameter_group().unwrap_or_default();
+        if self.planning.spec.parameter_group.is_some() && !present.starts_with("default.") {
+            let message = format!("{present} is of the family before, and version {} needs one of {family}", plain(&drift.declared));
+            let what_to_do = format!("name a parameterGroup of the family {family}, or leave it out to have one made");
+            self.block(Reason::Conflict, &names(&[drift]), message, what_to_do);
+            return None;
+        }
+        if present.starts_with("default.") && parameters.is_empty() {
+            return Some(self.upgrade(drift, Some(default), Vec::new(), Vec::new()));
+        }
+        // What was set by hand comes along, as far as the new family knows it; then what is declared.
+        let catalog = match self.planning.seen.parameter_groups.get(&default) {
+            Some(Fact::Present(catalog)) => catalog,
+            _ => {
+                let message = format!("the parameters of the family {family} could not be read");
+                self.block(Reason::Unreadable, &names(&[drift]), message, "run again".to_owned());
+                return None;
+            }
+        };
+        let mut values: BTreeMap<String, String> = self.copied(present);
+        let left: Vec<String> = values.keys().filter(|name| !catalog.parameters.contains_key(*name)).cloned().collect();
+        values.retain(|name, _| catalog.parameters.contains_key(name));
+        if !left.is_empty() {
+            self.plan.notes.push(format!("the family {family} does not know these parameters, which are left behind: {}", left.join(", ")));
+        }
+        let declared = self.planning.spec.parameter_values();
+        let declared = declared.as_ref().and_then(|declared| declared.as_object());
+        for (name, value) in declared.into_iter().flatten() {
+            let drifts = self.drift(&format!("parameters.{name}")).is_some();
+            // One that is as declared now must be so after; one whose difference is excepted keeps what it has.
+            let satisfied = values.get(name).or(self.present_value(present, name).as_ref()).is_some_and(|found| *found == plain(value));
+            if (drifts || satisfied) && catalog.parameters.contains_key(name) {
+                values.insert(name.clone(), plain(value));
+            }
+        }
+        let unknown: Vec<String> = parameters
+            .iter()
+            .filter_map(|drift| drift.field.strip_prefix("parameters."))
+            .filter(|name| !catalog.parameters.contains_key(*name))
+            .map(|name| format!("parameters.{name}"))
+            .collect();
+        if !unknown.is_empty() {
+            self.block(
+                Reason::InvalidWish,
+                &unknown,
+                format!("the family {family} has no such parameter"),
+                "correct or remove it".to_owned(),
+            );
+        }
+        let fields: Vec<String> = names(&parameters).into_iter().filter(|field| !unknown.contains(field)).collect();
+        let own = self.own_group(family, values, &fields, &names(&[drift]))?;
+        Some(self.upgrade(drift, Some(own.name), fields, own.after))
+    }
+
+    /// Parameters and group within the present family.
+    fn same_family(&mut self, members: &Members, family: &str) {
+        let parameters = self.below("parameters");
+        let present = members.parameter_group().unwrap_or_default().to_owned();
+        let named = self.drift("parameterGroup");
+        let name = named.map_or_else(|| present.clone(), |named| plain(&named.declared));
+        if named.is_some_and(|named| !self.fits(named, &name, family)) {
+            if !parameters.is_empty() {
+                let message = "they belong into the parameter group, which is blocked".to_owned();
+                self.block(Reason::WaitsForOther, &names(&parameters), message, "see parameterGroup".to_owned());
+            }
+            return;
+        }
+        let values = self.settable(&parameters, &name);
+        let fields: Vec<String> = values.keys().map(|name| format!("parameters.{name}")).collect();
+        if values.is_empty() {
+            if let Some(named) = named {
+                self.attach(Prepared::of(&name), vec![named.field.clone()]);
+            }
+            return;
+        }
+        let others: BTreeSet<&String> = self.outsiders(&name);
+        let may = self.planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
+        let declared_name = self.planning.spec.parameter_group.is_some();
+        if !name.starts_with("default.") && (others.is_empty() || may) {
+            let Some(prepared) = self.change_group(&name, values) else { return };
+            if let Some(named) = named {
+                self.attach(prepared, vec![named.field.clone()]);
+            }
+        } else if declared_name {
+            let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("{name} is used outside this manifest too ({who})");
+            let what_to_do = "say sharedParameterGroup: Allow, or leave parameterGroup out to have a group of its own made".to_owned();
+            self.block(Reason::Conflict, &fields, message, what_to_do);
+            if let Some(named) = named {
+                self.attach(Prepared::of(&name), vec![named.field.clone()]);
+            }
+        } else {
+            let mut all = self.copied(&name);
+            all.extend(values);
+            if let Some(own) = self.own_group(family, all, &fields, &fields) {
+                self.attach(own, fields);
+            }
+        }
+    }
+
+    /// Whether the declared group is there and of the right family.
+    fn fits(&mut self, drift: &Drift, name: &str, family: &str) -> bool {
+        let field = [drift.field.clone()];
+        match self.planning.seen.parameter_groups.get(name) {
+            Some(Fact::Present(group)) if group.family == family => true,
+            Some(Fact::Present(group)) => {
+                let message = format!("{name} is of the family {}, and the engine needs one of {family}", group.family);
+                self.block(Reason::InvalidWish, &field, message, format!("name a group of the family {family}"));
+                false
+            }
+            Some(Fact::Absent) => {
+                self.block(
+                    Reason::InvalidWish,
+                    &field,
+                    format!("there is no parameter group {name}"),
+                    "make it, or name another".to_owned(),
+                );
+                false
+            }
+            _ => {
+                self.block(Reason::Unreadable, &field, format!("the parameter group {name} could not be read"), "run again".to_owned());
+                false
+            }
+        }
+    }
+
+    /// The values that can be had without a restart; the others are blocked.
+    fn settable(&mut self, drifts: &[&Drift], group: &str) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::new();
+        let catalog = self.planning.seen.parameter_groups.get(group);
+        for drift in drifts {
+            let Some(name) = drift.field.strip_prefix("parameters.") else { continue };
+            let field = [drift.field.clone()];
+            let Some(Fact::Present(catalog)) = catalog else {
+                self.block(Reason::Unreadable, &field, format!("the parameter group {group} could not be read"), "run again".to_owned());
+                continue;
+            };
+            match catalog.parameters.get(name) {
+                None => {
+                    let message = format!("the family {} has no such parameter", catalog.family);
+                    self.block(Reason::InvalidWish, &field, message, "correct or remove it".to_owned());
+                }
+                Some(Parameter { modifiable: false, .. }) => {
+                    self.block(Reason::NotSupported, &field, "AWS does not let it be changed".to_owned(), "remove it".to_owned());
+                }
+                Some(Parameter { restart: true, .. }) => {
+                    let message =
+                        "it is in force only after a restart of the nodes, which empties their memory (and is refused in cluster mode)";
+                    let what_to_do = "it comes with nodes made anew: with a higher engineVersion, or with a new group restored from a snapshot \
+                                      and made with a parameter group that has it";
+                    self.block(Reason::NotSupported, &field, message.to_owned(), what_to_do.to_owned());
+                }
+                Some(_) => {
+                    values.insert(name.to_owned(), plain(&drift.declared));
+                }
+            }
+        }
+        values
+    }
+
+    /// Users of a group that this manifest does not speak for.
+    fn outsiders(&self, name: &str) -> BTreeSet<&'a String> {
+        let seen = self.planning.seen;
+        let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
+        users.into_iter().flatten().filter(|user| *user != self.planning.id && !self.planning.peers.contains(*user)).collect()
+    }
+
+    fn present_value(&self, group: &str, name: &str) -> Option<String> {
+        let group = self.planning.seen.parameter_groups.get(group)?.present()?;
+        group.parameters.get(name).map(|parameter| parameter.value.clone())
+    }
+
+    /// What a group that takes the place of `name` begins with.
+    fn copied(&self, name: &str) -> BTreeMap<String, String> {
+        let group = self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
+        let set = group.into_iter().flat_map(|group| &group.parameters).filter(|(_, parameter)| parameter.set && parameter.modifiable);
+        let mut values: BTreeMap<String, String> = set.map(|(name, parameter)| (name.clone(), parameter.value.clone())).collect();
+        if self.group.cluster_mode {
+            // AWS's own groups for cluster mode have it set by AWS, so it does not show among what was set.
+            values.insert("cluster-enabled".to_owned(), "yes".to_owned());
+        }
+        values
+    }
+
+    /// Changes a group that may be changed.
+    fn change_group(&mut self, name: &str, values: BTreeMap<String, String>) -> Option<Prepared> {
+        let fields: Vec<String> = values.keys().map(|name| format!("parameters.{name}")).collect();
+        let others = self.outsiders(name);
+        let may = self.planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
+        if name.starts_with("default.") || !(others.is_empty() || may) {
+            let message = format!("{name} is not this group's alone, and may not be changed");
+            self.block(Reason::Conflict, &fields, message, "name a group of its own, or say sharedParameterGroup: Allow".to_owned());
+            return None;
+        }
+        if !others.is_empty() {
+            let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
+            self.plan.notes.push(format!("{name} is used by {who} too: they change with it"));
+        }
+        let known = self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
+        let values = differing(values, known);
+        Some(self.set(name, values, &fields, Vec::new(), true))
+    }
+
+    /// A group of our own, made or completed: deterministic by name, so that a crash in between finds it again.
+    fn own_group(&mut self, family: &str, values: BTreeMap<String, String>, fields: &[String], else_block: &[String]) -> Option<Prepared> {
+        let name = own_group_name(self.id(), family);
+        let blocked = if fields.is_empty() { else_block } else { fields };
+        let known = match self.planning.seen.parameter_groups.get(&name) {
+            Some(Fact::Present(group)) if group.ours && group.family == family => Some(group),
+            Some(Fact::Present(_)) => {
+                let message = format!("the parameter group {name} is there, and holdfast did not make it");
+                self.block(Reason::Conflict, blocked, message, "rename or delete it, or name a parameterGroup".to_owned());
+                return None;
+            }
+            Some(Fact::Absent) => None,
+            _ => {
+                let message = format!("whether there is a parameter group {name} could not be read");
+                self.block(Reason::Unreadable, blocked, message, "run again".to_owned());
+                return None;
+            }
+        };
+        let fields = if fields.is_empty() { else_block } else { fields };
+        let after = match known {
+            Some(_) => Vec::new(),
+            None => {
+                let op = Op::CreateParameterGroup {
+                    name: name.clone(),
+                    family: family.to_owned(),
+                    object: self.planning.scope.object.clone(),
+                    group: self.id().to_owned(),
+                };
+                let step = Step::online(format!("Make the parameter group {name} ({family})"), op, fields);
+                vec![self.plan.push(step.back("delete the parameter group, once nothing uses it"))]
+            }
+        };
+        let values = differing(values, known);
+        let used = known.is_some_and(|group| !group.users.is_empty());
+        Some(self.set(&name, values, fields, after, used))
+    }
+
+    /// `used`: nodes have the group already, so that values count at once.
+    fn set(&mut self, name: &str, values: BTreeMap<String, String>, fields: &[String], mut after: Vec<usize>, used: bool) -> Prepared {
+        let evicts = values.keys().any(|name| EVICTING.contains(&name.as_str()));
+        let values: Vec<(String, String)> = values.into_iter().collect();
+        for part in values.chunks(MOST) {
+            let words = part.iter().map(|(name, value)| format!("{name} to {value:?}")).collect::<Vec<_>>().join(", ");
+            let op = Op::SetParameters { name: name.to_owned(), parameters: part.iter().cloned().collect() };
+            let mut step = Step::online(format!("Set {words} in the parameter group {name}"), op, fields)
+                .back("set the parameters back to what they were")
+                .within(NODES)
+                .after(after.iter().copied());
+            if evicts && used {
+                step = step.impact(Impact::Disruptive, EVICTS);
+            }
+            after = vec![self.plan.push(step)];
+        }
+        Prepared { name: name.to_owned(), after, evicts: evicts && !used }
+    }
+
+    fn attach(&mut self, prepared: Prepared, fields: Vec<String>) {
+        let id = self.id();
+        let was = self.members().and_then(Members::parameter_group).unwrap_or("the former one").to_owned();
+        let op = Op::AttachParameterGroup { group: id.to_owned(), name: prepared.name.clone() };
+        let waiting = self.waiting();
+        let mut step = Step::online(format!("Have {id} use the parameter group {}", prepared.name), op, fields)
+            .back(format!("have it use {was} again"))
+            .within(NODES)
+            .after(prepared.after);
+        if prepared.evicts {
+            step = step.impact(Impact::Disruptive, EVICTS);
+        }
+        if !waiting.is_empty() {
+            let takes = [step.takes.clone(), takes_with(&waiting)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+            step = step.impact(Impact::Disruptive, takes.join(". "));
+        }
+        self.plan.push(step);
+    }
+}
+
+const EVICTS: &str = "it decides which keys are evicted and when: look at the free memory first";
+
+impl Prepared {
+    fn of(name: &str) -> Prepared {
+        Prepared { name: name.to_owned(), after: Vec::new(), evicts: false }
+    }
+}
+
+/// The values that a group does not have yet.
+fn differing(values: BTreeMap<String, String>, group: Option<&ParameterGroup>) -> BTreeMap<String, String> {
+    let has = |name: &String, value: &String| {
+        group.and_then(|group| group.parameters.get(name)).is_some_and(|parameter| parameter.value == *value)
+    };
+    values.into_iter().filter(|(name, value)| !has(name, value)).collect()
+}

@@ -1,0 +1,146 @@
+//! Tags, and the settings that are changed while everything runs, several in one request.
+
+use std::collections::BTreeMap;
+
+use super::{Context, SETTINGS};
+use crate::kinds::elasticache::op::Op;
+use crate::kinds::elasticache::version;
+use crate::kinds::{Drift, Impact, Reason, Step};
+
+/// Settings that touch no node: in force as soon as AWS takes them, whatever ApplyImmediately says. [AWS documentation, ModifyReplicationGroup]
+const UNTOUCHING: [&str; 5] =
+    ["snapshotRetentionDays", "snapshotWindow", "maintenanceWindow", "notificationTopicArn", "autoMinorVersionUpgrade"];
+/// Settings that are carried out on the nodes.
+const TOUCHING: [&str; 4] = ["automaticFailover", "multiAz", "logDelivery.slowLog", "logDelivery.engineLog"];
+
+impl Context<'_> {
+    pub(super) fn tags(&mut self) {
+        let mut set = BTreeMap::new();
+        let mut gone = Vec::new();
+        for drift in self.below("tags") {
+            let Some(key) = drift.field.strip_prefix("tags.") else { continue };
+            match drift.declared.as_str() {
+                Some(value) => {
+                    set.insert(key.to_owned(), value.to_owned());
+                }
+                None => gone.push(key.to_owned()),
+            }
+        }
+        let fields = |keys: &mut dyn Iterator<Item = &String>| keys.map(|key| format!("tags.{key}")).collect::<Vec<_>>();
+        let (id, arn) = (self.id(), self.group.arn.clone());
+        if !set.is_empty() {
+            let fields = fields(&mut set.keys());
+            let back = "set the tags back to what they were".to_owned();
+            self.plan.push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(back).within(SETTINGS));
+        }
+        if !gone.is_empty() {
+            let fields = fields(&mut gone.iter());
+            let step = Step::online(format!("Remove tags from {id}"), Op::Untag { arn, keys: gone }, fields);
+            self.plan.push(step.back("add the tags again").within(SETTINGS));
+        }
+    }
+
+    pub(super) fn settings(&mut self) {
+        let untouching: Vec<&Drift> = UNTOUCHING.iter().filter_map(|field| self.drift(field)).collect();
+        let touching = TOUCHING.iter().filter_map(|field| self.drift(field));
+        let (touching, impossible): (Vec<&Drift>, Vec<&Drift>) = touching.partition(|drift| self.impossible(drift).is_none());
+        for drift in impossible {
+            self.block_impossible(drift);
+        }
+        let waiting = self.waiting();
+        if waiting.is_empty() {
+            self.change(untouching.into_iter().chain(touching).collect(), true, &waiting);
+        } else {
+            // An immediate change would carry out what waits, too: what can be had without does not ask for that.
+            self.change(untouching, false, &waiting);
+            self.change(touching, true, &waiting);
+        }
+    }
+
+    fn change(&mut self, drifts: Vec<&Drift>, immediately: bool, waiting: &[String]) {
+        if drifts.is_empty() {
+            return;
+        }
+        let settings: BTreeMap<_, _> = drifts.iter().map(|drift| (drift.field.clone(), drift.declared.clone())).collect();
+        let fields: Vec<String> = settings.keys().cloned().collect();
+        let title = format!("Change {} of {}", listed(&fields), self.id());
+        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
+        let op = Op::Settings { group: self.id().to_owned(), settings, immediately };
+        let mut step = Step::online(title, op, fields).back(format!("modify the group again: {}", was.join(", "))).within(SETTINGS);
+        if immediately && !waiting.is_empty() {
+            step = step.impact(Impact::Disruptive, takes_with(waiting));
+        }
+        self.plan.push(step);
+    }
+
+    fn block_impossible(&mut self, drift: &Drift) {
+        if let Some((message, what_to_do)) = self.impossible(drift) {
+            let reason = if drift.found.get("error").is_some() { Reason::UnexpectedState } else { Reason::NotSupported };
+            self.block(reason, &[drift.field.clone()], message, what_to_do.to_owned());
+        }
+    }
+
+    /// Why the group cannot do it, as far as can be told, and what to do.
+    fn impossible(&self, drift: &Drift) -> Option<(String, &'static str)> {
+        if let Some(error) = gave_up(drift) {
+            return Some((format!("AWS gave the delivery up: {error}"), "mend its cause, turn the delivery off, then run again"));
+        }
+        self.unsupported(drift).map(|(message, what_to_do)| (message.to_owned(), what_to_do))
+    }
+
+    fn unsupported(&self, drift: &Drift) -> Option<(&'static str, &'static str)> {
+        let on = drift.declared.as_bool();
+        let group = self.group;
+        // What it will be when the drifts are repaired.
+        let failover = match self.drift("automaticFailover") {
+            Some(drift) => drift.declared.as_bool(),
+            None => group.failover,
+        };
+        let multi_az = match self.drift("multiAz") {
+            Some(drift) => drift.declared.as_bool(),
+            None => group.multi_az,
+        };
+        let too_old = |least| self.members().is_some_and(|members| !version::reaches(&members.version, least));
+        match drift.field.as_str() {
+            "automaticFailover" | "multiAz" if on == Some(true) && !group.replicas => {
+                Some(("a shard without a replica cannot fail over", "add a replica to every shard, then run again"))
+            }
+            "automaticFailover" if on == Some(false) && group.cluster_mode => {
+                Some(("in cluster mode, automatic failover cannot be turned off", "declare it true, or leave it out"))
+            }
+            "automaticFailover" if on == Some(false) && multi_az == Some(true) => {
+                Some(("Multi-AZ is on, and needs automatic failover", "declare multiAz: false too, or keep automatic failover"))
+            }
+            "multiAz" if on == Some(true) && failover != Some(true) => {
+                Some(("Multi-AZ needs automatic failover, which is off", "declare automaticFailover: true too"))
+            }
+            "logDelivery.slowLog" if too_old(version::SLOW_LOG) => {
+                Some(("the slow log is delivered from Redis 6.0 on", "declare a newer engineVersion first"))
+            }
+            "logDelivery.engineLog" if too_old(version::ENGINE_LOG) => {
+                Some(("the engine log is delivered from Redis 6.2 on", "declare a newer engineVersion first"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// AWS's words, where a log delivery is as declared but for AWS not managing it: asking for the same again changes nothing.
+fn gave_up(drift: &Drift) -> Option<&str> {
+    let mut found = drift.found.as_object()?.clone();
+    found.remove("error")?;
+    (drift.declared.as_object() == Some(&found)).then(|| drift.found.get("error")?.as_str()).flatten()
+}
+
+/// What an immediate change takes where other changes wait for the maintenance window.
+pub(super) fn takes_with(waiting: &[String]) -> String {
+    format!("AWS then also carries out at once what waits for the maintenance window: {}", waiting.join(", "))
+}
+
+fn listed(fields: &[String]) -> String {
+    match fields {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}

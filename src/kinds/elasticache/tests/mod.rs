@@ -1,0 +1,1 @@
+//! The kind against facts, and against the embedded AWS.
