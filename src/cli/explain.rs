@@ -86,6 +86,9 @@ fn describe(path: &[&str], schema: &Value) -> String {
             if exact {
                 compared(&mut out, &doc);
             }
+            if doc.implied_by == Some(rest.as_str()) {
+                line(&mut out, format_args!("\nwith it, {} is compared: {}", doc.path, doc.rule));
+            }
         }
     }
     if let Some(fields) = inner(schema).get("properties").and_then(Value::as_object) {

@@ -92,7 +92,7 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     }
     let number = |is: fn(&ResourceOutcome) -> bool| outcomes.resources.iter().filter(|one| is(one)).count();
     let parts = [
-        (outcomes.changed().count(), "changed"),
+        (number(|one| one.end == End::Changed), "changed"),
         (number(|one| one.end == End::Unchanged), "unchanged"),
         (outcomes.blocked().count(), "blocked"),
         (outcomes.failed().count(), "failed"),
@@ -123,13 +123,15 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
             say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", one.key));
             // Steps that wait for the same thing say so once.
             let mut told = Vec::new();
-            for block in blocks {
+            for (at, block) in blocks.iter().enumerate() {
                 if told.contains(&(&block.message, block.reason)) {
                     continue;
                 }
                 told.push((&block.message, block.reason));
                 say(out, format_args!("               {}: {}", text::reason(block.reason), block.message));
-                say(out, format_args!("               what to do: {}", block.what_to_do));
+                if blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do || later.message == block.message) {
+                    say(out, format_args!("               what to do: {}", block.what_to_do));
+                }
             }
         }
         End::Failed { message, what_to_do, undone } => {

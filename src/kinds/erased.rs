@@ -36,6 +36,8 @@ pub struct FieldDoc {
     pub rule: &'static str,
     pub keyed: bool,
     pub controls: &'static [Control],
+    /// The field whose declaration asks for this one; it stands in no manifest itself.
+    pub implied_by: Option<&'static str>,
 }
 
 /// One declared field beside what was found of it.
@@ -146,6 +148,7 @@ impl<K: Kind> AnyKind for Erased<K> {
             rule: field.rule.words(),
             keyed: field.shape == Shape::Keyed,
             controls: field.controls,
+            implied_by: field.implied_by,
         };
         K::FIELDS.iter().map(doc).collect()
     }

@@ -18,6 +18,8 @@ pub struct Field<K: Kind> {
     pub impact: fn(&Value, &Value) -> Impact,
     /// The controls that it answers to.
     pub controls: &'static [Control],
+    /// The field whose declaration asks for this one, where it stands in no manifest itself: parameters are declared to be in force.
+    pub implied_by: Option<&'static str>,
 }
 
 /// When a found value satisfies a declared one.
@@ -56,7 +58,7 @@ pub struct Control {
 impl<K: Kind> Field<K> {
     /// A field of one value that must be equal, and can be changed while everything runs.
     pub const fn new(path: &'static str, wish: fn(&K::Spec) -> Option<Value>, fact: fn(&K::Seen) -> Fact<Value>) -> Field<K> {
-        Field { path, wish, fact, rule: Rule::Exact, shape: Shape::One, impact: |_, _| Impact::Online, controls: &[] }
+        Field { path, wish, fact, rule: Rule::Exact, shape: Shape::One, impact: |_, _| Impact::Online, controls: &[], implied_by: None }
     }
 
     pub const fn rule(mut self, rule: Rule) -> Field<K> {
@@ -71,6 +73,11 @@ impl<K: Kind> Field<K> {
 
     pub const fn impact(mut self, impact: fn(&Value, &Value) -> Impact) -> Field<K> {
         self.impact = impact;
+        self
+    }
+
+    pub const fn implied_by(mut self, field: &'static str) -> Field<K> {
+        self.implied_by = Some(field);
         self
     }
 

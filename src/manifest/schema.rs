@@ -166,7 +166,15 @@ fn close(schema: Value, definitions: &Value, inside: &mut Vec<String>) -> Value 
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(key) {
+            let nullable = inner.get("type").and_then(Value::as_array).is_some_and(|types| types.contains(&"null".into()));
             *inner = close(inner.take(), definitions, inside);
+            // In a map, null is a wish of its own: the key must be absent.
+            if nullable
+                && key == "additionalProperties"
+                && let Some(kind) = inner.get("type").filter(|kind| kind.is_string()).cloned()
+            {
+                put(inner, "type", json!([kind, "null"]));
+            }
         }
     }
     match map.get("type").and_then(Value::as_str) {

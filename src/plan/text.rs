@@ -74,8 +74,10 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
     for (place, step) in resource.steps.iter().enumerate() {
         render_step(out, place + 1, step);
     }
-    for block in &resource.blocks {
-        render_block(out, "    ", block);
+    for (at, block) in resource.blocks.iter().enumerate() {
+        // Blocks that ask for the same say so once, after the last.
+        let last = resource.blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do);
+        render_block(out, "    ", block, last);
     }
     for need in resource.needs.iter().filter(|_| !resource.steps.is_empty()) {
         line(out, format_args!("    {DIM}after {need}{DIM:#}"));
@@ -94,13 +96,13 @@ fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
         line(out, format_args!("       {DIM}to go back: {}{DIM:#}", step.back));
     }
     if let Some(held) = &step.held {
-        render_block(out, "       ", held);
+        render_block(out, "       ", held, true);
     }
 }
 
-fn render_block(out: &mut String, indent: &str, block: &Block) {
+fn render_block(out: &mut String, indent: &str, block: &Block, advise: bool) {
     line(out, format_args!("{indent}{RED}{}:{RED:#} {}", reason(block.reason), block.message));
-    if !block.what_to_do.is_empty() {
+    if advise && !block.what_to_do.is_empty() {
         line(out, format_args!("{indent}  what to do: {}", block.what_to_do));
     }
 }

@@ -102,6 +102,7 @@ pub const FIELDS: &[Field<Detector>] = &[
         "publishingDestination.publishing",
         |spec| spec.publishing_destination.as_ref().and_then(|to| to.bucket.as_ref()).map(|_| Value::Bool(true)),
         |seen| seen.destination.as_ref().map(|found| Value::Bool(!found.fails())),
-    ),
+    )
+    .implied_by("publishingDestination"),
     Field::<Detector>::new("tags", |spec| value(&spec.tags), |seen| seen.detector.as_ref().map(|detector| json!(detector.tags))).keyed(),
 ];

@@ -44,6 +44,7 @@ pub const FIELDS: &[Field<Instances>] = &[
         |spec: &InstanceSpec| spec.parameters.as_ref().filter(|parameters| !parameters.is_empty()).map(|_| Value::Bool(true)),
         |seen: &Seen| seen.of(|instance| instance.group.as_ref().map(|group| group.status == "in-sync")),
     )
+    .implied_by("parameters")
     .impact(|_, _| Impact::Disruptive),
     Field::new(
         "backupRetentionDays",
