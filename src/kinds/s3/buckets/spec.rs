@@ -189,11 +189,9 @@ impl BucketSpec {
             wrong("bucket", "a bucket's name has 3 to 63 characters", "the bucket's name in bucket");
         }
         if let Some(encryption) = &self.encryption {
-            match (encryption.algorithm, &encryption.kms_key_id) {
-                (None | Some(Algorithm::Aes256), Some(_)) => {
-                    wrong("encryption.kmsKeyId", "only KMS encryption has a key", "encryption.algorithm: aws:kms or aws:kms:dsse");
-                }
-                _ => {}
+            let by_kms = matches!(encryption.algorithm, Some(Algorithm::Kms | Algorithm::KmsDsse));
+            if encryption.kms_key_id.is_some() && !by_kms {
+                wrong("encryption.kmsKeyId", "only KMS encryption has a key", "encryption.algorithm: aws:kms or aws:kms:dsse");
             }
             if encryption.algorithm == Some(Algorithm::KmsDsse) && encryption.bucket_key == Some(true) {
                 wrong("encryption.bucketKey", "two-layer encryption (DSSE) knows no bucket key", "false, or leave it out");

@@ -59,7 +59,7 @@ impl Maker<'_> {
         BucketOp { bucket: self.bucket.to_owned(), account: self.planning.scope.account.clone(), change, wants: wants(drifts) }
     }
 
-    fn step<'d>(&self, title: String, change: Change, drifts: &[&'d Drift]) -> Step<BucketOp> {
+    fn step(&self, title: String, change: Change, drifts: &[&Drift]) -> Step<BucketOp> {
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         let fields = drifts.iter().map(|drift| drift.field.clone());
         Step::online(title, self.op(change, drifts.iter().copied()), fields).impact(impact, "").after(self.made.iter().copied())
