@@ -212,16 +212,16 @@ impl InstanceSpec {
         if weekly == Some(None) {
             problem("maintenanceWindow", "this is no weekly window".to_owned(), "ddd:hh:mm-ddd:hh:mm in UTC, from 30 minutes to a day");
         }
-        if let (Some(Some(daily)), Some(Some(weekly))) = (daily, weekly) {
-            if window::overlap(daily, weekly) {
-                problem("maintenanceWindow", "it overlaps the backup window".to_owned(), "a window apart from backupWindow");
-            }
+        if let (Some(Some(daily)), Some(Some(weekly))) = (daily, weekly)
+            && window::overlap(daily, weekly)
+        {
+            problem("maintenanceWindow", "it overlaps the backup window".to_owned(), "a window apart from backupWindow");
         }
         if let Some(insights) = &self.performance_insights {
-            if let Some(days) = insights.retention_days {
-                if !(days == 7 || days == 731 || (days % 31 == 0 && (1..=23).contains(&(days / 31)))) {
-                    problem("performanceInsights.retentionDays", format!("RDS does not offer {days} days"), "7, 31 times 1 to 23, or 731");
-                }
+            if let Some(days) = insights.retention_days
+                && !(days == 7 || days == 731 || (days % 31 == 0 && (1..=23).contains(&(days / 31))))
+            {
+                problem("performanceInsights.retentionDays", format!("RDS does not offer {days} days"), "7, 31 times 1 to 23, or 731");
             }
             if insights.enabled == Some(false) && (insights.kms_key_id.is_some() || insights.retention_days.is_some()) {
                 problem(
@@ -231,15 +231,17 @@ impl InstanceSpec {
                 );
             }
         }
-        if let Some(monitoring) = &self.enhanced_monitoring {
-            if monitoring.interval_seconds == Some(0) && monitoring.role_arn.is_some() {
-                problem("enhancedMonitoring.intervalSeconds", "off, it takes no role".to_owned(), "an interval above 0, or no roleArn");
-            }
+        if let Some(monitoring) = &self.enhanced_monitoring
+            && monitoring.interval_seconds == Some(0)
+            && monitoring.role_arn.is_some()
+        {
+            problem("enhancedMonitoring.intervalSeconds", "off, it takes no role".to_owned(), "an interval above 0, or no roleArn");
         }
-        if let Some(encrypted) = &self.storage_encrypted {
-            if encrypted.enabled == Some(false) && encrypted.kms_key_id.is_some() {
-                problem("storageEncrypted.enabled", "off, it takes no key".to_owned(), "enabled: true, or no kmsKeyId");
-            }
+        if let Some(encrypted) = &self.storage_encrypted
+            && encrypted.enabled == Some(false)
+            && encrypted.kms_key_id.is_some()
+        {
+            problem("storageEncrypted.enabled", "off, it takes no key".to_owned(), "enabled: true, or no kmsKeyId");
         }
         for (name, value) in self.parameters.iter().flatten() {
             if name.is_empty() || name.len() > 255 || name.chars().any(char::is_whitespace) {
