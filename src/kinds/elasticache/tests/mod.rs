@@ -1,1 +1,9 @@
-//! The kind against facts, and against the embedded AWS.
+//! Comparison, steps and progress from facts; whole runs against the embedded AWS in `pipeline`, ends of the process in `crashes`.
+
+#[cfg(feature = "sandbox")]
+mod account;
+#[cfg(feature = "sandbox")]
+mod crashes;
+mod facts;
+#[cfg(feature = "sandbox")]
+mod pipeline;

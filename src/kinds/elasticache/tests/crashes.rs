@@ -1,0 +1,64 @@
+//! The process ends at every call of a run that turns TLS and AUTH on: the next run reaches the same end, with an empty journal too.
+
+use super::account::{Account, SECRET, TOKEN, found};
+use crate::sandbox::faults::{Fault, Faults};
+
+fn wish() -> String {
+    format!(
+        "{{name: huntaze-redis, transitEncryption: Required, parameters: {{timeout: 300}}, auth: {{secretArn: '{SECRET}', key: token}}}}"
+    )
+}
+
+/// Every time that a write was done, somebody could connect: with the token, or without one as before.
+fn never_locked_out(account: &Account) {
+    assert!(account.admits(Some(TOKEN)) || account.admits(None), "nobody can connect");
+}
+
+#[tokio::test]
+async fn a_run_that_ends_anywhere_is_finished_by_the_next() {
+    let whole = Account::new(&found(", atRestEncryption: true"));
+    whole.apply(&wish()).await;
+    // Waiting for a group that is modifying is the most of it: only calls at and around writes can differ.
+    let writes: Vec<u64> = whole.sandbox.writes().iter().map(|write| write.number).collect();
+    assert!(writes.len() >= 9, "{writes:?}");
+    let mut ends: Vec<u64> = writes.iter().flat_map(|number| [number.saturating_sub(1), *number, number + 1]).collect();
+    ends.dedup();
+    for number in ends {
+        for fault in [Fault::EndBefore, Fault::EndAfter] {
+            let first =
+                Account::with(serde_yaml::from_str(&found(", atRestEncryption: true")).unwrap(), Faults::once(number, fault.clone()));
+            let wished = wish();
+            tokio::select! {
+                _ = first.apply(&wished) => {}
+                _ = first.sandbox.ended() => {}
+            }
+            never_locked_out(&first);
+            let next = Account::with(first.sandbox.world(), Faults::default());
+            let outcomes = next.apply(&wish()).await;
+            never_locked_out(&next);
+            // Tags of a group that is modifying cannot be read: such a run says so and changes nothing; the one after it goes on.
+            next.sandbox.clock().advance(std::time::Duration::from_secs(3600));
+            let outcomes = if outcomes.blocked().count() > 0 { next.apply(&wish()).await } else { outcomes };
+            assert_eq!(outcomes.failed().count() + outcomes.blocked().count(), 0, "call {number}, {fault:?}: {outcomes:#?}");
+            next.in_sync(&wish()).await;
+            assert!(next.admits(Some(TOKEN)) && !next.admits(None), "call {number}, {fault:?}");
+            assert_eq!(next.sandbox.world().elasticache.parameter_groups.len(), 1, "nothing is made twice");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_no_second_change() {
+    let whole = Account::new(&found(", atRestEncryption: true"));
+    whole.apply(&wish()).await;
+    let applied = whole.writes().len();
+    let writes: Vec<u64> = whole.sandbox.writes().iter().map(|write| write.number).collect();
+    for number in writes {
+        let world = serde_yaml::from_str(&found(", atRestEncryption: true")).unwrap();
+        let account = Account::with(world, Faults::once(number, Fault::CutAfter));
+        let outcomes = account.apply(&wish()).await;
+        assert_eq!(outcomes.failed().count() + outcomes.blocked().count(), 0, "call {number}: {outcomes:#?}");
+        assert!(account.admits(Some(TOKEN)) && !account.admits(None));
+        assert!(account.writes().len() <= applied + 1, "call {number}: a note may be written again, nothing else: {:?}", account.writes());
+    }
+}

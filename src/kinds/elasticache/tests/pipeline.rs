@@ -1,0 +1,340 @@
+//! Whole runs: drifted, repaired, in sync.
+
+use std::time::Duration;
+
+use super::account::{Account, SECRET, TOKEN, found};
+use crate::execute::End;
+use crate::kinds::{Impact, Reason};
+use crate::plan::{ResourcePlan, Status};
+
+const ENCRYPTED: &str = ", atRestEncryption: true, transitEncryption: required";
+
+fn auth() -> String {
+    format!("{{name: huntaze-redis, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}}}}")
+}
+
+fn reasons(plan: &ResourcePlan) -> Vec<(Reason, Vec<String>)> {
+    plan.all_blocks().map(|block| (block.reason, block.fields.clone())).collect()
+}
+
+fn blocked(reason: Reason, fields: &[&str]) -> (Reason, Vec<String>) {
+    (reason, fields.iter().map(|field| (*field).to_owned()).collect())
+}
+
+#[tokio::test]
+async fn every_setting_that_is_online() {
+    let account = Account::new(&found(", snapshotRetentionLimit: 1, autoMinorVersionUpgrade: false, tags: {old: x, team: a}"));
+    let wish = "{name: redis, replicationGroupId: huntaze-redis, multiAz: true, snapshotRetentionDays: 7, snapshotWindow: '01:00-02:00',
+        maintenanceWindow: 'MON:05:00-mon:06:00', autoMinorVersionUpgrade: true, engineVersion: '7.0', automaticFailover: true,
+        notificationTopicArn: 'arn:aws:sns:us-east-1:317805897534:ops', tags: {old: null, team: b},
+        logDelivery: {slowLog: {destinationType: cloudwatch-logs, destination: /slow, format: json},
+                      engineLog: {destinationType: kinesis-firehose, destination: stream, format: text}}}";
+    let plan = account.planned(wish).await;
+    assert!(plan.steps.iter().all(|step| step.impact == Impact::Online), "{:#?}", plan.steps);
+    account.converge(wish).await;
+    let writes: Vec<String> = account.writes().into_iter().map(|(operation, _)| operation).collect();
+    assert_eq!(writes, ["AddTagsToResource", "RemoveTagsFromResource", "ModifyReplicationGroup"], "what goes together is one request");
+    let body = &account.writes()[2].1;
+    assert!(
+        !body.contains("AutomaticFailover") && !body.contains("EngineVersion") && !body.contains("Transit"),
+        "changed fields only: {body}"
+    );
+    let more = account.planned("{name: huntaze-redis, snapshotRetentionDays: 3}").await;
+    assert_eq!(more.status, Status::InSync, "more days than declared satisfy it");
+}
+
+/// Bug family 2 and issue 30700: TLS is two online requests, not a new group.
+#[tokio::test]
+async fn tls_goes_by_preferred_to_required_and_the_second_waits_for_consent() {
+    let mut account = Account::new(&found(""));
+    account.disruptive = "Approve";
+    let wish = "{name: huntaze-redis, transitEncryption: Required, snapshotRetentionDays: 0}";
+    let plan = account.planned(wish).await;
+    let steps: Vec<_> = plan.steps.iter().map(|step| (step.impact, step.after.clone(), step.held.is_some())).collect();
+    assert_eq!(steps, [(Impact::Online, vec![], false), (Impact::Disruptive, vec![0], true)]);
+    let outcomes = account.apply(wish).await;
+    assert!(matches!(outcomes.resources[0].end, End::Blocked { .. }), "{:?}", outcomes.resources[0]);
+    assert_eq!(outcomes.resources[0].done.len(), 1);
+    account.disruptive = "Allow";
+    account.converge(wish).await;
+    assert_eq!(account.writes().len(), 1, "nothing that is unchanged is sent again");
+    account.in_sync("{name: huntaze-redis, transitEncryption: Preferred}").await;
+}
+
+#[tokio::test]
+async fn a_token_is_rotated_then_set_and_nobody_is_without_one() {
+    let account = Account::new(&found(ENCRYPTED));
+    account.converge(&auth()).await;
+    assert!(account.admits(Some(TOKEN)) && !account.admits(None));
+    let strategies: Vec<&str> = account
+        .sandbox
+        .writes()
+        .iter()
+        .filter_map(|write| ["ROTATE", "SET"].into_iter().find(|one| write.body.contains(&format!("={one}"))))
+        .collect();
+    assert_eq!(strategies, ["ROTATE", "SET"]);
+}
+
+#[tokio::test]
+async fn plain_text_to_tls_with_a_token_in_one_plan() {
+    let account = Account::new(&found(", atRestEncryption: true"));
+    let plan = account.planned(&auth()).await;
+    let impacts: Vec<_> = plan.steps.iter().map(|step| step.impact).collect();
+    assert_eq!(impacts, [Impact::Online, Impact::Disruptive, Impact::Online, Impact::Disruptive, Impact::Online]);
+    assert!(plan.steps.windows(2).enumerate().all(|(at, pair)| pair[1].after == [at]));
+    account.converge(&auth()).await;
+    assert!(account.admits(Some(TOKEN)) && !account.admits(None));
+}
+
+/// Bug family 3: a new version of the secret is drift; a stale one is never put back; at no time is there no password.
+#[tokio::test]
+async fn a_secret_that_was_rotated_is_followed() {
+    let account = Account::new(&found(ENCRYPTED));
+    account.converge(&auth()).await;
+    account.rotate_secret("22222222-2222-2222-2222-222222222222", "second-token-of-the-test");
+    let plan = account.planned(&auth()).await;
+    assert_eq!(plan.steps.len(), 3, "{:#?}", plan.steps);
+    account.converge(&auth()).await;
+    assert!(account.admits(Some("second-token-of-the-test")) && !account.admits(Some(TOKEN)) && !account.admits(None));
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_changed_by_hand_is_seen() {
+    let account = Account::new(&found(ENCRYPTED));
+    account.converge(&auth()).await;
+    account.sandbox.clock().advance(Duration::from_secs(3600));
+    let now = account.sandbox.clock().now();
+    account.sandbox.edit(|world| {
+        let auth = &mut world.elasticache.replication_groups.get_mut("huntaze-redis").unwrap().auth;
+        auth.tokens = vec!["0".repeat(64)];
+        auth.last_modified = Some(now);
+    });
+    account.converge(&auth()).await;
+    assert!(account.admits(Some(TOKEN)) && !account.admits(None));
+}
+
+/// A group that was made with the very token: SET has nothing to end, and AWS refuses it.
+#[tokio::test]
+async fn a_group_that_has_the_token_already_is_adopted() {
+    let account = Account::new(&found(ENCRYPTED));
+    account.converge(&auth()).await;
+    account.sandbox.edit(|world| world.elasticache.replication_groups.get_mut("huntaze-redis").unwrap().tags.clear());
+    account.converge(&auth()).await;
+    assert!(account.admits(Some(TOKEN)) && !account.admits(None));
+}
+
+#[tokio::test]
+async fn a_token_of_the_wrong_shape_is_refused_and_not_shown() {
+    let account = Account::new(&found(ENCRYPTED));
+    account.rotate_secret("33333333-3333-3333-3333-333333333333", "no@good-as-a-token-at-all");
+    let outcomes = account.apply(&auth()).await;
+    let said = format!("{outcomes:?}");
+    assert!(said.contains("16 to 128") && !said.contains("no@good"), "{said}");
+    assert_eq!(account.writes(), [], "nothing was sent, no note written");
+}
+
+#[tokio::test]
+async fn the_tokens_bytes_are_in_the_request_and_nowhere_else() {
+    let account = Account::new(&found(ENCRYPTED));
+    let plan = serde_json::to_string(&account.plan(&auth()).await).unwrap();
+    let outcomes = format!("{:?}", account.apply(&auth()).await);
+    assert!(!plan.contains(TOKEN) && !outcomes.contains(TOKEN));
+    let tags = &account.sandbox.world().elasticache.replication_groups["huntaze-redis"].tags;
+    assert!(tags.contains_key("holdfast.dev/auth-secret") && tags.values().all(|value| !value.contains(TOKEN)));
+    let bodies = account.sandbox.writes().into_iter().filter(|write| write.body.contains(TOKEN)).count();
+    assert_eq!(bodies, 2);
+}
+
+#[tokio::test]
+async fn what_needs_a_new_group_is_said_and_left_alone() {
+    let account = Account::new(&found(""));
+    let wish = format!(
+        "{{name: huntaze-redis, atRestEncryption: {{enabled: true}}, transitEncryption: Required, snapshotRetentionDays: 7, auth: {{secretArn: '{SECRET}', key: token}}}}"
+    );
+    let plan = account.planned(&wish).await;
+    let expected =
+        [blocked(Reason::NeedsMigration, &["atRestEncryption.enabled"]), blocked(Reason::NeedsMigration, &["transitEncryption", "auth"])];
+    assert_eq!(reasons(&plan), expected);
+    assert_eq!(plan.steps.len(), 1, "what can be had in place is had");
+    account.apply(&wish).await;
+    let group = account.sandbox.world().elasticache.replication_groups["huntaze-redis"].clone();
+    assert_eq!((group.snapshot_retention_limit, group.at_rest_encryption, group.transit_encryption.mode()), (7, false, None));
+
+    let old = Account::new(&found(", engineVersion: 7.0.4").replacen("engineVersion: 7.1.0, ", "", 1));
+    let plan = old.planned("{name: huntaze-redis, transitEncryption: Preferred}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::NeedsMigration, &["transitEncryption"])]);
+    old.converge("{name: huntaze-redis, transitEncryption: Preferred, engineVersion: '7.1'}").await;
+}
+
+#[tokio::test]
+async fn effective_encryption_and_keys() {
+    let key = "11111111-2222-3333-4444-555555555555";
+    let kms = format!("kms: {{keys: {{{key}: {{}}}}, aliases: {{alias/redis: {key}}}}}\n");
+    let account = Account::new(&(found(&format!(", atRestEncryption: true, kmsKeyId: {key}")) + &kms));
+    for name in ["alias/redis", key, &format!("arn:aws:kms:us-east-1:317805897534:key/{key}")] {
+        account.in_sync(&format!("{{name: huntaze-redis, atRestEncryption: {{enabled: true, kmsKeyId: '{name}'}}}}")).await;
+    }
+    let plan = account.planned("{name: huntaze-redis, atRestEncryption: {kmsKeyId: alias/none}}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::InvalidWish, &["atRestEncryption.kmsKeyId"])]);
+    let effective = Account::new(&found(", storageEncryptionType: sse-elasticache"));
+    effective.in_sync("{name: huntaze-redis, atRestEncryption: {enabled: true}}").await;
+}
+
+#[tokio::test]
+async fn parameters_of_a_default_group_get_one_of_their_own() {
+    let account = Account::new(&found(""));
+    let wish = "{name: huntaze-redis, parameters: {timeout: 300, notify-keyspace-events: Ex}}";
+    account.converge(wish).await;
+    let world = account.sandbox.world().elasticache;
+    let group = &world.parameter_groups["holdfast-huntaze-redis-redis7"];
+    assert_eq!(group.parameters.get("timeout").map(String::as_str), Some("300"));
+    assert_eq!(group.tags.get("holdfast.dev/object").map(String::as_str), Some("test"));
+    account.converge("{name: huntaze-redis, parameters: {timeout: 60}}").await;
+    assert_eq!(account.writes().len(), 1, "our own group is changed in place");
+
+    let cluster = Account::new(&found(", clusterEnabled: true, shards: 2"));
+    cluster.converge(wish).await;
+}
+
+const GROUPS: &str =
+    "  parameterGroups: {team: {family: redis7, parameters: {timeout: '30', maxmemory-samples: '5'}}, old: {family: redis6.x}}\n";
+
+fn with_groups(group: &str, more: &str) -> String {
+    let other = format!("    other: {{engineVersion: 7.1.0, nodes: 1{more}}}\n");
+    found(group).replacen("secretsmanager", &format!("{other}{GROUPS}secretsmanager"), 1)
+}
+
+#[tokio::test]
+async fn a_shared_parameter_group_is_not_changed_unless_the_manifest_says_so() {
+    let shared = with_groups(", parameterGroup: team", ", parameterGroup: team");
+    let account = Account::new(&shared);
+    account.converge("{name: huntaze-redis, parameters: {timeout: 300}}").await;
+    let world = account.sandbox.world().elasticache;
+    assert_eq!(world.parameter_groups["team"].parameters["timeout"], "30");
+    assert_eq!(world.parameter_groups["holdfast-huntaze-redis-redis7"].parameters["maxmemory-samples"], "5", "copied");
+
+    let account = Account::new(&shared);
+    account.converge("{name: huntaze-redis, sharedParameterGroup: Allow, parameters: {timeout: 300}}").await;
+    assert_eq!(account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"], "300");
+    assert_eq!(account.sandbox.world().elasticache.parameter_groups.len(), 2);
+
+    let plan = account.planned("{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 10}}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+    let both = "{name: huntaze-redis, parameters: {timeout: 5}}, {name: other}";
+    account.apply(both).await;
+    assert_eq!(account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"], "5", "the manifest speaks for both");
+}
+
+#[tokio::test]
+async fn parameter_groups_by_name_and_what_cannot_be_set() {
+    let account = Account::new(&with_groups("", ""));
+    account.converge("{name: huntaze-redis, parameterGroup: Team, parameters: {timeout: 31}}").await;
+    let plan = account
+        .planned("{name: huntaze-redis, parameterGroup: old, parameters: {databases: 20, maxclients: 5, no-such: x, timeout: 31}}")
+        .await;
+    assert_eq!(
+        reasons(&plan),
+        [
+            blocked(Reason::InvalidWish, &["parameterGroup"]),
+            blocked(Reason::WaitsForOther, &["parameters.databases", "parameters.maxclients", "parameters.no-such"])
+        ]
+    );
+    let plan = account.planned("{name: huntaze-redis, parameters: {databases: 20, maxclients: 5, no-such: x}}").await;
+    let expected = [
+        blocked(Reason::NotSupported, &["parameters.databases"]),
+        blocked(Reason::NotSupported, &["parameters.maxclients"]),
+        blocked(Reason::InvalidWish, &["parameters.no-such"]),
+    ];
+    assert_eq!(reasons(&plan), expected);
+    assert_eq!(plan.steps, []);
+    let evicts = account.planned("{name: huntaze-redis, parameters: {maxmemory-policy: allkeys-lru}}").await;
+    assert_eq!(evicts.steps[0].impact, Impact::Disruptive, "keys may be evicted");
+}
+
+/// Bug family 7.
+#[tokio::test]
+async fn a_group_with_our_name_that_we_did_not_make_is_left_alone() {
+    let foreign =
+        found("").replacen("secretsmanager", "  parameterGroups: {holdfast-huntaze-redis-redis7: {family: redis7}}\nsecretsmanager", 1);
+    let account = Account::new(&foreign);
+    let plan = account.planned("{name: huntaze-redis, parameters: {timeout: 300}}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+}
+
+#[tokio::test]
+async fn an_engine_goes_up_with_its_parameters_and_never_down() {
+    let account = Account::new(&with_groups(", engineVersion: 6.2.6, parameterGroup: old", "").replacen("engineVersion: 7.1.0, ", "", 1));
+    account.sandbox.edit(|world| {
+        let old = world.elasticache.parameter_groups.get_mut("old").unwrap();
+        old.parameters = [("timeout".to_owned(), "30".to_owned()), ("hash-max-ziplist-value".to_owned(), "65".to_owned())].into();
+    });
+    let wish = "{name: huntaze-redis, engineVersion: '7.1', parameters: {tcp-keepalive: 100}}";
+    let plan = account.planned(wish).await;
+    assert!(plan.notes.iter().any(|note| note.contains("hash-max-ziplist-value")), "{:?}", plan.notes);
+    account.converge(wish).await;
+    let world = account.sandbox.world().elasticache;
+    assert_eq!(world.replication_groups["huntaze-redis"].engine_version, "7.1.0");
+    let parameters = &world.parameter_groups["holdfast-huntaze-redis-redis7"].parameters;
+    assert_eq!((parameters["timeout"].as_str(), parameters["tcp-keepalive"].as_str()), ("30", "100"));
+    account.in_sync("{name: huntaze-redis, engineVersion: '6.2'}").await;
+    let plain = Account::new(&found(", engineVersion: 6.2.6").replacen("engineVersion: 7.1.0, ", "", 1));
+    plain.converge("{name: huntaze-redis, engineVersion: '7.0'}").await;
+}
+
+#[tokio::test]
+async fn what_waits_for_the_maintenance_window_is_not_set_off_unsaid() {
+    let account = Account::new(&found(", snapshotRetentionLimit: 1"));
+    let client = aws_sdk_elasticache::Client::from_conf(
+        aws_sdk_elasticache::Config::builder()
+            .behavior_version(aws_sdk_elasticache::config::BehaviorVersion::latest())
+            .region(aws_sdk_elasticache::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_elasticache::config::Credentials::new("AKIASANDBOX", "secret", None, None, "test"))
+            .http_client(account.sandbox.http_client())
+            .build(),
+    );
+    client.modify_replication_group().replication_group_id("huntaze-redis").cache_node_type("cache.r6g.large").send().await.unwrap();
+    let plan = account.planned("{name: huntaze-redis, snapshotRetentionDays: 7, multiAz: true}").await;
+    let impacts: Vec<_> = plan.steps.iter().map(|step| (step.impact, step.op["immediately"].as_bool())).collect();
+    assert_eq!(impacts, [(Impact::Online, Some(false)), (Impact::Disruptive, Some(true))]);
+    assert!(plan.steps[1].takes.contains("cache.r6g.large"), "{}", plan.steps[1].takes);
+    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+    assert_eq!(account.sandbox.world().elasticache.replication_groups["huntaze-redis"].node_type, "cache.t3.micro");
+}
+
+/// Bug family 4.
+#[tokio::test]
+async fn snapshotting_is_waited_for_and_create_failed_is_not() {
+    let account = Account::new(&found(", status: snapshotting, readyAt: '2026-01-01T00:03:00Z'"));
+    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+    let failed = Account::new(&found(", status: create-failed"));
+    let plan = failed.planned("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::UnexpectedState, &[])]);
+}
+
+#[tokio::test]
+async fn what_is_not_there_or_is_no_group() {
+    let account = Account::new("elasticache: {cacheClusters: {huntaze-redis: {}}}\naccount: '317805897534'");
+    let plan = account.planned("{name: huntaze-redis, transitEncryption: Required}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::NeedsMigration, &[])]);
+    let plan = account.planned("{name: other, transitEncryption: Required}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::Missing, &[])]);
+    let plan = Account::new(&found(", subnetGroup: ''")).planned("{name: huntaze-redis, transitEncryption: Preferred}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::NotSupported, &["transitEncryption"])]);
+    let alone = Account::new(&found("").replacen("nodes: 2, automaticFailover: true, primaries: {1: 2}", "nodes: 1", 1));
+    let plan = alone.planned("{name: huntaze-redis, automaticFailover: true, multiAz: true}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::NotSupported, &["automaticFailover"]), blocked(Reason::NotSupported, &["multiAz"])]);
+    let preferred = Account::new(&found(", transitEncryption: preferred"));
+    let plan = preferred.planned(&format!("{{name: huntaze-redis, auth: {{secretArn: '{SECRET}', key: token}}}}")).await;
+    assert_eq!(reasons(&plan), [blocked(Reason::NotSupported, &["auth"])]);
+}
+
+#[tokio::test]
+async fn many_groups_are_listed_once() {
+    let account = Account::new(&with_groups("", ""));
+    account.sandbox.forget_records();
+    account.plan("{name: huntaze-redis, transitEncryption: Required}, {name: other, transitEncryption: Required}").await;
+    let asked: Vec<String> = account.sandbox.recorded().into_iter().map(|one| one.operation).collect();
+    let count = |name: &str| asked.iter().filter(|asked| *asked == name).count();
+    // Two groups, three clusters, two a page.
+    assert_eq!((count("DescribeReplicationGroups"), count("DescribeCacheClusters"), asked.len()), (1, 2, 4), "{asked:?}");
+}
