@@ -19,9 +19,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = re.compile(r"pub const [A-Z_]+: &\[&str\] = &\[(.*?)\];", re.S)
 STRING = re.compile(r'"([^"\\]*)"')
 HANDLED = re.compile(r'(?:\.is\(|\bcode(?:\.as_str\(\))?\s*==\s*|\bcode\.starts_with\()\s*"([^"]+)"')
-# Words of ours for where no answer came, or none with a code (src/aws/error.rs).
-OWN = re.compile(r"HTTP \d{3}|RequestNotBuilt|NoCredentials|Timeout|NoAnswer|SecretEmpty")
-# Every string of the sandbox that has the form of an error code as a second argument of a refusal, or in a function or match that makes one.
+# Words of ours: where no answer came, or none with a code (src/aws/error.rs); where the embedded AWS does not offer an operation.
+OWN = re.compile(r"HTTP \d{3}|NotImplemented|RequestNotBuilt|NoCredentials|Timeout|NoAnswer|SecretEmpty")
+# The sandbox's refusals: `Refusal::new(400, "Code", ...)`, its services' short forms of it, and `(400, "Code", ...)` as data.
 REFUSED = re.compile(r'(?:Refusal::new|\brefusal|\brefuse)\(\s*(?:[\w:.()]+,\s*)?"([A-Z][A-Za-z.]+)"')
 ANSWERED = re.compile(r'\(\s*[1-5]\d\d,\s*"([A-Z][A-Za-z.]+)",')
 # What a folder or file of src/kinds and src/sandbox speaks to.
@@ -37,8 +37,6 @@ SPEAKS = {
     "sns": ("sns",),
     "sts": ("sts",),
 }
-# A code that every service may answer with is in no model of one.
-COMMON = "common"
 
 
 def services_of(path):
@@ -73,6 +71,8 @@ def found():
         if "sandbox" in path.parts:
             for pattern in (REFUSED, ANSWERED):
                 for match in pattern.finditer(text):
+                    if OWN.fullmatch(match.group(1)):
+                        continue
                     yield match.group(1), services, False, f"{place}:{text.count(chr(10), 0, match.start()) + 1}"
 
 
@@ -86,49 +86,50 @@ def stem_of(code):
 
 def where(code, services, stem, documented):
     """What says that this code exists; none where nothing does."""
+    same = (lambda known: stem_of(known) == stem_of(code)) if stem else (lambda known: known == code)
     for service in services:
-        codes = models.error_codes(service)
-        if code in codes or (stem and stem_of(code) in {stem_of(known) for known in codes}):
+        if any(same(known) for known in models.error_codes(service)):
             return service
-    retried = models.retry_codes()
-    if code in retried or (stem and stem_of(code) in {stem_of(known) for known in retried}):
+    if any(same(known) for known in models.retry_codes()):
         return "_retry.json"
-    for section in (*services, COMMON):
-        if code in documented.get(section, {}):
-            return f"sources.toml:{section}"
+    for source in documented:
+        if source["services"] == "all" or set(source["services"]) & set(services):
+            for known in source["codes"]:
+                if same(known):
+                    return source["url"], known
     return None
 
 
 def judge(codes, documented):
     """(problems, number of different codes)."""
-    problems, used, different = [], set(), set()
+    unsourced, used = {}, set()
     for code, services, stem, place in codes:
-        different.add(code)
-        place_of = where(code, services, stem, documented)
-        if place_of is None:
-            problems.append(f"{place}: no source for the error code {code} of {', '.join(services)}")
-        elif place_of.startswith("sources.toml:"):
-            used.add((place_of.partition(":")[2], code))
-    for section, entries in documented.items():
-        for code, source in entries.items():
-            if (section, code) not in used:
-                problems.append(f"sources.toml: [{section}] {code} is needed by nothing")
-            if not source.startswith("https://"):
-                problems.append(f"sources.toml: [{section}] {code}: the source is no address")
-    return problems, len(different)
+        found_at = where(code, services, stem, documented)
+        if found_at is None:
+            unsourced.setdefault((code, services), []).append(place)
+        else:
+            used.add(found_at)
+    problems = [f"{code}: no source among {', '.join(services)}; used at {', '.join(places)}" for (code, services), places in unsourced.items()]
+    for source in documented:
+        if not source["url"].startswith("https://"):
+            problems.append(f"sources.toml: {source['url']} is no address")
+        problems.extend(f"sources.toml: {code} is needed by nothing" for code in source["codes"] if (source["url"], code) not in used)
+    return problems, len({code for code, _, _, _ in codes})
 
 
 def main():
     with open(pathlib.Path(__file__).with_name("sources.toml"), "rb") as file:
-        documented = tomllib.load(file)
-    codes = list(found())
+        documented = tomllib.load(file)["source"]
+    codes = sorted(set(found()), key=lambda code: (code[0], code[3]))
     problems, different = judge(codes, documented)
     # That this check can fail: a code that nobody has, and a source that nobody needs.
-    if len(judge([("NoSuchThingAtAll", ("s3",), False, "here")], {})[0]) != 1 or len(judge([], {"s3": {"X": "https://x"}})[0]) != 1:
+    invented = [("NoSuchThingAtAll", ("s3",), False, "here")]
+    unneeded = [{"services": "all", "url": "https://x", "codes": ["X"]}]
+    if len(judge(invented, [])[0]) != 1 or len(judge([], unneeded)[0]) != 1:
         problems.append("the check itself: an invented code was found right")
     for problem in problems:
         print(problem)
-    print(f"{different} error codes in {len(codes)} places checked, {len(problems)} without a source")
+    print(f"{different} error codes in {len(codes)} places checked, {len(problems)} problems")
     return 1 if problems or not codes else 0
 
 
