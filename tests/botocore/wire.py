@@ -267,8 +267,10 @@ def rest_operation(service, request, problems):
         raise NotRead(f"{request['method']} {request['path']}?{request['query']} fits no operation")
     best = max(literals for literals, _, _ in fitting)
     names = {name: labels for literals, name, labels in fitting if literals == best}
-    # Old and new forms of an operation share their URI (PutBucketLifecycle, PutBucketLifecycleConfiguration).
-    name = request.get("operation") if request.get("operation") in names else sorted(names)[-1]
+    # Old and new forms of an operation share their URI (PutBucketLifecycle, PutBucketLifecycleConfiguration); who wrote the record
+    # knows which it is, and SDKs made from Smithy say so.
+    told = (request.get("operation"), *query_of(request).get("x-id", []))
+    name = next((name for name in told if name in names), sorted(names)[-1])
     return name, names[name]
 
 
