@@ -21,7 +21,8 @@ class Clients:
             "aws_access_key_id": "moto",
             "aws_secret_access_key": "moto",
             # One try: an operation that moto does not have answers 500, and would be asked again and again.
-            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, inject_host_prefix=False, proxies={}),
+            # As a proxy, because S3 Control puts the account before the host, and no such name of 127.0.0.1 resolves.
+            "config": Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, proxies={"http": endpoint}),
         }
 
     def __getattr__(self, service):

@@ -7,7 +7,7 @@ has none is a failure of this test, unless `limits` says that moto does not know
 import fnmatch
 import json
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 FLAGS = {
     "blockPublicAcls": "BlockPublicAcls",
@@ -246,6 +246,6 @@ def fields(clients, spec, lacking):
 def compare(reader, clients, thing, wish):
     try:
         found = reader(clients, thing, wish)
-    except (ClientError, KeyError, IndexError, ValueError) as error:
+    except (BotoCoreError, ClientError, KeyError, IndexError, ValueError) as error:
         return f"declared is {wish!r}, reading it failed: {type(error).__name__}: {error}"
     return None if found == wish else f"declared is {wish!r}, found {found!r}"
