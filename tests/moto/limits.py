@@ -67,8 +67,17 @@ def _no_policy_status(clients):
     return "IsPublic" not in clients.s3.get_bucket_policy_status(Bucket="huntaze-uploads")["PolicyStatus"]
 
 
-def _organization(clients):
-    return not clients.guardduty.get_administrator_account(DetectorId="0" * 32).get("Administrator")
+def _no_administrator(clients):
+    """moto has an organisation's administrator, and refuses a member nothing."""
+    detector = clients.guardduty.create_detector(Enable=True)["DetectorId"]
+    clients.guardduty.enable_organization_admin_account(AdminAccountId="111122223333")
+    try:
+        clients.guardduty.update_detector(DetectorId=detector, Enable=False)
+        return True
+    except REFUSED:
+        return False
+    finally:
+        clients.guardduty.delete_detector(DetectorId=detector)
 
 
 # (fields of the manifest, what moto lacks, a try that is true while moto lacks it). A field ends at a list entry's name: what stands
@@ -76,10 +85,10 @@ def _organization(clients):
 LIMITS = [
     (
         ("rds.instances.performanceInsights.enabled", "rds.instances.performanceInsights.retentionDays"),
-        "DescribeDBInstances without PerformanceInsightsEnabled",
+        "PerformanceInsightsEnabled in DescribeDBInstances",
         _no_insights,
     ),
-    ((), "rds: default parameter groups without parameters, and with them ApplyType and pending-reboot", _no_pending_reboot),
+    ((), "rds: the parameters of default groups, and with them ApplyType and pending-reboot", _no_pending_reboot),
     (
         (),
         "rds: DescribeDBEngineVersions",
@@ -122,7 +131,7 @@ LIMITS = [
     ),
     ((), "guardduty: the refusal of a second detector", _second_detector),
     ((), "guardduty: features that an update does not name keep their state", _features_replaced),
-    ((), "guardduty: an organisation's administrator, so a member's read-only parts", _organization),
+    ((), "guardduty: refusals to a member of an organisation", _no_administrator),
     ((), "s3: lifecycle filters by object size, NewerNoncurrentVersions", _lifecycle_sizes),
     ((), "s3: whether a policy makes a bucket public", _no_policy_status),
 ]

@@ -59,11 +59,16 @@ def reduced(manifest, lacking):
 
     for kind in expect.KINDS:
         service, part = kind.split(".")
-        declared = manifest["spec"].get(service, {}).get(part)
+        parts = manifest["spec"].get(service, {})
+        declared = parts.get(part)
         if isinstance(declared, list):
-            manifest["spec"][service][part] = [entry for entry in declared if strip(entry, kind)]
+            parts[part] = [entry for entry in declared if strip(entry, kind)]
         elif declared is not None:
             strip(declared, kind)
+        if part in parts and not parts[part]:
+            del parts[part]
+        if service in manifest["spec"] and not parts:
+            del manifest["spec"][service]
     return manifest
 
 

@@ -15,7 +15,7 @@ SCOPE = re.compile(r"Credential=[^/]+/\d{8}/[^/]+/([^/]+)/aws4_request")
 
 
 class Quiet(WSGIRequestHandler):
-    """Without a line a request, and without a stack trace for each operation that moto does not have."""
+    """Without a line a request."""
 
     def log(self, *_):
         pass
@@ -31,10 +31,13 @@ class Server:
 
         folder.mkdir(parents=True, exist_ok=True)
         self._record = open(folder / f"moto-{os.getpid()}.jsonl", "a", encoding="utf-8")
+        # moto's own faults, with a stack trace for each operation that it does not have.
+        self._faults = open(folder / f"moto-{os.getpid()}.log", "a", encoding="utf-8")
         self._secret = secret
         self._lock = threading.Lock()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._handle, threaded=True, request_handler=Quiet)
+        self._server.log = lambda _, message, *rest: self._faults.write((message % rest if rest else message) + "\n")
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         self.writes = 0
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -46,6 +49,7 @@ class Server:
     def __exit__(self, *_):
         self._server.shutdown()
         self._record.close()
+        self._faults.close()
 
     def _handle(self, environ, start_response):
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
