@@ -3,6 +3,8 @@
 Each entry is tried on every run: where moto has learnt it, the entry fails, so that the field is moved to `expect`.
 """
 
+import urllib.request
+
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
@@ -63,8 +65,21 @@ def _lifecycle_sizes(clients):
         clients.s3.delete_bucket(Bucket=bucket)
 
 
-def _no_policy_status(clients):
-    return "IsPublic" not in clients.s3.get_bucket_policy_status(Bucket="huntaze-uploads")["PolicyStatus"]
+def _raw(clients, query):
+    """An answer of S3's as moto sends it: `server` mends none for this client."""
+    endpoint = clients.s3.meta.endpoint_url
+    scope = "AWS4-HMAC-SHA256 Credential=moto/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    request = urllib.request.Request(f"{endpoint}/huntaze-uploads?{query}", headers={"Authorization": scope, "User-Agent": "limits"})
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+        return answer.read()
+
+
+def _no_logging_by_arn(clients):
+    clients.s3.create_bucket(Bucket="limits-trail")
+    trail = clients.cloudtrail.create_trail(Name="limits", S3BucketName="limits-trail")
+    refused = refuses(lambda: clients.cloudtrail.start_logging(Name=trail["TrailARN"]))
+    clients.cloudtrail.delete_trail(Name="limits")
+    return refused
 
 
 def _no_administrator(clients):
@@ -88,7 +103,7 @@ LIMITS = [
         "PerformanceInsightsEnabled in DescribeDBInstances",
         _no_insights,
     ),
-    ((), "rds: the parameters of default groups, and with them ApplyType and pending-reboot", _no_pending_reboot),
+    (("rds.instances.parameters",), "rds: the parameters of default groups, and with them ApplyType and pending-reboot", _no_pending_reboot),
     (
         (),
         "rds: DescribeDBEngineVersions",
@@ -133,7 +148,9 @@ LIMITS = [
     ((), "guardduty: features that an update does not name keep their state", _features_replaced),
     ((), "guardduty: refusals to a member of an organisation", _no_administrator),
     ((), "s3: lifecycle filters by object size, NewerNoncurrentVersions", _lifecycle_sizes),
-    ((), "s3: whether a policy makes a bucket public", _no_policy_status),
+    ((), "cloudtrail: StartLogging by a trail's ARN (server.py mends it)", _no_logging_by_arn),
+    ((), "s3: GetBucketPolicyStatus (server.py answers it)", lambda clients: b"<PolicyStatus" not in _raw(clients, "policyStatus")),
+    ((), "s3: the root element of GetBucketVersioning's answer (server.py mends it)", lambda clients: b"<VersioningConfiguration" not in _raw(clients, "versioning")),
 ]
 
 # Lacks that cannot be tried with one call: no group is ever on its way, nothing is throttled, refused by IAM, stale or paged.

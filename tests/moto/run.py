@@ -18,7 +18,7 @@ import yaml
 
 MANIFEST = server.root() / "manifests" / "baselines" / "huntaze-production.yaml"
 # A run that does not end is a failure, and no reason to wait for ever.
-PATIENCE = 300
+PATIENCE = 120
 
 
 class Verdicts:
