@@ -76,7 +76,7 @@ async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: 
         Err(error) => return complain(Exit::Usage, &format!("--faults: {error}")),
     };
     let clock = if speed > 1 { Clock::scaled(speed) } else { Clock::system() };
-    let options = Options { clock, faults, kill: true, record_dir: record_dir(), ..Options::default() };
+    let options = Options { clock, faults, kill: true, ..Options::default() };
     let sandbox = match Sandbox::from_yaml(text.as_deref().unwrap_or(AS_FOUND), options) {
         Ok(sandbox) => sandbox,
         Err(error) => return complain(Exit::Failed, &format!("{}: {error}", account.unwrap_or(Path::new("the account")).display())),
@@ -105,7 +105,6 @@ pub fn of_run(state: &Path, faults: &str) -> Result<(Sandbox, bool), String> {
         clock: Clock::simulated(Timestamp::now()),
         faults: faults.parse().map_err(|error| format!("faults of the sandbox: {error}"))?,
         kill: true,
-        record_dir: record_dir(),
         save_to: Some(file.clone()),
         ..Options::default()
     };
@@ -119,9 +118,4 @@ pub fn of_run(state: &Path, faults: &str) -> Result<(Sandbox, bool), String> {
 
 fn saved(state: &Path) -> PathBuf {
     state.join("account.json")
-}
-
-/// Where tests want every request written.
-fn record_dir() -> Option<PathBuf> {
-    std::env::var_os("HOLDFAST_SANDBOX_RECORD").map(PathBuf::from)
 }

@@ -57,7 +57,8 @@ pub struct Options {
     /// Whether a fault that ends the process really kills this one (SIGKILL). Without it, calls stop returning
     /// and [`Sandbox::ended`] resolves.
     pub kill: bool,
-    /// A folder into which each request is written, as a line of JSON, secrets masked.
+    /// A folder into which each request is written, as a line of JSON, secrets masked; equal requests of one process once. The default is what
+    /// the environment variable `HOLDFAST_SANDBOX_RECORD` names, so that a whole test suite can be recorded.
     pub record_dir: Option<PathBuf>,
     /// A file that always holds the account as the last write left it, for [`Sandbox::load`].
     pub save_to: Option<PathBuf>,
@@ -67,7 +68,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { clock: Clock::system(), faults: Faults::default(), kill: false, record_dir: None, save_to: None, remember: 100_000 }
+        Options {
+            clock: Clock::system(),
+            faults: Faults::default(),
+            kill: false,
+            record_dir: std::env::var_os("HOLDFAST_SANDBOX_RECORD").map(PathBuf::from),
+            save_to: None,
+            remember: 100_000,
+        }
     }
 }
 

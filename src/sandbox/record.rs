@@ -1,10 +1,11 @@
 //! The requests that reached the sandbox: tests look at what was asked, and check it against the services' published models.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::{File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
-use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -154,32 +155,56 @@ fn stars(text: &str) -> String {
 pub(super) struct Journal {
     remembered: VecDeque<Recorded>,
     limit: usize,
-    file: Option<File>,
+    file: Option<Arc<Mutex<Written>>>,
 }
 
-/// Tells the files of several sandboxes in one process apart.
-static FILES: AtomicU64 = AtomicU64::new(0);
+/// The file of this process in `folder`.
+fn shared(folder: &Path) -> io::Result<Arc<Mutex<Written>>> {
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = files.get(folder) {
+        return Ok(Arc::clone(file));
+    }
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(format!("requests-{}.jsonl", std::process::id()));
+    let file = OpenOptions::new().create(true).append(true).open(path)?;
+    let written = Arc::new(Mutex::new(Written { file, known: HashSet::new() }));
+    files.insert(folder.to_owned(), Arc::clone(&written));
+    Ok(written)
+}
+
+/// What makes two requests the same.
+fn fingerprint(recorded: &Recorded) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&recorded.method, &recorded.host, &recorded.path, &recorded.query, &recorded.body, &recorded.operation).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A file of requests that several sandboxes of this process share: a test suite makes thousands of them, and sends the same request a
+/// thousand times. Each is written once.
+#[derive(Debug)]
+struct Written {
+    file: File,
+    known: HashSet<u64>,
+}
+
+static FILES: Mutex<BTreeMap<PathBuf, Arc<Mutex<Written>>>> = Mutex::new(BTreeMap::new());
 
 impl Journal {
     pub(super) fn open(folder: Option<&Path>, limit: usize) -> io::Result<Journal> {
-        let file = match folder {
-            None => None,
-            Some(folder) => {
-                std::fs::create_dir_all(folder)?;
-                let name = format!("requests-{}-{}.jsonl", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
-                Some(OpenOptions::new().create(true).append(true).open(folder.join(name))?)
-            }
-        };
+        let file = folder.map(shared).transpose()?;
         Ok(Journal { remembered: VecDeque::new(), limit, file })
     }
 
     pub(super) fn add(&mut self, recorded: Recorded) {
-        if let Some(file) = &mut self.file
-            && let Ok(mut line) = serde_json::to_vec(&recorded.masked())
-        {
-            line.push(b'\n');
-            // One write a line, so that a killed process leaves whole lines. A full disk costs the record, not the answer.
-            let _ = file.write_all(&line);
+        if let Some(file) = &self.file {
+            let mut written = file.lock().unwrap_or_else(PoisonError::into_inner);
+            if written.known.insert(fingerprint(&recorded))
+                && let Ok(mut line) = serde_json::to_vec(&recorded.masked())
+            {
+                line.push(b'\n');
+                // One write a line, so that a killed process leaves whole lines. A full disk costs the record, not the answer.
+                let _ = written.file.write_all(&line);
+            }
         }
         if self.limit > 0 {
             if self.remembered.len() >= self.limit {
