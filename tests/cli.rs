@@ -226,6 +226,22 @@ fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn an_endpoint_is_taken_as_it_is_named() {
+    let folder = folder(
+        ACCOUNT,
+        "  policy: {disruptive: Allow}\n  s3:\n    account: {publicAccessBlock: {blockPublicAcls: true}}\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n",
+    );
+    let (_sandbox, address) = served(folder.path(), 120);
+    let environment = [
+        ("AWS_ENDPOINT_URL", address.replace("127.0.0.1", "localhost")),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+    ];
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml"]).envs(environment.clone()).assert().code(0);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--dry-run", "--detailed-exitcode"]).envs(environment).assert().code(0);
+}
+
+#[test]
 fn a_second_process_is_told_who_holds_the_journal() {
     let folder = folder(ACCOUNT, VERSIONING);
     let state = folder.path().join("state/sandbox");

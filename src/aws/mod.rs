@@ -6,6 +6,7 @@
 mod budget;
 mod call;
 mod connect;
+mod endpoint;
 mod error;
 mod memo;
 mod operations;

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::budget::Budget;
 use super::memo::Memo;
-use super::{Call, CallError, Class, Service, secret};
+use super::{Call, CallError, Class, Service, endpoint, secret};
 use crate::clock::Clock;
 
 macro_rules! services {
@@ -27,7 +27,9 @@ macro_rules! services {
 
         impl Clients {
             pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock) -> Clients {
-                Clients { $($module: $sdk::Client::new(config),)* budget, clock }
+                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock };
+                endpoint::as_named(&mut clients, config);
+                clients
             }
         }
 
