@@ -58,6 +58,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
         },
     );
     seen.tags = tags.unwrap_or_default();
+    seen.tag_keys = spec.tags.iter().flat_map(BTreeMap::keys).cloned().collect();
     seen.key = key.unwrap_or_default();
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();

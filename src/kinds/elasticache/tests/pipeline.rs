@@ -305,7 +305,7 @@ async fn what_waits_for_the_maintenance_window_is_not_set_off_unsaid() {
 #[tokio::test]
 async fn snapshotting_is_waited_for_and_create_failed_is_not() {
     let account = Account::new(&found(", status: snapshotting, readyAt: '2026-01-01T00:03:00Z'"));
-    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7, tags: {team: a}}").await;
     let failed = Account::new(&found(", status: create-failed"));
     let plan = failed.planned("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
     assert_eq!(reasons(&plan), [blocked(Reason::UnexpectedState, &[])]);
