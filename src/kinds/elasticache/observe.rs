@@ -141,19 +141,13 @@ fn log(found: &LogDeliveryConfiguration) -> Option<(String, FoundLog)> {
         "destination": destination,
         "format": found.log_format().map(|one| one.as_str()),
     });
+    let log_type = found.log_type()?.as_str().to_owned();
     let found = FoundLog {
         delivery: serde_json::from_value(delivery).ok(),
         status: found.status().map(|status| status.as_str()).unwrap_or_default().to_owned(),
         message: crate::aws::clean(found.message().unwrap_or_default()),
-    }
-    .with_type(found.log_type().map(|one| one.as_str()));
-    found
-}
-
-impl FoundLog {
-    fn with_type(self, log_type: Option<&str>) -> Option<(String, FoundLog)> {
-        Some((log_type?.to_owned(), self))
-    }
+    };
+    Some((log_type, found))
 }
 
 /// What the group's own answer says is waiting. While it is `modifying`, that is what is under way.
