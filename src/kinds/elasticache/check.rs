@@ -57,6 +57,7 @@ fn busy(seen: &Seen) -> Option<Progress> {
 
 fn of_group(op: &Op, seen: &Seen) -> Progress {
     match op {
+        Op::Wait { .. } => Progress::Done,
         Op::Settings { settings, .. } => {
             let mut all = Progress::Done;
             for (path, declared) in settings {

@@ -58,6 +58,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
         },
     );
     seen.tags = tags.unwrap_or_default();
+    seen.tag_keys = spec.tags.iter().flat_map(BTreeMap::keys).cloned().collect();
     seen.key = key.unwrap_or_default();
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();
@@ -140,19 +141,13 @@ fn log(found: &LogDeliveryConfiguration) -> Option<(String, FoundLog)> {
         "destination": destination,
         "format": found.log_format().map(|one| one.as_str()),
     });
+    let log_type = found.log_type()?.as_str().to_owned();
     let found = FoundLog {
         delivery: serde_json::from_value(delivery).ok(),
         status: found.status().map(|status| status.as_str()).unwrap_or_default().to_owned(),
         message: crate::aws::clean(found.message().unwrap_or_default()),
-    }
-    .with_type(found.log_type().map(|one| one.as_str()));
-    found
-}
-
-impl FoundLog {
-    fn with_type(self, log_type: Option<&str>) -> Option<(String, FoundLog)> {
-        Some((log_type?.to_owned(), self))
-    }
+    };
+    Some((log_type, found))
 }
 
 /// What the group's own answer says is waiting. While it is `modifying`, that is what is under way.

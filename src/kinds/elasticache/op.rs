@@ -12,6 +12,10 @@ use super::token::TokenRef;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Op {
+    /// Waits until the group is available: nothing is sent.
+    Wait {
+        group: String,
+    },
     /// Changes settings: the paths of fields with their declared values.
     Settings {
         group: String,

@@ -19,6 +19,8 @@ pub struct Seen {
     pub members: Fact<Members>,
     /// Readable only while the group is available.
     pub tags: Fact<BTreeMap<String, String>>,
+    /// The keys of the declared tags.
+    pub tag_keys: Vec<String>,
     /// The declared key: how the manifest names it, and its ARN.
     pub key: Fact<Key>,
     /// The declared token, with the version of its secret that is current.
@@ -142,6 +144,12 @@ impl Seen {
         self.group.as_ref()
     }
 
+    /// What the group is doing while its tags cannot be read for that reason alone: they can be when it is done.
+    pub fn busy(&self) -> Option<&str> {
+        let status = self.group.present().map(|group| group.status.as_str())?;
+        (status != "available" && self.tags.unknown().is_some()).then_some(status)
+    }
+
     pub fn at_rest(&self) -> Fact<Value> {
         self.group().map(|group| Value::Bool(group.at_rest))
     }
@@ -190,6 +198,9 @@ impl Seen {
             }
             _ => return Fact::Absent,
         };
+        if let Some(status) = self.busy() {
+            return Fact::Present(json!({ "state": format!("cannot be told while the group is {status}") }));
+        }
         self.stage(token).map(|stage| match stage {
             Stage::InForce => self.token_words.clone(),
             Stage::Before => json!({ "state": "not known to be the current version of the secret" }),
@@ -265,7 +276,13 @@ impl Seen {
     }
 
     pub fn tag_values(&self) -> Fact<Value> {
-        self.tags.as_ref().map(|tags| json!(tags))
+        match self.busy() {
+            Some(status) => {
+                let words = json!(format!("cannot be read while the group is {status}"));
+                Fact::Present(Value::Object(self.tag_keys.iter().map(|key| (key.clone(), words.clone())).collect()))
+            }
+            None => self.tags.as_ref().map(|tags| json!(tags)),
+        }
     }
 }
 

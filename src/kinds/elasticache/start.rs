@@ -23,6 +23,7 @@ use crate::aws::{Call, CallError, Class, GET_SECRET_VALUE, Writes};
 pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
     match op {
+        Op::Wait { .. } => Ok(()),
         Op::Settings { group, settings, immediately } => {
             // Read before anything is sent: an operation that another version wrote may hold what this one does not know.
             let wish = settings.iter().map(|(path, value)| Setting::read(path, value)).collect::<Result<Vec<Setting>, CallError>>()?;

@@ -109,6 +109,9 @@ impl Context<'_> {
         let Some(drift) = self.drift("auth") else { return };
         let fields = vec![drift.field.clone()];
         let Some(members) = self.members_for(&fields) else { return };
+        if self.group.auth && self.planning.seen.busy().is_some() {
+            return self.wait(fields);
+        }
         let token = match &self.planning.seen.token {
             Fact::Present(token) => token,
             _ => {

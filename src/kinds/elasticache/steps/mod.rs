@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::op::Op;
 use super::seen::{Group, Members};
 use super::{ReplicationGroups, version};
-use crate::kinds::{Block, Drift, Fact, Planning, Reason, Steps};
+use crate::kinds::{Block, Drift, Fact, Planning, Reason, Step, Steps};
 
 const MINUTE: u64 = 60;
 /// A change of settings: minutes, more while the group is snapshotting.
@@ -104,6 +104,18 @@ impl<'a> Context<'a> {
             self.block(Reason::Unreadable, fields, format!("the group's clusters could not be read{message}"), "run again".to_owned());
         }
         members
+    }
+
+    /// Has what cannot be told while the group is busy waited for: it is planned anew when the group is available.
+    fn wait(&mut self, fields: Vec<String>) {
+        let op = Op::Wait { group: self.id().to_owned() };
+        match self.plan.steps.iter_mut().find(|step| step.op == op) {
+            Some(step) => step.fields.extend(fields),
+            None => {
+                let title = format!("Wait until {} is available (it is {})", self.id(), self.group.status);
+                self.plan.push(Step::online(title, op, fields).back("nothing is changed").within(NODES));
+            }
+        }
     }
 
     fn block(&mut self, reason: Reason, fields: &[String], message: String, what_to_do: String) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Context, SETTINGS};
+use super::{Context, SETTINGS, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::version;
 use crate::kinds::{Drift, Impact, Reason, Step};
@@ -15,9 +15,13 @@ const TOUCHING: [&str; 4] = ["automaticFailover", "multiAz", "logDelivery.slowLo
 
 impl Context<'_> {
     pub(super) fn tags(&mut self) {
+        let drifts = self.below("tags");
+        if self.planning.seen.busy().is_some() && !drifts.is_empty() {
+            return self.wait(names(&drifts));
+        }
         let mut set = BTreeMap::new();
         let mut gone = Vec::new();
-        for drift in self.below("tags") {
+        for drift in drifts {
             let Some(key) = drift.field.strip_prefix("tags.") else { continue };
             match drift.declared.as_str() {
                 Some(value) => {
@@ -76,7 +80,7 @@ impl Context<'_> {
     fn block_impossible(&mut self, drift: &Drift) {
         if let Some((message, what_to_do)) = self.impossible(drift) {
             let reason = if drift.found.get("error").is_some() { Reason::UnexpectedState } else { Reason::NotSupported };
-            self.block(reason, &[drift.field.clone()], message, what_to_do.to_owned());
+            self.block(reason, std::slice::from_ref(&drift.field), message, what_to_do.to_owned());
         }
     }
 

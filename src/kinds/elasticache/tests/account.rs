@@ -16,7 +16,7 @@ pub const SECRET: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:r
 /// The owner's group, and the secret with its token.
 pub fn found(group: &str) -> String {
     format!(
-        "account: '317805897534'\npageSize: 2\nelasticache:\n  replicationGroups:\n    huntaze-redis: {{engineVersion: 7.1.0, nodes: 2, automaticFailover: true, primaries: {{1: 2}}{group}}}\n\
+        "account: '317805897534'\npageSize: 50\nelasticache:\n  replicationGroups:\n    huntaze-redis: {{engineVersion: 7.1.0, nodes: 2, automaticFailover: true, primaries: {{1: 2}}{group}}}\n\
          secretsmanager: {{secrets: {{redis: {{arnSuffix: a1B2c3, secretString: '{{\"token\": \"{TOKEN}\"}}'}}}}}}\n"
     )
 }

@@ -182,7 +182,7 @@ async fn effective_encryption_and_keys() {
 
 #[tokio::test]
 async fn parameters_of_a_default_group_get_one_of_their_own() {
-    let account = Account::new(&found(""));
+    let account = Account::new(&found("").replace("pageSize: 50", "pageSize: 2"));
     let wish = "{name: huntaze-redis, parameters: {timeout: 300, notify-keyspace-events: Ex}}";
     account.converge(wish).await;
     let world = account.sandbox.world().elasticache;
@@ -305,7 +305,7 @@ async fn what_waits_for_the_maintenance_window_is_not_set_off_unsaid() {
 #[tokio::test]
 async fn snapshotting_is_waited_for_and_create_failed_is_not() {
     let account = Account::new(&found(", status: snapshotting, readyAt: '2026-01-01T00:03:00Z'"));
-    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+    account.converge("{name: huntaze-redis, snapshotRetentionDays: 7, tags: {team: a}}").await;
     let failed = Account::new(&found(", status: create-failed"));
     let plan = failed.planned("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
     assert_eq!(reasons(&plan), [blocked(Reason::UnexpectedState, &[])]);
@@ -330,7 +330,7 @@ async fn what_is_not_there_or_is_no_group() {
 
 #[tokio::test]
 async fn many_groups_are_listed_once() {
-    let account = Account::new(&with_groups("", ""));
+    let account = Account::new(&with_groups("", "").replace("pageSize: 50", "pageSize: 2"));
     account.sandbox.forget_records();
     account.plan("{name: huntaze-redis, transitEncryption: Required}, {name: other, transitEncryption: Required}").await;
     let asked: Vec<String> = account.sandbox.recorded().into_iter().map(|one| one.operation).collect();
