@@ -345,7 +345,16 @@ fn lock(state: &Path, who: &str) -> Result<File, JournalError> {
     let path = state.join("lock");
     let unwritable = |error: std::io::Error| JournalError::Unwritable { folder: state.to_owned(), error: error.to_string() };
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
-    match file.try_lock() {
+    // A process that was just begun elsewhere in this one (credential_process) holds its copy of an earlier lock until it is another program.
+    let mut locked = file.try_lock();
+    for _ in 0..20 {
+        if !matches!(locked, Err(fs::TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        locked = file.try_lock();
+    }
+    match locked {
         Ok(()) => {}
         Err(fs::TryLockError::WouldBlock) => {
             let mut holder = Vec::new();
