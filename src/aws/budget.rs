@@ -176,7 +176,12 @@ mod tests {
                 let at = *sent.borrow();
                 *sent.borrow_mut() += 1;
                 let answer = answers.get(at).or(answers.last()).copied().flatten();
-                async move { answer.map_or(Ok(()), |fail| Err(fail())) }
+                async move {
+                    match answer {
+                        Some(fail) => Err(fail()),
+                        None => Ok(()),
+                    }
+                }
             })
             .await;
         let sent = *sent.borrow();

@@ -71,7 +71,7 @@ impl Order {
     /// The resources that may move: not ended, and nothing that they stand on is still under way.
     pub(super) fn ready(&self, works: &[Work<'_>]) -> Vec<usize> {
         let open = |place: &usize| works.get(*place).is_some_and(|work| !work.ended());
-        let free = |place: &usize| self.needs.get(*place).is_none_or(|needs| !needs.iter().any(|need| open(need)));
+        let free = |place: &usize| self.needs.get(*place).is_none_or(|needs| !needs.iter().any(&open));
         (0..works.len()).filter(|place| open(place) && free(place)).collect()
     }
 

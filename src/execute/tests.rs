@@ -228,26 +228,26 @@ async fn taking_back_is_asked_for_until_it_is_done() {
     {
         let world = world("unwind-hard");
         let mut world = enter(&world);
-        // The failing step had an effect that nobody answered for: it is taken back as well.
-        answer(&mut world, "a", "s3", [Answer::Lost(false), Answer::Turns(Progress::Failed("broken".to_owned()))]);
-        answer(&mut world, "a", "undo s3", [Answer::Refused(Class::Busy)]);
-        answer(&mut world, "a", "undo s2", [Answer::Lost(false), Answer::Late(2)]);
+        answer(&mut world, "a", "s3", [Answer::Refused(Class::Invalid)]);
+        answer(&mut world, "a", "undo s2", [Answer::Refused(Class::Busy), Answer::Lost(false), Answer::Late(2)]);
+        // It is gone already: what is seen next decides, and nothing is stuck.
         answer(&mut world, "a", "undo s1", [Answer::Meanwhile(Class::NotFound)]);
     }
-    let specs = three();
-    let journal = Journal::open(ground.state.path(), "test").unwrap().journal;
-    let probe_world = world("unwind-hard");
-    let weak = Arc::downgrade(&probe_world);
-    enter(&probe_world).probe = Some(Arc::new(move |op| {
-        // What is broken can be taken back.
-        if let Some(world) = weak.upgrade().filter(|_| op.undo) {
-            enter(&world).status.clear();
-        }
-    }));
-    let outcomes = ground.run_in(&journal, &specs).await;
+    let outcomes = ground.run(&three()).await;
+    assert_eq!(failed(&outcomes, 0).1, ["Set s2 of a", "Set s1 of a"]);
+    let sent = |line: &str| ground.log().iter().filter(|one| *one == line).count();
+    assert_eq!((sent("a undo s2=0"), sent("a undo s1=0")), (3, 1));
+}
+
+#[tokio::test]
+async fn a_state_that_cannot_be_left_is_stuck_and_nothing_more_is_tried() {
+    let ground = Ground::new("broken", empty(&["a"])).await;
+    answer(&mut enter(&world("broken")), "a", "s3", [Answer::Turns(Progress::Failed("broken".to_owned()))]);
+    let outcomes = ground.run(&three()).await;
     let (message, undone) = failed(&outcomes, 0);
-    assert!(message.contains("broken") && message.contains("could not be taken back"), "a failed state of the very step: {message}");
+    assert!(message.contains("\"Set s3 of a\" could not be taken back"), "{message}");
     assert_eq!(undone, Vec::<String>::new());
+    assert_eq!((ground.value("a", "s1"), ground.value("a", "s2")), (1, 1));
 }
 
 #[tokio::test]
