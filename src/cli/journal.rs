@@ -12,7 +12,7 @@ use crate::exit::Exit;
 )]
 pub struct Args {
     /// The folder with the journal.
-    #[arg(long, env = "HOLDFAST_STATE_DIR", default_value = "state", value_name = "DIR")]
+    #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
     state_dir: PathBuf,
     /// Only this run.
     #[arg(long)]

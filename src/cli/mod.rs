@@ -24,10 +24,10 @@ use crate::exit::Exit;
 #[command(name = "holdfast", version, max_term_width = 110, after_help = EXAMPLES)]
 struct Cli {
     /// What goes to stderr beside progress: error, warn, info, debug or trace, or a filter such as holdfast::aws=debug.
-    #[arg(long, global = true, env = "HOLDFAST_LOG", default_value = "warn", value_name = "LEVEL")]
+    #[arg(long, global = true, env = "HOLDFAST_LOG", hide_env_values = true, default_value = "warn", value_name = "LEVEL")]
     log: String,
     /// The form of the log.
-    #[arg(long, global = true, env = "HOLDFAST_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, env = "HOLDFAST_LOG_FORMAT", hide_env_values = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Command,

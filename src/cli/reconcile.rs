@@ -19,15 +19,20 @@ use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected,
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  holdfast reconcile -f production.yaml --dry-run                  what differs, and what would be done
-  holdfast reconcile -f production.yaml --dry-run --detailed-exitcode   exits 2 when changes are pending
+  holdfast reconcile -f production.yaml --dry-run           what differs, and what would be done
+  holdfast reconcile -f production.yaml --dry-run --detailed-exitcode
   holdfast reconcile -f production.yaml --only s3 --skip 's3.buckets/legacy-*'
-  holdfast reconcile -f production.yaml --approve 3f2a...          consents to exactly that plan
-  holdfast reconcile -f production.yaml --sandbox                  on an AWS inside this process
+  holdfast reconcile -f production.yaml --approve 3f2a...   consents to exactly that plan
+  holdfast reconcile -f production.yaml --sandbox           on an AWS inside this process
 
-Exit codes, the first that is true: 1 the run failed and nothing was done; 4 some of it failed; 3 something is blocked (consent or
-reading is missing); 2 changes are pending (only with --detailed-exitcode); 0 done or in sync. 64 the command line is wrong,
-130 interrupted.")]
+Exit codes, the first that is true:
+  1    the run failed and nothing was done
+  4    some of it failed
+  3    something is blocked: consent or reading is missing
+  2    changes are pending (only with --detailed-exitcode)
+  0    done, or in sync
+  64   the command line is wrong
+  130  interrupted")]
 pub struct Args {
     #[command(flatten)]
     manifest: Manifest,
@@ -50,7 +55,7 @@ pub struct Args {
     #[arg(long, value_name = "HASH", value_parser = hash)]
     approve: Option<String>,
     /// Where the journal is kept [default: state, or state/sandbox with --sandbox].
-    #[arg(long, env = "HOLDFAST_STATE_DIR", value_name = "DIR")]
+    #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Run against an AWS inside this process, set up as examples/accounts/huntaze-as-found.yaml says. What a run changes there is kept in
     /// the state folder; `holdfast sandbox reset` forgets it.

@@ -44,7 +44,7 @@ enum Command {
     /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found.
     Reset {
         /// The folder that was given to `reconcile --sandbox`.
-        #[arg(long, env = "HOLDFAST_STATE_DIR", default_value = "state/sandbox", value_name = "DIR")]
+        #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state/sandbox", value_name = "DIR")]
         state_dir: PathBuf,
     },
 }
