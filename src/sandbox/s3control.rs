@@ -160,7 +160,7 @@ fn tag(world: &mut World, call: &Call) -> Result<Answer, Refusal> {
     let mut merged: Vec<(String, String)> = sent.clone().into_iter().collect();
     merged.extend(tags.iter().filter(|(key, _)| !sent.contains_key(*key)).map(|(key, value)| (key.clone(), value.clone())));
     if merged.len() > 50 {
-        return Err(Refusal::new(400, "TooManyTags", "The number of tags exceeds the limit of 50 tags."));
+        return Err(Refusal::new(400, "TooManyTagsException", "The number of tags exceeds the limit of 50 tags."));
     }
     *tags = merged.into_iter().collect();
     Ok(empty(StatusCode::NO_CONTENT))
