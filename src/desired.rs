@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use wildmatch::WildMatch;
 
 use crate::aws::Reads;
-use crate::kinds::{AnyKind, AnySpec, Block, Candidate, Fact, Key, Multiplicity, Reason, Scope, Selector, SpecProblem, registry};
+use crate::kinds::{AnyKind, AnySpec, Block, Candidate, Fact, Key, Multiplicity, Peers, Reason, Scope, Selector, SpecProblem, registry};
 use crate::manifest::AwsBaseline;
 use crate::plan::{Declared, Origin};
 
@@ -107,8 +107,16 @@ fn named(pattern: &str, name: &str) -> bool {
     !pattern.contains('/') && below() || WildMatch::new(pattern).matches(name)
 }
 
-/// The resources that a run is about.
-pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &Choice) -> Vec<Declared> {
+/// What a manifest comes to.
+pub struct Desired {
+    /// The resources that a run is about.
+    pub resources: Vec<Declared>,
+    /// All that the manifest speaks for, chosen or not.
+    pub peers: Peers,
+}
+
+/// The resources that a run is about, and what the manifest speaks for besides.
+pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &Choice) -> Desired {
     let mut found: Vec<Declared> = Vec::new();
     for kind in registry() {
         let own: Vec<&Entry> = entries.iter().filter(|entry| entry.kind.path() == kind.path()).collect();
@@ -160,10 +168,14 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
         declared.needs =
             declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| *need != own && known.contains(need)).collect();
     }
+    let mut peers = Peers::default();
+    for declared in &found {
+        peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
+    }
     found.retain(|declared| choice.admits(declared));
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
     found.sort_by_key(order);
-    found
+    Desired { resources: found, peers }
 }
 
 /// The entries that speak for one thing, and what already stands against it.

@@ -47,7 +47,7 @@ use crate::clock::Clock;
 use crate::desired::{self, Choice, Entry};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
-use crate::kinds::Scope;
+use crate::kinds::{Peers, Scope};
 use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{self, Consent, Declared, Judgement, Observed, Plan, step_digest};
 
@@ -69,6 +69,8 @@ pub struct Baseline {
 pub struct Look {
     pub connection: Connection,
     pub resources: Vec<(Declared, Observed)>,
+    /// Everything that the manifest speaks for, chosen for this run or not.
+    pub peers: Peers,
     pub plan: Plan,
 }
 
@@ -100,11 +102,11 @@ pub async fn connected(baseline: &Baseline, base: &ConnectOptions) -> Result<Con
 /// Desired, observed, planned: everything that a dry run does. Reads AWS.
 pub async fn look(baseline: &Baseline, connection: &Connection, request: &Request, at: Timestamp) -> Look {
     let reads = connection.reads.fresh();
-    let declared = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
-    let resources = observe(&reads, &baseline.scope, declared).await;
-    let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &request.consent, at) };
+    let desired = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
+    let resources = observe(&reads, &baseline.scope, desired.resources).await;
+    let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
     let plan = plan::plan(&judgement, &resources);
-    Look { connection: connection.clone(), resources, plan }
+    Look { connection: connection.clone(), resources, peers: desired.peers, plan }
 }
 
 /// Reads every declared resource, each once, many at a time. Reads AWS.
@@ -143,7 +145,7 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     }
     with.journal.append(with.run, object, with.clock.now(), events, true).await?;
     let execution = Execution {
-        judgement: judgement(baseline, &consent, with.clock.now()),
+        judgement: judgement(baseline, &look.peers, &consent, with.clock.now()),
         reads: look.connection.reads.clone(),
         journal: with.journal,
         clock: with.clock,
@@ -164,7 +166,7 @@ fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
     digests.collect()
 }
 
-fn judgement<'a>(baseline: &'a Baseline, consent: &'a Consent, at: Timestamp) -> Judgement<'a> {
+fn judgement<'a>(baseline: &'a Baseline, peers: &'a Peers, consent: &'a Consent, at: Timestamp) -> Judgement<'a> {
     let spec = &baseline.object.spec;
     Judgement {
         scope: &baseline.scope,
@@ -172,6 +174,7 @@ fn judgement<'a>(baseline: &'a Baseline, consent: &'a Consent, at: Timestamp) ->
         windows: &baseline.windows,
         exceptions: &spec.exceptions,
         consent,
+        peers,
         partial: false,
         at,
     }

@@ -1,7 +1,7 @@
 //! The executor: passes over all resources until each is done, blocked or failed. One transition a resource a pass; nothing sleeps
 //! inside a pass; intents are on disk before anything is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -86,7 +86,6 @@ impl Execution<'_> {
 
     async fn passes(&self, works: &mut [Work<'_>], order: &Order, resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
         let writes = self.reads.writes(self.journal);
-        let peers = peers(works, resources);
         let mut waits = 0;
         let mut number = 0;
         loop {
@@ -106,7 +105,7 @@ impl Execution<'_> {
             if let Some(code) = self.reads.credentials_refused() {
                 return Err(Stopped::Credentials(code));
             }
-            let moved = self.pass(works, resources, &peers, seen, &writes).await?;
+            let moved = self.pass(works, resources, seen, &writes).await?;
             waits = if moved { 0 } else { (waits + 1).min(WAITS.len()) };
             if let Some(wait) = waits.checked_sub(1).and_then(|at| WAITS.get(at)) {
                 tokio::select! {
@@ -156,12 +155,10 @@ impl Execution<'_> {
         &self,
         works: &mut [Work<'_>],
         resources: &[(Declared, Observed)],
-        peers: &BTreeMap<&str, BTreeSet<String>>,
         seen: BTreeMap<usize, AnySeen>,
         writes: &Writes,
     ) -> Result<bool, Stopped> {
         let now = self.clock.now();
-        let nobody = BTreeSet::new();
         let mut events = Vec::new();
         let mut starts = Vec::new();
         let mut moved = false;
@@ -171,8 +168,7 @@ impl Execution<'_> {
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
             if matches!(work.phase, Phase::Verifying { .. }) {
                 let judgement = Judgement { at: now, ..self.judgement };
-                let peers = peers.get(declared.kind.path()).unwrap_or(&nobody);
-                work.verified(plan_one(&judgement, declared, &Some(seen.clone()), peers), now, digest);
+                work.verified(plan_one(&judgement, declared, &Some(seen.clone())), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
                 continue;
             }
@@ -318,15 +314,4 @@ impl Execution<'_> {
         }
         self.journal.append(self.run, &self.judgement.scope.object, self.clock.now(), events, durable).await
     }
-}
-
-/// The ids that the manifest speaks for, by the kinds that are changed.
-fn peers<'a>(works: &[Work<'_>], resources: &'a [(Declared, Observed)]) -> BTreeMap<&'a str, BTreeSet<String>> {
-    let open = works.iter().filter(|work| !work.ended()).filter_map(|work| resources.get(work.place));
-    let kinds: BTreeSet<&str> = open.map(|(declared, _)| declared.kind.path()).collect();
-    let mut peers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (declared, _) in resources.iter().filter(|(declared, _)| kinds.contains(declared.kind.path())) {
-        peers.entry(declared.kind.path()).or_default().insert(declared.wish.id.clone());
-    }
-    peers
 }

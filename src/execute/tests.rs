@@ -12,7 +12,7 @@ use super::*;
 use crate::aws::{Class, ConnectOptions, Reads, connect};
 use crate::clock::Clock;
 use crate::kinds::fake::{self, Answer, World, enter, looked, scope, world};
-use crate::kinds::{Progress, Reason, Why};
+use crate::kinds::{Peers, Progress, Reason, Why};
 use crate::manifest::{Policy, Windows};
 use crate::plan::{Consent, Declared, Judgement, Observed, plan};
 use crate::sandbox::{Options, Sandbox};
@@ -72,6 +72,7 @@ impl Ground {
             windows: &windows,
             exceptions: &[],
             consent: &self.consent,
+            peers: &Peers::default(),
             partial: false,
             at: self.clock.now(),
         };
@@ -358,12 +359,12 @@ async fn a_chain_of_ten_thousand_is_no_stack() {
                 windows: &Windows::new(&[]).unwrap(),
                 exceptions: &[],
                 consent: &Consent::default(),
+                peers: &Peers::default(),
                 partial: false,
                 at: Timestamp::UNIX_EPOCH,
             },
             &fake::declared(&scope("chain"), json!({"name": at.to_string()})),
             &None,
-            &Default::default(),
         );
         one.needs = vec![crate::kinds::Key::new("test.things", ((at + 1) % 10_000).to_string())];
         assert_eq!(one.key, key);

@@ -76,6 +76,8 @@ struct Begun {
     last: Timestamp,
     /// AWS acknowledged it: then it is only waited for.
     acknowledged: bool,
+    /// It was seen to run: an answer that was lost was no refusal.
+    ran: bool,
     /// Requests that may have had an effect.
     attempts: u32,
     /// How often in a row the service could not take it.
@@ -361,8 +363,17 @@ impl<'a> Work<'a> {
             }
             Progress::Unknown(why) => Verdict::Wait(format!("an answer to {}", why.call)),
             Progress::Running(what) if late => too_late(&what),
-            Progress::Running(what) => Verdict::Wait(what),
-            Progress::Pending => match &self.begun {
+            Progress::Running(what) => {
+                if let Some(begun) = self.begun.as_mut().filter(|begun| begun.attempts > 0) {
+                    begun.ran = true;
+                }
+                Verdict::Wait(what)
+            }
+            Progress::Unclear { what, settle } if self.begun.as_ref().is_some_and(|begun| begun.acknowledged || begun.ran) => {
+                let settled = self.begun.as_ref().is_some_and(|begun| now >= later(begun.last, settle));
+                if settled { Verdict::Done } else { Verdict::Wait(what) }
+            }
+            Progress::Pending | Progress::Unclear { .. } => match &self.begun {
                 None => Verdict::Start(1),
                 Some(_) if late => too_late("AWS does not show it"),
                 Some(begun) if begun.acknowledged => Verdict::Wait("AWS to show it".to_owned()),
@@ -378,7 +389,7 @@ impl<'a> Work<'a> {
 
 impl Begun {
     fn new(now: Timestamp) -> Begun {
-        Begun { first: now, last: now, acknowledged: false, attempts: 0, refused: 0, not_before: now }
+        Begun { first: now, last: now, acknowledged: false, ran: false, attempts: 0, refused: 0, not_before: now }
     }
 }
 

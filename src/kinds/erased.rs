@@ -1,7 +1,6 @@
 //! Kinds without their types, so that the pipeline can hold a list of them.
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -9,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, Multiplicity, Planning, Progress, Scope, Selector, Shape,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, KindPeers, Multiplicity, Planning, Progress, Scope, Selector, Shape,
     SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
@@ -75,7 +74,8 @@ pub trait AnyKind: Send + Sync {
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
     /// Every declared field beside what was found.
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
-    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &BTreeSet<String>) -> Steps<Value>;
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value>;
+    fn notes(&self, wish: &Wish, seen: &AnySeen) -> Vec<String>;
     fn check(&self, op: &Value, seen: &AnySeen) -> Progress;
     fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>>;
     fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value>;
@@ -239,7 +239,7 @@ impl<K: Kind> AnyKind for Erased<K> {
         })
     }
 
-    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &BTreeSet<String>) -> Steps<Value> {
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value> {
         let Some(seen) = seen.downcast_ref::<K::Seen>() else { return Steps::default() };
         Self::with(&wish.spec, Steps::default(), |spec| {
             let steps = K::steps(&Planning { scope, id: &wish.id, spec, seen, drifts, peers });
@@ -257,6 +257,11 @@ impl<K: Kind> AnyKind for Erased<K> {
             };
             Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
         })
+    }
+
+    fn notes(&self, wish: &Wish, seen: &AnySeen) -> Vec<String> {
+        let Some(seen) = seen.downcast_ref::<K::Seen>() else { return Vec::new() };
+        Self::with(&wish.spec, Vec::new(), |spec| K::notes(spec, seen))
     }
 
     fn check(&self, op: &Value, seen: &AnySeen) -> Progress {

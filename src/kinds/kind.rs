@@ -1,15 +1,16 @@
 //! What a kind of AWS resource declares, once. Schema, validation, plan, journal, `explain` and everything to come are
 //! derived from it; none of those names a kind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::OnceLock;
 
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Drift, Fact, Field, Progress, Steps};
+use super::{AnySpec, Drift, Fact, Field, Progress, Steps};
 use crate::aws::{Call, CallError, Reads, Writes};
 
 /// A kind of resource: one file or folder below `kinds/`, one line in [`super::registry`].
@@ -70,6 +71,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// The name of a thing that several may use, where this one declares which (a parameter group).
+    fn shares(spec: &Self::Spec) -> Option<String> {
+        let _ = spec;
+        None
+    }
+
     /// What must be in sync before this one is touched, where the manifest speaks of it.
     fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Key> {
         let _ = (spec, id, scope);
@@ -91,6 +98,12 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// The steps that repair `planning.drifts`, and what stands in their way. Pure: no clock, no chance, no I/O. They are made from the drifts and
     /// what was seen, never from the spec alone: an excepted or undeclared field keeps what it has.
     fn steps(planning: &Planning<'_, Self>) -> Steps<Self::Op>;
+
+    /// What a person should know of one beside its differences, in sync or not: "multiAz was taken, and waits for the maintenance window".
+    fn notes(spec: &Self::Spec, seen: &Self::Seen) -> Vec<String> {
+        let _ = (spec, seen);
+        Vec::new()
+    }
 
     /// How far `op` is, judged from what was seen.
     fn check(op: &Self::Op, seen: &Self::Seen) -> Progress;
@@ -163,11 +176,65 @@ pub struct Planning<'a, K: Kind> {
     pub seen: &'a K::Seen,
     /// What differs, is readable and is not excepted. Never empty.
     pub drifts: &'a [Drift],
-    /// The ids of this kind that the same manifest speaks for.
-    pub peers: &'a BTreeSet<String>,
+    /// All of this kind that the same manifest speaks for, this one among them, by id.
+    pub peers: &'a KindPeers,
 }
 
-impl<K: Kind> Planning<'_, K> {
+/// What a manifest says of the resources of one kind.
+#[derive(Clone, Default)]
+pub struct KindPeers {
+    specs: BTreeMap<String, AnySpec>,
+    /// The ids by what [`Kind::shares`] says of them; made when it is first asked for.
+    sharing: OnceLock<BTreeMap<String, Vec<String>>>,
+}
+
+impl KindPeers {
+    pub const fn new() -> KindPeers {
+        KindPeers { specs: BTreeMap::new(), sharing: OnceLock::new() }
+    }
+
+    pub fn add(&mut self, id: String, spec: AnySpec) {
+        self.sharing.take();
+        self.specs.insert(id, spec);
+    }
+}
+
+/// What a manifest says of its resources, by kind and id: of all of them, those that a run leaves out too.
+#[derive(Clone, Default)]
+pub struct Peers(BTreeMap<&'static str, KindPeers>);
+
+impl Peers {
+    pub fn add(&mut self, kind: &'static str, id: String, spec: AnySpec) {
+        self.0.entry(kind).or_default().add(id, spec);
+    }
+
+    /// Those of one kind.
+    pub fn of(&self, kind: &str) -> &KindPeers {
+        static NONE: KindPeers = KindPeers::new();
+        self.0.get(kind).unwrap_or(&NONE)
+    }
+}
+
+impl<'a, K: Kind> Planning<'a, K> {
+    /// What the same manifest says of another one of this kind; nothing where it does not speak for it.
+    pub fn peer(&self, id: &str) -> Option<&'a K::Spec> {
+        self.peers.specs.get(id)?.downcast_ref()
+    }
+
+    /// The ids of those that declare the shared thing of this name ([`Kind::shares`]).
+    pub fn sharing(&self, name: &str) -> &'a [String] {
+        let index = self.peers.sharing.get_or_init(|| {
+            let mut index: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for (id, spec) in &self.peers.specs {
+                if let Some(name) = spec.downcast_ref().and_then(K::shares) {
+                    index.entry(name).or_default().push(id.clone());
+                }
+            }
+            index
+        });
+        index.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// The drift of a field, by its exact path.
     pub fn drift(&self, field: &str) -> Option<&Drift> {
         self.drifts.iter().find(|drift| drift.field == field)

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
-use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, Multiplicity, Reason, Scope, Wish};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Reason, Scope, Wish};
 use crate::manifest::Exception;
 
 /// A resource as the manifest wants it, whichever entries say so.
@@ -124,7 +124,7 @@ pub(super) fn planned(
     scope: &Scope,
     declared: &Declared,
     observed: &Observed,
-    peers: &BTreeSet<String>,
+    peers: &KindPeers,
     exceptions: &mut Exceptions<'_>,
 ) -> ResourcePlan {
     let key = declared.key();
@@ -177,6 +177,7 @@ pub(super) fn planned(
         plan.status = Status::Unreadable;
         return plan;
     }
+    plan.notes = declared.kind.notes(&declared.wish, seen);
     if !plan.drifts.is_empty() {
         steps(scope, declared, seen, peers, &mut plan);
     }
@@ -212,7 +213,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
     }
 }
 
-fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &BTreeSet<String>, plan: &mut ResourcePlan) {
+fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, plan: &mut ResourcePlan) {
     let steps = declared.kind.steps(scope, &declared.wish, seen, &plan.drifts, peers);
     plan.blocks.extend(steps.blocks);
     plan.notes.extend(steps.notes);

@@ -1,12 +1,12 @@
 //! The whole plan: every resource, then what policy, change windows and consent say of its steps.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
 use super::resource::{Exceptions, planned};
 use super::{Declared, Observed, Plan, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash};
-use crate::kinds::{Block, Impact, Key, Reason, Scope};
+use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
 use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
 
 /// What was consented to.
@@ -27,6 +27,8 @@ pub struct Judgement<'a> {
     pub windows: &'a Windows,
     pub exceptions: &'a [Exception],
     pub consent: &'a Consent,
+    /// Everything that the manifest speaks for, what this run leaves out too: resources share things (parameter groups).
+    pub peers: &'a Peers,
     /// Only some of the manifest's resources are planned: an exception that matches none of them is no mistake.
     pub partial: bool,
     /// The time of the pass: for exceptions and change windows. No part of the hash.
@@ -36,17 +38,11 @@ pub struct Judgement<'a> {
 /// Plans everything. Pure.
 pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Plan {
     let scope = judgement.scope;
-    let mut peers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (declared, _) in resources {
-        peers.entry(declared.kind.path()).or_default().insert(declared.wish.id.clone());
-    }
-    let nobody = BTreeSet::new();
     let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
     let mut planned: Vec<ResourcePlan> = resources
         .iter()
         .map(|(declared, observed)| {
-            let peers = peers.get(declared.kind.path()).unwrap_or(&nobody);
-            planned(scope, declared, observed, peers, &mut exceptions)
+            planned(scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions)
         })
         .collect();
     let Exceptions { mut matched, unsure, .. } = exceptions;
@@ -77,9 +73,9 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
 }
 
 /// Plans one resource again, while a plan is carried out: the same judgement, without the bounds that hold for a whole plan.
-pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Observed, peers: &BTreeSet<String>) -> ResourcePlan {
+pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Observed) -> ResourcePlan {
     let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
-    let mut resource = planned(judgement.scope, declared, observed, peers, &mut exceptions);
+    let mut resource = planned(judgement.scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions);
     // The hash was given to the whole plan, whose steps the consent holds by now; no other plan is meant by it.
     hold(judgement, false, &mut resource);
     resource

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kinds::fake::{declared, enter, looked, scope, world};
-use crate::kinds::{Reason, Scope, Why};
+use crate::kinds::{Peers, Reason, Scope, Why};
 use crate::manifest::{ChangeWindow, Day, Disruptive, Exception, Mode, Policy, Windows};
 
 /// What a plan is judged by, owned.
@@ -40,6 +40,7 @@ impl Given {
             windows: &windows,
             exceptions: &self.exceptions,
             consent: &self.consent,
+            peers: &Peers::default(),
             partial: self.partial,
             at: self.at,
         };

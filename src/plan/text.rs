@@ -25,7 +25,7 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
         line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {warning}"));
     }
     for resource in &plan.resources {
-        if resource.status != Status::InSync || !resource.excepted.is_empty() {
+        if resource.status != Status::InSync || !resource.excepted.is_empty() || !resource.notes.is_empty() {
             out.push('\n');
             render_resource(&mut out, resource);
         } else if verbose {

@@ -327,7 +327,7 @@ fn wishes_that_contradict_themselves_are_said() {
 }
 
 fn planning(seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
-    let peers = BTreeSet::new();
+    let peers = crate::kinds::KindPeers::default();
     Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(json!({"name": "audit"})), seen, drifts, peers: &peers })
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::fields::FIELDS;
 use super::op::Op;
-use super::seen::Seen;
+use super::seen::{ParameterGroup, Seen};
 use super::token::{Stage, TokenRef};
 use super::version;
 use crate::kinds::{Fact, Progress};
@@ -17,18 +17,12 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(Fact::Present(_)) => Progress::Done,
             other => pending(other),
         },
-        Op::SetParameters { name, parameters } => match seen.parameter_groups.get(name) {
-            Some(Fact::Present(group)) => {
-                let set = parameters.iter().all(|(name, value)| group.parameters.get(name).is_some_and(|found| found.value == *value));
-                let used = seen.members.present().filter(|members| members.parameter_group() == Some(name));
-                match (set, used) {
-                    (false, _) => Progress::Pending,
-                    (true, Some(members)) if members.applying => Progress::Running("the parameters to reach the nodes".to_owned()),
-                    (true, _) => Progress::Done,
-                }
-            }
-            other => pending(other),
-        },
+        Op::SetParameters { name, parameters } => changed(name, seen, |group| {
+            parameters.iter().all(|(name, value)| group.parameters.get(name).is_some_and(|found| found.value == *value))
+        }),
+        Op::ResetParameters { name, parameters } => changed(name, seen, |group| {
+            parameters.iter().all(|name| group.parameters.get(name).is_none_or(|found| !found.set))
+        }),
         Op::DeleteParameterGroup { name } => match seen.parameter_groups.get(name) {
             // In use, or not ours: then it is nothing to be taken back.
             Some(Fact::Present(group)) if group.ours && group.users.is_empty() => Progress::Pending,
@@ -39,6 +33,20 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(progress) => progress,
             None => of_group(op, seen),
         },
+    }
+}
+
+/// How far a change of a parameter group's values is.
+fn changed(name: &str, seen: &Seen, right: impl FnOnce(&ParameterGroup) -> bool) -> Progress {
+    let group = match seen.parameter_groups.get(name) {
+        Some(Fact::Present(group)) => group,
+        other => return pending(other),
+    };
+    let used = seen.members.present().filter(|members| members.parameter_group() == Some(name));
+    match (right(group), used) {
+        (false, _) => Progress::Pending,
+        (true, Some(members)) if members.applying => Progress::Running("the parameters to reach the nodes".to_owned()),
+        (true, _) => Progress::Done,
     }
 }
 
@@ -117,7 +125,10 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
             _ => Progress::Done,
         },
         // Judged above, whatever the group's state.
-        Op::CreateParameterGroup { .. } | Op::SetParameters { .. } | Op::DeleteParameterGroup { .. } => Progress::Pending,
+        Op::CreateParameterGroup { .. }
+        | Op::SetParameters { .. }
+        | Op::ResetParameters { .. }
+        | Op::DeleteParameterGroup { .. } => Progress::Pending,
     }
 }
 

@@ -48,7 +48,7 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
     field("maintenanceWindow", |spec| spec.maintenance_window.clone().map(Value::String), |seen| seen.maintenance_window())
         .rule(Rule::Own(same_window)),
     field("parameterGroup", |spec| spec.parameter_group_name().map(Value::String), |seen| seen.parameter_group_name()),
-    field("parameters", |spec| spec.parameter_values(), |seen| seen.parameters())
+    field("parameters", |spec| spec.parameter_values().map(Value::Object), |seen| seen.parameters())
         .keyed()
         .rule(Rule::Own(|found, declared| plain(found) == plain(declared))),
     field("logDelivery.slowLog", |spec| spec.log_delivery.as_ref()?.slow_log.as_ref().map(|log| json!(log)), |seen| seen.log("slow-log")),

@@ -51,6 +51,7 @@ impl Kind for ReplicationGroups {
         &elasticache::MODIFY_REPLICATION_GROUP,
         &elasticache::CREATE_CACHE_PARAMETER_GROUP,
         &elasticache::MODIFY_CACHE_PARAMETER_GROUP,
+        &elasticache::RESET_CACHE_PARAMETER_GROUP,
         &elasticache::DELETE_CACHE_PARAMETER_GROUP,
         &elasticache::ADD_TAGS_TO_RESOURCE,
         &elasticache::REMOVE_TAGS_FROM_RESOURCE,
@@ -74,6 +75,10 @@ impl Kind for ReplicationGroups {
 
     fn problems(spec: &ReplicationGroupSpec, _scope: &Scope) -> Vec<SpecProblem> {
         spec.problems()
+    }
+
+    fn shares(spec: &ReplicationGroupSpec) -> Option<String> {
+        spec.parameter_group_name()
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Self>, want: &FactSet) -> Seen {

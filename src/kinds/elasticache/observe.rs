@@ -62,6 +62,8 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen.key = key.unwrap_or_default();
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();
+    let declared = spec.parameter_values().unwrap_or_default();
+    seen.defaults = declared.into_iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name).collect();
     seen.parameter_groups = parameter_groups;
     seen.group = Fact::Present(group);
     seen

@@ -61,6 +61,11 @@ pub enum Op {
         name: String,
         parameters: BTreeMap<String, String>,
     },
+    /// Sets parameters back to the engine's defaults.
+    ResetParameters {
+        name: String,
+        parameters: Vec<String>,
+    },
     AttachParameterGroup {
         group: String,
         name: String,

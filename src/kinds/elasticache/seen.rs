@@ -27,6 +27,8 @@ pub struct Seen {
     pub token: Fact<TokenRef>,
     /// The token as the manifest names it.
     pub token_words: Value,
+    /// The parameters that are declared to have the engine's default: where they have it, there is nothing to be seen of them.
+    pub defaults: BTreeSet<String>,
     /// The parameter groups that matter to this group, by name: the present one, the declared one, and its own ones.
     pub parameter_groups: BTreeMap<String, Fact<ParameterGroup>>,
 }
@@ -271,7 +273,8 @@ impl Seen {
                 true => format!("{} (in force only after a restart)", parameter.value),
                 false => parameter.value.clone(),
             };
-            Value::Object(group.parameters.iter().map(|(name, parameter)| (name.clone(), json!(words(parameter)))).collect())
+            let shown = group.parameters.iter().filter(|(name, parameter)| parameter.set || !self.defaults.contains(*name));
+            Value::Object(shown.map(|(name, parameter)| (name.clone(), json!(words(parameter)))).collect())
         })
     }
 

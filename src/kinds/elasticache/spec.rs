@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::migration::Migration;
 use super::window;
@@ -56,11 +56,11 @@ pub struct ReplicationGroupSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-zA-Z][a-zA-Z0-9.-]*$"))]
     pub parameter_group: Option<String>,
-    /// Engine parameters (`maxmemory-policy: volatile-lru`) and their values. They are set through a parameter group. Parameters that
-    /// are not named keep what they have.
+    /// Engine parameters (`maxmemory-policy: volatile-lru`) and their values. They are set through a parameter group; `null` sets one
+    /// back to the engine's default. Parameters that are not named keep what they have.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 200))]
-    pub parameters: Option<BTreeMap<String, ParameterValue>>,
+    pub parameters: Option<BTreeMap<String, Option<ParameterValue>>>,
     /// Whether a parameter group that clusters outside this manifest use as well may be changed. Left out or `Deny`: the group gets
     /// one of its own instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,10 +224,10 @@ impl ReplicationGroupSpec {
         })
     }
 
-    /// The declared parameters, by name.
-    pub fn parameter_values(&self) -> Option<Value> {
-        let parameters = self.parameters.as_ref()?;
-        Some(Value::Object(parameters.iter().map(|(name, value)| (name.to_lowercase(), value.value())).collect()))
+    /// The declared parameters, by name; `null` is the engine's default.
+    pub fn parameter_values(&self) -> Option<Map<String, Value>> {
+        let value = |value: &Option<ParameterValue>| value.as_ref().map_or(Value::Null, ParameterValue::value);
+        Some(self.parameters.as_ref()?.iter().map(|(name, declared)| (name.to_lowercase(), value(declared))).collect())
     }
 
     /// What is wrong with it that its schema cannot say.

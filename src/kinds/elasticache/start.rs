@@ -73,6 +73,16 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 .await;
             answer.map(|_| ())
         }
+        Op::ResetParameters { name, parameters } => {
+            let names: Vec<ParameterNameValue> =
+                parameters.iter().map(|name| ParameterNameValue::builder().parameter_name(name).build()).collect();
+            let answer = elasticache
+                .reset_cache_parameter_group(|request| {
+                    request.cache_parameter_group_name(name).reset_all_parameters(false).set_parameter_name_values(Some(names))
+                })
+                .await;
+            answer.map(|_| ())
+        }
         Op::DeleteParameterGroup { name } => {
             let answer = elasticache.delete_cache_parameter_group(|request| request.cache_parameter_group_name(name)).await;
             unless_gone(answer.map(|_| ()))

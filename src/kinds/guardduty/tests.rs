@@ -250,7 +250,7 @@ fn both_forms_of_runtime_monitoring_are_refused() {
 }
 
 fn planning(seen: &DetectorSeen, drifts: &[Drift]) -> Steps<DetectorOp> {
-    let peers = BTreeSet::new();
+    let peers = crate::kinds::KindPeers::default();
     Detector::steps(&Planning { scope: &scope(), id: "us-east-1", spec: &DetectorSpec::default(), seen, drifts, peers: &peers })
 }
 

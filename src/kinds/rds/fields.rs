@@ -31,7 +31,7 @@ pub const FIELDS: &[Field<Instances>] = &[
         "parameters",
         |spec: &InstanceSpec| {
             let parameters = spec.parameters.as_ref()?;
-            Some(Value::Object(parameters.iter().map(|(name, value)| (name.clone(), value.value())).collect()))
+            Some(Value::Object(parameters.keys().filter_map(|name| Some((name.clone(), spec.parameter(name)?))).collect()))
         },
         |seen: &Seen| seen.parameters.clone().map(Value::Object),
     )

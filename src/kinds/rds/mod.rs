@@ -16,7 +16,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use op::{Changes, Op, Setting, Timing};
+pub use op::{Changes, Op, Resetting, Setting, Timing};
 pub use seen::Seen;
 pub use spec::{
     ApplyDuring, EnhancedMonitoring, InstanceSpec, ParameterValue, PerformanceInsights, SharedParameterGroup, StorageEncrypted,
@@ -46,6 +46,7 @@ impl Kind for Instances {
         &calls::rds::CREATE_DB_PARAMETER_GROUP,
         &calls::rds::COPY_DB_PARAMETER_GROUP,
         &calls::rds::MODIFY_DB_PARAMETER_GROUP,
+        &calls::rds::RESET_DB_PARAMETER_GROUP,
         &calls::rds::DELETE_DB_PARAMETER_GROUP,
         &calls::rds::ADD_TAGS_TO_RESOURCE,
         &calls::rds::REMOVE_TAGS_FROM_RESOURCE,
@@ -77,6 +78,10 @@ impl Kind for Instances {
 
     fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
         steps::steps(planning)
+    }
+
+    fn notes(spec: &InstanceSpec, seen: &Seen) -> Vec<String> {
+        steps::waiting(spec, seen)
     }
 
     fn check(op: &Op, seen: &Seen) -> Progress {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Instances;
 use super::seen::{Engine, Instance, OwnGroup, Seen, users};
-use super::spec::InstanceSpec;
+use super::spec::{InstanceSpec, ParameterValue};
 use super::values::Parameter;
 use crate::aws::{CallError, Class, Reads, pages};
 use crate::clock::later;
@@ -131,10 +131,13 @@ async fn attached(reads: &Reads, instance: &Instance) -> Fact<BTreeMap<String, P
     }
 }
 
-/// The declared parameters among those of a group; what has no value is left out.
+/// The declared parameters among those of a group; what has no value is left out, and the engine's default where that is declared.
 fn declared(spec: &InstanceSpec, attached: &BTreeMap<String, Parameter>) -> Map<String, Value> {
-    let names = spec.parameters.iter().flatten().map(|(name, _)| name);
-    names.filter_map(|name| Some((name.clone(), Value::String(attached.get(name)?.value.clone()?)))).collect()
+    let found = |(name, declared): (&String, &Option<ParameterValue>)| {
+        let parameter = attached.get(name).filter(|parameter| parameter.set || declared.is_some())?;
+        Some((name.clone(), Value::String(parameter.value.clone()?)))
+    };
+    spec.parameters.iter().flatten().filter_map(found).collect()
 }
 
 /// The name of the group that holdfast makes for an instance: letters, digits and single hyphens, as RDS wants it.

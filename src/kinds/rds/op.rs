@@ -25,10 +25,18 @@ pub enum Op {
     },
     /// Sets parameters of a group, at most [`MOST_PARAMETERS`].
     SetParameters { group: String, settings: Vec<Setting> },
+    /// Sets parameters of a group back to the engine's defaults, at most [`MOST_PARAMETERS`].
+    ResetParameters { group: String, parameters: Vec<Resetting> },
     /// Has the instance use a group.
     Attach { instance: String, group: String },
     /// Restarts the instance, without failover: only that puts a group's parameters in force.
-    Reboot { instance: String, group: String },
+    Reboot {
+        instance: String,
+        group: String,
+        /// The plan changes the group before: that the instance says `in-sync` before the restart proves nothing then, as it notices a change late.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        changed: bool,
+    },
     /// Changes settings of the instance.
     Modify { instance: String, changes: Changes, timing: Timing },
     /// Sets and takes away tags of the instance.
@@ -66,6 +74,15 @@ pub struct Setting {
     pub name: String,
     pub value: String,
     /// It is static: a restart puts it in force. `immediate` would be refused.
+    pub restarts: bool,
+}
+
+/// A parameter that is set back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Resetting {
+    pub name: String,
+    /// It is static, as in [`Setting`].
     pub restarts: bool,
 }
 
@@ -150,12 +167,24 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 Parameter::builder()
                     .parameter_name(&setting.name)
                     .parameter_value(&setting.value)
-                    .apply_method(if setting.restarts { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate })
+                    .apply_method(method(setting.restarts))
                     .build()
             });
             let parameters = parameters.collect();
             let answer =
                 rds.modify_db_parameter_group(|request| request.db_parameter_group_name(group).set_parameters(Some(parameters))).await;
+            soon(answer.map(drop))
+        }
+        Op::ResetParameters { group, parameters } => {
+            let parameters =
+                parameters.iter().map(|one| Parameter::builder().parameter_name(&one.name).apply_method(method(one.restarts)).build());
+            let parameters = parameters.collect();
+            // "By default, all parameters in the DB parameter group are reset" (ResetDBParameterGroup): it is said that they are not.
+            let answer = rds
+                .reset_db_parameter_group(|request| {
+                    request.db_parameter_group_name(group).reset_all_parameters(false).set_parameters(Some(parameters))
+                })
+                .await;
             soon(answer.map(drop))
         }
         Op::Attach { instance, group } => {
@@ -228,6 +257,10 @@ fn soon(answer: Result<(), CallError>) -> Result<(), CallError> {
         }
         error
     })
+}
+
+fn method(restarts: bool) -> ApplyMethod {
+    if restarts { ApplyMethod::PendingReboot } else { ApplyMethod::Immediate }
 }
 
 fn tag(key: &str, value: &str) -> Tag {

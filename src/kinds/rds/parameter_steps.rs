@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::Instances;
 use super::observe::own_name;
-use super::op::{MOST_PARAMETERS, Op, Setting};
+use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::SharedParameterGroup;
-use super::values::same_text;
+use super::values::{plain, same, same_text};
 use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,7 +24,26 @@ const CUTS_OFF: &[&str] = &["rds.force_ssl", "require_secure_transport"];
 /// A parameter that is to be set.
 struct Wanted {
     field: String,
-    setting: Setting,
+    name: String,
+    /// None: the engine's default.
+    value: Option<String>,
+    /// A restart puts it in force.
+    restarts: bool,
+}
+
+impl Wanted {
+    fn setting(&self) -> Option<Setting> {
+        Some(Setting { name: self.name.clone(), value: self.value.clone()?, restarts: self.restarts })
+    }
+
+    fn resetting(&self) -> Option<Resetting> {
+        self.value.is_none().then(|| Resetting { name: self.name.clone(), restarts: self.restarts })
+    }
+
+    /// Whether it refuses clients that were served until now. What the engine's default is nobody says before it is there.
+    fn cuts(&self) -> bool {
+        cuts(&self.name, self.value.as_deref())
+    }
 }
 
 pub fn push(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
@@ -49,11 +70,16 @@ pub fn push(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
         }
         return;
     }
-    let outsiders = attached.others.iter().filter(|user| !planning.peers.contains(user.as_str()));
+    let outsiders = attached.others.iter().filter(|user| planning.peer(&user.to_ascii_lowercase()).is_none());
     let outsiders: Vec<&str> = outsiders.map(String::as_str).collect();
     let allowed = planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
     if !attached.name.starts_with("default.") && (outsiders.is_empty() || allowed) {
-        in_place(planning, attached, &wanted, in_force, steps);
+        let wanted = agreed(planning, attached, wanted, steps);
+        if !wanted.is_empty() {
+            in_place(planning, attached, &wanted, in_force, steps);
+        } else if in_force {
+            restart_only(planning, attached, steps);
+        }
     } else {
         in_own_group(planning, attached, &outsiders, &wanted, in_force, steps);
     }
@@ -73,11 +99,11 @@ fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &At
             steps.block(Reason::NotSupported, drift.field.clone(), message, "correct its name, or take it out of the manifest");
             continue;
         };
-        let value = parameter.spelled(&drift.declared);
+        let value = (!drift.declared.is_null()).then(|| parameter.spelled(&drift.declared));
         if !parameter.modifiable {
             let message = format!("RDS does not let {name} be changed");
             steps.block(Reason::NotSupported, drift.field.clone(), message, "take it out of the manifest");
-        } else if !parameter.takes(&value) {
+        } else if let Some(value) = value.as_ref().filter(|value| !parameter.takes(value)) {
             let allowed = parameter.allowed.as_deref().unwrap_or_default();
             steps.block(
                 Reason::InvalidWish,
@@ -86,11 +112,41 @@ fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &At
                 "declare a value that it takes",
             );
         } else {
-            let setting = Setting { name: name.to_owned(), value, restarts: parameter.restarts };
-            wanted.push(Wanted { field: drift.field.clone(), setting });
+            wanted.push(Wanted { field: drift.field.clone(), name: name.to_owned(), value, restarts: parameter.restarts });
         }
     }
     wanted
+}
+
+/// Without those for which another entry, whose instance uses the same group, declares another value: the two would set each other's back for ever.
+fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<Wanted>, steps: &mut Steps<Op>) -> Vec<Wanted> {
+    let disagreeing = |one: &Wanted| {
+        let declared = planning.spec.parameter(&one.name)?;
+        attached.others.iter().find_map(|user| {
+            let peer = planning.peer(&user.to_ascii_lowercase())?;
+            let other = peer.parameter(&one.name).filter(|other| !same(other, &declared))?;
+            let words = |value: &Value| if value.is_null() { "the engine's default".to_owned() } else { plain(value) };
+            Some(format!(
+                "rds.instances/{} declares {} and rds.instances/{} {}, and both instances use the parameter group {}",
+                planning.spec.name,
+                words(&declared),
+                peer.name,
+                words(&other),
+                attached.name
+            ))
+        })
+    };
+    wanted
+        .into_iter()
+        .filter(|one| match disagreeing(one) {
+            Some(message) => {
+                let what_to_do = "declare the same value in both, or give one of them a parameter group of its own";
+                steps.block(Reason::Conflict, one.field.clone(), message, what_to_do);
+                false
+            }
+            None => true,
+        })
+        .collect()
 }
 
 /// The group holds what is declared, and the instance does not run with it.
@@ -104,7 +160,7 @@ fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: 
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
         _ => {
-            restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), steps);
+            restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false, steps);
             return;
         }
     };
@@ -122,17 +178,25 @@ fn in_place(planning: &Planning<'_, Instances>, attached: &Attached, wanted: &[W
     }
     let settling = in_force && attached.status == "applying";
     let mut set = Vec::new();
-    for chunk in wanted.chunks(MOST_PARAMETERS) {
-        let mut fields: Vec<String> = chunk.iter().map(|one| one.field.clone()).collect();
-        fields.extend(settling.then(|| IN_FORCE.to_owned()));
-        let settings: Vec<Setting> = chunk.iter().map(|one| one.setting.clone()).collect();
-        let step = set_step(planning, &attached.name, settings, fields, true);
-        set.push(steps.push(step));
+    let repairs = |name: &str| {
+        let field = wanted.iter().find(|one| one.name == name).map(|one| one.field.clone());
+        field.into_iter().chain(settling.then(|| IN_FORCE.to_owned()))
+    };
+    let settings: Vec<Setting> = wanted.iter().filter_map(Wanted::setting).collect();
+    for chunk in settings.chunks(MOST_PARAMETERS) {
+        let fields = distinct(chunk.iter().flat_map(|one| repairs(&one.name)));
+        set.push(steps.push(set_step(planning, &attached.name, chunk.to_vec(), fields, true)));
     }
-    let mut fields: Vec<String> = wanted.iter().filter(|one| one.setting.restarts).map(|one| one.field.clone()).collect();
+    let resets: Vec<Resetting> = wanted.iter().filter_map(Wanted::resetting).collect();
+    for chunk in resets.chunks(MOST_PARAMETERS) {
+        let fields = distinct(chunk.iter().flat_map(|one| repairs(&one.name)));
+        set.push(steps.push(reset_step(planning, &attached.name, chunk.to_vec(), fields, true)));
+    }
+    let mut fields: Vec<String> = wanted.iter().filter(|one| one.restarts).map(|one| one.field.clone()).collect();
+    let changed = !fields.is_empty();
     fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
     if !fields.is_empty() {
-        restart(planning, &attached.name, fields, set, steps);
+        restart(planning, &attached.name, fields, set, changed, steps);
     }
 }
 
@@ -156,7 +220,7 @@ fn in_own_group(
         Fact::Unknown(why) => return unreadable(&why.call, &why.message, fields, steps),
     };
     let group = own_name(planning.id, family);
-    let settings = wanted.iter().map(|one| one.setting.clone());
+    let settings = wanted.iter().filter_map(Wanted::setting);
     let (create, settings) = match &planning.seen.own {
         _ if group == attached.name => {
             let message = format!("{group} is this instance's own group, and {} use it, too", outsiders.join(", "));
@@ -207,9 +271,17 @@ fn in_own_group(
         let step = set_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
         set.push(steps.push(step));
     }
+    let begun = planning.seen.own.present();
+    let still_set = |one: &Resetting| begun.is_none_or(|own| own.parameters.get(&one.name).is_some_and(|parameter| parameter.set));
+    let resets: Vec<Resetting> = wanted.iter().filter_map(Wanted::resetting).filter(still_set).collect();
+    for chunk in resets.chunks(MOST_PARAMETERS) {
+        let repairs: Vec<String> = chunk.iter().map(|one| format!("parameters.{}", one.name)).collect();
+        let step = reset_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
+        set.push(steps.push(step));
+    }
     let title = format!("Have {} use the parameter group {group}", planning.id);
     let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone() };
-    let cutting = cutting(wanted.iter().map(|one| &one.setting));
+    let cutting = wanted.iter().any(Wanted::cuts);
     let attach = Step::online(title, op, fields.clone())
         .impact(
             if cutting { Impact::Disruptive } else { Impact::Online },
@@ -223,7 +295,7 @@ fn in_own_group(
         .after(after.into_iter().chain(set));
     let attach = steps.push(attach);
     fields.extend(in_force.then(|| IN_FORCE.to_owned()));
-    restart(planning, &group, fields, vec![attach], steps);
+    restart(planning, &group, fields, vec![attach], true, steps);
 }
 
 /// What is still to be set in an own group that is there already, so that it holds the present group's values and the declared ones.
@@ -240,13 +312,12 @@ fn left_over(planning: &Planning<'_, Instances>, own: &OwnGroup, family: &str, w
     let has = |name: &str| own.parameters.get(name).and_then(|parameter| parameter.value.as_deref());
     let mut settings: Vec<Setting> = wanted
         .iter()
-        .map(|one| &one.setting)
+        .filter_map(Wanted::setting)
         .filter(|setting| !has(&setting.name).is_some_and(|value| same_text(value, &setting.value)))
-        .cloned()
         .collect();
     for (name, present) in planning.seen.attached.present().into_iter().flatten() {
         let set = present.set || own.parameters.get(name).is_some_and(|parameter| parameter.set);
-        if !set || !present.modifiable || wanted.iter().any(|one| one.setting.name == *name) {
+        if !set || !present.modifiable || wanted.iter().any(|one| one.name == *name) {
             continue;
         }
         match (present.value.as_deref(), has(name)) {
@@ -270,29 +341,62 @@ fn unreadable(call: &str, message: &str, fields: Vec<String>, steps: &mut Steps<
     });
 }
 
-fn cutting<'a>(mut settings: impl Iterator<Item = &'a Setting>) -> bool {
-    settings.any(|setting| CUTS_OFF.contains(&setting.name.as_str()) && same_text(&setting.value, "1"))
+fn cuts(name: &str, value: Option<&str>) -> bool {
+    CUTS_OFF.contains(&name) && value.is_none_or(|value| same_text(value, "1"))
+}
+
+fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for field in fields {
+        if !distinct.contains(&field) {
+            distinct.push(field);
+        }
+    }
+    distinct
+}
+
+/// What changing an attached group does to clients.
+fn cutting_off(cuts: bool) -> (Impact, &'static str) {
+    match cuts {
+        true => (Impact::Disruptive, "clients without TLS are refused: at once, or from the next restart on where that is needed"),
+        false => (Impact::Online, ""),
+    }
 }
 
 fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
     let title = format!("Set {} in {group}", list.join(", "));
-    let (impact, takes) = match attached && cutting(settings.iter()) {
-        true => (Impact::Disruptive, "clients without TLS are refused: at once, or from the next restart on where that is needed"),
-        false => (Impact::Online, ""),
-    };
-    let former = |setting: &Setting| {
-        let value = planning.seen.attached.present().and_then(|parameters| parameters.get(&setting.name)?.value.clone());
-        format!("{} back to {}", setting.name, value.as_deref().unwrap_or("the engine's default"))
-    };
-    let back = settings.iter().map(former).collect::<Vec<_>>().join(", ");
+    let (impact, takes) = cutting_off(attached && settings.iter().any(|setting| cuts(&setting.name, Some(&setting.value))));
+    let back = settings.iter().map(|setting| former(planning, &setting.name)).collect::<Vec<_>>().join(", ");
     let op = Op::SetParameters { group: group.to_owned(), settings };
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
 }
 
-fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, steps: &mut Steps<Op>) {
+fn reset_step(planning: &Planning<'_, Instances>, group: &str, parameters: Vec<Resetting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+    let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
+    let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
+    let (impact, takes) = cutting_off(attached && names.iter().any(|name| cuts(name, None)));
+    let back = names.iter().map(|name| former(planning, name)).collect::<Vec<_>>().join(", ");
+    let op = Op::ResetParameters { group: group.to_owned(), parameters };
+    Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
+}
+
+fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
+    let value = planning.seen.attached.present().and_then(|parameters| parameters.get(name)?.value.clone());
+    format!("{name} back to {}", value.as_deref().unwrap_or("the engine's default"))
+}
+
+/// `changed`: the plan changes the group before.
+fn restart(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    fields: Vec<String>,
+    after: Vec<usize>,
+    changed: bool,
+    steps: &mut Steps<Op>,
+) {
     let id = planning.id;
-    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned() };
+    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
     let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
         .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
         .back("a restart is not taken back; to go back, set the former values and restart again")

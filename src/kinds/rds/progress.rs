@@ -1,12 +1,18 @@
 //! How far a step is, judged from what was seen.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::op::{Changes, Op, Setting, Timing};
+use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
 use super::values::{Parameter, same_text};
 use super::window;
 use crate::kinds::{Fact, Progress};
+
+/// How long after a change of its group an instance may go on saying `in-sync`: users see seconds, rarely a minute.
+const NOTICES: Duration = Duration::from_secs(90);
+/// How long after a restart was asked for the instance may go on saying `available`.
+const RESTARTS: Duration = Duration::from_secs(30);
 
 pub fn check(op: &Op, seen: &Seen) -> Progress {
     let instance = match &seen.instance {
@@ -27,7 +33,19 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Fact::Absent => Progress::Pending,
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
         },
-        Op::SetParameters { group, settings } => set(group, settings, instance, seen),
+        Op::SetParameters { group, settings } => {
+            let set = |values: &BTreeMap<String, Parameter>| {
+                let value = |name: &str| values.get(name).and_then(|parameter| parameter.value.as_deref());
+                settings.iter().all(|setting| value(&setting.name).is_some_and(|value| same_text(value, &setting.value)))
+            };
+            changed(group, settings.iter().any(|setting| setting.restarts), set, instance, seen)
+        }
+        Op::ResetParameters { group, parameters } => {
+            let reset = |values: &BTreeMap<String, Parameter>| {
+                parameters.iter().all(|one| values.get(&one.name).is_none_or(|parameter| !parameter.set))
+            };
+            changed(group, parameters.iter().any(|one| one.restarts), reset, instance, seen)
+        }
         Op::Attach { group, .. } => match &instance.group {
             // The name changes at once; what it means for the instance is told when `applying` is over.
             Some(attached) if attached.name == *group && attached.status == "applying" => {
@@ -39,7 +57,7 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             }
             _ => not_yet(instance),
         },
-        Op::Reboot { group, .. } => reboot(group, instance),
+        Op::Reboot { group, changed, .. } => reboot(group, *changed, instance),
         Op::Modify { changes, timing, .. } => modify(changes, *timing, instance, seen),
         Op::Tag { set, remove, .. } => {
             let set = set.iter().all(|(key, value)| instance.tags.get(key) == Some(value));
@@ -74,7 +92,14 @@ fn not_yet(instance: &Instance) -> Progress {
     }
 }
 
-fn set(group: &str, settings: &[Setting], instance: &Instance, seen: &Seen) -> Progress {
+/// How far a change of a group's values is; `restarts`: one of them is static.
+fn changed(
+    group: &str,
+    restarts: bool,
+    right: impl FnOnce(&BTreeMap<String, Parameter>) -> bool,
+    instance: &Instance,
+    seen: &Seen,
+) -> Progress {
     let attached = uses(instance, group);
     let values: Fact<&BTreeMap<String, Parameter>> = match attached {
         true => seen.attached.as_ref(),
@@ -85,25 +110,27 @@ fn set(group: &str, settings: &[Setting], instance: &Instance, seen: &Seen) -> P
         Fact::Absent => return Progress::Pending,
         Fact::Unknown(why) => return Progress::Unknown(why),
     };
-    let value = |setting: &Setting| values.get(&setting.name).and_then(|parameter| parameter.value.as_deref());
-    if !settings.iter().all(|setting| value(setting).is_some_and(|value| same_text(value, &setting.value))) {
+    if !right(values) {
         return Progress::Pending;
     }
     match instance.group.as_ref().map(|attached| attached.status.as_str()) {
         Some("applying") if attached => Progress::Running(format!("{group} is being applied")),
-        // The group changes at once, the instance notices later. Before it does, it still says in-sync: taking that for the state
-        // after the change would leave out the restart, and call done what is not in force.
-        Some("in-sync") if attached && settings.iter().any(|setting| setting.restarts) => {
-            Progress::Running("the instance has not noticed the change yet".to_owned())
+        // The group changes at once, the instance notices later, and a restart before it has may not count. Should it never say so (it was restarted
+        // by somebody else in between), the restart that follows is asked for all the same.
+        Some("in-sync") if attached && restarts => {
+            Progress::Unclear { what: "the instance has not noticed the change yet".to_owned(), settle: NOTICES }
         }
         _ => Progress::Done,
     }
 }
 
-fn reboot(group: &str, instance: &Instance) -> Progress {
+fn reboot(group: &str, changed: bool, instance: &Instance) -> Progress {
     let Some(attached) = instance.group.as_ref().filter(|attached| attached.name == group) else { return not_yet(instance) };
     match attached.status.as_str() {
-        "in-sync" if State::of(&instance.status) == State::Ready => Progress::Done,
+        "in-sync" if State::of(&instance.status) != State::Ready => not_yet(instance),
+        // Before a change of the group is noticed the instance says in-sync, too: only a restart that this run asked for puts it in force.
+        "in-sync" if changed => Progress::Unclear { what: "RDS to show the restart".to_owned(), settle: RESTARTS },
+        "in-sync" => Progress::Done,
         "applying" => Progress::Running(format!("{group} is being applied")),
         "failed-to-apply" => Progress::Failed(format!("RDS could not apply {group}")),
         "pending-database-upgrade" => Progress::Failed(format!("{group} is applied only with an engine upgrade that waits")),

@@ -22,10 +22,10 @@ pub struct InstanceSpec {
     #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"))]
     pub instance: Option<String>,
     /// Database parameters (`rds.force_ssl: 1`) and their values. They are set through a parameter group; `true`, `on` and `1` mean the
-    /// same. Parameters that are not named keep what they have.
+    /// same, and `null` sets one back to the engine's default. Parameters that are not named keep what they have.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 200))]
-    pub parameters: Option<BTreeMap<String, ParameterValue>>,
+    pub parameters: Option<BTreeMap<String, Option<ParameterValue>>>,
     /// Whether a parameter group that instances outside this manifest use as well may be changed. Left out or `Deny`: the instance
     /// gets a group of its own instead.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +193,12 @@ impl InstanceSpec {
         self.instance.as_deref().unwrap_or(&self.name).to_ascii_lowercase()
     }
 
+    /// The declared value of a parameter: `null` is the engine's default.
+    pub fn parameter(&self, name: &str) -> Option<Value> {
+        let declared = self.parameters.as_ref()?.get(name)?;
+        Some(declared.as_ref().map_or(Value::Null, ParameterValue::value))
+    }
+
     /// Whether changes that may wait are left to the maintenance window.
     pub fn waits(&self) -> bool {
         self.apply_during == Some(ApplyDuring::MaintenanceWindow)
@@ -251,11 +257,11 @@ impl InstanceSpec {
                     "a name of 1 to 255 characters, no blanks",
                 );
             }
-            if plain(&value.value()).is_empty() {
+            if value.as_ref().is_some_and(|value| plain(&value.value()).is_empty()) {
                 problem(
                     &format!("parameters.{name}"),
                     "the value is empty".to_owned(),
-                    "a value; leave the parameter out to leave it alone",
+                    "a value; null to set it back to the engine's default; leave it out to leave it alone",
                 );
             }
         }

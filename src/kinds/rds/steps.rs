@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::op::{Changes, Op, Timing};
-use super::seen::{Instance, State};
+use super::seen::{Instance, Seen, State};
+use super::spec::InstanceSpec;
 use super::{Instances, parameter_steps, window};
 use crate::kinds::{Block, Drift, Impact, Planning, Reason, Step, Steps};
 
@@ -38,7 +39,6 @@ pub fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
     tags(planning, instance, &mut steps);
     settings(planning, instance, &mut steps);
     parameter_steps::push(planning, instance, &mut steps);
-    waiting(planning, instance, &mut steps);
     steps
 }
 
@@ -375,24 +375,33 @@ impl Changes {
 }
 
 /// Says what was taken by RDS and waits for the maintenance window: declared, and not in force yet.
-fn waiting(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
-    if !planning.spec.waits() {
-        return;
-    }
+pub fn waiting(spec: &InstanceSpec, seen: &Seen) -> Vec<String> {
+    let Some(instance) = seen.instance.present().filter(|_| spec.waits()) else { return Vec::new() };
     let pending = &instance.pending;
-    let spec = planning.spec;
+    /// Whether what is declared waits, and is not what is found.
+    fn waits<T: PartialEq>(declared: Option<T>, found: Option<T>, pending: Option<T>) -> bool {
+        declared.is_some() && pending == declared && found != declared
+    }
+    let retention = match (spec.backup_retention_days, pending.backup_retention_days) {
+        (Some(declared), Some(pending)) => pending >= declared && instance.backup_retention_days.is_none_or(|found| found < declared),
+        _ => false,
+    };
     let waiting: Vec<&str> = [
-        ("backupRetentionDays", spec.backup_retention_days.is_some() && pending.backup_retention_days.is_some()),
-        ("multiAz", spec.multi_az.is_some() && pending.multi_az.is_some()),
-        ("iamAuthentication", spec.iam_authentication.is_some() && pending.iam_authentication.is_some()),
-        ("caCertificate", spec.ca_certificate.is_some() && pending.ca_certificate.is_some()),
+        ("backupRetentionDays", retention),
+        ("multiAz", waits(spec.multi_az, Some(instance.multi_az), pending.multi_az)),
+        ("iamAuthentication", waits(spec.iam_authentication, Some(instance.iam_authentication), pending.iam_authentication)),
+        (
+            "caCertificate",
+            waits(spec.ca_certificate.as_deref(), instance.ca_certificate.as_deref(), pending.ca_certificate.as_deref()),
+        ),
     ]
     .into_iter()
-    .filter(|(field, waits)| *waits && planning.drift(field).is_none())
+    .filter(|(_, waits)| *waits)
     .map(|(field, _)| field)
     .collect();
-    if !waiting.is_empty() {
-        let when = instance.maintenance_window.as_deref().unwrap_or("its time is not known");
-        steps.notes.push(format!("{} was changed already and waits for the maintenance window ({when} UTC)", waiting.join(", ")));
+    if waiting.is_empty() {
+        return Vec::new();
     }
+    let when = instance.maintenance_window.as_deref().map_or_else(|| "its time is not known".to_owned(), |when| format!("{when} UTC"));
+    vec![format!("{}: changed already, and in force from the next maintenance window on ({when})", waiting.join(", "))]
 }

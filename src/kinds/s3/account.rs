@@ -184,8 +184,7 @@ async fn read(reads: &Reads, account: &str) -> Fact<Flags> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
+    
     use super::*;
     use crate::kinds::Drift;
 
@@ -199,7 +198,7 @@ mod tests {
 
     fn steps(found: Flags, drifts: &[Drift]) -> Steps<AccountOp> {
         let seen = AccountSeen { flags: Fact::Present(found), unsettled: false };
-        let peers = BTreeSet::new();
+        let peers = crate::kinds::KindPeers::default();
         Account::steps(&Planning { scope: &scope(), id: "317805897534", spec: &AccountSpec::default(), seen: &seen, drifts, peers: &peers })
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::{Map, Value};
+
 use super::settings::takes_with;
 use super::{Context, NODES, UPGRADE, names};
 use crate::kinds::elasticache::op::Op;
@@ -21,6 +23,34 @@ struct Prepared {
     name: String,
     after: Vec<usize>,
     evicts: bool,
+}
+
+/// Parameters that are to be changed in a group.
+#[derive(Default)]
+struct Changes {
+    set: BTreeMap<String, String>,
+    /// Those that get the engine's default.
+    reset: BTreeSet<String>,
+}
+
+impl Changes {
+    fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.reset.is_empty()
+    }
+
+    fn fields(&self) -> Vec<String> {
+        self.set.keys().chain(&self.reset).map(|name| format!("parameters.{name}")).collect()
+    }
+
+    /// What a group does not have yet.
+    fn differing(self, group: Option<&ParameterGroup>) -> Changes {
+        let found = |name: &String| group.and_then(|group| group.parameters.get(name));
+        let has = |name: &String, value: &String| found(name).is_some_and(|parameter| parameter.value == *value);
+        Changes {
+            set: self.set.into_iter().filter(|(name, value)| !has(name, value)).collect(),
+            reset: self.reset.into_iter().filter(|name| found(name).is_some_and(|parameter| parameter.set)).collect(),
+        }
+    }
 }
 
 impl<'a> Context<'a> {
@@ -131,10 +161,18 @@ impl<'a> Context<'a> {
         if !left.is_empty() {
             self.plan.notes.push(format!("the family {family} does not know these parameters, which are left behind: {}", left.join(", ")));
         }
-        let declared = self.planning.spec.parameter_values();
-        let declared = declared.as_ref().and_then(|declared| declared.as_object());
-        for (name, value) in declared.into_iter().flatten() {
+        let mut reset = BTreeSet::new();
+        for (name, value) in self.planning.spec.parameter_values().unwrap_or_default() {
+            let name = &name;
+            let value = &value;
             let drifts = self.drift(&format!("parameters.{name}")).is_some();
+            if value.is_null() {
+                if drifts {
+                    values.remove(name);
+                    reset.insert(name.clone());
+                }
+                continue;
+            }
             // One that is as declared now must be so after; one whose difference is excepted keeps what it has.
             let satisfied = values.get(name).or(self.present_value(present, name).as_ref()).is_some_and(|found| *found == plain(value));
             if (drifts || satisfied) && catalog.parameters.contains_key(name) {
@@ -143,6 +181,7 @@ impl<'a> Context<'a> {
         }
         let unknown: Vec<String> = parameters
             .iter()
+            .filter(|drift| !drift.declared.is_null())
             .filter_map(|drift| drift.field.strip_prefix("parameters."))
             .filter(|name| !catalog.parameters.contains_key(*name))
             .map(|name| format!("parameters.{name}"))
@@ -156,7 +195,7 @@ impl<'a> Context<'a> {
             );
         }
         let fields: Vec<String> = names(&parameters).into_iter().filter(|field| !unknown.contains(field)).collect();
-        let own = self.own_group(family, values, &fields, &names(&[drift]))?;
+        let own = self.own_group(family, Changes { set: values, reset }, &fields, &names(&[drift]))?;
         Some(self.upgrade(drift, Some(own.name), fields, own.after))
     }
 
@@ -174,7 +213,7 @@ impl<'a> Context<'a> {
             return;
         }
         let values = self.settable(&parameters, &name);
-        let fields: Vec<String> = values.keys().map(|name| format!("parameters.{name}")).collect();
+        let fields = values.fields();
         if values.is_empty() {
             if let Some(named) = named {
                 self.attach(Prepared::of(&name), vec![named.field.clone()]);
@@ -198,9 +237,10 @@ impl<'a> Context<'a> {
                 self.attach(Prepared::of(&name), vec![named.field.clone()]);
             }
         } else {
-            let mut all = self.copied(&name);
-            all.extend(values);
-            if let Some(own) = self.own_group(family, all, &fields, &fields) {
+            let mut set = self.copied(&name);
+            set.retain(|name, _| !values.reset.contains(name));
+            set.extend(values.set);
+            if let Some(own) = self.own_group(family, Changes { set, reset: values.reset }, &fields, &fields) {
                 self.attach(own, fields);
             }
         }
@@ -233,8 +273,8 @@ impl<'a> Context<'a> {
     }
 
     /// The values that can be had without a restart; the others are blocked.
-    fn settable(&mut self, drifts: &[&Drift], group: &str) -> BTreeMap<String, String> {
-        let mut values = BTreeMap::new();
+    fn settable(&mut self, drifts: &[&Drift], group: &str) -> Changes {
+        let mut values = Changes::default();
         let catalog = self.planning.seen.parameter_groups.get(group);
         for drift in drifts {
             let Some(name) = drift.field.strip_prefix("parameters.") else { continue };
@@ -258,8 +298,11 @@ impl<'a> Context<'a> {
                                       and made with a parameter group that has it";
                     self.block(Reason::NotSupported, &field, message.to_owned(), what_to_do.to_owned());
                 }
+                Some(_) if drift.declared.is_null() => {
+                    values.reset.insert(name.to_owned());
+                }
                 Some(_) => {
-                    values.insert(name.to_owned(), plain(&drift.declared));
+                    values.set.insert(name.to_owned(), plain(&drift.declared));
                 }
             }
         }
@@ -270,7 +313,7 @@ impl<'a> Context<'a> {
     fn outsiders(&self, name: &str) -> BTreeSet<&'a String> {
         let seen = self.planning.seen;
         let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
-        users.into_iter().flatten().filter(|user| *user != self.planning.id && !self.planning.peers.contains(*user)).collect()
+        users.into_iter().flatten().filter(|user| *user != self.planning.id && self.planning.peer(user).is_none()).collect()
     }
 
     fn present_value(&self, group: &str, name: &str) -> Option<String> {
@@ -290,9 +333,52 @@ impl<'a> Context<'a> {
         values
     }
 
+    /// The ids of the other entries that have their parameters in the group `name`: those that declare it, and those that use it and declare none.
+    fn sharers(&self, name: &str) -> BTreeSet<&'a str> {
+        let seen = self.planning.seen;
+        let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
+        let users = users.into_iter().flatten().map(String::as_str);
+        let undeclared = users.filter(|user| self.planning.peer(user).is_some_and(|peer| peer.parameter_group.is_none()));
+        let declared = self.planning.sharing(name).iter().map(String::as_str);
+        undeclared.chain(declared).filter(|other| *other != self.planning.id).collect()
+    }
+
+    /// Without those for which another entry with the same group declares another value: the two would set each other's back for ever.
+    fn agreed(&mut self, group: &str, mut values: Changes) -> Changes {
+        let mine = self.planning.spec.parameter_values().unwrap_or_default();
+        for other in self.sharers(group) {
+            let Some(peer) = self.planning.peer(other) else { continue };
+            let theirs = peer.parameter_values().unwrap_or_default();
+            let disagree = |name: &&String| match (mine.get(*name), theirs.get(*name)) {
+                (Some(mine), Some(theirs)) => mine.is_null() != theirs.is_null() || plain(mine) != plain(theirs),
+                _ => false,
+            };
+            let names: Vec<String> = values.set.keys().chain(&values.reset).filter(disagree).cloned().collect();
+            for name in names {
+                let words = |values: &Map<String, Value>| match values.get(&name) {
+                    None | Some(Value::Null) => "the engine's default".to_owned(),
+                    Some(value) => plain(value),
+                };
+                let message = format!(
+                    "elasticache.replicationGroups/{} declares {} and elasticache.replicationGroups/{} {}, and both have the parameter group {group}",
+                    self.planning.spec.name,
+                    words(&mine),
+                    peer.name,
+                    words(&theirs)
+                );
+                let what_to_do = "declare the same value in both, or give one of them a parameter group of its own".to_owned();
+                self.block(Reason::Conflict, &[format!("parameters.{name}")], message, what_to_do);
+                values.set.remove(&name);
+                values.reset.remove(&name);
+            }
+        }
+        values
+    }
+
     /// Changes a group that may be changed.
-    fn change_group(&mut self, name: &str, values: BTreeMap<String, String>) -> Option<Prepared> {
-        let fields: Vec<String> = values.keys().map(|name| format!("parameters.{name}")).collect();
+    fn change_group(&mut self, name: &str, values: Changes) -> Option<Prepared> {
+        let values = self.agreed(name, values);
+        let fields = values.fields();
         let others = self.outsiders(name);
         let may = self.planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
         if name.starts_with("default.") || !(others.is_empty() || may) {
@@ -305,12 +391,12 @@ impl<'a> Context<'a> {
             self.plan.notes.push(format!("{name} is used by {who} too: they change with it"));
         }
         let known = self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
-        let values = differing(values, known);
-        Some(self.set(name, values, &fields, Vec::new(), true))
+        let used = known.is_some_and(|group| !group.users.is_empty());
+        Some(self.set(name, values.differing(known), &fields, Vec::new(), used))
     }
 
     /// A group of our own, made or completed: deterministic by name, so that a crash in between finds it again.
-    fn own_group(&mut self, family: &str, values: BTreeMap<String, String>, fields: &[String], else_block: &[String]) -> Option<Prepared> {
+    fn own_group(&mut self, family: &str, values: Changes, fields: &[String], else_block: &[String]) -> Option<Prepared> {
         let name = own_group_name(self.id(), family);
         let blocked = if fields.is_empty() { else_block } else { fields };
         let known = match self.planning.seen.parameter_groups.get(&name) {
@@ -327,6 +413,14 @@ impl<'a> Context<'a> {
                 return None;
             }
         };
+        let others = self.outsiders(&name);
+        if !others.is_empty() && self.planning.spec.shared_parameter_group != Some(SharedParameterGroup::Allow) {
+            let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("{name} was made for this group alone, and {who} use it, too");
+            self.block(Reason::Conflict, blocked, message, "give them another group, or say sharedParameterGroup: Allow".to_owned());
+            return None;
+        }
+        let values = self.agreed(&name, values);
         let fields = if fields.is_empty() { else_block } else { fields };
         let after = match known {
             Some(_) => Vec::new(),
@@ -341,19 +435,32 @@ impl<'a> Context<'a> {
                 vec![self.plan.push(step.back("delete the parameter group, once nothing uses it"))]
             }
         };
-        let values = differing(values, known);
+        let values = values.differing(known);
         let used = known.is_some_and(|group| !group.users.is_empty());
         Some(self.set(&name, values, fields, after, used))
     }
 
     /// `used`: nodes have the group already, so that values count at once.
-    fn set(&mut self, name: &str, values: BTreeMap<String, String>, fields: &[String], mut after: Vec<usize>, used: bool) -> Prepared {
-        let evicts = values.keys().any(|name| EVICTING.contains(&name.as_str()));
-        let values: Vec<(String, String)> = values.into_iter().collect();
-        for part in values.chunks(MOST) {
+    fn set(&mut self, name: &str, values: Changes, fields: &[String], mut after: Vec<usize>, used: bool) -> Prepared {
+        let evicts = values.set.keys().chain(&values.reset).any(|name| EVICTING.contains(&name.as_str()));
+        let reset: Vec<String> = values.reset.into_iter().collect();
+        let set: Vec<(String, String)> = values.set.into_iter().collect();
+        for part in set.chunks(MOST) {
             let words = part.iter().map(|(name, value)| format!("{name} to {value:?}")).collect::<Vec<_>>().join(", ");
             let op = Op::SetParameters { name: name.to_owned(), parameters: part.iter().cloned().collect() };
             let mut step = Step::online(format!("Set {words} in the parameter group {name}"), op, fields)
+                .back("set the parameters back to what they were")
+                .within(NODES)
+                .after(after.iter().copied());
+            if evicts && used {
+                step = step.impact(Impact::Disruptive, EVICTS);
+            }
+            after = vec![self.plan.push(step)];
+        }
+        for part in reset.chunks(MOST) {
+            let title = format!("Set {} in the parameter group {name} back to the engine's default", part.join(", "));
+            let op = Op::ResetParameters { name: name.to_owned(), parameters: part.to_vec() };
+            let mut step = Step::online(title, op, fields)
                 .back("set the parameters back to what they were")
                 .within(NODES)
                 .after(after.iter().copied());
@@ -391,12 +498,4 @@ impl Prepared {
     fn of(name: &str) -> Prepared {
         Prepared { name: name.to_owned(), after: Vec::new(), evicts: false }
     }
-}
-
-/// The values that a group does not have yet.
-fn differing(values: BTreeMap<String, String>, group: Option<&ParameterGroup>) -> BTreeMap<String, String> {
-    let has = |name: &String, value: &String| {
-        group.and_then(|group| group.parameters.get(name)).is_some_and(|parameter| parameter.value == *value)
-    };
-    values.into_iter().filter(|(name, value)| !has(name, value)).collect()
 }

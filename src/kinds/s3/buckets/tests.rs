@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::json;
 
@@ -74,7 +74,7 @@ fn plan(yaml: &str, seen: BucketSeen) -> Steps<BucketOp> {
     if drifts.is_empty() {
         return Steps::default();
     }
-    Bucket::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen: &seen, drifts: &drifts, peers: &BTreeSet::new() })
+    Bucket::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen: &seen, drifts: &drifts, peers: &crate::kinds::KindPeers::default() })
 }
 
 fn only(steps: Steps<BucketOp>) -> crate::kinds::Step<BucketOp> {

@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 
 use super::*;
 
@@ -29,7 +28,7 @@ fn plan(seen: &BucketPolicySeen, statements: Vec<Statement>) -> Steps<BucketPoli
         })
         .collect();
     let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), bucket_is_made: None, statements };
-    BucketPolicy::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen, drifts: &drifts, peers: &BTreeSet::new() })
+    BucketPolicy::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen, drifts: &drifts, peers: &crate::kinds::KindPeers::default() })
 }
 
 fn statement(sid: &str, statement: Value) -> Statement {
