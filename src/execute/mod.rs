@@ -12,6 +12,6 @@ mod work;
 mod tests;
 
 pub use interrupt::Interrupt;
-pub use journal::{Given, Journal, JournalError, Opened, Past};
+pub use journal::{Given, Journal, JournalError, Moment, Opened, Past};
 pub use outcome::{End, Outcomes, ResourceOutcome};
 pub use run::{Execution, Said, Stopped};

@@ -29,7 +29,7 @@ pub fn baseline(text: &str) -> Baseline {
 pub fn ground(sandbox: &Sandbox) -> ConnectOptions {
     let pace =
         Pace { first: Duration::from_millis(1), longest: Duration::from_millis(4), patience: Duration::from_secs(20), ..Pace::default() };
-    ConnectOptions { embedded: Some(sandbox.http_client()), pace, ..ConnectOptions::default() }
+    ConnectOptions { embedded: Some(sandbox.http_client()), pace, clock: Some(sandbox.clock()), ..ConnectOptions::default() }
 }
 
 /// A dry run. It holds no journal.

@@ -37,8 +37,23 @@ pub struct Journal {
     mark: File,
     chain: Mutex<Chain>,
     folder: PathBuf,
+    watch: Option<Watch>,
     /// Held as long as the journal is open; the system lets go of it when the process ends, however it ends.
     _lock: File,
+}
+
+/// Told of the moments of each append.
+type Watch = Box<dyn Fn(Moment) + Send + Sync>;
+
+/// A moment of an append. The process may end at each: tests look at what is on disk then, and go on from there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// The records are not written yet.
+    Before,
+    /// They are written, and not flushed.
+    Written,
+    /// They are on disk, if they were to be.
+    After,
 }
 
 /// The end of the chain of records.
@@ -92,6 +107,17 @@ impl Journal {
         open::read(state, who)
     }
 
+    /// The same journal, of whose every append `watch` is told.
+    pub fn watched(self, watch: impl Fn(Moment) + Send + Sync + 'static) -> Journal {
+        Journal { watch: Some(Box::new(watch)), ..self }
+    }
+
+    fn tell(&self, moment: Moment) {
+        if let Some(watch) = &self.watch {
+            watch(moment);
+        }
+    }
+
     /// Adds records. They are on disk when this returns, if `durable`, with all that were added before; else with the next durable ones. Answers with
     /// their numbers.
     pub async fn append(
@@ -102,10 +128,13 @@ impl Journal {
         events: Vec<Event>,
         durable: bool,
     ) -> Result<Vec<u64>, JournalError> {
+        self.tell(Moment::Before);
         let numbers = self.insert(run, object, at, events).map_err(|error| self.lost(error))?;
+        self.tell(Moment::Written);
         if durable {
             self.flush().await.map_err(|error| self.lost(error))?;
         }
+        self.tell(Moment::After);
         Ok(numbers)
     }
 

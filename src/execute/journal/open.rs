@@ -94,8 +94,15 @@ pub(super) fn open(state: &Path, who: &str) -> Result<Opened, JournalError> {
         Ok((mark, File::open(data.join("db"))?))
     };
     let (mark, file) = whole().map_err(unwritable)?;
-    let journal =
-        Journal { db: contents.db, data: Arc::new(file), mark, chain: Mutex::new(contents.chain), folder: state.to_owned(), _lock: lock };
+    let journal = Journal {
+        db: contents.db,
+        data: Arc::new(file),
+        mark,
+        chain: Mutex::new(contents.chain),
+        folder: state.to_owned(),
+        watch: None,
+        _lock: lock,
+    };
     Ok(Opened { journal, set_aside, past: contents.past })
 }
 
