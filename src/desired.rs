@@ -2,7 +2,7 @@
 //!
 //! Resolving selectors asks AWS what there is; everything else here is pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 use wildmatch::WildMatch;
@@ -87,6 +87,11 @@ pub struct Choice {
 }
 
 impl Choice {
+    /// Whether it leaves anything out.
+    pub fn is_partial(&self) -> bool {
+        !self.only.is_empty() || !self.skip.is_empty()
+    }
+
     fn admits(&self, declared: &Declared) -> bool {
         let key = declared.key().to_string();
         let names: Vec<&str> = std::iter::once(key.as_str()).chain(declared.origins.iter().map(|origin| origin.entry.as_str())).collect();
@@ -97,8 +102,9 @@ impl Choice {
 
 /// Whether `s3`, `s3.buckets` or `s3.buckets/huntaze-*` names `s3.buckets/huntaze-assets`.
 fn named(pattern: &str, name: &str) -> bool {
-    let below = name.strip_prefix(pattern).is_some_and(|rest| rest.starts_with(['.', '/']));
-    below || WildMatch::new(pattern).matches(name)
+    // Only a group or a kind has something below it: a bucket's name may go on after a dot, and is another bucket's then.
+    let below = || name.strip_prefix(pattern).is_some_and(|rest| rest.starts_with(['.', '/']));
+    !pattern.contains('/') && below() || WildMatch::new(pattern).matches(name)
 }
 
 /// The resources that a run is about.
@@ -106,21 +112,26 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
     let mut found: Vec<Declared> = Vec::new();
     for kind in registry() {
         let own: Vec<&Entry> = entries.iter().filter(|entry| entry.kind.path() == kind.path()).collect();
-        let selectors: Vec<(&Entry, Selector)> = own.iter().filter_map(|entry| Some((*entry, kind.selector(&entry.spec)?))).collect();
+        let selectors: Vec<(&Entry, Chooser)> =
+            own.iter().filter_map(|entry| Some((*entry, Chooser::new(kind.selector(&entry.spec)?)))).collect();
         let mut spoken: BTreeMap<String, Spoken<'_>> = BTreeMap::new();
         for entry in own.iter().filter(|entry| kind.selector(&entry.spec).is_none()) {
             let id = kind.wish(entry.spec.clone(), scope).id;
             spoken.entry(id).or_default().entries.push(entry);
         }
         if !selectors.is_empty() {
-            match kind.list(reads, selectors.iter().any(|(_, selector)| !selector.tags.is_empty())).await {
+            match kind.list(reads, selectors.iter().any(|(_, chooser)| !chooser.tags.is_empty())).await {
                 Ok(candidates) => {
                     for candidate in &candidates {
-                        for (entry, selector) in &selectors {
-                            match chosen(selector, candidate) {
+                        for (entry, chooser) in &selectors {
+                            match chooser.chosen(candidate) {
                                 Chosen::Yes => spoken.entry(candidate.id.clone()).or_default().entries.push(entry),
                                 Chosen::No => {}
-                                Chosen::Unknown(block) => spoken.entry(candidate.id.clone()).or_default().blocks.push(block),
+                                Chosen::Unknown(block) => {
+                                    let place = spoken.entry(candidate.id.clone()).or_default();
+                                    place.entries.push(entry);
+                                    place.blocks.push(block);
+                                }
                             }
                         }
                     }
@@ -141,7 +152,7 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
         }
         found.extend(spoken.into_iter().map(|(id, spoken)| merged(*kind, scope, id, spoken)));
     }
-    let composed = compose(&found, scope);
+    let composed = compose(&mut found, scope);
     found.extend(composed);
     let known: BTreeSet<Key> = found.iter().map(Declared::key).collect();
     for declared in &mut found {
@@ -168,23 +179,37 @@ enum Chosen {
     Unknown(Block),
 }
 
-fn chosen(selector: &Selector, candidate: &Candidate) -> Chosen {
-    let any = |patterns: &[String]| patterns.iter().any(|pattern| WildMatch::new(pattern).matches(&candidate.id));
-    if !any(&selector.names) || any(&selector.except) {
-        return Chosen::No;
+/// A selector, ready to be asked.
+struct Chooser {
+    names: Vec<WildMatch>,
+    except: Vec<WildMatch>,
+    tags: BTreeMap<String, String>,
+}
+
+impl Chooser {
+    fn new(selector: Selector) -> Chooser {
+        let patterns = |texts: &[String]| texts.iter().map(|text| WildMatch::new(text)).collect();
+        Chooser { names: patterns(&selector.names), except: patterns(&selector.except), tags: selector.tags }
     }
-    if selector.tags.is_empty() {
-        return Chosen::Yes;
-    }
-    match &candidate.tags {
-        Fact::Present(tags) if selector.tags.iter().all(|(key, value)| tags.get(key) == Some(value)) => Chosen::Yes,
-        Fact::Present(_) | Fact::Absent => Chosen::No,
-        Fact::Unknown(why) => Chosen::Unknown(Block {
-            reason: Reason::Unreadable,
-            fields: Vec::new(),
-            message: format!("whether a selector by tags chooses it is not known: {}: {}", why.call, why.message),
-            what_to_do: format!("allow {} to the role that holdfast runs as, or run again", why.call),
-        }),
+
+    fn chosen(&self, candidate: &Candidate) -> Chosen {
+        let any = |patterns: &[WildMatch]| patterns.iter().any(|pattern| pattern.matches(&candidate.id));
+        if !any(&self.names) || any(&self.except) {
+            return Chosen::No;
+        }
+        if self.tags.is_empty() {
+            return Chosen::Yes;
+        }
+        match &candidate.tags {
+            Fact::Present(tags) if self.tags.iter().all(|(key, value)| tags.get(key) == Some(value)) => Chosen::Yes,
+            Fact::Present(_) | Fact::Absent => Chosen::No,
+            Fact::Unknown(why) => Chosen::Unknown(Block {
+                reason: Reason::Unreadable,
+                fields: Vec::new(),
+                message: format!("whether a selector by tags chooses it is not known: {}: {}", why.call, why.message),
+                what_to_do: format!("allow {} to the role that holdfast runs as, or run again", why.call),
+            }),
+        }
     }
 }
 
@@ -192,7 +217,8 @@ fn chosen(selector: &Selector, candidate: &Candidate) -> Chosen {
 fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spoken: Spoken<'_>) -> Declared {
     let mut blocks = spoken.blocks;
     let origins = spoken.entries.iter().map(|entry| Origin { entry: entry.label(), field: None }).collect();
-    let mut says: BTreeMap<String, (String, Value)> = BTreeMap::new();
+    // By the members on the way, not by a path in one text: a tag's key may hold dots.
+    let mut says: BTreeMap<Vec<&str>, (String, &Value)> = BTreeMap::new();
     let mut value = Map::new();
     for entry in &spoken.entries {
         let Value::Object(members) = &entry.value else { continue };
@@ -203,18 +229,17 @@ fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spoken: Spoken<
                 }
                 continue;
             }
-            for (path, leaf) in leaves(member, said) {
-                match says.get(&path) {
-                    Some((other, before)) if *before != leaf => blocks.push(Block {
+            for (path, leaf) in leaves(vec![member.as_str()], said) {
+                match disagreeing(&says, &path, leaf) {
+                    Some((other, before)) => blocks.push(Block {
                         reason: Reason::Conflict,
-                        fields: vec![path.clone()],
-                        message: format!("{other} says {path}: {before}, and {} says {path}: {leaf}", entry.label()),
+                        fields: vec![path.join(".")],
+                        message: format!("{other} says {}, and {} says {}: {leaf}", before, entry.label(), path.join(".")),
                         what_to_do: "let one entry speak of it: take the field out of the other, or name the thing under its `except`"
                             .to_owned(),
                     }),
-                    Some(_) => {}
                     None => {
-                        says.insert(path, (entry.label(), leaf));
+                        says.entry(path).or_insert_with(|| (entry.label(), leaf));
                     }
                 }
             }
@@ -239,12 +264,25 @@ fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spoken: Spoken<
     Declared { kind, wish, origins, blocks, needs: Vec::new() }
 }
 
-/// The values of a tree that are no objects, each with its path. Lists count as one value.
-fn leaves(path: &str, value: &Value) -> Vec<(String, Value)> {
+/// The values of a tree that are no objects, each with the members on its way. Lists count as one value, an object without members says nothing.
+fn leaves<'a>(path: Vec<&'a str>, value: &'a Value) -> Vec<(Vec<&'a str>, &'a Value)> {
+    let longer = |member: &'a str| path.iter().copied().chain([member]).collect();
     match value {
-        Value::Object(members) => members.iter().flat_map(|(member, value)| leaves(&format!("{path}.{member}"), value)).collect(),
-        leaf => vec![(path.to_owned(), leaf.clone())],
+        Value::Object(members) => members.iter().flat_map(|(member, value)| leaves(longer(member), value)).collect(),
+        leaf => vec![(path, leaf)],
     }
+}
+
+/// Who said something else of the same place before, above it (`encryption: null`) or below it; and what.
+fn disagreeing(says: &BTreeMap<Vec<&str>, (String, &Value)>, path: &[&str], leaf: &Value) -> Option<(String, String)> {
+    let said = |path: &[&str], (who, value): &(String, &Value)| (who.clone(), format!("{}: {value}", path.join(".")));
+    if let Some(before) = says.get(path) {
+        return (before.1 != leaf).then(|| said(path, before));
+    }
+    let above = (1..path.len()).filter_map(|length| path.get(..length)).find_map(|above| Some(said(above, says.get(above)?)));
+    let below =
+        || says.range(path.to_vec()..).next().filter(|(other, _)| other.starts_with(path)).map(|(other, before)| said(other, before));
+    above.or_else(below)
 }
 
 fn merge(into: &mut Value, from: &Value) {
@@ -258,31 +296,38 @@ fn merge(into: &mut Value, from: &Value) {
     }
 }
 
-/// The things that several wishes meet on, each composed once (contract 13).
-fn compose(found: &[Declared], scope: &Scope) -> Vec<Declared> {
+/// The things that several wishes meet on, each composed once (contract 13). Where that fails, those who asked for it are blocked: what they
+/// declare would not be kept.
+fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
+    #[derive(Default)]
     struct Parts {
         value: Map<String, Value>,
+        /// What is in its lists, by member and text: thousands of wishes may meet on one thing.
+        listed: HashSet<(String, String)>,
+        /// Who asks, by place.
+        from: Vec<usize>,
         origins: Vec<Origin>,
         blocks: Vec<Block>,
     }
     let mut composed: BTreeMap<Key, Parts> = BTreeMap::new();
-    for declared in found.iter().filter(|declared| declared.blocks.is_empty()) {
+    for (place, declared) in found.iter().enumerate().filter(|(_, declared)| declared.blocks.is_empty()) {
         for part in declared.kind.contributes(&declared.wish, scope) {
-            let parts = composed.entry(part.to).or_insert_with(|| Parts { value: Map::new(), origins: Vec::new(), blocks: Vec::new() });
+            let parts = composed.entry(part.to).or_default();
+            parts.from.push(place);
             let names = declared.origins.iter().map(|origin| &origin.entry);
             parts.origins.extend(names.map(|entry| Origin { entry: entry.clone(), field: Some(part.field.to_owned()) }));
             let Value::Object(members) = part.value else { continue };
             for (member, value) in members {
                 match (parts.value.get_mut(&member), value) {
+                    (None | Some(Value::Array(_)), Value::Array(more)) => {
+                        let listed = &mut parts.listed;
+                        let new: Vec<Value> = more.into_iter().filter(|one| listed.insert((member.clone(), one.to_string()))).collect();
+                        if let Value::Array(all) = parts.value.entry(member).or_insert_with(|| Value::Array(Vec::new())) {
+                            all.extend(new);
+                        }
+                    }
                     (None, value) => {
                         parts.value.insert(member, value);
-                    }
-                    (Some(Value::Array(all)), Value::Array(more)) => {
-                        for one in more {
-                            if !all.contains(&one) {
-                                all.push(one);
-                            }
-                        }
                     }
                     (Some(before), value) if *before == value => {}
                     (Some(before), value) => parts.blocks.push(Block {
@@ -297,9 +342,11 @@ fn compose(found: &[Declared], scope: &Scope) -> Vec<Declared> {
     }
     let mut declared = Vec::new();
     for (key, parts) in composed {
-        let Some(kind) = registry().iter().find(|kind| kind.path() == key.kind) else { continue };
-        match kind.spec(Value::Object(parts.value)) {
-            Ok(spec) => {
+        let kind = registry().iter().find(|kind| kind.path() == key.kind);
+        let read =
+            kind.ok_or_else(|| "there is no such kind".to_owned()).and_then(|kind| Ok((kind, kind.spec(Value::Object(parts.value))?)));
+        match read {
+            Ok((kind, spec)) => {
                 let mut blocks = parts.blocks;
                 blocks.extend(kind.problems(&spec, scope).into_iter().map(|problem| Block {
                     reason: Reason::Conflict,
@@ -311,8 +358,115 @@ fn compose(found: &[Declared], scope: &Scope) -> Vec<Declared> {
                 wish.id = key.id;
                 declared.push(Declared { kind: *kind, wish, origins: parts.origins, blocks, needs: Vec::new() });
             }
-            Err(message) => tracing::error!(resource = %key, message, "a composed wish cannot be read"),
+            Err(message) => {
+                for place in parts.from {
+                    let Some(declared) = found.get_mut(place) else { continue };
+                    declared.blocks.push(Block {
+                        reason: Reason::InvalidWish,
+                        fields: Vec::new(),
+                        message: format!("what it asks of {key} makes no sense together with what others ask: {message}"),
+                        what_to_do: "correct the entries that ask for it, or report this as a bug".to_owned(),
+                    });
+                }
+            }
         }
     }
     declared
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::fake::{self, FAKE, scope};
+    use crate::kinds::{Unreadable, Why};
+
+    fn candidate(id: &str, tags: Fact<BTreeMap<String, String>>) -> Candidate {
+        Candidate { id: id.to_owned(), tags }
+    }
+
+    fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn selectors_choose_by_name_exception_and_tags() {
+        let selector = |value: Value| Chooser::new(serde_json::from_value(value).unwrap());
+        let by_name = selector(json!({"names": ["app-*", "one?"], "except": ["*-logs"]}));
+        let unread = || Fact::Unknown(Unreadable { call: "s3:GetBucketTagging".to_owned(), why: Why::Denied, message: "no".to_owned() });
+        for (id, chosen) in
+            [("app-a", true), ("app-a-logs", false), ("my-app-a", false), ("one1", true), ("one12", false), ("APP-a", false)]
+        {
+            assert_eq!(matches!(by_name.chosen(&candidate(id, unread())), Chosen::Yes), chosen, "{id}: tags are not asked for");
+        }
+        let by_tags = selector(json!({"names": ["*"], "tags": {"env": "prod", "team": "a"}}));
+        let answer = |tags| by_tags.chosen(&candidate("x", tags));
+        assert!(matches!(answer(Fact::Present(tags(&[("env", "prod"), ("team", "a"), ("more", "")]))), Chosen::Yes));
+        assert!(matches!(answer(Fact::Present(tags(&[("env", "prod")]))), Chosen::No));
+        assert!(matches!(answer(Fact::Absent), Chosen::No));
+        assert!(matches!(answer(unread()), Chosen::Unknown(block) if block.reason == Reason::Unreadable));
+    }
+
+    #[test]
+    fn only_and_skip_name_groups_kinds_and_resources() {
+        for (pattern, name, matches) in [
+            ("s3", "s3.buckets/a", true),
+            ("s3.buckets", "s3.buckets/a", true),
+            ("s3.b", "s3.buckets/a", false),
+            ("s3.buckets/a", "s3.buckets/a", true),
+            // Another bucket, whose name only goes on.
+            ("s3.buckets/a", "s3.buckets/a.logs", false),
+            ("s3.buckets/a*", "s3.buckets/a.logs", true),
+            ("*", "rds.instances/db", true),
+            ("", "s3.buckets/a", false),
+        ] {
+            assert_eq!(named(pattern, name), matches, "{pattern} {name}");
+        }
+        let declared = fake::declared(&scope("choice"), json!({"name": "a"}));
+        let admits = |only: &[&str], skip: &[&str]| {
+            let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+            Choice { only: own(only), skip: own(skip) }.admits(&declared)
+        };
+        assert!(admits(&[], &[]) && admits(&["test"], &[]) && !admits(&["s3"], &[]) && !admits(&["test"], &["test.things/a"]));
+    }
+
+    fn both(one: Value, other: Value) -> Declared {
+        let entry = |name: &str, value: Value| Entry {
+            kind: FAKE,
+            spec: FAKE.spec(value.clone()).unwrap_or_else(|_| FAKE.spec(json!({})).unwrap()),
+            value,
+            name: name.to_owned(),
+            path: String::new(),
+        };
+        let entries = [entry("one", one), entry("other", other)];
+        merged(FAKE, &scope("merge"), "real".to_owned(), Spoken { entries: entries.iter().collect(), blocks: Vec::new() })
+    }
+
+    #[test]
+    fn entries_that_agree_are_merged() {
+        let declared = both(json!({"name": "one", "v": {"x": 1}, "needs": ["n"]}), json!({"name": "other", "v": {"x": 1, "y.z": 2}}));
+        assert_eq!(declared.blocks, []);
+        assert_eq!(FAKE.value(&declared.wish.spec)["v"], json!({"x": 1, "y.z": 2}));
+        assert_eq!((declared.wish.id.as_str(), declared.origins.len()), ("real", 2));
+    }
+
+    #[test]
+    fn entries_that_disagree_block_and_name_both() {
+        for (one, other, field) in [
+            (json!({"v": {"x": 1}}), json!({"v": {"x": 2}}), "v.x"),
+            (json!({"needs": ["a"]}), json!({"needs": ["b"]}), "needs"),
+            // One says that there is none, the other what it is like: above and below are the same place.
+            (json!({"second": null}), json!({"second": {"deep": 1}}), "second.deep"),
+            (json!({"second": {"deep": 1}}), json!({"second": null}), "second"),
+        ] {
+            let declared = both(one.clone(), other);
+            let block =
+                declared.blocks.iter().find(|block| block.reason == Reason::Conflict).unwrap_or_else(|| panic!("{one}: no conflict"));
+            assert_eq!(block.fields, [field]);
+            assert!(block.message.contains("test.things/one") && block.message.contains("test.things/other"), "{}", block.message);
+        }
+        // A key with a dot is not a path.
+        assert_eq!(both(json!({"v": {"x.y": 1}}), json!({"v": {"x": 2}})).blocks, []);
+    }
 }

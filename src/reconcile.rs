@@ -40,7 +40,7 @@
 use std::collections::BTreeSet;
 
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
 use crate::clock::Clock;
@@ -102,7 +102,8 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let reads = connection.reads.fresh();
     let declared = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
     let resources = observe(&reads, &baseline.scope, declared).await;
-    let plan = plan::plan(&judgement(baseline, &request.consent, at), &resources);
+    let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &request.consent, at) };
+    let plan = plan::plan(&judgement, &resources);
     Look { connection: connection.clone(), resources, plan }
 }
 
@@ -135,7 +136,9 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     let mut events = vec![Event::RunBegan { plan: look.plan.hash.clone(), holdfast: env!("CARGO_PKG_VERSION").to_owned() }];
     if consent.hash.as_deref() == Some(look.plan.hash.as_str()) {
         let given = digests(baseline, &look.plan);
-        events.push(Event::Consented { plan: look.plan.hash.clone(), steps: given.iter().cloned().collect() });
+        // A plan without steps needs none, and uses none up.
+        events
+            .extend((!given.is_empty()).then(|| Event::Consented { plan: look.plan.hash.clone(), steps: given.iter().cloned().collect() }));
         consent.steps.extend(given);
     }
     with.journal.append(with.run, object, with.clock.now(), events, true).await?;
@@ -163,24 +166,82 @@ fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
 
 fn judgement<'a>(baseline: &'a Baseline, consent: &'a Consent, at: Timestamp) -> Judgement<'a> {
     let spec = &baseline.object.spec;
-    Judgement { scope: &baseline.scope, policy: &spec.policy, windows: &baseline.windows, exceptions: &spec.exceptions, consent, at }
+    Judgement {
+        scope: &baseline.scope,
+        policy: &spec.policy,
+        windows: &baseline.windows,
+        exceptions: &spec.exceptions,
+        consent,
+        partial: false,
+        at,
+    }
 }
 
 /// What is consented to: by an earlier consent whose steps are not all done, and by `hash`, unless it was used up; a consent counts once, for a day. The
 /// second answer says that it was. Pure.
 pub fn consent(given: &[Given], object: &str, hash: Option<&str>, at: Timestamp) -> (Consent, Option<String>) {
-    let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).as_hours() < CONSENT_HOURS;
+    // By the size of the distance: a record of a clock that was ahead is not fresh for ever.
+    let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS);
     let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
     let steps = fresh.iter().flat_map(|given| given.open.iter().cloned()).collect();
-    match hash.and_then(|hash| fresh.iter().find(|given| given.plan == hash && given.open.is_empty())) {
-        None => (Consent { hash: hash.map(str::to_owned), steps }, None),
-        Some(used) => {
-            let plan = used.plan.get(..12).unwrap_or(&used.plan);
-            let message = format!(
-                "the consent to plan {plan} was given on {} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later",
-                used.at.strftime("%Y-%m-%d %H:%M:%SZ")
-            );
-            (Consent { hash: None, steps }, Some(message))
+    let same: Vec<&&Given> = fresh.iter().filter(|given| Some(given.plan.as_str()) == hash).collect();
+    let Some(first) = same.first() else { return (Consent { hash: hash.map(str::to_owned), steps }, None) };
+    // The hash brings nothing new: it counts for what is left of the plan that it was given to, step by step.
+    let plan = first.plan.get(..12).unwrap_or(&first.plan);
+    let when = first.at.strftime("%Y-%m-%d %H:%M:%SZ");
+    let message = match same.iter().all(|given| given.open.is_empty()) {
+        true => format!(
+            "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
+        ),
+        false => format!(
+            "the consent to plan {plan} was given on {when} already, and counts once: for those of its steps that were not done since"
+        ),
+    };
+    (Consent { hash: None, steps }, Some(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(plan: &str, at: &str, open: &[&str]) -> Given {
+        Given {
+            object: "o".to_owned(),
+            plan: plan.to_owned(),
+            at: at.parse().unwrap(),
+            open: open.iter().map(|one| (*one).to_owned()).collect(),
         }
+    }
+
+    fn asked(given: &[Given], hash: Option<&str>) -> (Option<String>, Vec<String>, Option<String>) {
+        let (consent, said) = consent(given, "o", hash, "2026-05-02T12:00:00Z".parse().unwrap());
+        (consent.hash, consent.steps.into_iter().collect(), said)
+    }
+
+    #[test]
+    fn a_consent_counts_once_for_a_day_for_its_object() {
+        let none: Vec<String> = Vec::new();
+        assert_eq!(asked(&[], None), (None, none.clone(), None));
+        assert_eq!(asked(&[], Some("h")), (Some("h".to_owned()), none.clone(), None));
+        // What is left of an earlier one counts without being given again.
+        let half = [given("h", "2026-05-02T11:00:00Z", &["s2"])];
+        assert_eq!(asked(&half, None), (None, vec!["s2".to_owned()], None));
+        // Given again, it still counts for what is left alone: a step that was done is not consented to a second time.
+        let (hash, steps, said) = asked(&half, Some("h"));
+        assert_eq!((hash, steps), (None, vec!["s2".to_owned()]));
+        assert!(said.unwrap().contains("already"));
+        // Used up.
+        let (hash, steps, said) = asked(&[given("h", "2026-05-01T12:00:01Z", &[])], Some("h"));
+        assert_eq!((hash, steps), (None, none.clone()));
+        assert!(said.unwrap().contains("came back"));
+        // A day later it is gone, and can be given again.
+        let old = [given("h", "2026-05-01T12:00:00Z", &["s2"])];
+        assert_eq!(asked(&old, None), (None, none.clone(), None));
+        assert_eq!(asked(&old, Some("h")), (Some("h".to_owned()), none.clone(), None));
+        // Another plan's, another object's, and one of a clock that was days ahead.
+        assert_eq!(asked(&half, Some("other")).0, Some("other".to_owned()));
+        let elsewhere = [Given { object: "p".to_owned(), ..given("h", "2026-05-02T11:00:00Z", &["s2"]) }];
+        assert_eq!(asked(&elsewhere, Some("h")), (Some("h".to_owned()), none.clone(), None));
+        assert_eq!(asked(&[given("h", "2027-01-01T00:00:00Z", &["s2"])], None).1, none);
     }
 }

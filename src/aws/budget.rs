@@ -1,7 +1,8 @@
 //! Requests are budgeted per service (contract 12): so many at once, and slower after throttling.
 
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -47,6 +48,8 @@ pub struct Budget {
     pace: Pace,
     /// By the service's place in [`Service::ALL`].
     services: [Line; Service::ALL.len()],
+    /// The code with which AWS refused the credentials: nothing else will work from then on.
+    refused: OnceLock<String>,
 }
 
 #[derive(Debug)]
@@ -59,7 +62,12 @@ struct Line {
 impl Budget {
     pub fn new(pace: Pace) -> Budget {
         let line = || Line { open: Semaphore::new(pace.at_once.max(1)), not_before: Mutex::new(None) };
-        Budget { pace, services: Service::ALL.map(|_| line()) }
+        Budget { pace, services: Service::ALL.map(|_| line()), refused: OnceLock::new() }
+    }
+
+    /// The code with which AWS refused the credentials, if it did.
+    pub fn credentials_refused(&self) -> Option<String> {
+        self.refused.get().cloned()
     }
 
     /// Sends a request: throttling is waited out; a read without an answer is sent again, a write never (nobody knows whether
@@ -73,24 +81,31 @@ impl Budget {
             initial_interval: self.pace.first,
             current_interval: self.pace.first,
             max_interval: self.pace.longest,
-            max_elapsed_time: Some(self.pace.patience),
+            // Patience is counted from the first refusal, below: waiting for a place in the line is not throttling.
+            max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        let mut tries = 0;
+        let unanswered = AtomicU32::new(0);
+        let since = OnceLock::new();
         let line = &self.services[call.service as usize];
         let once = || {
             // On the heap: a request of the SDK is 30 KB large, and many of them side by side would not fit on a worker's stack.
             let sent = line.through(Box::pin(attempt()));
-            tries += 1;
-            let tries = tries;
+            let (unanswered, since) = (&unanswered, &since);
             async move {
                 sent.await.map_err(|error| {
                     let error = CallError::new(call, error);
-                    match error.class {
-                        Class::Throttled => backoff::Error::transient(error),
-                        Class::Ambiguous if !call.writes && tries < self.pace.tries => backoff::Error::transient(error),
-                        _ => backoff::Error::permanent(error),
-                    }
+                    let again = match error.class {
+                        Class::Throttled => since.get_or_init(Instant::now).elapsed() < self.pace.patience,
+                        Class::Ambiguous => !call.writes && unanswered.fetch_add(1, Ordering::Relaxed) + 1 < self.pace.tries,
+                        Class::Credentials => {
+                            // The first code is as good as any.
+                            let _ = self.refused.set(error.code.clone());
+                            false
+                        }
+                        _ => false,
+                    };
+                    if again { backoff::Error::transient(error) } else { backoff::Error::permanent(error) }
                 })
             }
         };
@@ -119,5 +134,116 @@ impl Line {
             tokio::time::sleep(wait).await;
         }
         sent.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::metadata::ErrorMetadata;
+
+    use super::super::calls;
+    use super::*;
+
+    type Failure = SdkError<ErrorMetadata, HttpResponse>;
+
+    fn answer(code: &str, status: u16) -> Failure {
+        let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
+        SdkError::service_error(ErrorMetadata::builder().code(code).message("no").build(), response)
+    }
+
+    fn throttled() -> Failure {
+        answer("Throttling", 400)
+    }
+
+    fn silent() -> Failure {
+        SdkError::timeout_error("no answer")
+    }
+
+    fn pace() -> Pace {
+        let short = Duration::from_millis(1);
+        Pace { at_once: 2, first: short, longest: 5 * short, patience: Duration::from_secs(300), tries: 3 }
+    }
+
+    /// Sends with these answers, the last of them again and again; says how it ended and how often it was sent.
+    async fn send(budget: &Budget, call: &'static Call, answers: Vec<Option<fn() -> Failure>>) -> (Result<(), CallError>, usize) {
+        let sent = RefCell::new(0);
+        let result = budget
+            .send(call, || {
+                let at = *sent.borrow();
+                *sent.borrow_mut() += 1;
+                let answer = answers.get(at).or(answers.last()).copied().flatten();
+                async move { answer.map_or(Ok(()), |fail| Err(fail())) }
+            })
+            .await;
+        let sent = *sent.borrow();
+        (result, sent)
+    }
+
+    static READ: &Call = &calls::s3::GET_BUCKET_POLICY;
+    static WRITE: &Call = &calls::s3::PUT_BUCKET_POLICY;
+
+    #[tokio::test]
+    async fn throttling_is_waited_out_for_reads_and_writes() {
+        for call in [READ, WRITE] {
+            let mut answers: Vec<Option<fn() -> Failure>> = vec![Some(throttled); 40];
+            answers.push(None);
+            let (result, sent) = send(&Budget::new(pace()), call, answers).await;
+            assert!(result.is_ok(), "{result:?}");
+            assert_eq!(sent, 41);
+        }
+        let impatient = Budget::new(Pace { patience: Duration::ZERO, ..pace() });
+        let (result, sent) = send(&impatient, READ, vec![Some(throttled)]).await;
+        assert_eq!((result.unwrap_err().class, sent), (Class::Throttled, 1));
+    }
+
+    #[tokio::test]
+    async fn a_read_without_an_answer_is_sent_again_and_a_write_never() {
+        let budget = Budget::new(pace());
+        assert!(matches!(send(&budget, READ, vec![Some(silent), Some(silent), None]).await, (Ok(()), 3)));
+        let (result, sent) = send(&budget, READ, vec![Some(silent)]).await;
+        assert_eq!((result.unwrap_err().class, sent), (Class::Ambiguous, 3));
+        // Throttling in between takes nothing from the tries.
+        let answers: Vec<Option<fn() -> Failure>> =
+            vec![Some(throttled), Some(throttled), Some(throttled), Some(silent), Some(silent), None];
+        assert!(matches!(send(&budget, READ, answers).await, (Ok(()), 6)));
+        for fail in [silent as fn() -> Failure, || answer("InternalError", 500), || answer("ServiceUnavailable", 503)] {
+            let (result, sent) = send(&budget, WRITE, vec![Some(fail)]).await;
+            assert_eq!((result.unwrap_err().class, sent), (Class::Ambiguous, 1));
+        }
+        for fail in [(|| answer("AccessDenied", 403)) as fn() -> Failure, || answer("MalformedPolicy", 400)] {
+            assert_eq!(send(&budget, READ, vec![Some(fail)]).await.1, 1, "what is refused is not asked again");
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_credentials_are_remembered() {
+        let budget = Budget::new(pace());
+        assert_eq!(budget.credentials_refused(), None);
+        let _ = send(&budget, READ, vec![Some(|| answer("ExpiredToken", 400))]).await;
+        assert_eq!(budget.credentials_refused().as_deref(), Some("ExpiredToken"));
+    }
+
+    #[tokio::test]
+    async fn no_more_than_so_many_at_once() {
+        let budget = Budget::new(pace());
+        let under_way = RefCell::new((0, 0));
+        let one = || {
+            budget.send(READ, || async {
+                {
+                    let mut now = under_way.borrow_mut();
+                    now.0 += 1;
+                    now.1 = now.1.max(now.0);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                under_way.borrow_mut().0 -= 1;
+                Ok::<(), Failure>(())
+            })
+        };
+        futures::future::join_all((0..9).map(|_| one())).await;
+        assert_eq!(under_way.borrow().1, 2);
     }
 }

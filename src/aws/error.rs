@@ -93,7 +93,8 @@ fn is_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
 /// The class of a service's error code. A test holds every code of these tables against the published models.
 pub fn classify(code: &str, status: u16) -> Class {
     // Older XML services append "Fault" or "Exception" on the wire, or not; the stem decides.
-    let stem = code.trim_end_matches("Exception").trim_end_matches("Fault");
+    let stem = code.strip_suffix("Exception").unwrap_or(code);
+    let stem = stem.strip_suffix("Fault").unwrap_or(stem);
     if THROTTLED.contains(&stem) || status == 429 {
         return Class::Throttled;
     }
@@ -105,6 +106,9 @@ pub fn classify(code: &str, status: u16) -> Class {
     }
     if BUSY.contains(&stem) {
         return Class::Busy;
+    }
+    if TAKEN.contains(&stem) {
+        return Class::Invalid;
     }
     if NOT_FOUND.contains(&stem) || stem.ends_with("NotFound") {
         return Class::NotFound;
@@ -123,9 +127,7 @@ pub fn classify(code: &str, status: u16) -> Class {
 // Throttling codes as the SDKs' own retry policies list them (smithy's and botocore's `_retry.json`).
 pub const THROTTLED: &[&str] = &[
     "Throttling",
-    "ThrottlingException",
     "Throttled",
-    "ThrottledException",
     "RequestThrottled",
     "RequestLimitExceeded",
     "TooManyRequests",
@@ -145,6 +147,9 @@ pub const CREDENTIALS: &[&str] = &[
     "MissingAuthenticationToken",
     "InvalidToken",
     "TokenRefreshRequired",
+    // The machine's clock is wrong: every request will be refused.
+    "RequestExpired",
+    "RequestTimeTooSkewed",
 ];
 
 pub const DENIED: &[&str] = &["AccessDenied", "AuthorizationError", "UnauthorizedOperation", "OptInRequired", "NotAuthorized"];
@@ -173,7 +178,10 @@ pub const NOT_FOUND: &[&str] = &[
     "InsightNotEnabled",
 ];
 
-pub const ALREADY_EXISTS: &[&str] = &["BucketAlreadyOwnedByYou", "BucketAlreadyExists"];
+pub const ALREADY_EXISTS: &[&str] = &["BucketAlreadyOwnedByYou"];
+
+/// A name that somebody else has: unlike [`ALREADY_EXISTS`], waiting shows nothing (S3's list of errors).
+pub const TAKEN: &[&str] = &["BucketAlreadyExists"];
 
 static NO_CALL: Call = Call { service: super::Service::Sts, operation: "None", action: "none", writes: false };
 
@@ -186,6 +194,66 @@ impl CallError {
             code: "Mixed".to_owned(),
             message: "two kinds of fact were read under one name".to_owned(),
             request_id: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_class() {
+        let cases = [
+            ("Throttling", 400, Class::Throttled),
+            ("ThrottlingException", 400, Class::Throttled),
+            ("TooManyRequestsException", 400, Class::Throttled),
+            ("SlowDown", 503, Class::Throttled),
+            ("Whatever", 429, Class::Throttled),
+            ("ExpiredTokenException", 400, Class::Credentials),
+            ("UnrecognizedClientException", 400, Class::Credentials),
+            ("RequestTimeTooSkewed", 403, Class::Credentials),
+            ("AccessDenied", 403, Class::Denied),
+            ("AccessDeniedException", 400, Class::Denied),
+            ("Whatever", 403, Class::Denied),
+            ("InvalidDBInstanceState", 400, Class::Busy),
+            ("InvalidReplicationGroupStateFault", 400, Class::Busy),
+            ("OperationAborted", 409, Class::Busy),
+            ("ConflictException", 409, Class::Busy),
+            ("DBInstanceNotFound", 404, Class::NotFound),
+            ("ReplicationGroupNotFoundFault", 404, Class::NotFound),
+            ("TrailNotFoundException", 400, Class::NotFound),
+            ("NoSuchBucketPolicy", 404, Class::NotFound),
+            ("ServerSideEncryptionConfigurationNotFoundError", 404, Class::NotFound),
+            ("ReplicationGroupAlreadyExists", 400, Class::AlreadyExists),
+            ("TrailAlreadyExistsException", 400, Class::AlreadyExists),
+            ("BucketAlreadyOwnedByYou", 409, Class::AlreadyExists),
+            // Somebody else's: it will never be ours.
+            ("BucketAlreadyExists", 409, Class::Invalid),
+            ("InvalidParameterValue", 400, Class::Invalid),
+            ("InternalFailure", 500, Class::Ambiguous),
+            ("ServiceUnavailable", 503, Class::Ambiguous),
+            ("HTTP 502", 502, Class::Ambiguous),
+        ];
+        for (code, status, class) in cases {
+            assert_eq!(classify(code, status), class, "{code} {status}");
+        }
+    }
+
+    #[test]
+    fn every_code_of_the_tables_is_reached() {
+        for (table, class) in [
+            (THROTTLED, Class::Throttled),
+            (CREDENTIALS, Class::Credentials),
+            (DENIED, Class::Denied),
+            (BUSY, Class::Busy),
+            (NOT_FOUND, Class::NotFound),
+            (ALREADY_EXISTS, Class::AlreadyExists),
+            (TAKEN, Class::Invalid),
+        ] {
+            for code in table {
+                assert_eq!(classify(code, 400), class, "{code}");
+            }
         }
     }
 }

@@ -259,6 +259,12 @@ impl Reads {
         self.clients.clock.now()
     }
 
+    /// The code with which AWS refused the credentials of these clients, if it did since they were made: a fact that could not be read for that reason
+    /// is unknown like any other, and the run as a whole is over.
+    pub fn credentials_refused(&self) -> Option<String> {
+        self.clients.budget.credentials_refused()
+    }
+
     /// The changing side. The journal is the proof that this run records what it does.
     pub fn writes(&self, _journal: &crate::execute::Journal) -> Writes {
         Writes { clients: Arc::clone(&self.clients) }

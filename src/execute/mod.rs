@@ -2,10 +2,14 @@
 
 mod interrupt;
 mod journal;
+mod order;
 mod outcome;
 pub mod record;
 mod run;
 mod work;
+
+#[cfg(test)]
+mod tests;
 
 pub use interrupt::Interrupt;
 pub use journal::{Given, Journal, JournalError, Opened, Past};

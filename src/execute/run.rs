@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use serde_json::Value;
 
+use super::order::Order;
 use super::record::{Event, Outcome};
 use super::work::{Decision, Phase, Work};
 use super::{End, Interrupt, Journal, JournalError, Outcomes, ResourceOutcome};
@@ -63,36 +64,49 @@ struct Due {
 impl Execution<'_> {
     /// Carries the plan out, and says how each resource ended.
     pub async fn run(&self, plan: &Plan, resources: &[(Declared, Observed)]) -> Outcomes {
-        let mut works: Vec<Work> = plan.resources.iter().cloned().enumerate().map(|(place, plan)| Work::new(place, plan)).collect();
-        let stopped = self.passes(&mut works, resources).await.err().map(|stopped| stopped.to_string());
-        let outcome = |work: Work| ResourceOutcome {
-            key: work.plan.key,
-            title: work.plan.title,
+        let mut works: Vec<Work<'_>> = plan.resources.iter().enumerate().map(|(place, plan)| Work::new(place, plan)).collect();
+        let order = Order::new(&plan.resources);
+        let mut stopped = self.passes(&mut works, &order, resources).await.err();
+        if !matches!(stopped, Some(Stopped::Journal(_)))
+            && let Err(error) = self.close(&mut works).await
+        {
+            stopped = Some(error.into());
+        }
+        let outcome = |work: Work<'_>| ResourceOutcome {
+            key: work.plan.key.clone(),
+            title: work.plan.title.clone(),
             done: work.done,
             end: match work.phase {
                 Phase::Ended(end) => end,
                 _ => End::Interrupted,
             },
         };
-        Outcomes { resources: works.into_iter().map(outcome).collect(), stopped }
+        Outcomes { resources: works.into_iter().map(outcome).collect(), stopped: stopped.map(|stopped| stopped.to_string()) }
     }
 
-    async fn passes(&self, works: &mut [Work], resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
+    async fn passes(&self, works: &mut [Work<'_>], order: &Order, resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
         let writes = self.reads.writes(self.journal);
+        let peers = peers(works, resources);
         let mut waits = 0;
         let mut number = 0;
         loop {
-            self.end_needy(works);
-            let open: BTreeSet<usize> = self.ready(works);
+            order.end_needy(works);
+            let open = order.ready(works);
             let unended = works.iter().filter(|work| !work.ended()).count();
             if unended == 0 || self.interrupt.stopped() {
                 return Ok(());
             }
             number += 1;
             (self.say)(&Said::Pass { number, open: unended, ended: works.len() - unended });
-            // The first pass goes by what was seen for the plan; each later one reads anew.
-            let seen = self.look(works, resources, &open, number == 1).await;
-            let moved = self.pass(works, resources, seen, &writes).await?;
+            // The first pass goes by what was seen for the plan; each later one reads anew. Reading can be left at any time.
+            let seen = tokio::select! {
+                seen = self.look(works, resources, &open, number == 1) => seen,
+                () = self.interrupt.wished() => return Ok(()),
+            };
+            if let Some(code) = self.reads.credentials_refused() {
+                return Err(Stopped::Credentials(code));
+            }
+            let moved = self.pass(works, resources, &peers, seen, &writes).await?;
             waits = if moved { 0 } else { (waits + 1).min(WAITS.len()) };
             if let Some(wait) = waits.checked_sub(1).and_then(|at| WAITS.get(at)) {
                 tokio::select! {
@@ -103,52 +117,26 @@ impl Execution<'_> {
         }
     }
 
-    /// The resources that may move: not ended, and nothing that they stand on is still under way.
-    fn ready(&self, works: &[Work]) -> BTreeSet<usize> {
-        let under_way: BTreeSet<&Key> = works.iter().filter(|work| !work.ended()).map(|work| &work.plan.key).collect();
-        works
-            .iter()
-            .filter(|work| !work.ended() && !work.plan.needs.iter().any(|need| under_way.contains(need)))
-            .map(|work| work.place)
-            .collect()
-    }
-
-    /// Ends what stands on something that ended badly.
-    fn end_needy(&self, works: &mut [Work]) {
-        loop {
-            let bad: BTreeSet<Key> = works
-                .iter()
-                .filter(|work| matches!(work.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })))
-                .map(|work| work.plan.key.clone())
-                .collect();
-            let mut more = false;
-            for work in works.iter_mut().filter(|work| !work.ended()) {
-                // A circle of needs (two buckets that log into each other) is broken by going on.
-                let Some(on) = work.plan.needs.iter().find(|need| bad.contains(need)) else { continue };
-                let block = crate::kinds::Block {
-                    reason: crate::kinds::Reason::WaitsForOther,
-                    fields: Vec::new(),
-                    message: format!("it stands on {on}, which is not as declared"),
-                    what_to_do: format!("see {on}, then run again"),
-                };
-                work.phase = Phase::Ended(End::Blocked { blocks: vec![block] });
-                more = true;
-            }
-            if !more {
-                return;
+    /// Tells the last ends, those of what was left in the middle too, and brings everything recorded to the disk.
+    async fn close(&self, works: &mut [Work<'_>]) -> Result<(), JournalError> {
+        let mut events = self.ends(works);
+        for work in works.iter().filter(|work| !work.ended()) {
+            (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: End::Interrupted });
+            if work.touched() {
+                events.push(Event::ResourceEnded {
+                    resource: work.plan.key.clone(),
+                    end: "interrupted".to_owned(),
+                    message: String::new(),
+                });
             }
         }
+        self.journal.append(self.run, &self.judgement.scope.object, self.clock.now(), events, true).await?;
+        Ok(())
     }
 
-    async fn look(
-        &self,
-        works: &[Work],
-        resources: &[(Declared, Observed)],
-        open: &BTreeSet<usize>,
-        first: bool,
-    ) -> BTreeMap<usize, AnySeen> {
+    async fn look(&self, works: &[Work<'_>], resources: &[(Declared, Observed)], open: &[usize], first: bool) -> BTreeMap<usize, AnySeen> {
         let reads = self.reads.fresh();
-        let looks = works.iter().filter(|work| open.contains(&work.place)).filter_map(|work| {
+        let looks = open.iter().filter_map(|place| works.get(*place)).filter_map(|work| {
             let (declared, observed) = resources.get(work.place)?;
             let (reads, want, place) = (&reads, work.want(declared), work.place);
             Some(async move {
@@ -166,12 +154,14 @@ impl Execution<'_> {
     /// One pass: decide for all, record all intents at once, send, record what came of it. Says whether anything moved.
     async fn pass(
         &self,
-        works: &mut [Work],
+        works: &mut [Work<'_>],
         resources: &[(Declared, Observed)],
+        peers: &BTreeMap<&str, BTreeSet<String>>,
         seen: BTreeMap<usize, AnySeen>,
         writes: &Writes,
     ) -> Result<bool, Stopped> {
         let now = self.clock.now();
+        let nobody = BTreeSet::new();
         let mut events = Vec::new();
         let mut starts = Vec::new();
         let mut moved = false;
@@ -181,9 +171,8 @@ impl Execution<'_> {
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
             if matches!(work.phase, Phase::Verifying { .. }) {
                 let judgement = Judgement { at: now, ..self.judgement };
-                let peers =
-                    resources.iter().filter(|(other, _)| other.kind.path() == declared.kind.path()).map(|(other, _)| other.wish.id.clone());
-                work.verified(plan_one(&judgement, declared, &Some(seen.clone()), &peers.collect()), now, digest);
+                let peers = peers.get(declared.kind.path()).unwrap_or(&nobody);
+                work.verified(plan_one(&judgement, declared, &Some(seen.clone()), peers), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
                 continue;
             }
@@ -208,16 +197,23 @@ impl Execution<'_> {
         let durable = !starts.is_empty();
         let numbers = self.record(events, durable).await?;
         let due = starts.into_iter().filter_map(|(place, op, at)| Some(Due { place, op, intent: *numbers.get(at)? })).collect();
-        moved |= durable;
-        self.send(works, resources, due, writes).await?;
-        self.tell_ends(works).await?;
-        Ok(moved)
+        let (mut outcomes, took, credentials) = self.send(works, resources, due, writes).await;
+        outcomes.extend(self.ends(works));
+        self.record(outcomes, false).await?;
+        match credentials {
+            Some(code) => Err(Stopped::Credentials(code)),
+            None => Ok(moved || took),
+        }
     }
 
-    async fn send(&self, works: &mut [Work], resources: &[(Declared, Observed)], due: Vec<Due>, writes: &Writes) -> Result<(), Stopped> {
-        if due.is_empty() {
-            return Ok(());
-        }
+    /// Sends what is due. Answers with what is to be recorded, whether AWS took anything, and the code with which it refused the credentials.
+    async fn send(
+        &self,
+        works: &mut [Work<'_>],
+        resources: &[(Declared, Observed)],
+        due: Vec<Due>,
+        writes: &Writes,
+    ) -> (Vec<Event>, bool, Option<String>) {
         let sent = due.into_iter().filter_map(|due| {
             let (declared, _) = resources.get(due.place)?;
             Some(async move {
@@ -232,13 +228,15 @@ impl Execution<'_> {
         let answers: Vec<(Due, Option<Result<(), StartError>>)> = stream::iter(sent).buffer_unordered(self.at_once.max(1)).collect().await;
         let now = self.clock.now();
         let mut events = Vec::new();
+        let mut took = false;
         let mut credentials = None;
         for (due, answer) in answers {
             let (Some(work), Some((declared, _))) = (works.get_mut(due.place), resources.get(due.place)) else { continue };
             let outcome = match answer {
                 None => Outcome::NotSent,
                 Some(Ok(())) => {
-                    work.begun(now, true);
+                    work.begun(now, true, true);
+                    took = true;
                     Outcome::Acknowledged
                 }
                 Some(Err(StartError::NotUnderstood(why))) => {
@@ -250,16 +248,21 @@ impl Execution<'_> {
                     let refused = Outcome::Refused { code: error.code.clone(), message: error.message.clone() };
                     match error.class {
                         Class::Ambiguous => {
-                            work.begun(now, false);
+                            work.begun(now, false, true);
                             Outcome::Unknown { code: error.code.clone(), message: error.message.clone() }
                         }
-                        // Somebody, perhaps this very run with an answer lost, made it: what is seen next decides.
+                        // Somebody made it: what is seen next decides. It is not this run's to take back, unless an answer of its own was lost.
                         Class::AlreadyExists => {
-                            work.begun(now, true);
+                            work.begun(now, true, false);
+                            refused
+                        }
+                        // What is to be taken back is gone: what is seen next decides.
+                        Class::NotFound if matches!(work.phase, Phase::Undoing { .. }) => {
+                            work.begun(now, true, false);
                             refused
                         }
                         Class::Busy | Class::Throttled => {
-                            work.postponed(now);
+                            work.postponed(now, error.class == Class::Throttled);
                             refused
                         }
                         Class::Credentials => {
@@ -287,15 +290,11 @@ impl Execution<'_> {
             };
             events.push(Event::Outcome { intent: due.intent, outcome });
         }
-        self.record(events, false).await?;
-        match credentials {
-            Some(code) => Err(Stopped::Credentials(code)),
-            None => Ok(()),
-        }
+        (events, took, credentials)
     }
 
-    /// Records and tells the resources that ended in this pass.
-    async fn tell_ends(&self, works: &mut [Work]) -> Result<(), Stopped> {
+    /// Tells the resources that ended in this pass, and answers with what is to be recorded of them.
+    fn ends(&self, works: &mut [Work<'_>]) -> Vec<Event> {
         let mut events = Vec::new();
         for work in works.iter_mut().filter(|work| !work.told) {
             let Phase::Ended(end) = &work.phase else { continue };
@@ -310,8 +309,7 @@ impl Execution<'_> {
             (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: end.clone() });
             events.push(Event::ResourceEnded { resource: work.plan.key.clone(), end: word.to_owned(), message });
         }
-        self.record(events, false).await?;
-        Ok(())
+        events
     }
 
     async fn record(&self, events: Vec<Event>, durable: bool) -> Result<Vec<u64>, JournalError> {
@@ -320,4 +318,15 @@ impl Execution<'_> {
         }
         self.journal.append(self.run, &self.judgement.scope.object, self.clock.now(), events, durable).await
     }
+}
+
+/// The ids that the manifest speaks for, by the kinds that are changed.
+fn peers<'a>(works: &[Work<'_>], resources: &'a [(Declared, Observed)]) -> BTreeMap<&'a str, BTreeSet<String>> {
+    let open = works.iter().filter(|work| !work.ended()).filter_map(|work| resources.get(work.place));
+    let kinds: BTreeSet<&str> = open.map(|(declared, _)| declared.kind.path()).collect();
+    let mut peers: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for (declared, _) in resources.iter().filter(|(declared, _)| kinds.contains(declared.kind.path())) {
+        peers.entry(declared.kind.path()).or_default().insert(declared.wish.id.clone());
+    }
+    peers
 }

@@ -1,5 +1,6 @@
 //! One resource on its way: which step it is at, judged from what was seen. Pure: it decides, and does nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,23 +17,34 @@ use crate::plan::{Declared, PlannedStep, ResourcePlan};
 const DOUBT: Duration = Duration::from_secs(30);
 /// How often a step is begun at the most.
 const ATTEMPTS: u32 = 5;
+/// The waits after "busy": doubled from the first to the longest.
+const BUSY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// How long AWS may go on showing what was, after all steps were seen as done.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long throttled reads are put up with at that point: throttling slows holdfast down, and fails nothing.
+const THROTTLED: Duration = Duration::from_secs(1800);
 /// How often a resource is planned anew within a run: transit encryption takes two rounds; more than a few mean that it never ends.
 const ROUNDS: u32 = 8;
 /// How long undoing one step may take.
 const UNDOING: Duration = Duration::from_secs(1800);
 
 /// A resource under way.
-pub(super) struct Work {
+pub(super) struct Work<'a> {
     /// Its place in the list of resources.
     pub(super) place: usize,
-    pub(super) plan: ResourcePlan,
+    /// The run's plan of it; its own from the second round on.
+    pub(super) plan: Cow<'a, ResourcePlan>,
     pub(super) phase: Phase,
     /// The sentences of the steps that were done.
     pub(super) done: Vec<String>,
     /// What can be taken back: the operation, and what was seen before it.
     taken: Vec<(PlannedStep, AnySeen)>,
+    /// The step that is about to be begun, and what was seen before it: to be taken back once a request may have had an effect.
+    starting: Option<(PlannedStep, AnySeen)>,
     /// Digests of operations that AWS acknowledged and showed as done in this run.
     finished: BTreeSet<String>,
+    /// Since when the present step is looked at.
+    entered: Option<Timestamp>,
     begun: Option<Begun>,
     rounds: u32,
     /// Its end was recorded and said.
@@ -64,7 +76,12 @@ struct Begun {
     last: Timestamp,
     /// AWS acknowledged it: then it is only waited for.
     acknowledged: bool,
+    /// Requests that may have had an effect.
     attempts: u32,
+    /// How often in a row the service could not take it.
+    refused: u32,
+    /// After such a refusal it is not sent before this.
+    not_before: Timestamp,
 }
 
 /// What is to be done next.
@@ -91,10 +108,27 @@ pub(super) struct Advance {
     pub(super) undo: bool,
 }
 
-impl Work {
-    pub(super) fn new(place: usize, plan: ResourcePlan) -> Work {
-        let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(Self::rest(&plan, false)) };
-        Work { place, plan, phase, done: Vec::new(), taken: Vec::new(), finished: BTreeSet::new(), begun: None, rounds: 0, told: false }
+impl<'a> Work<'a> {
+    pub(super) fn new(place: usize, plan: &'a ResourcePlan) -> Work<'a> {
+        let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(Self::rest(plan, false)) };
+        Work {
+            place,
+            plan: Cow::Borrowed(plan),
+            phase,
+            done: Vec::new(),
+            taken: Vec::new(),
+            starting: None,
+            finished: BTreeSet::new(),
+            entered: None,
+            begun: None,
+            rounds: 0,
+            told: false,
+        }
+    }
+
+    /// Whether this run sent anything for it, or found a step done.
+    pub(super) fn touched(&self) -> bool {
+        self.begun.is_some() || !self.taken.is_empty() || !self.done.is_empty()
     }
 
     pub(super) fn ended(&self) -> bool {
@@ -146,6 +180,7 @@ impl Work {
                 Phase::Stepping(at) => {
                     let at = *at;
                     let Some(step) = self.plan.steps.get(at).cloned() else {
+                        self.turn();
                         self.phase = Phase::Verifying { since: None };
                         return Decision::Advanced(advances);
                     };
@@ -158,17 +193,14 @@ impl Work {
                             self.finished.insert(digest(&step));
                             self.done.push(step.title.clone());
                             advances.push(Advance { title: step.title.clone(), op: step.op.clone(), impact: step.impact, undo: false });
-                            // `was` is what was seen before the step began, where this run began it.
-                            if self.begun.take().is_none() {
-                                self.taken.retain(|(other, _)| other.op != step.op);
-                            }
+                            self.turn();
                             self.phase = Phase::Stepping(at + 1);
                         }
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
                         Verdict::Start(attempt) => {
                             if attempt == 1 {
-                                self.taken.push((step.clone(), seen.clone()));
+                                self.starting = Some((step.clone(), seen.clone()));
                             }
                             return Decision::Start { title: step.title, op: step.op, undo: false, attempt };
                         }
@@ -178,7 +210,7 @@ impl Work {
                 Phase::Undoing { .. } => {
                     let Some((step, was)) = self.taken.last().cloned() else {
                         self.end_undoing();
-                        return Decision::Ended;
+                        continue;
                     };
                     let Some(op) = declared.kind.undo(&step.op, &was) else {
                         self.taken.pop();
@@ -187,7 +219,7 @@ impl Work {
                     let undo = PlannedStep { op: op.clone(), deadline_seconds: UNDOING.as_secs(), ..step.clone() };
                     match self.judge(declared.kind.check(&op, seen), &undo, true, now) {
                         Verdict::Done => {
-                            self.begun = None;
+                            self.turn();
                             self.taken.pop();
                             if let Phase::Undoing { undone, .. } = &mut self.phase {
                                 undone.push(step.title.clone());
@@ -207,7 +239,9 @@ impl Work {
                     }
                 }
                 Phase::Verifying { .. } => return Decision::Advanced(advances),
-                Phase::Ended(_) => return Decision::Ended,
+                // What was found done on the way to the end is still to be recorded.
+                Phase::Ended(_) if advances.is_empty() => return Decision::Ended,
+                Phase::Ended(_) => return Decision::Advanced(advances),
             }
         }
     }
@@ -219,7 +253,8 @@ impl Work {
         let open: Vec<&PlannedStep> = plan.steps.iter().filter(|step| step.held.is_none()).collect();
         let denied = plan.unreadable.iter().any(|field| field.why.why == Why::Denied);
         let again = open.iter().any(|step| self.finished.contains(&digest(step)));
-        let patient = now < later(since, Duration::from_secs(120));
+        let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
+        let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
         self.phase = if !plan.unreadable.is_empty() && !denied && patient || again && patient {
             // AWS may be showing what was: a moment of patience before it counts.
             Phase::Verifying { since: Some(since) }
@@ -240,31 +275,57 @@ impl Work {
             })
         } else {
             self.rounds += 1;
-            self.begun = None;
+            self.turn();
+            // What an earlier round brought to its end stands, whatever comes of this one.
+            self.taken.clear();
             Phase::Stepping(0)
         };
-        self.plan = plan;
+        self.plan = Cow::Owned(plan);
     }
 
-    /// Notes what came of a request.
-    pub(super) fn begun(&mut self, now: Timestamp, acknowledged: bool) {
-        let begun = self.begun.get_or_insert(Begun { first: now, last: now, acknowledged: false, attempts: 0 });
+    /// Turns to another step.
+    fn turn(&mut self) {
+        self.begun = None;
+        self.entered = None;
+        self.starting = None;
+    }
+
+    /// Notes a request that may have had an effect. `ours`: an effect would be this run's, to be taken back.
+    pub(super) fn begun(&mut self, now: Timestamp, acknowledged: bool, ours: bool) {
+        let begun = self.begun.get_or_insert_with(|| Begun::new(now));
+        if begun.attempts == 0 {
+            begun.first = now;
+        }
         begun.last = now;
         begun.attempts += 1;
         begun.acknowledged = acknowledged;
+        begun.refused = 0;
+        if let Some(starting) = self.starting.take_if(|_| ours && matches!(self.phase, Phase::Stepping(_))) {
+            self.taken.push(starting);
+        }
     }
 
-    /// Notes that the service cannot take it now: busy, throttled. It is tried again later, and does not count as an attempt.
-    pub(super) fn postponed(&mut self, now: Timestamp) {
-        self.begun.get_or_insert(Begun { first: now, last: now, acknowledged: false, attempts: 0 });
+    /// Notes that the service cannot take it now. It is tried again later, and does not count as an attempt; the time that it was `throttled` for does
+    /// not count at all.
+    pub(super) fn postponed(&mut self, now: Timestamp, throttled: bool) {
+        let begun = self.begun.get_or_insert_with(|| Begun::new(now));
+        let wait = BUSY[0].saturating_mul(1 << begun.refused.min(16)).min(BUSY[1]);
+        begun.refused += 1;
+        begun.not_before = later(now, wait);
+        if throttled {
+            begun.first = now;
+            self.entered = None;
+        }
     }
 
     /// A step failed: what was done is taken back.
     pub(super) fn fail(&mut self, declared: &Declared, why: String, what_to_do: String) {
-        self.begun = None;
+        self.turn();
         if let Phase::Undoing { why: first, .. } = &mut self.phase {
-            *first = format!("{first}; and taking it back failed: {why}");
+            let step = self.taken.last().map(|(step, _)| step.title.as_str()).unwrap_or_default();
+            *first = format!("{first}; and \"{step}\" could not be taken back: {why}");
             self.taken.clear();
+            self.end_undoing();
             return;
         }
         self.taken.retain(|(step, was)| declared.kind.undo(&step.op, was).is_some());
@@ -280,9 +341,11 @@ impl Work {
         }
     }
 
-    fn judge(&self, progress: Progress, step: &PlannedStep, undo: bool, now: Timestamp) -> Verdict {
+    fn judge(&mut self, progress: Progress, step: &PlannedStep, undo: bool, now: Timestamp) -> Verdict {
         let deadline = Duration::from_secs(step.deadline_seconds);
-        let late = self.begun.as_ref().is_some_and(|begun| now > later(begun.first, deadline));
+        // What runs already, begun by somebody else or by an earlier run, has a deadline too.
+        let entered = *self.entered.get_or_insert(now);
+        let late = now > later(self.begun.as_ref().map_or(entered, |begun| begun.first), deadline);
         let too_late = |what: &str| {
             let verb = if undo { "undoing it" } else { "it" };
             Verdict::Failed(format!("\"{}\": {verb} was not done within {} ({what})", step.title, minutes(step.deadline_seconds)))
@@ -293,7 +356,9 @@ impl Work {
             Progress::Unknown(why) if why.why == Why::Denied => {
                 Verdict::Failed(format!("\"{}\": {}: {}", step.title, why.call, why.message))
             }
-            Progress::Unknown(why) if late => too_late(&format!("{} could not be read: {}", why.call, why.message)),
+            Progress::Unknown(why) if late && why.why != Why::Throttled => {
+                too_late(&format!("{} could not be read: {}", why.call, why.message))
+            }
             Progress::Unknown(why) => Verdict::Wait(format!("an answer to {}", why.call)),
             Progress::Running(what) if late => too_late(&what),
             Progress::Running(what) => Verdict::Wait(what),
@@ -301,12 +366,19 @@ impl Work {
                 None => Verdict::Start(1),
                 Some(_) if late => too_late("AWS does not show it"),
                 Some(begun) if begun.acknowledged => Verdict::Wait("AWS to show it".to_owned()),
+                Some(begun) if now < begun.not_before => Verdict::Wait("AWS to take it: it is busy".to_owned()),
                 Some(begun) if begun.attempts == 0 => Verdict::Start(1),
-                Some(begun) if begun.attempts >= ATTEMPTS => Verdict::Failed(format!("\"{}\": no answer to {ATTEMPTS} tries", step.title)),
                 Some(begun) if now < later(begun.last, DOUBT) => Verdict::Wait("AWS to show whether it was applied".to_owned()),
+                Some(begun) if begun.attempts >= ATTEMPTS => Verdict::Failed(format!("\"{}\": no answer to {ATTEMPTS} tries", step.title)),
                 Some(begun) => Verdict::Start(begun.attempts + 1),
             },
         }
+    }
+}
+
+impl Begun {
+    fn new(now: Timestamp) -> Begun {
+        Begun { first: now, last: now, acknowledged: false, attempts: 0, refused: 0, not_before: now }
     }
 }
 

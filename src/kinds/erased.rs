@@ -91,7 +91,7 @@ pub enum StartError {
     NotUnderstood(String),
 }
 
-struct Erased<K>(std::marker::PhantomData<K>);
+pub(super) struct Erased<K>(std::marker::PhantomData<K>);
 
 impl<K: Kind> Erased<K> {
     /// The spec as its type. The registry hands every kind its own specs only; another one's would be compared as saying nothing.
@@ -304,6 +304,6 @@ pub fn registry() -> &'static [&'static dyn AnyKind] {
     KINDS
 }
 
-const fn kind<K: Kind>() -> Erased<K> {
+pub(super) const fn kind<K: Kind>() -> Erased<K> {
     Erased(std::marker::PhantomData)
 }

@@ -4,6 +4,8 @@ pub mod cloudtrail;
 pub mod elasticache;
 mod erased;
 mod fact;
+#[cfg(test)]
+pub(crate) mod fake;
 mod field;
 pub mod guardduty;
 mod kind;

@@ -5,6 +5,9 @@ mod resource;
 mod settle;
 pub mod text;
 
+#[cfg(test)]
+mod tests;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,7 +35,7 @@ pub struct Plan {
     /// hexadecimal digits. Times, forecasts and counts are not in it.
     pub hash: String,
     pub summary: Summary,
-    /// In the order of the kinds, then of the manifest.
+    /// In the order of the kinds, then of the ids.
     pub resources: Vec<ResourcePlan>,
     /// What a person should know of the manifest itself: an exception that matches nothing, one that ran out.
     pub warnings: Vec<String>,

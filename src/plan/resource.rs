@@ -1,13 +1,13 @@
 //! One resource: what differs, and what its kind would do about it. Before policy and consent are asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
-use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, Reason, Scope, Wish};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, Multiplicity, Reason, Scope, Wish};
 use crate::manifest::Exception;
 
 /// A resource as the manifest wants it, whichever entries say so.
@@ -41,32 +41,71 @@ pub struct Origin {
 /// What was observed of a resource; nothing where it was not asked for (its wish is blocked).
 pub type Observed = Option<AnySeen>;
 
-/// Which exceptions were of use, by their place in the manifest.
+/// The exceptions of a manifest, by the resource that they name, and which of them were of use.
 pub(super) struct Exceptions<'a> {
-    pub(super) all: &'a [Exception],
+    all: &'a [Exception],
+    by_resource: HashMap<&'a str, Vec<usize>>,
+    at: Timestamp,
+    /// Those that covered a difference, by their place in the manifest.
     pub(super) matched: BTreeSet<usize>,
-    pub(super) at: Timestamp,
+    /// Those of resources that could not be compared: whether they cover anything is not known.
+    pub(super) unsure: BTreeSet<usize>,
 }
 
-impl Exceptions<'_> {
+impl<'a> Exceptions<'a> {
+    pub(super) fn new(all: &'a [Exception], at: Timestamp) -> Exceptions<'a> {
+        let mut by_resource: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (place, exception) in all.iter().enumerate() {
+            by_resource.entry(exception.resource.as_str()).or_default().push(place);
+        }
+        Exceptions { all, by_resource, at, matched: BTreeSet::new(), unsure: BTreeSet::new() }
+    }
+
+    /// Those that name this resource: by its real id, by an entry that speaks for it, or, where an account has its kind once, by the kind. With
+    /// the field by which an entry asks for it, where it is composed.
+    fn of<'d>(&self, declared: &'d Declared, key: &Key) -> Vec<(usize, Option<&'d str>)> {
+        if self.all.is_empty() {
+            return Vec::new();
+        }
+        let mut named: Vec<(String, Option<&str>)> = vec![(key.to_string(), None)];
+        if declared.kind.shape() == Multiplicity::One {
+            named.push((key.kind.clone(), None));
+        }
+        for origin in &declared.origins {
+            let field = origin.field.as_deref();
+            named.push((origin.entry.clone(), field));
+            // The contributing entry may itself be one that an account has once.
+            if let Some((kind, name)) = origin.entry.split_once('/')
+                && kind.rsplit('.').next() == Some(name)
+            {
+                named.push((kind.to_owned(), field));
+            }
+        }
+        let places = |(name, field): (String, Option<&'d str>)| {
+            self.by_resource.get(name.as_str()).into_iter().flatten().map(move |place| (*place, field)).collect::<Vec<_>>()
+        };
+        named.into_iter().flat_map(places).collect()
+    }
+
     /// The exception in force that covers `field`, if there is one. One that ran out is noted as matching, and covers nothing.
-    fn covering(&mut self, declared: &Declared, key: &Key, field: &str) -> Option<Excepting> {
+    fn covering(&mut self, of: &[(usize, Option<&str>)], field: &str) -> Option<Excepting> {
         let mut covering = None;
-        for (place, exception) in self.all.iter().enumerate() {
-            let direct = (exception.resource == key.to_string()
-                || declared.origins.iter().any(|origin| origin.field.is_none() && origin.entry == exception.resource))
-                && covers(&exception.field, field);
-            let through = declared.origins.iter().any(|origin| {
-                origin.entry == exception.resource && origin.field.as_deref().is_some_and(|asked| covers(&exception.field, asked))
-            });
-            if direct || through {
-                self.matched.insert(place);
+        for (place, asked) in of {
+            let Some(exception) = self.all.get(*place) else { continue };
+            if covers(&exception.field, asked.unwrap_or(field)) {
+                self.matched.insert(*place);
                 if self.at < exception.until.at() {
                     covering = Some(Excepting { until: exception.until.to_string(), reason: exception.reason.clone() });
                 }
             }
         }
         covering
+    }
+
+    /// Notes that a resource could not be compared.
+    fn unsure(&mut self, declared: &Declared, key: &Key) {
+        let of = self.of(declared, key);
+        self.unsure.extend(of.into_iter().map(|(place, _)| place));
     }
 }
 
@@ -104,6 +143,7 @@ pub(super) fn planned(
         key,
     };
     let Some(seen) = observed.as_ref().filter(|_| plan.blocks.is_empty()) else {
+        exceptions.unsure(declared, &plan.key);
         if plan.blocks.is_empty() {
             plan.blocks.push(Block {
                 reason: Reason::Unreadable,
@@ -117,9 +157,11 @@ pub(super) fn planned(
     };
     match declared.kind.presence(seen) {
         Fact::Unknown(why) => {
+            exceptions.unsure(declared, &plan.key);
             plan.unreadable.push(UnreadableField { field: String::new(), why });
         }
         Fact::Absent if !declared.kind.creates(&declared.wish) => {
+            exceptions.unsure(declared, &plan.key);
             plan.blocks.push(Block {
                 reason: Reason::Missing,
                 fields: Vec::new(),
@@ -147,10 +189,12 @@ pub(super) fn planned(
 }
 
 fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>, plan: &mut ResourcePlan) {
+    let of = exceptions.of(declared, &plan.key);
     for field in declared.kind.compare(&declared.wish, seen) {
         plan.compared += 1;
         let found = match field.found {
             Fact::Unknown(why) => {
+                exceptions.unsure(declared, &plan.key);
                 plan.unreadable.push(UnreadableField { field: field.field, why });
                 continue;
             }
@@ -161,7 +205,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             continue;
         }
         let drift = Drift { field: field.field, found, declared: field.declared, impact: field.impact };
-        match exceptions.covering(declared, &plan.key, &drift.field) {
+        match exceptions.covering(&of, &drift.field) {
             Some(by) => plan.excepted.push(Excepted { drift, until: by.until, reason: by.reason }),
             None => plan.drifts.push(drift),
         }

@@ -1,6 +1,6 @@
 //! The whole plan: every resource, then what policy, change windows and consent say of its steps.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
@@ -27,6 +27,8 @@ pub struct Judgement<'a> {
     pub windows: &'a Windows,
     pub exceptions: &'a [Exception],
     pub consent: &'a Consent,
+    /// Only some of the manifest's resources are planned: an exception that matches none of them is no mistake.
+    pub partial: bool,
     /// The time of the pass: for exceptions and change windows. No part of the hash.
     pub at: Timestamp,
 }
@@ -39,7 +41,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
         peers.entry(declared.kind.path()).or_default().insert(declared.wish.id.clone());
     }
     let nobody = BTreeSet::new();
-    let mut exceptions = Exceptions { all: judgement.exceptions, matched: BTreeSet::new(), at: judgement.at };
+    let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
     let mut planned: Vec<ResourcePlan> = resources
         .iter()
         .map(|(declared, observed)| {
@@ -47,7 +49,8 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
             planned(scope, declared, observed, peers, &mut exceptions)
         })
         .collect();
-    let matched = exceptions.matched;
+    let Exceptions { mut matched, unsure, .. } = exceptions;
+    matched.extend(unsure);
     let hash = hash::plan_hash(scope, &planned);
     let approved = judgement.consent.hash.as_deref() == Some(hash.as_str());
     for resource in &mut planned {
@@ -75,10 +78,10 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
 
 /// Plans one resource again, while a plan is carried out: the same judgement, without the bounds that hold for a whole plan.
 pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Observed, peers: &BTreeSet<String>) -> ResourcePlan {
-    let mut exceptions = Exceptions { all: judgement.exceptions, matched: BTreeSet::new(), at: judgement.at };
+    let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
     let mut resource = planned(judgement.scope, declared, observed, peers, &mut exceptions);
-    let approved = judgement.consent.hash.as_deref() == Some(hash::plan_hash(judgement.scope, std::slice::from_ref(&resource)).as_str());
-    hold(judgement, approved, &mut resource);
+    // The hash was given to the whole plan, whose steps the consent holds by now; no other plan is meant by it.
+    hold(judgement, false, &mut resource);
     resource
 }
 
@@ -168,15 +171,21 @@ fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [Res
 
 /// Holds what stands on something that is blocked, down the line.
 fn hold_needy(resources: &mut [ResourcePlan]) {
-    let mut stuck: HashSet<Key> = resources
+    let mut stuck: Vec<Key> = resources
         .iter()
         .filter(|one| one.status != Status::InSync && one.all_blocks().next().is_some() || !one.unreadable.is_empty())
         .map(|one| one.key.clone())
         .collect();
-    loop {
-        let mut more = Vec::new();
-        for resource in resources.iter_mut().filter(|resource| resource.changes()) {
-            let Some(on) = resource.needs.iter().find(|need| stuck.contains(need)).map(Key::to_string) else { continue };
+    let mut needy: HashMap<Key, Vec<usize>> = HashMap::new();
+    for (place, resource) in resources.iter().enumerate().filter(|(_, resource)| resource.changes()) {
+        for need in &resource.needs {
+            needy.entry(need.clone()).or_default().push(place);
+        }
+    }
+    stuck.sort_unstable();
+    while let Some(on) = stuck.pop() {
+        for place in needy.remove(&on).unwrap_or_default() {
+            let Some(resource) = resources.get_mut(place).filter(|resource| resource.changes()) else { continue };
             for step in resource.steps.iter_mut().filter(|step| step.held.is_none()) {
                 step.held = Some(Block {
                     reason: Reason::WaitsForOther,
@@ -185,12 +194,8 @@ fn hold_needy(resources: &mut [ResourcePlan]) {
                     what_to_do: format!("see {on}"),
                 });
             }
-            more.push(resource.key.clone());
+            stuck.push(resource.key.clone());
         }
-        if more.is_empty() {
-            return;
-        }
-        stuck.extend(more);
     }
 }
 
@@ -214,7 +219,7 @@ fn warnings(judgement: &Judgement<'_>, matched: &BTreeSet<usize>) -> Vec<String>
         let what = format!("spec.exceptions[{place}] ({}, {})", exception.resource, exception.field);
         if exception.until.at() <= judgement.at {
             warnings.push(format!("{what} ran out ({}): its difference counts again; take it out of the manifest", exception.until));
-        } else if !matched.contains(&place) {
+        } else if !judgement.partial && !matched.contains(&place) {
             warnings.push(format!("{what} matches no difference: take it out of the manifest, or correct its resource or field"));
         }
     }

@@ -1,0 +1,191 @@
+//! The journal, in sled: the evidence of intents and outcomes, never the only place of a truth (contract 6).
+//!
+//! sled 0.34 overwrites a foreign file, after damage its opening can hang, and its flush does not reach the disk. So the folder has a header
+//! and a mark of our own, records are chained, opening happens on a thread that can be given up (`open`), and a flush ends with the
+//! system's own; a journal that cannot be opened is set aside, never deleted.
+
+mod open;
+mod past;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::record::{Event, Record, VERSION};
+
+pub use past::{Given, Past};
+
+/// How long a flush may take before the disk is taken for gone.
+const FLUSHING: Duration = Duration::from_secs(30);
+
+/// How many records sled is given at once: it holds a batch several times over until it is written.
+const BATCH: usize = 256;
+
+/// An open journal: one writer at a time, by a lock on its folder.
+pub struct Journal {
+    db: sled::Db,
+    /// sled's data file, to be synced.
+    data: Arc<File>,
+    mark: File,
+    chain: Mutex<Chain>,
+    folder: PathBuf,
+    /// Held as long as the journal is open; the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+/// The end of the chain of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Chain {
+    number: u64,
+    digest: String,
+}
+
+/// What was found on opening.
+pub struct Opened {
+    pub journal: Journal,
+    /// A journal that could not be opened was moved here, and why.
+    pub set_aside: Option<(PathBuf, String)>,
+    /// What is known of earlier runs.
+    pub past: Past,
+}
+
+/// Why there is no journal. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(
+        "{folder} is in use by {holder}: one run at a time writes a journal. Wait for it, or give this run a folder of its own with --state-dir"
+    )]
+    Held { folder: PathBuf, holder: String },
+    #[error(
+        "the journal in {folder} cannot be written: {error}. Nothing was changed. Make room or give holdfast the right to write there, or name another folder with --state-dir"
+    )]
+    Unwritable { folder: PathBuf, error: String },
+    #[error(
+        "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room, then run again: it goes on from where AWS is"
+    )]
+    Lost { folder: PathBuf, error: String },
+    #[error("the journal in {folder} cannot be read: {why}. The next run sets it aside, and finds in AWS where things stand")]
+    Damaged { folder: PathBuf, why: String },
+    #[error(
+        "the journal in {folder} was written by a newer holdfast (records of version {found}, this one knows {VERSION}). Use that version, or another folder with --state-dir"
+    )]
+    Newer { folder: PathBuf, found: u32 },
+}
+
+impl Journal {
+    /// Opens the journal below `state`, or begins one. `who` is told to a second process.
+    pub fn open(state: &Path, who: &str) -> Result<Opened, JournalError> {
+        open::open(state, who)
+    }
+
+    /// Reads a journal and changes nothing of it: what `holdfast journal` shows. It needs the lock all the same, as sled has one process at
+    /// a time.
+    pub fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError> {
+        open::read(state, who)
+    }
+
+    /// Adds records. They are on disk when this returns, if `durable`, with all that were added before; else with the next durable ones. Answers with
+    /// their numbers.
+    pub async fn append(
+        &self,
+        run: &str,
+        object: &str,
+        at: Timestamp,
+        events: Vec<Event>,
+        durable: bool,
+    ) -> Result<Vec<u64>, JournalError> {
+        let numbers = self.insert(run, object, at, events).map_err(|error| self.lost(error))?;
+        if durable {
+            self.flush().await.map_err(|error| self.lost(error))?;
+        }
+        Ok(numbers)
+    }
+
+    fn insert(&self, run: &str, object: &str, at: Timestamp, events: Vec<Event>) -> Result<Vec<u64>, String> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = chain.clone();
+        let mut batch = sled::Batch::default();
+        let mut size = 0;
+        let mut numbers = Vec::with_capacity(events.len());
+        for event in events {
+            let record = Record {
+                version: VERSION,
+                number: next.number + 1,
+                previous: next.digest.clone(),
+                at,
+                run: run.to_owned(),
+                object: object.to_owned(),
+                event,
+            };
+            let bytes = serde_json::to_vec(&record).map_err(|error| error.to_string())?;
+            next = Chain { number: record.number, digest: digest(&bytes) };
+            numbers.push(record.number);
+            batch.insert(&record.number.to_be_bytes(), bytes);
+            size += 1;
+            if size == BATCH {
+                self.db.apply_batch(std::mem::take(&mut batch)).map_err(|error| error.to_string())?;
+                *chain = next.clone();
+                size = 0;
+            }
+        }
+        self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+        *chain = next;
+        Ok(numbers)
+    }
+
+    /// Brings everything to the disk. sled only starts the writing (`sync_file_range`, which neither waits for the disk's own cache nor writes the file's
+    /// size), so its data file is synced besides. On a thread of its own, since a disk can take its time or never answer.
+    async fn flush(&self) -> Result<(), String> {
+        let reached = self.chain.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (db, data) = (self.db.clone(), Arc::clone(&self.data));
+        let flushed = tokio::task::spawn_blocking(move || {
+            let (tell, told) = mpsc::channel();
+            let flush = move || {
+                let flushed = db.flush().map_err(|error| error.to_string());
+                // Whoever gave up listening has said so already.
+                let _ = tell.send(flushed.and_then(|_| data.sync_data().map_err(|error| error.to_string())));
+            };
+            std::thread::Builder::new().name("journal-flush".to_owned()).spawn(flush).map_err(|error| error.to_string())?;
+            match told.recv_timeout(FLUSHING) {
+                Ok(flushed) => flushed,
+                Err(mpsc::RecvTimeoutError::Timeout) => Err(format!("the disk did not take it within {} s", FLUSHING.as_secs())),
+                Err(mpsc::RecvTimeoutError::Disconnected) => Err("writing it failed".to_owned()),
+            }
+        });
+        flushed.await.map_err(|error| error.to_string())??;
+        open::mark(&self.mark, &reached).map_err(|error| error.to_string())
+    }
+
+    /// All records, oldest first.
+    pub fn records(&self) -> Result<Vec<Record>, JournalError> {
+        let damaged = |why: String| JournalError::Damaged { folder: self.folder.clone(), why };
+        let mut records = Vec::new();
+        for entry in self.db.iter() {
+            let (_, bytes) = entry.map_err(|error| damaged(error.to_string()))?;
+            records.push(serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?);
+        }
+        Ok(records)
+    }
+
+    fn lost(&self, error: String) -> JournalError {
+        JournalError::Lost { folder: self.folder.clone(), error }
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
