@@ -97,12 +97,15 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
                 }
             }
         },
-        Op::AttachParameterGroup { name, .. } => match &seen.members {
+        Op::AttachParameterGroup { name, was, .. } => match &seen.members {
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
             Fact::Present(members) if members.parameter_group() == Some(name) => match members.applying {
                 true => Progress::Running("the parameters to reach the nodes".to_owned()),
                 false => Progress::Done,
             },
+            Fact::Present(members) if members.parameter_group() != was.as_deref() => {
+                Progress::Stale("somebody else gave the group another parameter group since it was planned".to_owned())
+            }
             _ => Progress::Pending,
         },
         Op::Tag { tags, .. } => match &seen.tags {

@@ -25,8 +25,8 @@ pub enum Op {
     },
     /// Sets parameters of a group, at most [`MOST_PARAMETERS`].
     SetParameters { group: String, settings: Vec<Setting> },
-    /// Has the instance use a group.
-    Attach { instance: String, group: String },
+    /// Has the instance use a group in the place of the one that it `was` using as it was planned.
+    Attach { instance: String, group: String, was: String },
     /// Restarts the instance, without failover: only that puts a group's parameters in force.
     Reboot { instance: String, group: String },
     /// Changes settings of the instance.
@@ -158,7 +158,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 rds.modify_db_parameter_group(|request| request.db_parameter_group_name(group).set_parameters(Some(parameters))).await;
             soon(answer.map(drop))
         }
-        Op::Attach { instance, group } => {
+        Op::Attach { instance, group, .. } => {
             let answer = rds
                 .modify_db_instance(|request| {
                     request.db_instance_identifier(instance).db_parameter_group_name(group).apply_immediately(false)

@@ -11,7 +11,7 @@ use super::op::{MOST_PARAMETERS, Op, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::SharedParameterGroup;
 use super::values::same_text;
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
@@ -208,7 +208,7 @@ fn in_own_group(
         set.push(steps.push(step));
     }
     let title = format!("Have {} use the parameter group {group}", planning.id);
-    let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone() };
+    let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone(), was: attached.name.clone() };
     let cutting = cutting(wanted.iter().map(|one| &one.setting));
     let attach = Step::online(title, op, fields.clone())
         .impact(
@@ -276,7 +276,7 @@ fn cutting<'a>(mut settings: impl Iterator<Item = &'a Setting>) -> bool {
 
 fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
-    let title = format!("Set {} in {group}", list.join(", "));
+    let title = format!("Set {} in {group}", few(&list));
     let (impact, takes) = match attached && cutting(settings.iter()) {
         true => (Impact::Disruptive, "clients without TLS are refused: at once, or from the next restart on where that is needed"),
         false => (Impact::Online, ""),
