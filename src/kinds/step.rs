@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_title_names_three_at_most() {
-        assert_eq!(few::<&str>(&[]), "");
+        assert_eq!(few(&[""; 0]), "");
         assert_eq!(few(&["a"]), "a");
         assert_eq!(few(&["a", "b", "c"]), "a, b, c");
         assert_eq!(few(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
