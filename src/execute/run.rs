@@ -97,9 +97,10 @@ impl Execution<'_> {
             }
             number += 1;
             (self.say)(&Said::Pass { number, open: unended, ended: works.len() - unended });
-            // The first pass goes by what was seen for the plan; each later one reads anew. Reading can be left at any time.
+            // The first pass reads anew too: what was seen for the plan may be minutes old, and what is sent replaces what is there now.
+            // Reading can be left at any time.
             let seen = tokio::select! {
-                seen = self.look(works, resources, &open, number == 1) => seen,
+                seen = self.look(works, resources, &open) => seen,
                 () = self.interrupt.wished() => return Ok(()),
             };
             if let Some(code) = self.reads.credentials_refused() {
@@ -133,18 +134,12 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn look(&self, works: &[Work<'_>], resources: &[(Declared, Observed)], open: &[usize], first: bool) -> BTreeMap<usize, AnySeen> {
+    async fn look(&self, works: &[Work<'_>], resources: &[(Declared, Observed)], open: &[usize]) -> BTreeMap<usize, AnySeen> {
         let reads = self.reads.fresh();
         let looks = open.iter().filter_map(|place| works.get(*place)).filter_map(|work| {
-            let (declared, observed) = resources.get(work.place)?;
+            let (declared, _) = resources.get(work.place)?;
             let (reads, want, place) = (&reads, work.want(declared), work.place);
-            Some(async move {
-                let seen = match observed {
-                    Some(seen) if first => seen.clone(),
-                    _ => declared.kind.observe(reads, self.judgement.scope, &declared.wish, &want).await,
-                };
-                (place, seen)
-            })
+            Some(async move { (place, declared.kind.observe(reads, self.judgement.scope, &declared.wish, &want).await) })
         });
         let looks: Vec<_> = looks.collect();
         stream::iter(looks).buffer_unordered(self.at_once.max(1)).collect().await
@@ -173,6 +168,10 @@ impl Execution<'_> {
                 continue;
             }
             match work.decide(declared, seen, now, digest) {
+                Decision::Anew(why) => {
+                    (self.say)(&Said::Waiting { resource: key.clone(), what: format!("to be planned anew: {why}") });
+                    moved = true;
+                }
                 Decision::Wait(what) => (self.say)(&Said::Waiting { resource: key.clone(), what }),
                 Decision::Start { title, op, undo, attempt } => {
                     (self.say)(&Said::Starting { resource: key.clone(), step: title.clone(), undo });

@@ -482,5 +482,28 @@ async fn ten_thousand_resources_cost_no_square() {
     let outcomes = ground.run(&specs).await;
     println!("10,000 resources changed in {:?}", began.elapsed());
     assert_eq!(outcomes.changed().count(), 10_000);
-    assert_eq!(enter(&world("many")).looks, 20_000, "one look for the step and one for the whole");
+    assert_eq!(enter(&world("many")).looks, 30_000, "one look before the step, one for it and one for the whole");
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_is_planned_anew_and_never_overwritten() {
+    // It never comes to rest: planned again a few times, and then given up, without a single request.
+    let stale = || Progress::Stale("somebody else changed it".to_owned());
+    let ground = Ground::new("stale", |world| {
+        empty(&["a"])(world);
+        world.status.insert(("a".to_owned(), "x".to_owned()), stale());
+    })
+    .await;
+    let outcomes = ground.run(&one()).await;
+    assert!(failed(&outcomes, 0).0.contains("planned 8 times"), "{outcomes:?}");
+    assert_eq!(ground.log(), Vec::<String>::new());
+    // An older document after a request of this run is waited out, and is no sign of somebody else.
+    let ground = Ground::new("stale once", |world| {
+        empty(&["a"])(world);
+        answer(world, "a", "x", [Answer::Turns(stale())]);
+    })
+    .await;
+    let outcomes = ground.run(&one()).await;
+    assert_eq!(ground.log(), ["a x=1"], "{outcomes:?}");
+    assert!(ground.seconds() >= 30);
 }

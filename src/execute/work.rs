@@ -47,6 +47,8 @@ pub(super) struct Work<'a> {
     entered: Option<Timestamp>,
     begun: Option<Begun>,
     rounds: u32,
+    /// Why it was planned anew before its steps were done: somebody else changed what they were planned from.
+    stale: Option<String>,
     /// Its end was recorded and said.
     pub(super) told: bool,
 }
@@ -99,6 +101,8 @@ pub(super) enum Decision {
     },
     /// Something was found done; look again at once.
     Advanced(Vec<Advance>),
+    /// Somebody else changed what the step was planned from, as the words say: the resource is planned anew.
+    Anew(String),
     Ended,
 }
 
@@ -124,6 +128,7 @@ impl<'a> Work<'a> {
             entered: None,
             begun: None,
             rounds: 0,
+            stale: None,
             told: false,
         }
     }
@@ -154,6 +159,17 @@ impl<'a> Work<'a> {
             (true, true) => End::Changed,
             (true, false) => End::Unchanged,
         }
+    }
+
+    /// The same after it was planned anew: a step that waits for consent though consent was given says why that does not count for it.
+    fn rest_after_rounds(&self, plan: &ResourcePlan) -> End {
+        let mut end = Self::rest(plan, !self.done.is_empty());
+        if let (End::Blocked { blocks }, Some(why)) = (&mut end, &self.stale) {
+            for block in blocks.iter_mut().filter(|block| block.reason == Reason::NeedsConsent) {
+                block.message = format!("{}; {why}, and a consent to the change as it was planned before does not count", block.message);
+            }
+        }
+        end
     }
 
     /// The facts that the open steps need; everything where it is verified.
@@ -206,6 +222,13 @@ impl<'a> Work<'a> {
                             }
                             return Decision::Start { title: step.title, op: step.op, undo: false, attempt };
                         }
+                        Verdict::Stale(_) if !advances.is_empty() => return Decision::Advanced(advances),
+                        Verdict::Stale(why) => {
+                            self.turn();
+                            self.phase = Phase::Verifying { since: None };
+                            self.stale = Some(why.clone());
+                            return Decision::Anew(why);
+                        }
                         Verdict::Failed(why) => self.fail(declared, why, "see the message, mend its cause, and run again".to_owned()),
                     }
                 }
@@ -231,7 +254,7 @@ impl<'a> Work<'a> {
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
                         Verdict::Start(attempt) => return Decision::Start { title: step.title, op, undo: true, attempt },
-                        Verdict::Failed(why) => {
+                        Verdict::Failed(why) | Verdict::Stale(why) => {
                             // It is stuck: a person is told, and nothing more is tried.
                             if let Phase::Undoing { why: first, .. } = &mut self.phase {
                                 *first = format!("{first}; and \"{}\" could not be taken back: {why}", step.title);
@@ -268,7 +291,7 @@ impl<'a> Work<'a> {
                 undone: Vec::new(),
             })
         } else if open.is_empty() {
-            Phase::Ended(Self::rest(&plan, !self.done.is_empty()))
+            Phase::Ended(self.rest_after_rounds(&plan))
         } else if self.rounds >= ROUNDS {
             Phase::Ended(End::Failed {
                 message: format!("it was planned {ROUNDS} times and is not done"),
@@ -369,6 +392,11 @@ impl<'a> Work<'a> {
                 }
                 Verdict::Wait(what)
             }
+            // After a request of this run an older document may be on show: no sign that somebody else was there.
+            Progress::Stale(_) if self.begun.as_ref().is_some_and(|begun| begun.attempts > 0 && now < later(begun.last, DOUBT)) => {
+                Verdict::Wait("AWS to show it".to_owned())
+            }
+            Progress::Stale(why) => Verdict::Stale(why),
             Progress::Unclear { what, settle } if self.begun.as_ref().is_some_and(|begun| begun.acknowledged || begun.ran) => {
                 let settled = self.begun.as_ref().is_some_and(|begun| now >= later(begun.last, settle));
                 if settled { Verdict::Done } else { Verdict::Wait(what) }
@@ -398,6 +426,7 @@ enum Verdict {
     Wait(String),
     Start(u32),
     Failed(String),
+    Stale(String),
 }
 
 fn minutes(seconds: u64) -> String {

@@ -1,5 +1,6 @@
 //! The kinds of AWS resources: one file or folder each, one line each in [`registry`].
 
+mod basis;
 pub mod cloudtrail;
 pub mod elasticache;
 mod erased;
@@ -15,8 +16,11 @@ mod step;
 #[cfg(all(test, feature = "sandbox"))]
 mod testing;
 
+pub use basis::Basis;
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};
-pub use kind::{Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target};
-pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps};
+pub use kind::{
+    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target,
+};
+pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps, few};

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Unreadable;
+
 /// What a change does to those who use the thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -175,14 +177,40 @@ pub enum Progress {
     Pending,
     /// It is under way; the words say what is waited for.
     Running(String),
+    /// What it was planned from is no longer there: somebody else changed it, and beginning it would undo that. The resource is planned anew;
+    /// the words say what was changed. See [`super::Basis`].
+    Stale(String),
     Done,
     /// It looks done, as it did before it was begun: what was seen cannot tell. It is begun, unless this run has; then it is done when it has
     /// looked so for as long as `settle` after AWS took it.
-    Unclear { what: String, settle: Duration },
+    Unclear {
+        what: String,
+        settle: Duration,
+    },
     /// It cannot succeed any more (create-failed): the words say why.
     Failed(String),
     /// The facts that would tell could not be read.
     Unknown(Unreadable),
 }
 
-use super::Unreadable;
+/// The first three of a list, for a title: "a, b, c and 4 more".
+pub fn few(names: &[impl AsRef<str>]) -> String {
+    let shown = names.iter().take(3).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+    match names.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::few;
+
+    #[test]
+    fn a_title_names_three_at_most() {
+        assert_eq!(few(&[""; 0]), "");
+        assert_eq!(few(&["a"]), "a");
+        assert_eq!(few(&["a", "b", "c"]), "a, b, c");
+        assert_eq!(few(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+    }
+}

@@ -64,8 +64,8 @@ impl Kind for Trails {
         policy::contributions(spec, id, scope)
     }
 
-    fn needs(spec: &TrailSpec, _: &str, _: &Scope) -> Vec<Key> {
-        let Some(bucket) = &spec.bucket else { return Vec::new() };
+    fn needs(spec: &TrailSpec, _: &str, scope: &Scope) -> Vec<Key> {
+        let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
         vec![Key::new("s3.bucketPolicies", bucket), Key::new("s3.buckets", bucket)]
     }
 

@@ -9,20 +9,51 @@ use super::fields::log_group;
 use super::observe::TrailSeen;
 use super::selectors::Events;
 use crate::aws::{Call, CallError, Class, Writes, calls};
-use crate::kinds::{Fact, Progress};
+use crate::kinds::{Basis, Fact, Progress};
 
 /// One change of a trail. `trail` is its ARN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TrailOp {
-    Create { name: String, settings: Settings, tags: BTreeMap<String, String> },
-    Update { trail: String, settings: Settings },
-    StartLogging { trail: String },
-    StopLogging { trail: String },
-    PutEventSelectors { trail: String, events: Events },
-    PutInsights { trail: String, insights: Vec<InsightSetting> },
-    Tag { trail: String, tags: BTreeMap<String, String> },
-    Untag { trail: String, keys: Vec<String> },
+    Create {
+        name: String,
+        settings: Settings,
+        tags: BTreeMap<String, String>,
+    },
+    Update {
+        trail: String,
+        settings: Settings,
+        /// The log group and the role that were found, where one of them is sent only because CloudTrail takes both together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Basis>,
+    },
+    StartLogging {
+        trail: String,
+    },
+    StopLogging {
+        trail: String,
+    },
+    PutEventSelectors {
+        trail: String,
+        events: Events,
+        /// What was recorded, all of which is replaced; none for a trail that is to be made.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Basis>,
+    },
+    PutInsights {
+        trail: String,
+        insights: Vec<InsightSetting>,
+        /// The insights that were found, all of which are replaced.
+        from: Basis,
+    },
+    Tag {
+        trail: String,
+        tags: BTreeMap<String, String>,
+    },
+    Untag {
+        trail: String,
+        keys: Vec<String>,
+    },
 }
 
 /// What CreateTrail and UpdateTrail set; what is `None` is not sent.
@@ -59,6 +90,11 @@ pub struct InsightSetting {
 }
 
 impl Settings {
+    /// The log group and the role, as what another change of them is planned from.
+    pub(super) fn cloud_watch_logs(&self) -> Basis {
+        Basis::of(&(&self.log_group_arn, &self.role_arn))
+    }
+
     /// Whether everything that is set here is so in `found`.
     fn hold_in(&self, found: &Settings) -> bool {
         fn held<T: PartialEq>(set: &Option<T>, found: &Option<T>) -> bool {
@@ -83,19 +119,40 @@ impl TrailOp {
         match self {
             // What CloudTrail made otherwise than asked shows as a difference afterwards.
             TrailOp::Create { .. } => judge(&seen.trail, |_| true),
-            TrailOp::Update { settings, .. } => judge(&seen.trail, |trail| settings.hold_in(&trail.settings)),
+            TrailOp::Update { settings, from, .. } => {
+                match (judge(&seen.trail, |trail| settings.hold_in(&trail.settings)), &seen.trail, from) {
+                    (Progress::Pending, Fact::Present(trail), Some(from)) => {
+                        from.pending(&trail.settings.cloud_watch_logs(), "the trail's log group and role")
+                    }
+                    (progress, _, _) => progress,
+                }
+            }
             TrailOp::StartLogging { .. } => judge(&seen.logging, |logging| *logging),
             TrailOp::StopLogging { .. } => judge(&seen.logging, |logging| !logging),
-            TrailOp::PutEventSelectors { events, .. } => judge(&seen.events, |found| found.satisfy(events)),
-            TrailOp::PutInsights { insights, .. } => judge(&seen.insights, |found| {
-                let kinds = |list: &[InsightSetting]| {
-                    let mut kinds: Vec<String> = list.iter().map(|insight| insight.insight.clone()).collect();
-                    kinds.sort();
-                    kinds.dedup();
-                    kinds
-                };
-                kinds(found) == kinds(insights)
-            }),
+            TrailOp::PutEventSelectors { events, from, .. } => {
+                match (judge(&seen.events, |found| found.satisfy(events)), &seen.events, from) {
+                    (Progress::Pending, Fact::Present(found), Some(from)) => from.pending(&Basis::of(found), "what the trail records"),
+                    (Progress::Pending, Fact::Present(found), None) if !found.are_default() => {
+                        Progress::Stale("somebody else set what the new trail records".to_owned())
+                    }
+                    (progress, _, _) => progress,
+                }
+            }
+            TrailOp::PutInsights { insights, from, .. } => match (
+                judge(&seen.insights, |found| {
+                    let kinds = |list: &[InsightSetting]| {
+                        let mut kinds: Vec<String> = list.iter().map(|insight| insight.insight.clone()).collect();
+                        kinds.sort();
+                        kinds.dedup();
+                        kinds
+                    };
+                    kinds(found) == kinds(insights)
+                }),
+                &seen.insights,
+            ) {
+                (Progress::Pending, Fact::Present(found)) => from.pending(&insights_basis(found), "what Insights looks for in the trail"),
+                (progress, _) => progress,
+            },
             TrailOp::Tag { tags, .. } => judge(&seen.tags, |found| tags.iter().all(|(key, value)| found.get(key) == Some(value))),
             TrailOp::Untag { keys, .. } => judge(&seen.tags, |found| keys.iter().all(|key| !found.contains_key(key))),
         }
@@ -129,7 +186,7 @@ impl TrailOp {
                     sent => sent.map(drop),
                 }
             }
-            TrailOp::Update { trail, settings } => {
+            TrailOp::Update { trail, settings, .. } => {
                 let settings = settings.clone();
                 let sent = cloudtrail.update_trail(|request| {
                     request
@@ -147,18 +204,18 @@ impl TrailOp {
             }
             TrailOp::StartLogging { trail } => cloudtrail.start_logging(|request| request.name(trail)).await.map(drop),
             TrailOp::StopLogging { trail } => cloudtrail.stop_logging(|request| request.name(trail)).await.map(drop),
-            TrailOp::PutEventSelectors { trail, events: Events::Plain(selectors) } => {
+            TrailOp::PutEventSelectors { trail, events: Events::Plain(selectors), .. } => {
                 let selectors = selectors.iter().map(|selector| selector.send()).collect();
                 cloudtrail.put_event_selectors(|request| request.trail_name(trail).set_event_selectors(Some(selectors))).await.map(drop)
             }
-            TrailOp::PutEventSelectors { trail, events: Events::Advanced(selectors) } => {
+            TrailOp::PutEventSelectors { trail, events: Events::Advanced(selectors), .. } => {
                 let selectors: Result<Vec<_>, _> = selectors.iter().map(|selector| selector.send()).collect();
                 let selectors = built(&calls::cloudtrail::PUT_EVENT_SELECTORS, selectors)?;
                 let sent =
                     cloudtrail.put_event_selectors(|request| request.trail_name(trail).set_advanced_event_selectors(Some(selectors)));
                 sent.await.map(drop)
             }
-            TrailOp::PutInsights { trail, insights } => {
+            TrailOp::PutInsights { trail, insights, .. } => {
                 let selectors = insights.iter().map(|insight| {
                     let categories = insight.categories.iter().map(|category| types::SourceEventCategory::from(category.as_str()));
                     types::InsightSelector::builder()
@@ -180,6 +237,13 @@ impl TrailOp {
             }
         }
     }
+}
+
+/// Insights as what another change of them is planned from.
+pub(super) fn insights_basis(found: &[InsightSetting]) -> Basis {
+    let mut found: Vec<&InsightSetting> = found.iter().collect();
+    found.sort();
+    Basis::of(&found)
 }
 
 /// Done when what is there is as it should be. Where the trail is not shown (yet), it has not begun.

@@ -8,7 +8,7 @@ use super::{TrailSpec, arn};
 use crate::kinds::{Contribution, Key, Scope};
 
 pub(super) fn contributions(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Contribution> {
-    let Some(bucket) = &spec.bucket else { return Vec::new() };
+    let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
     let trail = arn(scope, id);
     // Trails that share a bucket, from other regions and manifests too, each have statements of their own: a Sid holds letters and
     // digits only, so that the ARN itself cannot be in it.

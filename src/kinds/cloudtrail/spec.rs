@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::selectors::{AdvancedEventSelector, EventSelector};
-use crate::kinds::SpecProblem;
+use crate::kinds::{Scope, SpecProblem};
 
 /// A CloudTrail trail. Every field is optional: what is left out is neither read nor changed. One that is missing is made in the
 /// manifest's region, if `bucket` is declared.
@@ -25,6 +25,11 @@ pub struct TrailSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
     pub bucket: Option<String>,
+    /// The account that `bucket` belongs to, where it is not this one: its policy is then left to that account, which must put CloudTrail's
+    /// statements into it: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-set-bucket-policy-for-multiple-accounts.html>
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    pub bucket_account: Option<String>,
     /// What the keys of log files begin with, before `AWSLogs/`; empty for nothing. No slash at its ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"))]
@@ -102,6 +107,11 @@ impl Insight {
 const MOST_DATA_RESOURCES: usize = 250;
 
 impl TrailSpec {
+    /// The bucket, where it is this account's, so that its policy can be seen to.
+    pub(super) fn own_bucket(&self, scope: &Scope) -> Option<&String> {
+        self.bucket.as_ref().filter(|_| self.bucket_account.as_ref().is_none_or(|account| *account == scope.account))
+    }
+
     /// What is wrong with it that the schema cannot say.
     pub(super) fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();

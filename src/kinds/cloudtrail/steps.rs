@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::op::{InsightSetting, Settings, TrailOp};
+use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
 use super::{SeenTrail, Trails, arn};
-use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
 const SETTINGS: [&str; 8] = [
@@ -121,12 +121,15 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
                 continue;
             }
         };
+        let logs = ["cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"];
+        let one_of_two = logs.iter().filter(|log| drifts.iter().any(|drift| drift.field == **log)).count() == 1;
+        let from = one_of_two.then(|| trail.settings.cloud_watch_logs());
         let takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
         let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
         steps.push(
-            Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings }, fields)
+            Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
                 .back(format!("set back with `aws cloudtrail update-trail` what was found: {}", was.join(", "))),
         );
@@ -307,7 +310,8 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         });
         let impact = if replaced { impact.max(Impact::Disruptive) } else { impact };
         let takes = if impact > Impact::Online { "some of what is recorded today may no longer be" } else { "" };
-        let op = TrailOp::PutEventSelectors { trail: trail(), events };
+        let from = planning.seen.events.present().filter(|_| made.is_empty()).map(Basis::of);
+        let op = TrailOp::PutEventSelectors { trail: trail(), events, from };
         before.push(
             steps.push(
                 Step::online(format!("Set what the trail {name} records"), op, [field])
@@ -328,7 +332,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         wished.sort();
         wished.dedup();
         let takes = if drift.impact > Impact::Online { "some of what Insights finds today it finds no more" } else { "" };
-        let op = TrailOp::PutInsights { trail: trail(), insights: wished };
+        let op = TrailOp::PutInsights { trail: trail(), insights: wished, from: insights_basis(found) };
         steps.push(
             Step::online(format!("Set what Insights looks for in the trail {name}"), op, ["insights"])
                 .impact(drift.impact, takes)

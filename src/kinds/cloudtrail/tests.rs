@@ -354,6 +354,9 @@ fn what_cloudtrail_would_refuse_is_blocked_beforehand() {
     let TrailOp::Update { settings, .. } = &steps.steps[0].op else { panic!("{steps:?}") };
     assert_eq!(settings.role_arn.as_deref(), Some("role"), "both go together");
     assert_eq!(settings.log_group_arn.as_deref(), Some("arn:aws:logs:us-east-1:317805897534:log-group:g:*"));
+    assert_eq!(Trails::check(&steps.steps[0].op, &with_role), Progress::Pending);
+    let other_role = seen(Settings { role_arn: Some("other".to_owned()), ..Settings::default() });
+    assert!(matches!(Trails::check(&steps.steps[0].op, &other_role), Progress::Stale(_)), "the role would be set back");
 }
 
 #[test]
@@ -365,6 +368,29 @@ fn insights_keep_the_events_that_they_look_at() {
     let TrailOp::PutInsights { insights, .. } = &steps.steps[0].op else { panic!("{steps:?}") };
     assert_eq!(insights[0], kept);
     assert_eq!(insights[1].categories, Vec::<String>::new());
+    let op = &steps.steps[0].op;
+    assert_eq!(Trails::check(op, &seen), Progress::Pending);
+    let other =
+        TrailSeen { insights: Fact::Present(vec![op::InsightSetting { categories: vec!["Management".to_owned()], ..kept }]), ..seen };
+    assert!(matches!(Trails::check(op, &other), Progress::Stale(_)), "its events would be set back");
+}
+
+#[test]
+fn what_a_trail_records_is_replaced_only_as_it_was_planned() {
+    let selector = |kind: ReadWriteType| EventSelector {
+        read_write_type: kind,
+        include_management_events: true,
+        data_resources: Vec::new(),
+        exclude_management_event_sources: Vec::new(),
+    };
+    let recording = |kind| TrailSeen { events: Fact::Present(Events::Plain(vec![selector(kind)])), ..seen(Settings::default()) };
+    let found = recording(ReadWriteType::ReadOnly);
+    let declared = json!([selector(ReadWriteType::WriteOnly)]);
+    let steps = planning(&found, &[drift("eventSelectors", json!([selector(ReadWriteType::ReadOnly)]), declared)]);
+    let op = &steps.steps[0].op;
+    assert_eq!(Trails::check(op, &found), Progress::Pending);
+    assert_eq!(Trails::check(op, &recording(ReadWriteType::WriteOnly)), Progress::Done);
+    assert!(matches!(Trails::check(op, &recording(ReadWriteType::All)), Progress::Stale(_)));
 }
 
 #[test]
@@ -372,7 +398,7 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     let unknown = Unreadable { call: "c".to_owned(), why: Why::Failed, message: String::new() };
     let trail = || TRAIL.to_owned();
     let settings = Settings { key_prefix: Some(String::new()), log_group_arn: Some("g".to_owned()), ..Settings::default() };
-    let update = TrailOp::Update { trail: trail(), settings };
+    let update = TrailOp::Update { trail: trail(), settings, from: None };
     let present = seen(Settings { log_group_arn: Some("g:*".to_owned()), ..Settings::default() });
     assert_eq!(Trails::check(&update, &present), Progress::Done);
     assert_eq!(Trails::check(&update, &seen(Settings::default())), Progress::Pending);
@@ -389,6 +415,17 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     assert_eq!(Trails::check(&untag, &tagged(json!({"b": ""}))), Progress::Done);
     let written = serde_json::to_value(&update).unwrap();
     assert_eq!(serde_json::from_value::<TrailOp>(written).unwrap(), update, "an operation survives the journal");
+}
+
+#[test]
+fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
+    let asked = |account: Value| {
+        let spec = spec(json!({"name": "t", "bucket": "theirs-logs", "bucketAccount": account}));
+        (Trails::contributes(&spec, "t", &scope()).len(), Trails::needs(&spec, "t", &scope()).len())
+    };
+    assert_eq!(asked(Value::Null), (1, 2));
+    assert_eq!(asked(json!("317805897534")), (1, 2));
+    assert_eq!(asked(json!("111111111111")), (0, 0));
 }
 
 #[test]

@@ -20,9 +20,9 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
         Op::SetParameters { name, parameters } => changed(name, seen, |group| {
             parameters.iter().all(|(name, value)| group.parameters.get(name).is_some_and(|found| found.value == *value))
         }),
-        Op::ResetParameters { name, parameters } => changed(name, seen, |group| {
-            parameters.iter().all(|name| group.parameters.get(name).is_none_or(|found| !found.set))
-        }),
+        Op::ResetParameters { name, parameters } => {
+            changed(name, seen, |group| parameters.iter().all(|name| group.parameters.get(name).is_none_or(|found| !found.set)))
+        }
         Op::DeleteParameterGroup { name } => match seen.parameter_groups.get(name) {
             // In use, or not ours: then it is nothing to be taken back.
             Some(Fact::Present(group)) if group.ours && group.users.is_empty() => Progress::Pending,
@@ -106,12 +106,15 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
                 }
             }
         },
-        Op::AttachParameterGroup { name, .. } => match &seen.members {
+        Op::AttachParameterGroup { name, was, .. } => match &seen.members {
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
             Fact::Present(members) if members.parameter_group() == Some(name) => match members.applying {
                 true => Progress::Running("the parameters to reach the nodes".to_owned()),
                 false => Progress::Done,
             },
+            Fact::Present(members) if members.parameter_group() != was.as_deref() => {
+                Progress::Stale("somebody else gave the group another parameter group since it was planned".to_owned())
+            }
             _ => Progress::Pending,
         },
         Op::Tag { tags, .. } => match &seen.tags {
@@ -125,10 +128,9 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
             _ => Progress::Done,
         },
         // Judged above, whatever the group's state.
-        Op::CreateParameterGroup { .. }
-        | Op::SetParameters { .. }
-        | Op::ResetParameters { .. }
-        | Op::DeleteParameterGroup { .. } => Progress::Pending,
+        Op::CreateParameterGroup { .. } | Op::SetParameters { .. } | Op::ResetParameters { .. } | Op::DeleteParameterGroup { .. } => {
+            Progress::Pending
+        }
     }
 }
 

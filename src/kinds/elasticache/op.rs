@@ -69,6 +69,9 @@ pub enum Op {
     AttachParameterGroup {
         group: String,
         name: String,
+        /// The parameter group that was in use.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        was: Option<String>,
     },
     /// Takes back a parameter group that was made and is not used.
     DeleteParameterGroup {

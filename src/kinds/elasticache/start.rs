@@ -51,7 +51,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
             })
             .await
         }
-        Op::AttachParameterGroup { group, name } => {
+        Op::AttachParameterGroup { group, name, .. } => {
             modify(writes, group, |request| request.apply_immediately(true).cache_parameter_group_name(name)).await
         }
         Op::CreateParameterGroup { name, family, object, group } => {

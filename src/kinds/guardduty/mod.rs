@@ -60,8 +60,8 @@ impl Kind for Detector {
         policy::contributions(spec, scope)
     }
 
-    fn needs(spec: &DetectorSpec, _: &str, _: &Scope) -> Vec<Key> {
-        let Some(bucket) = spec.bucket() else { return Vec::new() };
+    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope) -> Vec<Key> {
+        let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
         vec![Key::new("s3.bucketPolicies", bucket), Key::new("s3.buckets", bucket)]
     }
 

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::observe::{DetectorSeen, SeenDestination};
 use crate::aws::{CallError, Writes};
-use crate::kinds::{Fact, Progress, Unreadable, Why};
+use crate::kinds::{Basis, Fact, Progress, Unreadable, Why};
+
+/// What a destination that is not as it was planned from is called.
+const DESTINATION: &str = "where findings are published";
 
 /// One change of the detector. `detector` is its id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,12 +37,15 @@ pub enum DetectorOp {
         detector: String,
         destination: String,
         place: Place,
+        /// The destination that was found: bucket and prefix are one value, of which one may be declared.
+        from: Basis,
     },
     /// Sends an unchanged destination again, so that GuardDuty tries anew to publish to it.
     VerifyDestination {
         detector: String,
         destination: String,
         place: Place,
+        from: Basis,
     },
     Tag {
         arn: String,
@@ -121,6 +127,13 @@ impl Place {
     }
 }
 
+impl SeenDestination {
+    /// The destination as what a change of it is planned from. Its status comes and goes.
+    pub(super) fn basis(&self) -> Basis {
+        Basis::of(&(&self.id, &self.bucket, &self.prefix, &self.kms_key_arn))
+    }
+}
+
 impl DetectorOp {
     pub(super) fn check(&self, seen: &DetectorSeen) -> Progress {
         match self {
@@ -133,12 +146,18 @@ impl DetectorOp {
                     |(name, enabled): (&String, &bool)| detector.features.get(name).is_some_and(|feature| feature.enabled == *enabled);
                 done(enabled && frequency && settings.features.iter().all(feature))
             }),
-            DetectorOp::CreateDestination { place, .. } | DetectorOp::UpdateDestination { place, .. } => {
-                judge(&seen.destination, |found| if place.is(found) { published(found) } else { Progress::Pending })
-            }
-            DetectorOp::VerifyDestination { .. } => {
-                judge(&seen.destination, |found| if found.fails() { Progress::Pending } else { published(found) })
-            }
+            DetectorOp::CreateDestination { place, .. } => judge(&seen.destination, |found| match place.is(found) {
+                true => published(found),
+                false => Progress::Stale("somebody else made another publishing destination since it was planned".to_owned()),
+            }),
+            DetectorOp::UpdateDestination { place, from, .. } => judge(&seen.destination, |found| match place.is(found) {
+                true => published(found),
+                false => from.pending(&found.basis(), DESTINATION),
+            }),
+            DetectorOp::VerifyDestination { from, .. } => judge(&seen.destination, |found| match found.fails() {
+                true => from.pending(&found.basis(), DESTINATION),
+                false => published(found),
+            }),
             DetectorOp::Tag { tags, .. } => {
                 judge(&seen.detector, |detector| done(tags.iter().all(|(key, value)| detector.tags.get(key) == Some(value))))
             }
@@ -181,8 +200,8 @@ impl DetectorOp {
                 });
                 made(sent.await.map(drop))
             }
-            DetectorOp::UpdateDestination { detector, destination, place }
-            | DetectorOp::VerifyDestination { detector, destination, place } => {
+            DetectorOp::UpdateDestination { detector, destination, place, .. }
+            | DetectorOp::VerifyDestination { detector, destination, place, .. } => {
                 let sent = guardduty.update_publishing_destination(|request| {
                     request.detector_id(detector).destination_id(destination).destination_properties(place.properties())
                 });

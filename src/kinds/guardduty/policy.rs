@@ -7,7 +7,7 @@ use super::DetectorSpec;
 use crate::kinds::{Contribution, Key, Scope};
 
 pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribution> {
-    let (Some(bucket), Some(to)) = (spec.bucket(), &spec.publishing_destination) else { return Vec::new() };
+    let (Some(bucket), Some(to)) = (spec.own_bucket(scope), &spec.publishing_destination) else { return Vec::new() };
     let place = format!("arn:{}:s3:::{bucket}", scope.partition);
     let folder = to.prefix.as_deref().filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/")).unwrap_or_default();
     let service = json!({"Service": "guardduty.amazonaws.com"});

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kinds::SpecProblem;
+use crate::kinds::{Scope, SpecProblem};
 
 /// The GuardDuty detector of the account and region. Every field is optional: what is left out is neither read nor changed. Where there
 /// is no detector, one is made.
@@ -133,6 +133,11 @@ pub struct PublishingDestination {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 100), regex(pattern = r"^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
     pub bucket: Option<String>,
+    /// The account that `bucket` belongs to, where it is not this one: its policy is then left to that account, which must put GuardDuty's
+    /// statements into it: <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_exportfindings.html>
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    pub bucket_account: Option<String>,
     /// What the keys of its objects begin with, before `AWSLogs/`; empty for nothing. No slash at its ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"))]
@@ -155,6 +160,12 @@ impl DetectorSpec {
     /// The name of the bucket that findings are published to.
     pub(super) fn bucket(&self) -> Option<&str> {
         self.publishing_destination.as_ref()?.bucket.as_deref().map(bucket_name)
+    }
+
+    /// The same, where the bucket is this account's, so that its policy can be seen to.
+    pub(super) fn own_bucket(&self, scope: &Scope) -> Option<&str> {
+        let account = self.publishing_destination.as_ref()?.bucket_account.as_ref();
+        self.bucket().filter(|_| account.is_none_or(|account| *account == scope.account))
     }
 
     pub(super) fn problems(&self) -> Vec<SpecProblem> {

@@ -200,7 +200,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
             let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
             let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
                 let back = format!("set it back to {} and the key {}", found.bucket, found.kms_key_arn.as_deref().unwrap_or("that it had"));
-                let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place };
+                let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place, from: found.basis() };
                 let takes = if impact > Impact::Online {
                     "new findings appear in another place; GuardDuty verifies it for about a minute"
                 } else {
@@ -209,7 +209,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 Step::online("Change where findings are published", op, fields).impact(impact, takes).back(back)
             } else {
                 let place = Place { arn: Some(arn(&found.bucket, &found.prefix)), kms_key_arn: found.kms_key_arn.clone() };
-                let op = DetectorOp::VerifyDestination { detector: id, destination: found.id.clone(), place };
+                let op = DetectorOp::VerifyDestination { detector: id, destination: found.id.clone(), place, from: found.basis() };
                 let title = format!("Have GuardDuty try anew to publish to the bucket {}", found.bucket);
                 Step::online(title, op, fields).impact(Impact::Online, takes).back("nothing is changed")
             };

@@ -293,7 +293,6 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     let place = || op::Place { arn: Some("arn:aws:s3:::findings/audit".to_owned()), kms_key_arn: Some(KEY.to_owned()) };
     let create = DetectorOp::CreateDestination { detector: "d".to_owned(), place: place(), tags: Default::default() };
     let (detector, destination) = ("d".to_owned(), "1".to_owned());
-    let verify = DetectorOp::VerifyDestination { detector, destination, place: place() };
     let with = |status: &str| DetectorSeen {
         destination: Fact::Present(SeenDestination {
             id: "1".to_owned(),
@@ -304,6 +303,14 @@ fn a_step_is_done_when_it_is_seen_to_be() {
         }),
         ..DetectorSeen::default()
     };
+    let from = with("").destination.present().unwrap().basis();
+    let verify = DetectorOp::VerifyDestination { detector, destination, place: place(), from };
+    let mut moved = with("UNABLE_TO_PUBLISH_FIX_DESTINATION_PROPERTY");
+    if let Fact::Present(found) = &mut moved.destination {
+        found.bucket = "elsewhere".to_owned();
+    }
+    assert!(matches!(Detector::check(&verify, &moved), Progress::Stale(_)), "it would be moved back");
+    assert!(matches!(Detector::check(&create, &moved), Progress::Stale(_)));
     assert_eq!(Detector::check(&create, &with("PUBLISHING")), Progress::Done);
     assert_eq!(Detector::check(&create, &with("STOPPED")), Progress::Done);
     assert!(matches!(Detector::check(&create, &with("PENDING_VERIFICATION")), Progress::Running(_)));
@@ -328,6 +335,17 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     assert_eq!(Detector::check(&update, &found(true, &[])), Progress::Pending);
     let written = serde_json::to_value(&create).unwrap();
     assert_eq!(serde_json::from_value::<DetectorOp>(written).unwrap(), create, "an operation survives the journal");
+}
+
+#[test]
+fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
+    let asked = |account: Value| {
+        let spec = json!({"publishingDestination": {"bucket": "theirs-findings", "kmsKeyArn": KEY, "bucketAccount": account}});
+        let spec: DetectorSpec = serde_json::from_value(spec).unwrap();
+        (Detector::contributes(&spec, "d", &scope()).len(), Detector::needs(&spec, "d", &scope()).len())
+    };
+    assert_eq!(asked(Value::Null), (1, 2));
+    assert_eq!(asked(json!("111111111111")), (0, 0));
 }
 
 #[test]

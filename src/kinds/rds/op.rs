@@ -27,8 +27,8 @@ pub enum Op {
     SetParameters { group: String, settings: Vec<Setting> },
     /// Sets parameters of a group back to the engine's defaults, at most [`MOST_PARAMETERS`].
     ResetParameters { group: String, parameters: Vec<Resetting> },
-    /// Has the instance use a group.
-    Attach { instance: String, group: String },
+    /// Has the instance use a group in the place of the one that it `was` using as it was planned.
+    Attach { instance: String, group: String, was: String },
     /// Restarts the instance, without failover: only that puts a group's parameters in force.
     Reboot {
         instance: String,
@@ -187,7 +187,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 .await;
             soon(answer.map(drop))
         }
-        Op::Attach { instance, group } => {
+        Op::Attach { instance, group, .. } => {
             let answer = rds
                 .modify_db_instance(|request| {
                     request.db_instance_identifier(instance).db_parameter_group_name(group).apply_immediately(false)

@@ -13,7 +13,7 @@ use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::SharedParameterGroup;
 use super::values::{plain, same, same_text};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
@@ -280,7 +280,7 @@ fn in_own_group(
         set.push(steps.push(step));
     }
     let title = format!("Have {} use the parameter group {group}", planning.id);
-    let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone() };
+    let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone(), was: attached.name.clone() };
     let cutting = wanted.iter().any(Wanted::cuts);
     let attach = Step::online(title, op, fields.clone())
         .impact(
@@ -365,14 +365,20 @@ fn cutting_off(cuts: bool) -> (Impact, &'static str) {
 
 fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
-    let title = format!("Set {} in {group}", list.join(", "));
+    let title = format!("Set {} in {group}", few(&list));
     let (impact, takes) = cutting_off(attached && settings.iter().any(|setting| cuts(&setting.name, Some(&setting.value))));
     let back = settings.iter().map(|setting| former(planning, &setting.name)).collect::<Vec<_>>().join(", ");
     let op = Op::SetParameters { group: group.to_owned(), settings };
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
 }
 
-fn reset_step(planning: &Planning<'_, Instances>, group: &str, parameters: Vec<Resetting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+fn reset_step(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    parameters: Vec<Resetting>,
+    fields: Vec<String>,
+    attached: bool,
+) -> Step<Op> {
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
     let (impact, takes) = cutting_off(attached && names.iter().any(|name| cuts(name, None)));
@@ -387,14 +393,7 @@ fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
 }
 
 /// `changed`: the plan changes the group before.
-fn restart(
-    planning: &Planning<'_, Instances>,
-    group: &str,
-    fields: Vec<String>,
-    after: Vec<usize>,
-    changed: bool,
-    steps: &mut Steps<Op>,
-) {
+fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool, steps: &mut Steps<Op>) {
     let id = planning.id;
     let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
     let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)

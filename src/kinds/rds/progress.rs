@@ -46,12 +46,15 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             };
             changed(group, parameters.iter().any(|one| one.restarts), reset, instance, seen)
         }
-        Op::Attach { group, .. } => match &instance.group {
+        Op::Attach { group, was, .. } => match &instance.group {
             // The name changes at once; what it means for the instance is told when `applying` is over.
             Some(attached) if attached.name == *group && attached.status == "applying" => {
                 Progress::Running(format!("{group} is being applied"))
             }
             Some(attached) if attached.name == *group => Progress::Done,
+            Some(attached) if attached.name != *was => {
+                Progress::Stale(format!("somebody else gave the instance the parameter group {} since it was planned", attached.name))
+            }
             _ if seen.own.present().is_some_and(|own| own.name == *group && !own.complete) => {
                 Progress::Running(format!("the new parameter group {group} to be complete, five minutes after it was made"))
             }

@@ -9,7 +9,7 @@ use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
 use super::spec::InstanceSpec;
 use super::{Instances, parameter_steps, window};
-use crate::kinds::{Block, Drift, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Block, Drift, Impact, Planning, Reason, Step, Steps, few};
 
 /// Fields that belong to the cluster where the instance is a member of one (ModifyDBInstance: "doesn't apply to Amazon Aurora DB
 /// instances"; storage and its growth are the cluster's volume).
@@ -105,7 +105,7 @@ fn tags(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Ste
         }
     }
     let keys: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix("tags.")).collect();
-    let title = format!("Tag {}: {}", planning.id, keys.join(", "));
+    let title = format!("Tag {}: {}", planning.id, few(&keys));
     steps.push(Step::online(title, Op::Tag { arn, set, remove }, fields).back("set the former tags again"));
 }
 
@@ -135,12 +135,12 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
         }
     }
     if !fields.is_empty() {
-        let title = format!("Set {} of {}", fields.join(", "), planning.id);
+        let title = format!("Set {} of {}", few(&fields), planning.id);
         let back = planning
             .drifts
             .iter()
             .filter(|drift| fields.contains(&drift.field))
-            .map(|drift| format!("{} back to {}", drift.field, drift.found))
+            .map(|drift| format!("{} back to {}", drift.field, shown(&drift.found)))
             .collect::<Vec<_>>()
             .join(", ");
         let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
@@ -223,7 +223,7 @@ fn joined(one: &str, other: &str) -> String {
 
 fn shown(value: &Value) -> String {
     match value {
-        Value::Null => "nothing".to_owned(),
+        Value::Null => "off (it was not set)".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
@@ -390,10 +390,7 @@ pub fn waiting(spec: &InstanceSpec, seen: &Seen) -> Vec<String> {
         ("backupRetentionDays", retention),
         ("multiAz", waits(spec.multi_az, Some(instance.multi_az), pending.multi_az)),
         ("iamAuthentication", waits(spec.iam_authentication, Some(instance.iam_authentication), pending.iam_authentication)),
-        (
-            "caCertificate",
-            waits(spec.ca_certificate.as_deref(), instance.ca_certificate.as_deref(), pending.ca_certificate.as_deref()),
-        ),
+        ("caCertificate", waits(spec.ca_certificate.as_deref(), instance.ca_certificate.as_deref(), pending.ca_certificate.as_deref())),
     ]
     .into_iter()
     .filter(|(_, waits)| *waits)

@@ -69,13 +69,14 @@ fn a_static_parameter_is_not_taken_for_in_force_before_the_instance_noticed() {
 
 #[test]
 fn a_new_group_is_attached_only_when_it_is_complete() {
-    let op = Op::Attach { instance: "db".to_owned(), group: "own".to_owned() };
+    let op = Op::Attach { instance: "db".to_owned(), group: "own".to_owned(), was: "default.postgres14".to_owned() };
     let progress = |complete| {
         let own = OwnGroup { name: "own".to_owned(), ours: true, complete, ..OwnGroup::default() };
         Instances::check(&op, &Seen { own: Fact::Present(own), ..seen(instance("available", "default.postgres14", "in-sync")) })
     };
     assert!(matches!(progress(false), Progress::Running(_)));
     assert_eq!(progress(true), Progress::Pending);
+    assert!(matches!(Instances::check(&op, &seen(instance("available", "theirs", "in-sync"))), Progress::Stale(_)), "it is not taken away");
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_group_is_taken_back_only_where_it_was_made_here_and_is_ours_and_unused() {
     assert!(matches!(Instances::check(&delete, &with(own(true, &["other"]))), Progress::Failed(_)));
     assert!(matches!(Instances::check(&delete, &seen(instance("available", "own", "in-sync"))), Progress::Failed(_)));
     assert_eq!(Instances::check(&delete, &before), Progress::Done);
-    let attach = Op::Attach { instance: "db".to_owned(), group: "own".to_owned() };
+    let attach = Op::Attach { instance: "db".to_owned(), group: "own".to_owned(), was: "default.postgres14".to_owned() };
     assert_eq!(Instances::undo(&attach, &before), None, "going back would weaken");
 }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::{Flags, PublicAccessBlock, explain_denied, reached, wants};
 use crate::aws::{Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
-    Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Planning, Progress, Reason, Scope, Step, Steps, Target, Unreadable, Why,
+    Basis, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Planning, Progress, Reason, Scope, Step, Steps, Target, Unreadable,
+    Why,
 };
 
 /// S3 as it is for the whole account.
@@ -38,6 +39,8 @@ pub struct AccountSeen {
 pub struct AccountOp {
     account: String,
     flags: Flags,
+    /// The flags that were found.
+    from: Basis,
     /// The fields that it is sent for; the other flags are what was found.
     wants: BTreeMap<String, Value>,
 }
@@ -141,7 +144,7 @@ impl Kind for Account {
             Impact::Online => "",
             _ => "whatever is public in any bucket of the account, websites too, can no longer be read by everybody",
         };
-        let op = AccountOp { account: planning.id.to_owned(), flags, wants: wants(drifts.iter().copied()) };
+        let op = AccountOp { account: planning.id.to_owned(), flags, from: Basis::of(found), wants: wants(drifts.iter().copied()) };
         steps.push(
             Step::online(format!("Set Block Public Access of account {}", planning.id), op, drifts.iter().map(|drift| drift.field.clone()))
                 .impact(impact, takes)
@@ -154,7 +157,12 @@ impl Kind for Account {
         if seen.unsettled {
             return Progress::Running("the change is on its way through S3".to_owned());
         }
-        reached::<Account>(seen, &op.wants)
+        match (reached::<Account>(seen, &op.wants), &seen.flags) {
+            (Progress::Pending, Fact::Present(found)) => {
+                op.from.pending(&Basis::of(found), &format!("Block Public Access of account {}", op.account))
+            }
+            (progress, _) => progress,
+        }
     }
 
     async fn start(writes: &Writes, op: &AccountOp) -> Result<(), CallError> {
@@ -184,7 +192,7 @@ async fn read(reads: &Reads, account: &str) -> Fact<Flags> {
 
 #[cfg(test)]
 mod tests {
-    
+
     use super::*;
     use crate::kinds::Drift;
 
@@ -224,6 +232,9 @@ mod tests {
         let seen = |flags| AccountSeen { flags, unsettled: false };
         assert_eq!(Account::check(&op, &seen(Fact::Present(Flags::default()))), Progress::Pending);
         assert_eq!(Account::check(&op, &seen(Fact::Present(op.flags))), Progress::Done);
+        // Somebody else set another flag in the meantime, which the request would set back.
+        let other = Flags { block_public_policy: true, ..Flags::default() };
+        assert!(matches!(Account::check(&op, &seen(Fact::Present(other))), Progress::Stale(_)));
         assert!(matches!(Account::check(&op, &AccountSeen { flags: Fact::default(), unsettled: true }), Progress::Running(_)));
         assert!(matches!(Account::check(&op, &seen(Fact::default())), Progress::Unknown(_)));
     }

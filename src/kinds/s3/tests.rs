@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use crate::aws::{ConnectOptions, Pace};
 use crate::clock::Clock;
 use crate::desired;
-use crate::execute::{Interrupt, Journal, Outcomes};
-use crate::kinds::{Impact, Scope};
+use crate::execute::{End, Interrupt, Journal, Outcomes};
+use crate::kinds::{Impact, Reason, Scope};
 use crate::manifest::{AwsBaseline, Windows};
-use crate::plan::{Plan, Status};
+use crate::plan::{Consent, Plan, Status};
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
 use crate::sandbox::{Options, Sandbox};
 
@@ -28,7 +28,11 @@ fn baseline(s3: &str) -> Baseline {
     let text = format!(
         "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, policy: {{disruptive: Allow}}, s3: {s3}}}}}"
     );
-    let object: AwsBaseline = serde_yaml::from_str(&text).unwrap();
+    baseline_of(&text)
+}
+
+fn baseline_of(text: &str) -> Baseline {
+    let object: AwsBaseline = serde_yaml::from_str(text).unwrap();
     let scope = Scope { object: "o".to_owned(), account: ACCOUNT.to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() };
     let (entries, wrong) = desired::entries(&object, &scope);
     assert_eq!(wrong, []);
@@ -268,4 +272,139 @@ async fn expiry_waits_for_the_manifests_consent() {
     assert_eq!(outcomes.blocked().count(), 1, "{outcomes:?}");
     assert_eq!(sandbox.writes().len(), 0);
     converges(&sandbox, &wish("expiryApproved: true,")).await;
+}
+
+/// Plans, lets somebody else change the account, and applies what was planned, with consent to exactly that.
+async fn raced(sandbox: &Sandbox, baseline: &Baseline, meanwhile: impl FnOnce(&mut crate::sandbox::world::World)) -> Outcomes {
+    let state = tempfile::tempdir().unwrap();
+    let journal = Journal::open(state.path(), "a test").unwrap().journal;
+    let connection = connected(baseline, &base(sandbox)).await.unwrap();
+    let at = || sandbox.clock().now();
+    let hash = look(baseline, &connection, &Request::default(), at()).await.plan.hash;
+    let request = Request { consent: Consent { hash: Some(hash), ..Consent::default() }, ..Request::default() };
+    let found = look(baseline, &connection, &request, at()).await;
+    assert!(found.plan.changes(), "{:#?}", found.plan);
+    sandbox.edit(meanwhile);
+    let clock = sandbox.clock();
+    let with = Apply { journal: &journal, clock: &clock, run: "r", interrupt: &Interrupt::default(), say: &|_| {} };
+    apply(baseline, &found, &request.consent, &with).await.unwrap()
+}
+
+const THEIRS: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Theirs","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::317805897534:role/app"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::huntaze-assets/*"}]}"#;
+
+/// Bug 9 of the list in AWS-FACTS: a bucket policy that overwrites another's statements.
+#[tokio::test]
+async fn a_statement_added_between_plan_and_start_survives() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let wish = baseline("{buckets: [{name: huntaze-assets, denyInsecureTransport: true}]}");
+    let outcomes = raced(&sandbox, &wish, |world| {
+        world.s3.buckets.get_mut("huntaze-assets").unwrap().policy = Some(THEIRS.to_owned());
+    })
+    .await;
+    assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+    let policy = sandbox.world().s3.buckets["huntaze-assets"].policy.clone().unwrap();
+    assert!(policy.contains("Theirs") && policy.contains("HoldfastDenyInsecureTransport"), "{policy}");
+    assert_eq!(sandbox.writes().len(), 1, "the policy was written once");
+}
+
+#[tokio::test]
+async fn consent_to_a_change_of_one_policy_is_none_to_that_of_another() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, policy: {{disruptive: Approve}}, s3: {{buckets: [{{name: huntaze-assets, denyInsecureTransport: true}}]}}}}}}"
+    );
+    let outcomes = raced(&sandbox, &baseline_of(&text), |world| {
+        world.s3.buckets.get_mut("huntaze-assets").unwrap().policy = Some(THEIRS.to_owned());
+    })
+    .await;
+    let blocked: Vec<_> = outcomes.blocked().collect();
+    let [blocked] = blocked.as_slice() else { panic!("{outcomes:#?}") };
+    let End::Blocked { blocks } = &blocked.end else { panic!("{blocked:?}") };
+    assert_eq!(blocks[0].reason, Reason::NeedsConsent);
+    assert!(blocks[0].message.contains("somebody else changed the policy of huntaze-assets"), "{blocks:?}");
+    assert_eq!(sandbox.writes().len(), 0);
+    assert_eq!(sandbox.world().s3.buckets["huntaze-assets"].policy.as_deref(), Some(THEIRS));
+}
+
+#[tokio::test]
+async fn what_is_the_same_in_another_order_is_no_change() {
+    let principals = |list: &str| THEIRS.replace(r#""arn:aws:iam::317805897534:role/app""#, list);
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let set = |list: &str| {
+        let policy = principals(list);
+        move |world: &mut crate::sandbox::world::World| world.s3.buckets.get_mut("huntaze-assets").unwrap().policy = Some(policy)
+    };
+    sandbox.edit(set(r#"["arn:aws:iam::1:role/a","arn:aws:iam::1:role/b"]"#));
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, policy: {{disruptive: Approve}}, s3: {{buckets: [{{name: huntaze-assets, denyInsecureTransport: true}}]}}}}}}"
+    );
+    let outcomes = raced(&sandbox, &baseline_of(&text), set(r#"["arn:aws:iam::1:role/b","arn:aws:iam::1:role/a"]"#)).await;
+    assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+}
+
+#[tokio::test]
+async fn nothing_that_somebody_else_set_meanwhile_is_set_back() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {lifecycle: {rules: [{id: theirs, expiration: {days: 9}}]}}}}");
+    let wish = baseline(
+        "{account: {publicAccessBlock: {blockPublicAcls: true}}, buckets: [{name: huntaze-assets,
+          publicAccessBlock: {blockPublicAcls: true}, encryption: {bucketKey: true}, tags: {team: platform},
+          lifecycle: {expiryApproved: true, rules: [{id: a, enabled: true, abortMultipartAfterDays: 7}, {id: b, enabled: true, expiration: {days: 7}}]}}]}",
+    );
+    let outcomes = raced(&sandbox, &wish, |world| {
+        let flags = || serde_json::from_value(serde_json::json!({"blockPublicPolicy": true})).unwrap();
+        world.s3control.public_access_block = Some(flags());
+        let bucket = world.s3.buckets.get_mut("huntaze-assets").unwrap();
+        bucket.public_access_block = Some(flags());
+        bucket.tags.insert("cost".to_owned(), "7".to_owned());
+        let rules = &mut bucket.lifecycle.as_mut().unwrap().rules;
+        let mut more = rules[0].clone();
+        more.id = "more".to_owned();
+        rules.push(more);
+    })
+    .await;
+    assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+    let world = sandbox.world();
+    let flags = world.s3control.public_access_block.unwrap();
+    assert!(flags.block_public_acls && flags.block_public_policy);
+    let bucket = &world.s3.buckets["huntaze-assets"];
+    let flags = bucket.public_access_block.unwrap();
+    assert!(flags.block_public_acls && flags.block_public_policy && !flags.ignore_public_acls);
+    assert_eq!(bucket.tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>(), ["cost=7", "team=platform"]);
+    let ids: Vec<_> = bucket.lifecycle.as_ref().unwrap().rules.iter().map(|rule| rule.id.as_str()).collect();
+    assert_eq!(ids, ["theirs", "more", "holdfast-a", "holdfast-b"]);
+}
+
+#[tokio::test]
+async fn a_bucket_that_became_public_is_not_closed_without_consent() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, policy: {{disruptive: Approve}}, s3: {{buckets: [{{name: huntaze-assets, publicAccessBlock: {{restrictPublicBuckets: true}}}}]}}}}}}"
+    );
+    let public = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::huntaze-assets/*"}]}"#;
+    let outcomes = raced(&sandbox, &baseline_of(&text), |world| {
+        world.s3.buckets.get_mut("huntaze-assets").unwrap().policy = Some(public.to_owned());
+    })
+    .await;
+    assert_eq!(outcomes.blocked().count(), 1, "{outcomes:#?}");
+    assert_eq!(sandbox.writes().len(), 0);
+}
+
+#[tokio::test]
+async fn tags_that_must_be_absent_go_and_others_stay() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {tags: {team: old, cost: '7'}}, huntaze-logs: {tags: {team: old}}}}");
+    let wish = "{buckets: [{name: huntaze-assets, tags: {team: null, gone: null}}, {name: huntaze-logs, tags: {team: null}}]}";
+    let plan = converges(&sandbox, wish).await;
+    assert_eq!(plan.resources[0].steps[0].title, "Take the tags team off huntaze-assets");
+    let world = sandbox.world();
+    assert_eq!(world.s3.buckets["huntaze-assets"].tags.keys().collect::<Vec<_>>(), ["cost"]);
+    assert!(world.s3.buckets["huntaze-logs"].tags.is_empty());
+}
+
+#[tokio::test]
+async fn the_policy_of_another_accounts_bucket_says_whose_it_is_to_change() {
+    let sandbox = sandbox("s3: {foreign: [theirs-logs]}");
+    let plan = plan(&sandbox, "{buckets: [{name: theirs-logs, denyInsecureTransport: true}]}").await;
+    let unreadable = plan.resources.iter().flat_map(|one| &one.unreadable).find(|one| one.why.call == "s3:GetBucketPolicy").unwrap();
+    let said = &unreadable.why.message;
+    assert!(said.contains("not a bucket of account 317805897534") && said.contains("bucketAccount"), "{said}");
 }

@@ -11,7 +11,7 @@ use crate::kinds::elasticache::own_group_name;
 use crate::kinds::elasticache::seen::{Members, Parameter, ParameterGroup, plain};
 use crate::kinds::elasticache::spec::SharedParameterGroup;
 use crate::kinds::elasticache::version;
-use crate::kinds::{Drift, Fact, Impact, Reason, Step};
+use crate::kinds::{Drift, Fact, Impact, Reason, Step, few};
 
 /// How many parameters a request may change. [service model, ModifyCacheParameterGroup]
 const MOST: usize = 20;
@@ -446,7 +446,8 @@ impl<'a> Context<'a> {
         let reset: Vec<String> = values.reset.into_iter().collect();
         let set: Vec<(String, String)> = values.set.into_iter().collect();
         for part in set.chunks(MOST) {
-            let words = part.iter().map(|(name, value)| format!("{name} to {value:?}")).collect::<Vec<_>>().join(", ");
+            let words: Vec<String> = part.iter().map(|(name, value)| format!("{name} to {value:?}")).collect();
+            let words = few(&words);
             let op = Op::SetParameters { name: name.to_owned(), parameters: part.iter().cloned().collect() };
             let mut step = Step::online(format!("Set {words} in the parameter group {name}"), op, fields)
                 .back("set the parameters back to what they were")
@@ -474,8 +475,9 @@ impl<'a> Context<'a> {
 
     fn attach(&mut self, prepared: Prepared, fields: Vec<String>) {
         let id = self.id();
-        let was = self.members().and_then(Members::parameter_group).unwrap_or("the former one").to_owned();
-        let op = Op::AttachParameterGroup { group: id.to_owned(), name: prepared.name.clone() };
+        let was = self.members().and_then(Members::parameter_group).map(str::to_owned);
+        let op = Op::AttachParameterGroup { group: id.to_owned(), name: prepared.name.clone(), was: was.clone() };
+        let was = was.as_deref().unwrap_or("the former one");
         let waiting = self.waiting();
         let mut step = Step::online(format!("Have {id} use the parameter group {}", prepared.name), op, fields)
             .back(format!("have it use {was} again"))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, SETTINGS, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::version;
-use crate::kinds::{Drift, Impact, Reason, Step};
+use crate::kinds::{Drift, Impact, Reason, Step, few};
 
 /// Settings that touch no node: in force as soon as AWS takes them, whatever ApplyImmediately says. [AWS documentation, ModifyReplicationGroup]
 const UNTOUCHING: [&str; 5] =
@@ -67,8 +67,9 @@ impl Context<'_> {
         }
         let settings: BTreeMap<_, _> = drifts.iter().map(|drift| (drift.field.clone(), drift.declared.clone())).collect();
         let fields: Vec<String> = settings.keys().cloned().collect();
-        let title = format!("Change {} of {}", listed(&fields), self.id());
-        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
+        let title = format!("Change {} of {}", few(&fields), self.id());
+        let found = |drift: &Drift| if drift.found.is_null() { "off".to_owned() } else { drift.found.to_string() };
+        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, found(drift))).collect();
         let op = Op::Settings { group: self.id().to_owned(), settings, immediately };
         let mut step = Step::online(title, op, fields).back(format!("modify the group again: {}", was.join(", "))).within(SETTINGS);
         if immediately && !waiting.is_empty() {
@@ -139,12 +140,4 @@ fn gave_up(drift: &Drift) -> Option<&str> {
 /// What an immediate change takes where other changes wait for the maintenance window.
 pub(super) fn takes_with(waiting: &[String]) -> String {
     format!("AWS then also carries out at once what waits for the maintenance window: {}", waiting.join(", "))
-}
-
-fn listed(fields: &[String]) -> String {
-    match fields {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
 }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lifecycle::{self, Rule};
-use super::observe::KeyFormat;
+use super::observe::{self, BucketSeen, KeyFormat};
 use crate::aws::{Call, CallError, Class, Writes, calls};
 use crate::kinds::s3::{Flags, explain_denied, not_built};
+use crate::kinds::{Basis, Fact, Progress};
 
 /// One change of one bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct BucketOp {
     /// The bucket's owner: S3 refuses the request when the bucket of that name is somebody else's.
     pub(super) account: String,
     pub(super) change: Change,
+    /// The setting that was found, which the change replaces; none where nothing is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<Basis>,
     /// The fields that it is for, by path: what else a request carries is what was found.
     pub(super) wants: BTreeMap<String, Value>,
 }
@@ -51,8 +55,96 @@ pub(super) enum Change {
         rules: Vec<Rule>,
         minimum_size: Option<String>,
     },
-    /// Every tag that the bucket is to have.
+    /// Every tag that the bucket is to have; none deletes the set.
     Tags(BTreeMap<String, String>),
+}
+
+/// What S3 does with transitions of small objects where nobody says: what a bucket without lifecycle rules comes to have with its first.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html>
+const USUAL_MINIMUM: &str = "all_storage_classes_128K";
+
+impl BucketOp {
+    /// How far it is, where its fields are not as declared: a setting that is no longer what it was planned from is not replaced.
+    pub(super) fn pending(&self, seen: &BucketSeen) -> Progress {
+        let (Some(from), Some(found)) = (&self.from, self.change.replaces(seen, self.closes())) else { return Progress::Pending };
+        match found {
+            // Made a moment ago, and not shown everywhere yet; if it was deleted, the deadline tells.
+            _ if seen.presence.is_absent() => Progress::Running("the bucket to be there".to_owned()),
+            Fact::Present(found) => from.pending(&found, &format!("{} of {}", self.change.setting(), self.bucket)),
+            Fact::Absent => Progress::Pending,
+            Fact::Unknown(why) => Progress::Unknown(why),
+        }
+    }
+
+    /// Whether it turns a Block Public Access flag on.
+    pub(super) fn closes(&self) -> bool {
+        self.wants.values().any(|wanted| *wanted == Value::Bool(true))
+    }
+}
+
+impl Change {
+    /// The whole setting that it replaces, as it is seen now; of a bucket that is not there yet, what S3 makes a bucket with. `closes`: whether the
+    /// bucket is public matters too, since closing it is planned by that.
+    pub(super) fn replaces(&self, seen: &BucketSeen, closes: bool) -> Option<Fact<Basis>> {
+        Some(match self {
+            Change::Create { .. } => return None,
+            Change::PublicAccessBlock(_) => match (&seen.flags, &seen.exposure) {
+                (Fact::Present(flags), Fact::Present(ways)) if closes => Fact::Present(Basis::of(&(flags, ways))),
+                (Fact::Present(_), Fact::Unknown(why)) if closes => Fact::Unknown(why.clone()),
+                // A bucket that is to be made will not be public.
+                (flags, _) => basis(flags, || Flags::ALL, |flags| Basis::of(&(flags, [""; 0]))),
+            },
+            Change::Encryption { .. } => basis(&seen.encryption, observe::Encryption::of_a_new_bucket, |found| {
+                let mut blocked = found.blocked.clone();
+                blocked.sort();
+                Basis::of(&(&found.algorithm, &found.raw_key, found.bucket_key, blocked))
+            }),
+            Change::Versioning(_) => {
+                basis(&seen.versioning, observe::Versioning::default, |found| Basis::of(&(&found.status, found.mfa_delete)))
+            }
+            Change::Ownership(_) => basis(&seen.ownership, || "BucketOwnerEnforced".to_owned(), Basis::of),
+            Change::Logging { .. } => match &seen.logging {
+                Fact::Unknown(why) => Fact::Unknown(why.clone()),
+                found => {
+                    let found = found.present().map(|found| (&found.bucket, &found.prefix, &found.key_format, found.grants));
+                    Fact::Present(Basis::of(&found))
+                }
+            },
+            Change::Lifecycle { .. } => {
+                basis(&seen.lifecycle, observe::Lifecycle::default, |found| lifecycle_basis(&found.rules, found.minimum_size.as_deref()))
+            }
+            Change::Tags(_) => basis(&seen.tags, BTreeMap::new, Basis::of),
+        })
+    }
+
+    fn setting(&self) -> &'static str {
+        match self {
+            Change::Create { .. } => "the bucket",
+            Change::PublicAccessBlock(_) => "Block Public Access, or who can reach all,",
+            Change::Encryption { .. } => "the default encryption",
+            Change::Versioning(_) => "the versioning",
+            Change::Ownership(_) => "the object ownership",
+            Change::Logging { .. } => "the access logging",
+            Change::Lifecycle { .. } => "the lifecycle rules",
+            Change::Tags(_) => "the tags",
+        }
+    }
+}
+
+fn basis<T>(found: &Fact<T>, new: impl FnOnce() -> T, of: impl FnOnce(&T) -> Basis) -> Fact<Basis> {
+    match found {
+        Fact::Present(found) => Fact::Present(of(found)),
+        Fact::Absent => Fact::Present(of(&new())),
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+    }
+}
+
+/// Lifecycle rules as what another change of them is planned from: in whichever order S3 hands them back.
+pub(super) fn lifecycle_basis(rules: &[Rule], minimum_size: Option<&str>) -> Basis {
+    let mut rules: Vec<(&str, Value)> = rules.iter().map(|rule| (rule.id.as_str(), rule.value())).collect();
+    rules.sort_by_cached_key(|(id, value)| (*id, value.to_string()));
+    let size = (!rules.is_empty()).then(|| minimum_size.unwrap_or(USUAL_MINIMUM));
+    Basis::of(&(rules, size))
 }
 
 pub(super) async fn start(writes: &Writes, op: &BucketOp) -> Result<(), CallError> {
@@ -120,6 +212,10 @@ pub(super) async fn start(writes: &Writes, op: &BucketOp) -> Result<(), CallErro
             })
             .await
             .map(drop)
+        }
+        // S3 takes no empty set.
+        Change::Tags(tags) if tags.is_empty() => {
+            s3.delete_bucket_tagging(|request| request.bucket(bucket).expected_bucket_owner(owner)).await.map(drop)
         }
         Change::Tags(tags) => {
             let tags = tagging(tags).map_err(built(&calls::s3::PUT_BUCKET_TAGGING))?;

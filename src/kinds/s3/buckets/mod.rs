@@ -9,6 +9,7 @@ mod steps;
 pub use change::BucketOp;
 pub use lifecycle::{Expiration, Filter, Lifecycle, NoncurrentExpiration, NoncurrentTransition, Rule, StorageClass, Transition};
 pub use observe::BucketSeen;
+pub(super) use observe::names;
 pub use spec::{Algorithm, BucketSpec, Encryption, Logging, Ownership, TlsVersion, Versioning};
 
 use serde_json::{Map, Value};
@@ -158,7 +159,8 @@ impl Kind for Bucket {
         Field::<Bucket>::new(
             "tags",
             |spec| {
-                (!spec.tags.is_empty()).then(|| spec.tags.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()))).collect())
+                let entries = || spec.tags.iter().map(|(key, value)| (key.clone(), value.clone().map_or(Value::Null, Value::from)));
+                (!spec.tags.is_empty()).then(|| entries().collect())
             },
             |seen| seen.tags.as_ref().map(|tags| tags.iter().map(|(key, value)| (key.clone(), Value::from(value.clone()))).collect()),
         )
@@ -187,6 +189,7 @@ impl Kind for Bucket {
         &calls::s3::PUT_BUCKET_LIFECYCLE_CONFIGURATION,
         &calls::s3::DELETE_BUCKET_LIFECYCLE,
         &calls::s3::PUT_BUCKET_TAGGING,
+        &calls::s3::DELETE_BUCKET_TAGGING,
     ];
 
     const IDENTITY: &'static [&'static str] = &["name", "bucket", "match"];
@@ -247,7 +250,10 @@ impl Kind for Bucket {
     }
 
     fn check(op: &BucketOp, seen: &BucketSeen) -> Progress {
-        reached::<Bucket>(seen, &op.wants)
+        match reached::<Bucket>(seen, &op.wants) {
+            Progress::Pending => op.pending(seen),
+            progress => progress,
+        }
     }
 
     async fn start(writes: &Writes, op: &BucketOp) -> Result<(), CallError> {

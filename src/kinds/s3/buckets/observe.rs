@@ -44,6 +44,13 @@ pub(super) struct Encryption {
     pub(super) blocked: Vec<String>,
 }
 
+impl Encryption {
+    /// What every new bucket has. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html>
+    pub(super) fn of_a_new_bucket() -> Encryption {
+        Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Encryption::default() }
+    }
+}
+
 /// A KMS key.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Key {
@@ -91,14 +98,19 @@ pub(super) struct Lifecycle {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
 const PAGE: i32 = 1000;
 
-/// Every bucket of the account, with its tags where they are asked for.
-pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
-    let names = pages(|token| async move {
+/// The names of every bucket of the account.
+pub(in crate::kinds::s3) async fn names(reads: &Reads) -> Result<Vec<String>, CallError> {
+    pages(|token| async move {
         let answer = reads.s3().list_buckets(|request| request.max_buckets(PAGE).set_continuation_token(token)).await?;
         let names: Vec<String> = answer.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
         Ok((names, answer.continuation_token().map(str::to_owned)))
     })
-    .await?;
+    .await
+}
+
+/// Every bucket of the account, with its tags where they are asked for.
+pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
+    let names = names(reads).await?;
     let candidate = |id: String| async move {
         let tags = if tags { self::tags(reads, &id, None).await.0 } else { Fact::default() };
         Candidate { id, tags }
@@ -183,12 +195,13 @@ async fn asked_fact<T>(asked: bool, read: impl Future<Output = Fact<T>>) -> Fact
     if asked { read.await } else { Fact::default() }
 }
 
-/// A setting out of an answer; `unset` is the code that says that the bucket has none, and `otherwise` what holds then.
+/// A setting out of an answer; `unset` is the code that says that the bucket has none (empty: there is no such code), and `otherwise` what
+/// holds then.
 fn setting<T>(answer: Result<T, CallError>, unset: &str, otherwise: Fact<T>) -> (Fact<T>, There) {
     match answer {
         Ok(value) => (Fact::Present(value), There::Yes),
         Err(error) if error.is("NoSuchBucket") => (Fact::Absent, There::No),
-        Err(error) if error.is(unset) => (otherwise, There::Yes),
+        Err(error) if !unset.is_empty() && error.is(unset) => (otherwise, There::Yes),
         Err(error) => {
             let why = Unreadable::from(&error);
             // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: the endpoint is the wrong region's.

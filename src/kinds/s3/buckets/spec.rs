@@ -50,10 +50,10 @@ pub struct BucketSpec {
     /// What S3 does by itself with objects as they grow old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
-    /// Tags that the bucket carries. Tags that are not named here stay.
+    /// Tags that the bucket carries; `null` takes one off. Tags that are not named here stay.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 50))]
-    pub tags: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, Option<String>>,
 }
 
 /// Default encryption.
@@ -208,8 +208,19 @@ impl BucketSpec {
                 _ => {}
             }
         }
-        if self.tags.keys().any(|key| key.starts_with("aws:")) {
-            wrong("tags", "only AWS itself sets tags that begin with aws:", "another key");
+        for (key, value) in &self.tags {
+            // https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html
+            let path = format!("tags.{key}");
+            if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
+                wrong(&path, "only AWS itself sets tags that begin with aws:", "another key");
+            } else if key.starts_with("holdfast.dev/") {
+                wrong(&path, "by tags under holdfast.dev/ holdfast knows what it made", "another key");
+            } else if !(1..=128).contains(&key.chars().count()) {
+                wrong(&path, "S3 refuses this key", "1 to 128 characters");
+            }
+            if value.as_ref().is_some_and(|value| value.chars().count() > 256) {
+                wrong(&path, "the value is too long", "at most 256 characters");
+            }
         }
         if let Some(lifecycle) = &self.lifecycle {
             problems.extend(lifecycle::problems(lifecycle));

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Bucket;
-use super::change::{BucketOp, Change};
+use super::change::{BucketOp, Change, lifecycle_basis};
 use super::lifecycle::{ID_PREFIX, Rule};
 use super::observe::{Encryption, Lifecycle};
 use crate::kinds::s3::{Flags, wants};
-use crate::kinds::{Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable};
+use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, few};
 
 /// S3 documents up to 15 minutes until versioning holds everywhere.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html>
@@ -56,7 +56,17 @@ pub(super) fn steps(planning: &Planning<'_, Bucket>) -> Steps<BucketOp> {
 
 impl Maker<'_> {
     fn op<'d>(&self, change: Change, drifts: impl IntoIterator<Item = &'d Drift>) -> BucketOp {
-        BucketOp { bucket: self.bucket.to_owned(), account: self.planning.scope.account.clone(), change, wants: wants(drifts) }
+        let (bucket, account) = (self.bucket.to_owned(), self.planning.scope.account.clone());
+        let mut op = BucketOp { bucket, account, change, from: None, wants: wants(drifts) };
+        op.from = match op.change.replaces(self.planning.seen, op.closes()) {
+            Some(Fact::Present(found)) => Some(found),
+            _ => None,
+        };
+        // A bucket of ours comes with our tags.
+        if let (Change::Tags(_), false) = (&op.change, self.made.is_empty()) {
+            op.from = Some(Basis::of(&self.ownership_tags()));
+        }
+        op
     }
 
     fn step(&self, title: String, change: Change, drifts: &[&Drift]) -> Step<BucketOp> {
@@ -157,8 +167,7 @@ impl Maker<'_> {
         }
         let found = match &self.planning.seen.encryption {
             Fact::Present(found) => found.clone(),
-            // What every new bucket has. https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
-            Fact::Absent => Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Encryption::default() },
+            Fact::Absent => Encryption::of_a_new_bucket(),
             Fact::Unknown(why) => {
                 let why = why.clone();
                 return self.unreadable("encryption", &why);
@@ -315,6 +324,8 @@ impl Maker<'_> {
             if drifts.is_empty() {
                 continue;
             }
+            // The second is planned from what the first makes of the rules.
+            let from = lifecycle_basis(if after.is_none() { &found.rules } else { &rules }, found.minimum_size.as_deref());
             for drift in &drifts {
                 put(&mut rules, drift);
             }
@@ -324,6 +335,7 @@ impl Maker<'_> {
             }
             let change = Change::Lifecycle { rules: rules.clone(), minimum_size: found.minimum_size.clone() };
             let mut step = self.step(title(self.bucket, &drifts, &found.others), change, &drifts).after(after);
+            step.op.from = Some(from);
             if deletes {
                 step.takes = "what the rules expire is deleted by S3, for good where it has no other version".to_owned();
                 step.consented = self.planning.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.expiry_approved) == Some(true);
@@ -351,8 +363,10 @@ impl Maker<'_> {
             }
         };
         for drift in &drifts {
-            if let (Some(key), Some(value)) = (drift.field.strip_prefix("tags."), drift.declared.as_str()) {
-                tags.insert(key.to_owned(), value.to_owned());
+            let Some(key) = drift.field.strip_prefix("tags.") else { continue };
+            match drift.declared.as_str() {
+                Some(value) => drop(tags.insert(key.to_owned(), value.to_owned())),
+                None => drop(tags.remove(key)),
             }
         }
         let ours = tags.keys().filter(|key| !key.starts_with("aws:")).count();
@@ -360,8 +374,16 @@ impl Maker<'_> {
             let message = format!("{} would have {ours} tags, and S3 takes {MOST_TAGS}", self.bucket);
             return self.steps.block(Reason::NotSupported, "tags", message, "remove tags that nobody needs");
         }
-        let keys: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("tags.")).collect();
-        let step = self.step(format!("Tag {} with {}", self.bucket, keys.join(", ")), Change::Tags(tags), &drifts);
+        let keys = |taken: bool| -> Vec<&str> {
+            let drifts = drifts.iter().filter(|drift| drift.declared.is_null() == taken);
+            drifts.filter_map(|drift| drift.field.strip_prefix("tags.")).collect()
+        };
+        let title = match (keys(false), keys(true)) {
+            (set, taken) if taken.is_empty() => format!("Tag {} with {}", self.bucket, few(&set)),
+            (set, taken) if set.is_empty() => format!("Take the tags {} off {}", few(&taken), self.bucket),
+            (set, taken) => format!("Tag {} with {} and take off {}", self.bucket, few(&set), few(&taken)),
+        };
+        let step = self.step(title, Change::Tags(tags), &drifts);
         self.steps.push(step.back("set the tags back"));
     }
 }
@@ -378,11 +400,11 @@ fn put(rules: &mut Vec<Rule>, drift: &Drift) {
 
 fn title(bucket: &str, drifts: &[&Drift], others: &[String]) -> String {
     let ids: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("lifecycle.rules.")).collect();
-    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| others.join(", "));
+    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| few(others));
     match (ids.is_empty(), removed) {
-        (false, None) => format!("Set the lifecycle rules {} of {bucket}", ids.join(", ")),
+        (false, None) => format!("Set the lifecycle rules {} of {bucket}", few(&ids)),
         (true, Some(removed)) => format!("Remove the lifecycle rules {removed} of {bucket}"),
-        (_, removed) => format!("Set the lifecycle rules {} of {bucket} and remove {}", ids.join(", "), removed.unwrap_or_default()),
+        (_, removed) => format!("Set the lifecycle rules {} of {bucket} and remove {}", few(&ids), removed.unwrap_or_default()),
     }
 }
 

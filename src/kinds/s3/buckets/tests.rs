@@ -74,7 +74,14 @@ fn plan(yaml: &str, seen: BucketSeen) -> Steps<BucketOp> {
     if drifts.is_empty() {
         return Steps::default();
     }
-    Bucket::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen: &seen, drifts: &drifts, peers: &crate::kinds::KindPeers::default() })
+    Bucket::steps(&Planning {
+        scope: &scope(),
+        id: BUCKET,
+        spec: &spec,
+        seen: &seen,
+        drifts: &drifts,
+        peers: &crate::kinds::KindPeers::default(),
+    })
 }
 
 fn only(steps: Steps<BucketOp>) -> crate::kinds::Step<BucketOp> {
@@ -340,6 +347,14 @@ fn tags_of_others_stay_and_those_of_aws_are_sent_back() {
     assert_eq!(step.op.change, Change::Tags(expected.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()));
 }
 
+/// The tags that a bucket is made with.
+fn ours(step: &crate::kinds::Step<BucketOp>) -> BTreeMap<String, String> {
+    match &step.op.change {
+        Change::Create { tags, .. } => tags.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn a_missing_bucket_is_made_first_and_only_when_asked_for() {
     assert_eq!(blocked(plan("versioning: Enabled", missing())), Reason::Missing);
@@ -351,7 +366,15 @@ fn a_missing_bucket_is_made_first_and_only_when_asked_for() {
     for step in &steps.steps[1..] {
         assert_eq!(step.after, [0], "{}", step.title);
         assert_eq!(step.impact, Impact::Online, "{}", step.title);
-        assert_eq!(Bucket::check(&step.op, &missing()), Progress::Pending);
+        assert!(matches!(Bucket::check(&step.op, &missing()), Progress::Running(_)), "{}", step.title);
+        let made = BucketSeen { tags: Fact::Present(ours(&steps.steps[0])), flags: Fact::Present(Flags::ALL), ..fresh() };
+        let begins = matches!(Bucket::check(&step.op, &made), Progress::Pending | Progress::Done);
+        assert!(begins, "{}: it is planned from what S3 makes a bucket with", step.title);
+        // Somebody else made it in the meantime.
+        if let Change::Tags(_) = &step.op.change {
+            let theirs = BucketSeen { tags: Fact::Present(BTreeMap::from([("team".to_owned(), "b".to_owned())])), ..fresh() };
+            assert!(matches!(Bucket::check(&step.op, &theirs), Progress::Stale(_)));
+        }
         match &step.op.change {
             // A new bucket blocks everything: what is not declared must not be opened.
             Change::PublicAccessBlock(flags) => assert_eq!(*flags, Flags::ALL),
@@ -397,7 +420,9 @@ fn wishes_that_cannot_be_met_are_said() {
         ("encryption: {algorithm: 'aws:kms:dsse', bucketKey: true}", "encryption.bucketKey"),
         ("logging: {targetPrefix: a/}", "logging.targetPrefix"),
         ("logging: {targetBucket: huntaze-assets}", "logging.targetBucket"),
-        ("tags: {'aws:x': y}", "tags"),
+        ("tags: {'aws:x': y}", "tags.aws:x"),
+        ("tags: {'holdfast.dev/owner': null}", "tags.holdfast.dev/owner"),
+        ("tags: {'': y}", "tags."),
         ("lifecycle: {rules: [{id: a, enabled: true}]}", "lifecycle.rules.a"),
         ("lifecycle: {rules: [{id: a, enabled: true, expiration: {days: 1, date: 2027-01-31}}]}", "lifecycle.rules.a.expiration"),
         ("lifecycle: {rules: [{id: a, enabled: true, expiration: {date: 2027-02-31}}]}", "lifecycle.rules.a.expiration"),

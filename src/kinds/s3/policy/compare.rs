@@ -13,6 +13,13 @@ pub(super) fn same(found: &Value, declared: &Value) -> bool {
     }
 }
 
+/// One form for all statements of that Sid that mean the same.
+pub(super) fn canonical(statement: &Value) -> Value {
+    let Value::Object(members) = statement else { return statement.clone() };
+    let sid = members.get("Sid").map(|sid| ("Sid", sid.clone()));
+    normal(members).into_iter().chain(sid).map(|(member, value)| (member.to_owned(), value)).collect()
+}
+
 pub(super) fn is_deny(statement: &Value) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Deny")
 }

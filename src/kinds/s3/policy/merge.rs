@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::compare;
+
 /// A policy document. The default is that of a bucket without one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Document {
@@ -53,6 +55,13 @@ impl Document {
             all.insert(sid.to_owned(), entry);
         }
         all
+    }
+
+    /// The policy in a form in which two that mean the same are equal: S3 hands principals back in changing order.
+    pub(super) fn canonical(&self) -> Value {
+        let mut statements: Vec<Value> = self.statements.iter().map(compare::canonical).collect();
+        statements.sort_by_cached_key(Value::to_string);
+        json!({"head": self.head, "statements": statements})
     }
 
     /// The policy with these statements put in under their Sids, or taken out; `None`: no statement is left.

@@ -17,10 +17,10 @@ use serde_json::{Map, Value, json};
 
 use self::merge::Document;
 use super::{explain_denied, reached, wants};
-use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
-    Drift, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps, Target,
-    Unreadable, Why,
+    Basis, Drift, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps,
+    Target, Unreadable, Why, few,
 };
 
 /// The largest policy that S3 takes, in bytes.
@@ -49,6 +49,8 @@ pub struct BucketPolicyOp {
     account: String,
     /// The policy to be written; `null` deletes it, since S3 takes none without statements.
     policy: Option<Value>,
+    /// The policy that was found.
+    from: Basis,
     wants: BTreeMap<String, Value>,
 }
 
@@ -72,8 +74,13 @@ impl Kind for BucketPolicy {
     .keyed()
     .rule(crate::kinds::Rule::Own(compare::same))
     .impact(refuses)];
-    const CALLS: &'static [&'static Call] =
-        &[&calls::s3::GET_BUCKET_POLICY, &calls::s3::GET_BUCKET_WEBSITE, &calls::s3::PUT_BUCKET_POLICY, &calls::s3::DELETE_BUCKET_POLICY];
+    const CALLS: &'static [&'static Call] = &[
+        &calls::s3::GET_BUCKET_POLICY,
+        &calls::s3::GET_BUCKET_WEBSITE,
+        &calls::s3::LIST_BUCKETS,
+        &calls::s3::PUT_BUCKET_POLICY,
+        &calls::s3::DELETE_BUCKET_POLICY,
+    ];
 
     type Spec = BucketPolicySpec;
     type Seen = BucketPolicySeen;
@@ -116,7 +123,13 @@ impl Kind for BucketPolicy {
             Ok(Some(text)) => (Fact::Present(()), parsed(&text)),
             Err(error) if error.is("NoSuchBucketPolicy") => (Fact::Present(()), Fact::Present(Document::default())),
             Err(error) if error.is("NoSuchBucket") => (Fact::Absent, Fact::Absent),
-            Err(error) => (Fact::Unknown(Unreadable::from(&error)), Fact::Unknown(Unreadable::from(&error))),
+            Err(error) => {
+                let why = match error.class {
+                    Class::Denied => denied(reads, target, &error).await,
+                    _ => Unreadable::from(&error),
+                };
+                (Fact::Unknown(why.clone()), Fact::Unknown(why))
+            }
         };
         let refuses_more = seen.policy.present().is_some_and(|policy| {
             let found = policy.by_sid();
@@ -193,6 +206,7 @@ impl Kind for BucketPolicy {
             bucket: bucket.to_owned(),
             account: planning.scope.account.clone(),
             policy: merged,
+            from: Basis::of(&policy.canonical()),
             wants: wants(drifts.iter().copied()),
         };
         steps.push(
@@ -202,7 +216,14 @@ impl Kind for BucketPolicy {
     }
 
     fn check(op: &BucketPolicyOp, seen: &BucketPolicySeen) -> Progress {
-        reached::<BucketPolicy>(seen, &op.wants)
+        match (reached::<BucketPolicy>(seen, &op.wants), &seen.policy) {
+            (Progress::Pending, Fact::Present(found)) => {
+                op.from.pending(&Basis::of(&found.canonical()), &format!("the policy of {}", op.bucket))
+            }
+            // Made a moment ago, and not shown everywhere yet; if it was deleted, the deadline tells.
+            (Progress::Pending, Fact::Absent) => Progress::Running("the bucket to be there".to_owned()),
+            (progress, _) => progress,
+        }
     }
 
     async fn start(writes: &Writes, op: &BucketPolicyOp) -> Result<(), CallError> {
@@ -291,6 +312,31 @@ fn parsed(text: &str) -> Fact<Document> {
             message: format!("the bucket's policy is not one that holdfast understands ({reason}); it is left alone"),
         }),
     }
+}
+
+/// Reading the policy was refused: either a permission is missing, or the bucket is another account's, which `ExpectedBucketOwner` answers in
+/// the same way. The list of the account's own buckets tells.
+async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallError) -> Unreadable {
+    let mut why = Unreadable::from(error);
+    let own = reads.once("ListBuckets", || super::buckets::names(reads)).await;
+    let (bucket, account) = (target.id, &target.scope.account);
+    let foreign = match own.as_deref() {
+        Ok(own) if own.iter().any(|name| name == bucket) => return why,
+        Ok(_) => {
+            why.why = Why::Failed;
+            format!("{bucket} is not a bucket of account {account}")
+        }
+        Err(_) => format!("or {bucket} is not a bucket of account {account} (s3:ListAllMyBuckets would tell)"),
+    };
+    let sids: Vec<&str> = target.spec.statements.iter().filter(|one| one.statement.is_some()).map(|one| one.sid.as_str()).collect();
+    why.message = format!(
+        "{}; {foreign}, and only the bucket's owner can change its policy. Where a trail or a publishing destination delivers to it, have the owner \
+         put the statements that the service needs into it, and declare the owner's account as bucketAccount beside the bucket; what a bucket's own \
+         entry asks for belongs into an object of the owner's account ({})",
+        why.message,
+        few(&sids)
+    );
+    why
 }
 
 async fn website(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
