@@ -149,7 +149,10 @@ async fn bug_03_rotation_that_leaves_passwordless_access_or_a_stale_token() {
 #[tokio::test]
 async fn bug_04_snapshotting_or_modifying_taken_for_a_failure() {
     for status in ["snapshotting", "modifying"] {
-        let account = ACCOUNT.replace("      description: sessions\n", &format!("      description: sessions\n      status: {status}\n"));
+        let account = ACCOUNT.replace(
+            "      description: sessions\n",
+            &format!("      description: sessions\n      status: {status}\n      readyAt: '2026-01-15T10:20:00Z'\n"),
+        );
         assert_ne!(account, ACCOUNT);
         let sandbox = Sandbox::from_yaml(&account, options(Faults::default())).expect("an account");
         let baseline = wish(
@@ -274,7 +277,14 @@ async fn bug_09_a_bucket_policy_that_overwrites_reorders_or_locks_out() {
     };
     let now = policy(&sandbox);
     let before: serde_json::Value = serde_json::from_str(theirs).expect("JSON");
-    assert_eq!((&now["Version"], &now["Id"], &now["Statement"][0]), (&before["Version"], &before["Id"], &before["Statement"][0]));
+    assert_eq!((&now["Version"], &now["Id"]), (&before["Version"], &before["Id"]));
+    // S3 gives lists back in an order of its own.
+    let sorted = |statement: &serde_json::Value| {
+        let mut statement = statement.clone();
+        statement["Principal"]["AWS"].as_array_mut().expect("a list").sort_by_key(|one| one.to_string());
+        statement
+    };
+    assert_eq!(sorted(&now["Statement"][0]), sorted(&before["Statement"][0]), "somebody else's statement stays");
     let ours = &now["Statement"][1];
     // It denies what comes without TLS, and nobody anything else.
     assert_eq!((&ours["Effect"], &ours["Condition"]), (&"Deny".into(), &serde_json::json!({"Bool": {"aws:SecureTransport": "false"}})));
@@ -354,7 +364,9 @@ async fn bug_12_the_unreadable_shown_as_compliant_or_made_again() {
         let plan = support::dry(&sandbox, &baseline).await.expect("a plan");
         let refused =
             sandbox.recorded().iter().any(|record| record.code.is_some() && format!("{}:{}", record.service, record.operation) == *read);
-        assert!(!refused || !plan.in_sync(), "{read} is refused, and everything is in sync");
+        // The family of a parameter group and who uses it are asked for in case a group has to be made: no declared field hangs on it.
+        let aside = read.ends_with("ParameterGroups");
+        assert!(!refused || aside || !plan.in_sync(), "{read} is refused, and everything is in sync");
         run(&sandbox, &baseline).await;
         let made: Vec<Recorded> = sandbox.writes();
         assert!(made.is_empty(), "{read} is refused, and something was written: {made:?}");

@@ -404,6 +404,7 @@ pub fn sweep<P: std::fmt::Display + Sync>(points: &[P], try_one: impl Fn(&P) -> 
                         continue;
                     }
                     if let Err(why) = try_one(point) {
+                        eprintln!("{point}: {why}");
                         failures.lock().expect("no panic").push(format!("{point}: {why}"));
                     }
                 }

@@ -27,6 +27,9 @@ fn account(state: &Path) -> Value {
     let text = std::fs::read_to_string(state.join("account.json")).expect("an account");
     let mut saved: Value = serde_json::from_str(&text).expect("JSON");
     ground::without_times(&mut saved);
+    // What was told is told of the run that did it: it differs by the run's name, and by what was left for it to do.
+    let told = saved.pointer_mut("/world/sns/messages").map(Value::take);
+    assert!(told.is_some_and(|told| told.as_array().is_some_and(|all| !all.is_empty())), "the topic was told nothing");
     saved
 }
 

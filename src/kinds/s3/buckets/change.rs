@@ -228,22 +228,26 @@ fn built<E: std::fmt::Display>(call: &'static Call) -> impl Fn(E) -> CallError {
     move |error| not_built(call, error)
 }
 
-/// Makes the bucket and says in its tags that we did. A bucket of ours that is there already is as good.
+/// Makes the bucket and says in its tags that we did: in one request, since a bucket that was made by a process which then ended would never
+/// be known as ours. A bucket of ours that is there already is as good.
 async fn create(writes: &Writes, op: &BucketOp, region: &str, tags: &BTreeMap<String, String>) -> Result<(), CallError> {
+    let tags = tagging(tags).map_err(built(&calls::s3::CREATE_BUCKET))?;
+    let mut bucket = sdk::CreateBucketConfiguration::builder().set_tags(Some(tags.tag_set));
     // us-east-1 is the one region that must not be named.
-    let place = (region != "us-east-1").then(|| sdk::CreateBucketConfiguration::builder().location_constraint(region.into()).build());
-    let made = writes.s3().create_bucket(|request| request.bucket(&op.bucket).set_create_bucket_configuration(place)).await;
+    if region != "us-east-1" {
+        bucket = bucket.location_constraint(region.into());
+    }
+    let made = writes.s3().create_bucket(|request| request.bucket(&op.bucket).create_bucket_configuration(bucket.build())).await;
     match made {
-        Ok(_) => {}
-        Err(error) if error.is("BucketAlreadyOwnedByYou") => return Ok(()),
+        Err(error) if error.is("BucketAlreadyOwnedByYou") => Ok(()),
         Err(error) if error.class == Class::AlreadyExists => {
             let message = format!("{}; the name belongs to another account: choose another one", error.message);
-            return Err(CallError { message, ..error });
+            Err(CallError { message, ..error })
         }
-        Err(error) => return Err(error),
+        made => made
+            .map(drop)
+            .map_err(|error| explain_denied(error, "s3:CreateBucket or s3:TagResource is missing: a bucket is made with its tags")),
     }
-    let tags = tagging(tags).map_err(built(&calls::s3::PUT_BUCKET_TAGGING))?;
-    writes.s3().put_bucket_tagging(|request| request.bucket(&op.bucket).expected_bucket_owner(&op.account).tagging(tags)).await.map(drop)
 }
 
 fn tagging(tags: &BTreeMap<String, String>) -> Result<sdk::Tagging, String> {
