@@ -10,7 +10,7 @@ pub fn world(draw: &mut Draw) -> Value {
     let mut world = json!({
         "account": ACCOUNT,
         "region": "us-east-1",
-        "pageSize": draw.pick(&[1, 2, 100]),
+        "pageSize": draw.pick(&[6, 100, 100]),
         "kms": {
             "keys": {KEY_IDS[0]: {}, KEY_IDS[1]: {}},
             "aliases": {"alias/data": KEY_IDS[0], "alias/cache": KEY_IDS[1]},

@@ -31,7 +31,8 @@ impl Case {
         let manifest = json!({
             "apiVersion": "holdfast.dev/v1alpha1", "kind": "AwsBaseline", "metadata": {"name": "generated"}, "spec": self.spec,
         });
-        serde_yaml::to_string(&manifest).expect("plain data")
+        // Not as YAML's writer has it: it leaves `yes` without quotes.
+        format!("{manifest:#}")
     }
 
     /// Writes the case where it can be kept: moved to `kept/`, it is tried in every run.
@@ -53,7 +54,7 @@ impl Strategy for Cases {
     type Value = Case;
 
     fn new_tree(&self, runner: &mut TestRunner) -> NewTree<Cases> {
-        Ok(Shrinking { case: Case::new(any::<u64>().new_tree(runner)?.current()), before: None, next: 0 })
+        Ok(Shrinking::new(Case::new(any::<u64>().new_tree(runner)?.current())))
     }
 }
 
@@ -64,6 +65,12 @@ pub struct Shrinking {
     before: Option<Case>,
     /// The part to be taken out next.
     next: usize,
+}
+
+impl Shrinking {
+    pub fn new(case: Case) -> Shrinking {
+        Shrinking { case, before: None, next: 0 }
+    }
 }
 
 impl ValueTree for Shrinking {

@@ -145,13 +145,17 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
 
 /// What goes together, or not: said of a whole entry. It is not all that is refused: some of what remains is to be refused, and counted.
 pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw: &mut Draw) {
+    if kind == "s3.buckets" {
+        encryption_that_fits(entry);
+    }
     match kind {
         "s3.buckets" if about.name == "every-bucket" => {
             entry.remove("create");
             let names = if draw.flag() { json!(["*-assets", "beta-*"]) } else { json!(["*"]) };
             let mut chosen = json!({"names": names, "except": LOG_BUCKETS});
             if draw.flag() {
-                chosen["tags"] = json!({"team": "web"});
+                // A tag that no entry sets: what is chosen stays so.
+                chosen["tags"] = json!({"owner": "web"});
             }
             entry.insert("match".to_owned(), chosen);
             // It logs to a bucket that may choose itself, else.
@@ -160,17 +164,6 @@ pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw
         "s3.buckets" => {
             if about.name == "log-archive" {
                 entry.remove("logging");
-            }
-            if let Some(encryption) = entry.get_mut("encryption").and_then(Value::as_object_mut) {
-                match encryption.get("algorithm").and_then(Value::as_str) {
-                    Some("aws:kms") => {}
-                    Some("aws:kms:dsse") => {
-                        encryption.remove("bucketKey");
-                    }
-                    _ => {
-                        encryption.remove("kmsKeyId");
-                    }
-                }
             }
             if entry.get("logging").is_some_and(|logging| logging.get("targetBucket").is_none()) {
                 entry.remove("logging");
@@ -215,6 +208,10 @@ pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw
             }
         }
         "elasticache.replicationGroups" => {
+            // The secret holds the token under a key; what a secret holds, no plan can tell.
+            if let Some(auth) = entry.get_mut("auth") {
+                auth["key"] = json!("token");
+            }
             if entry.contains_key("auth") && entry.contains_key("transitEncryption") {
                 entry.insert("transitEncryption".to_owned(), json!("Required"));
             }
@@ -234,6 +231,16 @@ pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw
     }
 }
 
+fn encryption_that_fits(entry: &mut Map<String, Value>) {
+    if let Some(encryption) = entry.get_mut("encryption").and_then(Value::as_object_mut) {
+        match encryption.get("algorithm").and_then(Value::as_str) {
+            Some("aws:kms") => {}
+            Some("aws:kms:dsse") => drop(encryption.remove("bucketKey")),
+            _ => drop(encryption.remove("kmsKeyId")),
+        }
+    }
+}
+
 fn lifecycle(draw: &mut Draw) -> Value {
     let mut rules = Vec::new();
     for id in draw.some(&["logs", "Old_1", "uploads"], 45) {
@@ -245,7 +252,11 @@ fn lifecycle(draw: &mut Draw) -> Value {
             _ => rule["filter"] = json!({"prefix": "logs/", "tags": {"kind": "log"}, "sizeGreaterThan": 1024}),
         }
         match draw.number(0, 5) {
-            0 => rule["abortMultipartAfterDays"] = json!(7),
+            // Unfinished uploads have neither tags nor a size.
+            0 => {
+                rule["abortMultipartAfterDays"] = json!(7);
+                rule["filter"] = json!({"prefix": "logs/"});
+            }
             1 => rule["expiration"] = json!({"days": 400}),
             2 => rule["transitions"] = json!([{"days": 30, "storageClass": "STANDARD_IA"}, {"days": 90, "storageClass": "GLACIER"}]),
             3 => rule["noncurrentExpiration"] = json!({"days": 90, "newerNoncurrentVersions": 3}),

@@ -188,6 +188,10 @@ impl Maker<'_> {
             // DSSE has none; else what was found stays.
             None => (found.bucket_key && algorithm != "aws:kms:dsse").then_some(true),
         };
+        if bucket_key == Some(true) && algorithm == "aws:kms:dsse" {
+            let message = "the bucket is encrypted in two layers (aws:kms:dsse), which knows no bucket key";
+            return self.steps.block(Reason::Conflict, "encryption.bucketKey", message, "declare encryption.algorithm: aws:kms, or no bucketKey");
+        }
         let by = match &key {
             Some(key) => format!("{algorithm} with the key {key}"),
             None => algorithm.to_owned(),
