@@ -74,7 +74,8 @@ const LINES: &[Line] = &[
             ("SnapshotRetentionLimit", &["snapshotRetentionDays"]),
             ("SnapshotWindow", &["snapshotWindow"]),
             ("PreferredMaintenanceWindow", &["maintenanceWindow"]),
-            ("CacheParameterGroupName", &["parameterGroup", "parameters"]),
+            // A new major version comes with a group of its family.
+            ("CacheParameterGroupName", &["parameterGroup", "parameters", "engineVersion"]),
             ("LogDeliveryConfigurations", &["logDelivery"]),
             ("NotificationTopicArn", &["notificationTopicArn"]),
             ("NotificationTopicStatus", &["notificationTopicArn"]),
