@@ -181,7 +181,7 @@ pub type Repaired = BTreeSet<(String, String, String)>;
 /// The changes that no repaired field explains.
 pub fn unexplained(before: &Value, after: &Value, repaired: &Repaired) -> Vec<String> {
     let changed = between(before, after);
-    let explained = |place: &&Vec<String>| !LINES.iter().any(|line| explains(line, place, before, repaired)) && !is_made(place, before, repaired);
+    let explained = |place: &&Vec<String>| !went_with_its_document(place, after) && !LINES.iter().any(|line| explains(line, place, (before, after), repaired)) && !is_made(place, before, repaired);
     changed.iter().filter(explained).map(|place| place.join(".")).collect()
 }
 
@@ -202,7 +202,15 @@ fn is_made(place: &[String], before: &Value, repaired: &Repaired) -> bool {
     made("s3", "buckets", "s3.buckets") || made("cloudtrail", "trails", "cloudtrail.trails") || detector()
 }
 
-fn explains(&(pattern, kind, fields): &Line, place: &[String], before: &Value, repaired: &Repaired) -> bool {
+/// The id of a policy that is no more: S3 takes none without statements. Whether those could go, their own lines say.
+fn went_with_its_document(place: &[String], after: &Value) -> bool {
+    match place {
+        [s3, buckets, bucket, policy, id] if policy == "policy" && id == "Id" => after[s3][buckets][bucket]["policy"].is_null(),
+        _ => false,
+    }
+}
+
+fn explains(&(pattern, kind, fields): &Line, place: &[String], (before, after): (&Value, &Value), repaired: &Repaired) -> bool {
     let Some(found) = matches(pattern, place) else { return false };
     let id = found.get("id");
     let group = place.first().map(String::as_str).unwrap_or_default();
@@ -210,10 +218,10 @@ fn explains(&(pattern, kind, fields): &Line, place: &[String], before: &Value, r
     if found.get("new").is_some_and(held) {
         return false;
     }
-    // A group that was there: only one that an instance of the manifest used.
+    // A group that was there: only one that a repaired thing used, or was told to use.
     let things = if group == "rds" { "instances" } else { "replicationGroups" };
     let users = |name: &String| -> Vec<String> {
-        let all = before[group][things].as_object().into_iter().flatten();
+        let all = [before, after].into_iter().flat_map(|world| world[group][things].as_object().into_iter().flatten());
         all.filter(|(_, thing)| thing["parameterGroup"] == name.as_str()).map(|(id, _)| id.clone()).collect()
     };
     let used = found.get("used").map(users);

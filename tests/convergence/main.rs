@@ -308,6 +308,8 @@ fn rests(plans: &[Plan], resource: &ResourcePlan) -> Result<(), String> {
     match resource.status {
         Status::InSync => Ok(()),
         Status::Blocked => {
+            let lost = resource.blocks.iter().find(|block| block.reason == Reason::UnexpectedState && block.message.contains("no step"));
+            ensure(lost.is_none(), || format!("{key}: {lost:?}"))?;
             ensure(!resource.changes(), || format!("{key} would be changed again: {:?}", titles(resource)))?;
             for block in resource.all_blocks() {
                 let known = said.iter().any(|one| one.reason == block.reason && (one.fields.is_empty() || block.fields.iter().all(|field| one.fields.contains(field))));

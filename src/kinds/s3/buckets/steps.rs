@@ -382,7 +382,7 @@ fn put(rules: &mut Vec<Rule>, drift: &Drift) {
 
 fn title(bucket: &str, drifts: &[&Drift], others: &[String]) -> String {
     let ids: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("lifecycle.rules.")).collect();
-    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| others.join(", "));
+    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| others.join(", ")).filter(|removed| !removed.is_empty());
     match (ids.is_empty(), removed) {
         (false, None) => format!("Set the lifecycle rules {} of {bucket}", ids.join(", ")),
         (true, Some(removed)) => format!("Remove the lifecycle rules {removed} of {bucket}"),
