@@ -129,7 +129,8 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
         }
         if !selectors.is_empty() {
             match kind.list(reads, selectors.iter().any(|(_, chooser)| !chooser.tags.is_empty())).await {
-                Ok(candidates) => {
+                Ok(mut candidates) => {
+                    candidates.extend(made(*kind, scope, &own, &candidates));
                     for candidate in &candidates {
                         for (entry, chooser) in &selectors {
                             match chooser.chosen(candidate) {
@@ -176,6 +177,20 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
     found.sort_by_key(order);
     Desired { resources: found, peers }
+}
+
+/// What this run makes: selectors choose it as if it were there already, with the tags that its entry gives it. Else the next run would find more to do.
+fn made(kind: &dyn AnyKind, scope: &Scope, own: &[&Entry], found: &[Candidate]) -> Vec<Candidate> {
+    let mut made = Vec::new();
+    for entry in own.iter().filter(|entry| kind.selector(&entry.spec).is_none()) {
+        let wish = kind.wish(entry.spec.clone(), scope);
+        if kind.creates(&wish) && !found.iter().any(|candidate| candidate.id == wish.id) {
+            let tags = entry.value.get("tags").and_then(Value::as_object).into_iter().flatten();
+            let tags = tags.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect();
+            made.push(Candidate { id: wish.id, tags: Fact::Present(tags) });
+        }
+    }
+    made
 }
 
 /// The entries that speak for one thing, and what already stands against it.

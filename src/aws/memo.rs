@@ -1,6 +1,6 @@
 //! One read of AWS per fact per pass: what several resources ask for (every instance of the account, say) is read once.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +12,9 @@ use super::CallError;
 type Shared = Arc<dyn Any + Send + Sync>;
 type Cell = Arc<OnceCell<Result<Shared, CallError>>>;
 
-/// What was read in this pass. A new pass has a new one.
+/// What was read in this pass, by type and key. A new pass has a new one.
 #[derive(Default)]
-pub struct Memo(Mutex<HashMap<String, Cell>>);
+pub struct Memo(Mutex<HashMap<(TypeId, String), Cell>>);
 
 impl Memo {
     /// The value under `key`: read by whoever asks first, while the others wait for it. A failure is remembered too: within one pass
@@ -26,10 +26,10 @@ impl Memo {
     {
         let cell = {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(cells.entry(key).or_default())
+            Arc::clone(cells.entry((TypeId::of::<T>(), key)).or_default())
         };
         let answer = cell.get_or_init(|| async { read().await.map(|value| Arc::new(value) as Shared) }).await;
-        // A key names one type: kinds prefix theirs with the operation.
+        // Two kinds that keep different things of one answer each have theirs.
         answer.clone().and_then(|value| value.downcast::<T>().map_err(|_| CallError::mixed_up()))
     }
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
-use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Reason, Scope, Wish};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Reason, Scope, Why, Wish};
 use crate::manifest::Exception;
 
 /// A resource as the manifest wants it, whichever entries say so.
@@ -156,6 +156,8 @@ pub(super) fn planned(
         return plan;
     };
     match declared.kind.presence(seen) {
+        // An entry that declares nothing asks for nothing, not even whether the thing is there.
+        Fact::Unknown(why) if why.why == Why::NotAsked && declared.wish.want.is_empty() => {}
         Fact::Unknown(why) => {
             exceptions.unsure(declared, &plan.key);
             plan.unreadable.push(UnreadableField { field: String::new(), why });

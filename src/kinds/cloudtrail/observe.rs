@@ -84,7 +84,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
             key,
         };
     };
-    let events = want.has("eventSelectors") || want.has("advancedEventSelectors");
+    let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
     let arn = &shown.arn;
     let (logging, events, insights, tags) = futures::join!(
         asked(want.has("logging"), || logging(reads, arn)),

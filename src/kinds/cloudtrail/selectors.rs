@@ -110,6 +110,23 @@ impl Events {
         }
     }
 
+    /// Whether management events that write are among what is recorded.
+    pub fn record_writes(&self) -> bool {
+        match self {
+            // Without selectors, all management events are.
+            Events::Plain(selectors) => {
+                selectors.is_empty()
+                    || selectors.iter().any(|one| one.include_management_events && one.read_write_type != ReadWriteType::ReadOnly)
+            }
+            Events::Advanced(selectors) => selectors.iter().any(|selector| {
+                let equals = |field: &str, value: &str| {
+                    selector.field_selectors.iter().any(|one| one.field == field && one.equals.iter().any(|equal| equal == value))
+                };
+                equals("eventCategory", "Management") && !equals("readOnly", "true")
+            }),
+        }
+    }
+
     /// Whether `self` means what `declared` says.
     pub fn satisfy(&self, declared: &Events) -> bool {
         match (self, declared) {

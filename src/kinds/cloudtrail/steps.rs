@@ -121,10 +121,16 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
                 continue;
             }
         };
+<<<<<<< HEAD
         let logs = ["cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"];
         let one_of_two = logs.iter().filter(|log| drifts.iter().any(|drift| drift.field == **log)).count() == 1;
         let from = one_of_two.then(|| trail.settings.cloud_watch_logs());
         let takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
+=======
+        let mut takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
+        // Bucket and prefix say the same.
+        takes.dedup();
+>>>>>>> t-conv
         let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
@@ -302,7 +308,9 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         _ => {}
     }
     let mut before: Vec<usize> = made.to_vec();
-    if let Some((field, impact, events)) = wished_events(planning) {
+    let wished = wished_events(planning);
+    let writes = wished.as_ref().map(|(.., events)| events).or(planning.seen.events.present()).is_none_or(Events::record_writes);
+    if let Some((field, impact, events)) = wished {
         // Changing from one form to the other replaces all that was recorded: the field's own comparison sees only one of the forms.
         let replaced = planning.seen.events.present().is_some_and(|found| {
             matches!((found, &events), (Events::Plain(_), Events::Advanced(_)) | (Events::Advanced(_), Events::Plain(_)))
@@ -324,6 +332,15 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
     if let Some(drift) = planning.drift("insights") {
         let found = planning.seen.insights.present().map(Vec::as_slice).unwrap_or_default();
         let declared = drift.declared.as_array().map(Vec::as_slice).unwrap_or_default();
+        // "To log Insights events on the API call rate, the trail must log write management events." (user guide, "Working with CloudTrail Insights")
+        if !writes && declared.iter().any(|insight| insight == "ApiCallRateInsight") {
+            return steps.block(
+                Reason::Conflict,
+                "insights",
+                format!("ApiCallRateInsight looks at management events that write, and the trail {name} records none"),
+                "have its event selectors record them, or declare ApiErrorRateInsight alone",
+            );
+        }
         let mut wished: Vec<InsightSetting> = Vec::new();
         for insight in declared.iter().filter_map(Value::as_str) {
             let setting = found.iter().find(|setting| setting.insight == insight).cloned();

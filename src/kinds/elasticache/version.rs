@@ -28,6 +28,12 @@ pub fn reaches(version: &str, least: [u32; 3]) -> bool {
     padded.as_slice() >= least.as_slice()
 }
 
+/// Whether the newest version that AWS makes of the asked one is `least` or newer: it chooses the patch.
+pub fn newest_reaches(wanted: &str, least: [u32; 3]) -> bool {
+    let newest: Vec<u32> = numbers(&asked(wanted)).into_iter().chain(std::iter::repeat(u32::MAX)).take(3).collect();
+    newest.as_slice() >= least.as_slice()
+}
+
 /// The lower of two versions.
 pub fn lower(one: String, other: String) -> String {
     if numbers(&other) < numbers(&one) { other } else { one }
@@ -67,6 +73,12 @@ pub fn default_group(family: &str, cluster_mode: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn aws_chooses_the_newest_patch() {
+        assert!(newest_reaches("7.0", TRANSIT_IN_PLACE) && newest_reaches("7.1", TRANSIT_IN_PLACE) && newest_reaches("8.x", TRANSIT_IN_PLACE));
+        assert!(!newest_reaches("6.2", TRANSIT_IN_PLACE) && !newest_reaches("6.x", TRANSIT_IN_PLACE) && !newest_reaches("5.0.6", TRANSIT_IN_PLACE));
+    }
 
     #[test]
     fn a_version_found_satisfies_what_is_declared_of_it() {

@@ -42,9 +42,22 @@ fn ours(planning: &Planning<'_, Detector>) -> BTreeMap<String, String> {
     ])
 }
 
+/// Why there can be no publishing destination, and what to do.
+const NO_PLACE: (&str, &str) = (
+    "there is no publishing destination, and one cannot be made without its bucket and its key",
+    "declare publishingDestination.bucket and publishingDestination.kmsKeyArn",
+);
+
+fn is_destination(drift: &Drift) -> bool {
+    drift.field.starts_with("publishingDestination.")
+}
+
 fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
     let destination = planning.below("publishingDestination");
-    let own: Vec<&Drift> = planning.drifts.iter().filter(|drift| !drift.field.starts_with("publishingDestination")).collect();
+    let asked = |field: &str| planning.drift(field).is_some_and(|drift| drift.declared.is_string());
+    // Known before anything is made, hence said before.
+    let possible = asked("publishingDestination.bucket") && asked("publishingDestination.kmsKeyArn");
+    let own: Vec<&Drift> = planning.drifts.iter().filter(|drift| !is_destination(drift)).collect();
     let mut tags = ours(planning);
     tags.extend(own.iter().filter_map(|drift| tag(drift)).filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))));
     // CreateDetector must be told. A detector that nobody asked to be suspended watches; one whose `enabled` an exception covers does not
@@ -55,7 +68,13 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
     };
     let settings = Settings { enabled: None, ..gather(&own) };
     let region = &planning.scope.region;
-    if !destination.is_empty() {
+    if !possible {
+        block(steps, Reason::InvalidWish, &destination, NO_PLACE.0, NO_PLACE.1);
+        if own.is_empty() {
+            // Nothing else asks for a detector.
+            return;
+        }
+    } else if !destination.is_empty() {
         steps.notes.push("its publishing destination follows once the new detector has an id".to_owned());
     }
     steps.push(
@@ -63,7 +82,7 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
             format!("Create the GuardDuty detector of {region}"),
             DetectorOp::Create { enable, settings, tags },
             // The destination hangs on the detector's id, which GuardDuty chooses: it is planned when the id is known.
-            planning.drifts.iter().map(|drift| drift.field.clone()),
+            planning.drifts.iter().filter(|drift| possible || !is_destination(drift)).map(|drift| drift.field.clone()),
         )
         .back("`aws guardduty delete-detector`; findings go with it"),
     );
@@ -84,7 +103,7 @@ fn change(planning: &Planning<'_, Detector>, detector: &SeenDetector, steps: &mu
         _ => {}
     }
     let (destination, settings): (Vec<&Drift>, Vec<&Drift>) =
-        others.into_iter().partition(|drift| drift.field.starts_with("publishingDestination."));
+        others.into_iter().partition(|drift| is_destination(drift));
     let mut possible = Vec::new();
     for drift in settings {
         let name = drift.field.strip_prefix("features.");
@@ -189,8 +208,8 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 steps,
                 Reason::InvalidWish,
                 drifts,
-                "there is no publishing destination, and one cannot be made without its bucket and its key",
-                "declare publishingDestination.bucket and publishingDestination.kmsKeyArn",
+                NO_PLACE.0,
+                NO_PLACE.1,
             ),
         },
         Fact::Present(found) => {

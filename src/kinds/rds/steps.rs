@@ -336,9 +336,9 @@ impl Changes {
         let text = drift.declared.as_str().map(str::to_owned);
         match drift.field.as_str() {
             "backupRetentionDays" => changes.backup_retention_days = number,
-            "backupWindow" => changes.backup_window = text,
+            "backupWindow" => changes.backup_window = text.map(|text| window::written(&text)),
             // RDS wants the days in lower case.
-            "maintenanceWindow" => changes.maintenance_window = text.map(|text| text.to_ascii_lowercase()),
+            "maintenanceWindow" => changes.maintenance_window = text.map(|text| window::written(&text)),
             "multiAz" => changes.multi_az = flag,
             "maxAllocatedStorageGiB" => changes.max_allocated_storage_gib = number,
             "deletionProtection" => changes.deletion_protection = flag,

@@ -31,6 +31,16 @@ pub fn weekly(text: &str) -> Option<Window> {
     between(moment(start)?, moment(end)?, WEEK).filter(|window| window.length <= DAY)
 }
 
+/// A window as RDS takes it: in lower case, hours in two digits ("must be in the format hh24:mi-hh24:mi", ModifyDBInstance).
+pub fn written(text: &str) -> String {
+    let part = |part: &str| match part.trim() {
+        hour if hour.len() == 1 => format!("0{hour}"),
+        other => other.to_ascii_lowercase(),
+    };
+    let moment = |moment: &str| moment.split(':').map(part).collect::<Vec<_>>().join(":");
+    text.split('-').map(moment).collect::<Vec<_>>().join("-")
+}
+
 /// Whether two daily windows are the same, however they are written.
 pub fn same_daily(one: &str, other: &str) -> bool {
     one == other || daily(one).is_some_and(|window| Some(window) == daily(other))

@@ -58,6 +58,12 @@ impl Context<'_> {
         true
     }
 
+    /// Whether the engine is `least` or newer by the time that it matters: what it is, or what the step before makes of it.
+    fn will_reach(&self, found: &str, upgraded: Option<usize>, least: [u32; 3]) -> bool {
+        let declared = upgraded.and_then(|_| self.drift("engineVersion")?.declared.as_str());
+        version::reaches(found, least) || declared.is_some_and(|declared| version::newest_reaches(declared, least))
+    }
+
     fn transit(&mut self, upgraded: Option<usize>) -> Tls {
         let Some(drift) = self.drift("transitEncryption") else {
             return match self.group.transit {
@@ -72,7 +78,7 @@ impl Context<'_> {
             self.block(Reason::NotSupported, &fields, message, "make a group in a VPC and move to it".to_owned());
             return Tls::Not;
         }
-        if upgraded.is_none() && !version::reaches(&members.version, version::TRANSIT_IN_PLACE) {
+        if !self.will_reach(&members.version, upgraded, version::TRANSIT_IN_PLACE) {
             let message = format!("engine version {} cannot turn TLS on in place: Redis 7.0.5 and newer, and Valkey, can", members.version);
             let what_to_do = format!("declare engineVersion: \"7.1\" to have it upgraded first, or: {MIGRATE}");
             self.block(Reason::NeedsMigration, &fields, message, what_to_do);
@@ -130,7 +136,7 @@ impl Context<'_> {
             );
             return;
         }
-        if upgraded.is_none() && !version::reaches(&members.version, version::TOKEN_CHANGE) {
+        if !self.will_reach(&members.version, upgraded, version::TOKEN_CHANGE) {
             let message = format!("engine version {} cannot change its token: Redis 5.0.6 and newer, and Valkey, can", members.version);
             self.block(Reason::NeedsMigration, &fields, message, format!("declare a newer engineVersion, or: {MIGRATE}"));
             return;

@@ -214,9 +214,16 @@ impl<'a> Context<'a> {
         }
         let values = self.settable(&parameters, &name);
         let fields = values.fields();
+        // What the declared group holds already comes with it.
+        let held = |drift: &&&Drift| {
+            let parameter = drift.field.strip_prefix("parameters.").unwrap_or_default();
+            self.present_value(&name, parameter).is_some_and(|held| held == plain(&drift.declared))
+        };
+        let carried = parameters.iter().filter(held).map(|drift| drift.field.clone());
+        let attached: Option<Vec<String>> = named.map(|named| std::iter::once(named.field.clone()).chain(carried).collect());
         if values.is_empty() {
-            if let Some(named) = named {
-                self.attach(Prepared::of(&name), vec![named.field.clone()]);
+            if let Some(attached) = attached {
+                self.attach(Prepared::of(&name), attached);
             }
             return;
         }
@@ -225,16 +232,16 @@ impl<'a> Context<'a> {
         let declared_name = self.planning.spec.parameter_group.is_some();
         if !name.starts_with("default.") && (others.is_empty() || may) {
             let Some(prepared) = self.change_group(&name, values) else { return };
-            if let Some(named) = named {
-                self.attach(prepared, vec![named.field.clone()]);
+            if let Some(attached) = attached {
+                self.attach(prepared, attached);
             }
         } else if declared_name {
             let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
             let message = format!("{name} is used outside this manifest too ({who})");
             let what_to_do = "say sharedParameterGroup: Allow, or leave parameterGroup out to have a group of its own made".to_owned();
             self.block(Reason::Conflict, &fields, message, what_to_do);
-            if let Some(named) = named {
-                self.attach(Prepared::of(&name), vec![named.field.clone()]);
+            if let Some(attached) = attached {
+                self.attach(Prepared::of(&name), attached);
             }
         } else {
             let mut set = self.copied(&name);
