@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, KindPeers, Multiplicity, Planning, Progress, Scope, Selector, Shape,
-    SpecProblem, Step, Steps, Target, Unreadable,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, KindPeers, Multiplicity, Planning, Progress, Scope,
+    Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
 

@@ -18,5 +18,7 @@ mod testing;
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};
-pub use kind::{Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target};
+pub use kind::{
+    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target,
+};
 pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps};

@@ -178,7 +178,10 @@ pub enum Progress {
     Done,
     /// It looks done, as it did before it was begun: what was seen cannot tell. It is begun, unless this run has; then it is done when it has
     /// looked so for as long as `settle` after AWS took it.
-    Unclear { what: String, settle: Duration },
+    Unclear {
+        what: String,
+        settle: Duration,
+    },
     /// It cannot succeed any more (create-failed): the words say why.
     Failed(String),
     /// The facts that would tell could not be read.

@@ -41,9 +41,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
     let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
     let mut planned: Vec<ResourcePlan> = resources
         .iter()
-        .map(|(declared, observed)| {
-            planned(scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions)
-        })
+        .map(|(declared, observed)| planned(scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions))
         .collect();
     let Exceptions { mut matched, unsure, .. } = exceptions;
     matched.extend(unsure);

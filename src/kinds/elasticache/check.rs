@@ -20,9 +20,9 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
         Op::SetParameters { name, parameters } => changed(name, seen, |group| {
             parameters.iter().all(|(name, value)| group.parameters.get(name).is_some_and(|found| found.value == *value))
         }),
-        Op::ResetParameters { name, parameters } => changed(name, seen, |group| {
-            parameters.iter().all(|name| group.parameters.get(name).is_none_or(|found| !found.set))
-        }),
+        Op::ResetParameters { name, parameters } => {
+            changed(name, seen, |group| parameters.iter().all(|name| group.parameters.get(name).is_none_or(|found| !found.set)))
+        }
         Op::DeleteParameterGroup { name } => match seen.parameter_groups.get(name) {
             // In use, or not ours: then it is nothing to be taken back.
             Some(Fact::Present(group)) if group.ours && group.users.is_empty() => Progress::Pending,
@@ -124,10 +124,9 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
             _ => Progress::Done,
         },
         // Judged above, whatever the group's state.
-        Op::CreateParameterGroup { .. }
-        | Op::SetParameters { .. }
-        | Op::ResetParameters { .. }
-        | Op::DeleteParameterGroup { .. } => Progress::Pending,
+        Op::CreateParameterGroup { .. } | Op::SetParameters { .. } | Op::ResetParameters { .. } | Op::DeleteParameterGroup { .. } => {
+            Progress::Pending
+        }
     }
 }
 

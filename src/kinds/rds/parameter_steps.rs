@@ -372,7 +372,13 @@ fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setti
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
 }
 
-fn reset_step(planning: &Planning<'_, Instances>, group: &str, parameters: Vec<Resetting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+fn reset_step(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    parameters: Vec<Resetting>,
+    fields: Vec<String>,
+    attached: bool,
+) -> Step<Op> {
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
     let (impact, takes) = cutting_off(attached && names.iter().any(|name| cuts(name, None)));
@@ -387,14 +393,7 @@ fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
 }
 
 /// `changed`: the plan changes the group before.
-fn restart(
-    planning: &Planning<'_, Instances>,
-    group: &str,
-    fields: Vec<String>,
-    after: Vec<usize>,
-    changed: bool,
-    steps: &mut Steps<Op>,
-) {
+fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool, steps: &mut Steps<Op>) {
     let id = planning.id;
     let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
     let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)

@@ -390,10 +390,7 @@ pub fn waiting(spec: &InstanceSpec, seen: &Seen) -> Vec<String> {
         ("backupRetentionDays", retention),
         ("multiAz", waits(spec.multi_az, Some(instance.multi_az), pending.multi_az)),
         ("iamAuthentication", waits(spec.iam_authentication, Some(instance.iam_authentication), pending.iam_authentication)),
-        (
-            "caCertificate",
-            waits(spec.ca_certificate.as_deref(), instance.ca_certificate.as_deref(), pending.ca_certificate.as_deref()),
-        ),
+        ("caCertificate", waits(spec.ca_certificate.as_deref(), instance.ca_certificate.as_deref(), pending.ca_certificate.as_deref())),
     ]
     .into_iter()
     .filter(|(_, waits)| *waits)

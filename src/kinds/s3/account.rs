@@ -184,7 +184,7 @@ async fn read(reads: &Reads, account: &str) -> Fact<Flags> {
 
 #[cfg(test)]
 mod tests {
-    
+
     use super::*;
     use crate::kinds::Drift;
 

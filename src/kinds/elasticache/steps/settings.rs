@@ -65,7 +65,11 @@ impl Context<'_> {
         let fields: Vec<String> = settings.keys().cloned().collect();
         let title = format!("Change {} of {}", listed(&fields), self.id());
         let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
-        let op = Op::Settings { group: self.id().to_owned(), settings, immediately };
+        // "Must specify both SnapshotRetentionLimit and SnapshottingClusterId to turn on snapshots" [aws-controllers-k8s/community#1846]; in cluster
+        // mode it is refused.
+        let off = self.group.retention_days.unwrap_or_default() == 0;
+        let snapshot_source = self.group.snapshot_source.clone().filter(|_| off && settings.contains_key("snapshotRetentionDays"));
+        let op = Op::Settings { group: self.id().to_owned(), settings, immediately, snapshot_source };
         let mut step = Step::online(title, op, fields).back(format!("modify the group again: {}", was.join(", "))).within(SETTINGS);
         if immediately && !waiting.is_empty() {
             step = step.impact(Impact::Disruptive, takes_with(waiting));

@@ -74,7 +74,14 @@ fn plan(yaml: &str, seen: BucketSeen) -> Steps<BucketOp> {
     if drifts.is_empty() {
         return Steps::default();
     }
-    Bucket::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen: &seen, drifts: &drifts, peers: &crate::kinds::KindPeers::default() })
+    Bucket::steps(&Planning {
+        scope: &scope(),
+        id: BUCKET,
+        spec: &spec,
+        seen: &seen,
+        drifts: &drifts,
+        peers: &crate::kinds::KindPeers::default(),
+    })
 }
 
 fn only(steps: Steps<BucketOp>) -> crate::kinds::Step<BucketOp> {

@@ -1,4 +1,3 @@
-
 use super::*;
 
 const BUCKET: &str = "huntaze-assets";
@@ -28,7 +27,14 @@ fn plan(seen: &BucketPolicySeen, statements: Vec<Statement>) -> Steps<BucketPoli
         })
         .collect();
     let spec = BucketPolicySpec { bucket: BUCKET.to_owned(), bucket_is_made: None, statements };
-    BucketPolicy::steps(&Planning { scope: &scope(), id: BUCKET, spec: &spec, seen, drifts: &drifts, peers: &crate::kinds::KindPeers::default() })
+    BucketPolicy::steps(&Planning {
+        scope: &scope(),
+        id: BUCKET,
+        spec: &spec,
+        seen,
+        drifts: &drifts,
+        peers: &crate::kinds::KindPeers::default(),
+    })
 }
 
 fn statement(sid: &str, statement: Value) -> Statement {
