@@ -181,6 +181,24 @@ async fn every_answer_to_a_request() {
     }
 }
 
+/// A restart: what is seen after it is what was seen before.
+#[tokio::test]
+async fn what_looks_done_before_it_was_begun_is_begun_and_given_time() {
+    for (name, answers, sent) in [("unclear", vec![], 1), ("unclear-lost", vec![Answer::Lost(true)], 2)] {
+        let unclear = Progress::Unclear { what: "the restart to show".to_owned(), settle: std::time::Duration::from_secs(90) };
+        let ground = Ground::new(name, |world| {
+            empty(&["a"])(world);
+            world.status.insert(("a".to_owned(), "x".to_owned()), unclear);
+        })
+        .await;
+        answer(&mut enter(&world(name)), "a", "x", answers);
+        let outcomes = ground.run(&one()).await;
+        assert_eq!(outcomes.resources[0].end, End::Changed, "{name}");
+        assert_eq!(ground.log(), vec!["a x=1"; sent], "{name}");
+        assert!((90..250).contains(&ground.seconds()), "{name}: {} s", ground.seconds());
+    }
+}
+
 #[tokio::test]
 async fn busy_for_ever_ends_with_the_deadline_and_without_a_flood() {
     let ground = Ground::new("busy-for-ever", empty(&["a"])).await;

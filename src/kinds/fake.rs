@@ -228,7 +228,11 @@ impl Kind for Fake {
 fn apply(world: &mut World, op: &Op) {
     let value = world.fought.as_ref().filter(|(field, _)| *field == op.field).map_or(op.value, |(_, value)| *value);
     world.things.entry(op.id.clone()).or_default().insert(op.field.clone(), value);
-    world.status.remove(&(op.id.clone(), op.field.clone()));
+    let key = (op.id.clone(), op.field.clone());
+    // What cannot be told before cannot be told after.
+    if !matches!(world.status.get(&key), Some(Progress::Unclear { .. })) {
+        world.status.remove(&key);
+    }
 }
 
 /// What is to be seen of a thing now.

@@ -120,6 +120,7 @@ pub fn group(found: &ReplicationGroup) -> Group {
         }),
         retention_days: found.snapshot_retention_limit(),
         snapshot_window: found.snapshot_window().map(str::to_owned),
+        snapshot_source: snapshot_source(found),
         auth: found.auth_token_enabled().unwrap_or_default(),
         auth_changed: found.auth_token_last_modified_date().map(|date| date.secs()),
         user_groups: !found.user_group_ids().is_empty(),
@@ -130,6 +131,18 @@ pub fn group(found: &ReplicationGroup) -> Group {
         auto_minor: found.auto_minor_version_upgrade(),
         waiting: group_waiting(found),
     }
+}
+
+/// By roles, since names tell nothing of them; the only cluster, or the first, where no replica is shown.
+fn snapshot_source(found: &ReplicationGroup) -> Option<String> {
+    if found.cluster_enabled().unwrap_or_default() {
+        return None;
+    }
+    let set = found.snapshotting_cluster_id().filter(|id| found.member_clusters().iter().any(|member| member == id));
+    let members = found.node_groups().iter().flat_map(|shard| shard.node_group_members());
+    let replicas = members.filter(|member| member.current_role() == Some("replica")).filter_map(|member| member.cache_cluster_id());
+    let any = || found.member_clusters().iter().map(String::as_str).min();
+    set.or_else(|| replicas.min()).or_else(any).map(str::to_owned)
 }
 
 fn log(found: &LogDeliveryConfiguration) -> Option<(String, FoundLog)> {

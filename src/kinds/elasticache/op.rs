@@ -22,6 +22,9 @@ pub enum Op {
         settings: BTreeMap<String, Value>,
         /// Now, with whatever waits for the maintenance window; else what touches no node is changed now, and what waits goes on waiting.
         immediately: bool,
+        /// The cluster that snapshots are taken from, where they are turned on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot_source: Option<String>,
     },
     /// Moves encryption in transit one step on.
     Transit {

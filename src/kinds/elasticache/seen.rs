@@ -57,6 +57,8 @@ pub struct Group {
     pub multi_az: Option<bool>,
     pub retention_days: Option<i32>,
     pub snapshot_window: Option<String>,
+    /// The cluster that daily snapshots are taken from, or a good one for it: a replica where there is one. In cluster mode AWS chooses.
+    pub snapshot_source: Option<String>,
     pub auth: bool,
     /// When the token was last modified, in seconds since 1970.
     pub auth_changed: Option<i64>,

@@ -24,11 +24,14 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
     match op {
         Op::Wait { .. } => Ok(()),
-        Op::Settings { group, settings, immediately } => {
+        Op::Settings { group, settings, immediately, snapshot_source } => {
             // Read before anything is sent: an operation that another version wrote may hold what this one does not know.
             let wish = settings.iter().map(|(path, value)| Setting::read(path, value)).collect::<Result<Vec<Setting>, CallError>>()?;
-            modify(writes, group, |request| wish.into_iter().fold(request.apply_immediately(*immediately), |request, one| one.put(request)))
-                .await
+            modify(writes, group, |request| {
+                let request = request.apply_immediately(*immediately).set_snapshotting_cluster_id(snapshot_source.clone());
+                wish.into_iter().fold(request, |request, one| one.put(request))
+            })
+            .await
         }
         // Once TLS is on, sending TransitEncryptionEnabled again makes AWS refuse the request. [aws-controllers-k8s/community#2536]
         Op::Transit { group, mode: TransitEncryption::Preferred } => {

@@ -3,9 +3,14 @@
 #[cfg(feature = "sandbox")]
 mod disturbed;
 #[cfg(feature = "sandbox")]
+mod groups;
+#[cfg(feature = "sandbox")]
 mod pipeline;
+#[cfg(feature = "sandbox")]
+mod settings;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_rds::types::{DbInstance, DbParameterGroupStatus, PendingModifiedValues};
 use serde_json::json;
@@ -13,7 +18,7 @@ use serde_json::json;
 use super::seen::{Instance, OwnGroup};
 use super::values::Parameter;
 use super::{Changes, InstanceSpec, Instances, Op, Seen, Setting, Timing};
-use crate::kinds::{Drift, Fact, Impact, Kind, Planning, Progress, Reason, Scope, Steps};
+use crate::kinds::{Drift, Fact, Impact, Kind, KindPeers, Planning, Progress, Reason, Scope, Steps};
 
 fn instance(status: &str, group: &str, apply: &str) -> Instance {
     let group = DbParameterGroupStatus::builder().db_parameter_group_name(group).parameter_apply_status(apply).build();
@@ -31,7 +36,7 @@ fn parameter(value: &str) -> Parameter {
 
 fn steps(spec: &InstanceSpec, seen: &Seen, drifts: &[Drift]) -> Steps<Op> {
     let scope = Scope { object: "test".to_owned(), account: String::new(), region: String::new(), partition: "aws".to_owned() };
-    Instances::steps(&Planning { scope: &scope, id: "db", spec, seen, drifts, peers: &BTreeSet::new() })
+    Instances::steps(&Planning { scope: &scope, id: "db", spec, seen, drifts, peers: &KindPeers::default() })
 }
 
 fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> Drift {
@@ -40,7 +45,7 @@ fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> 
 
 #[test]
 fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned() };
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false };
     let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
     assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
     assert_eq!(progress("available", "g", "pending-reboot"), Progress::Pending);
@@ -50,6 +55,17 @@ fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
     assert!(matches!(progress("available", "g", "applying"), Progress::Running(_)));
     assert!(matches!(progress("available", "g", "failed-to-apply"), Progress::Failed(_)));
     assert!(matches!(progress("storage-full", "g", "pending-reboot"), Progress::Failed(_)));
+}
+
+/// Bug 11 of other tools. An instance says in-sync before it notices a change of its group, and an AWS that never notices says so always: only a
+/// restart that was asked for counts.
+#[test]
+fn after_a_change_of_the_group_only_a_restart_that_was_asked_for_puts_it_in_force() {
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: true };
+    let progress = |status, apply| Instances::check(&op, &seen(instance(status, "g", apply)));
+    assert!(matches!(progress("available", "in-sync"), Progress::Unclear { .. }));
+    assert!(matches!(progress("rebooting", "in-sync"), Progress::Running(_)));
+    assert_eq!(progress("available", "pending-reboot"), Progress::Pending);
 }
 
 /// The group changes at once, the instance notices later: in-sync right after the change is the state before it.
@@ -62,7 +78,7 @@ fn a_static_parameter_is_not_taken_for_in_force_before_the_instance_noticed() {
         Instances::check(&op, &Seen { attached: Fact::Present(attached), ..seen(instance("available", "g", apply)) })
     };
     assert_eq!(progress("100", "in-sync"), Progress::Pending);
-    assert!(matches!(progress("120", "in-sync"), Progress::Running(_)));
+    assert!(matches!(progress("120", "in-sync"), Progress::Unclear { settle, .. } if settle >= Duration::from_secs(60)));
     assert!(matches!(progress("120", "applying"), Progress::Running(_)));
     assert_eq!(progress("120", "pending-reboot"), Progress::Done);
 }
@@ -156,6 +172,20 @@ fn more_than_twenty_parameters_take_several_requests() {
     assert_eq!(steps.steps.last().map(|step| step.after.clone()), Some(vec![0, 1, 2]), "one restart after all of them");
 }
 
+/// Where the engine cannot take another certificate while it runs, the step is a restart, and says so.
+#[test]
+fn a_certificate_may_cost_a_restart() {
+    let of = |rotates_certificate_without_restart| {
+        let engine = super::seen::Engine { rotates_certificate_without_restart, ..Default::default() };
+        let seen = Seen { engine: Fact::Present(engine), ..seen(instance("available", "g", "in-sync")) };
+        let drifts = [drift("caCertificate", json!("rds-ca-2019"), json!("rds-ca-rsa2048-g1"))];
+        steps(&InstanceSpec::default(), &seen, &drifts).steps.remove(0)
+    };
+    assert_eq!(of(true).impact, Impact::Online);
+    assert_eq!(of(false).impact, Impact::Disruptive);
+    assert!(of(false).takes.contains("restart"));
+}
+
 #[test]
 fn a_state_that_holdfast_does_not_understand_stops_it() {
     for status in ["stopped", "deleting", "incompatible-parameters", "dancing", ""] {
@@ -178,7 +208,7 @@ fn wishes_that_contradict_themselves_are_said() {
     assert_eq!(problems("performanceInsights: {enabled: false, retentionDays: 93}"), ["performanceInsights.enabled"]);
     assert_eq!(problems("enhancedMonitoring: {intervalSeconds: 0, roleArn: 'arn:aws:iam::317805897534:role/x'}").len(), 1);
     assert_eq!(problems("tags: {'aws:x': y}"), ["tags.aws:x"]);
-    assert_eq!(problems("parameters: {x: ''}"), ["parameters.x"]);
+    assert_eq!(problems("parameters: {x: '', y: null}"), ["parameters.x"]);
     assert!(problems("parameters: {rds.force_ssl: on}, backupRetentionDays: 7").is_empty());
 }
 

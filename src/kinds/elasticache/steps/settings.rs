@@ -70,7 +70,11 @@ impl Context<'_> {
         let title = format!("Change {} of {}", few(&fields), self.id());
         let found = |drift: &Drift| if drift.found.is_null() { "off".to_owned() } else { drift.found.to_string() };
         let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, found(drift))).collect();
-        let op = Op::Settings { group: self.id().to_owned(), settings, immediately };
+        // "Must specify both SnapshotRetentionLimit and SnapshottingClusterId to turn on snapshots" [aws-controllers-k8s/community#1846]; in cluster
+        // mode it is refused.
+        let off = self.group.retention_days.unwrap_or_default() == 0;
+        let snapshot_source = self.group.snapshot_source.clone().filter(|_| off && settings.contains_key("snapshotRetentionDays"));
+        let op = Op::Settings { group: self.id().to_owned(), settings, immediately, snapshot_source };
         let mut step = Step::online(title, op, fields).back(format!("modify the group again: {}", was.join(", "))).within(SETTINGS);
         if immediately && !waiting.is_empty() {
             step = step.impact(Impact::Disruptive, takes_with(waiting));

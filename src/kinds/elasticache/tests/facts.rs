@@ -105,8 +105,12 @@ fn progress_is_judged_from_facts() {
     assert!(matches!(ReplicationGroups::check(&transit, &gone), Progress::Failed(_)));
 
     let log = json!({"destinationType": "cloudwatch-logs", "destination": "/slow", "format": "json"});
-    let settings =
-        Op::Settings { group: "g".to_owned(), settings: [("logDelivery.slowLog".to_owned(), log.clone())].into(), immediately: true };
+    let settings = Op::Settings {
+        group: "g".to_owned(),
+        settings: [("logDelivery.slowLog".to_owned(), log.clone())].into(),
+        immediately: true,
+        snapshot_source: None,
+    };
     let delivered = |status: &str, destination: &str| {
         let mut log = log.clone();
         log["destination"] = json!(destination);

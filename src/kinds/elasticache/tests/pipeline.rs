@@ -43,6 +43,28 @@ async fn every_setting_that_is_online() {
     assert_eq!(more.status, Status::InSync, "more days than declared satisfy it");
 }
 
+/// Bug family 4: the member with the lowest number is not the primary, nor for ever the source of snapshots.
+#[tokio::test]
+async fn snapshots_are_turned_on_from_a_replica() {
+    // In `found` the second member is the primary.
+    let first = found("");
+    let second = first.replacen("primaries: {1: 2}", "primaries: {1: 1}", 1);
+    let sharded = found(", clusterEnabled: true, shards: 2");
+    for (world, source) in [(first, Some("huntaze-redis-001")), (second, Some("huntaze-redis-002")), (sharded, None)] {
+        let account = Account::new(&world);
+        account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;
+        let (_, body) = account.writes().remove(0);
+        match source {
+            Some(source) => assert!(body.contains(&format!("SnapshottingClusterId={source}")), "{body}"),
+            None => assert!(!body.contains("SnapshottingClusterId"), "{body}"),
+        }
+        // Turned on, it is only lengthened, and the source stays.
+        account.converge("{name: huntaze-redis, snapshotRetentionDays: 9}").await;
+        let (_, body) = account.writes().pop().unwrap();
+        assert!(!body.contains("SnapshottingClusterId"), "{body}");
+    }
+}
+
 /// Bug family 2 and issue 30700: TLS is two online requests, not a new group.
 #[tokio::test]
 async fn tls_goes_by_preferred_to_required_and_the_second_waits_for_consent() {
@@ -223,6 +245,69 @@ async fn a_shared_parameter_group_is_not_changed_unless_the_manifest_says_so() {
     let both = "{name: huntaze-redis, parameters: {timeout: 5}}, {name: other}";
     account.apply(both).await;
     assert_eq!(account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"], "5", "the manifest speaks for both");
+}
+
+/// Bug family 1.
+#[tokio::test]
+async fn two_entries_with_one_group_that_disagree_are_both_told() {
+    let shared = with_groups(", parameterGroup: team", ", parameterGroup: team");
+    let account = Account::new(&shared);
+    let disagree = "{name: first, replicationGroupId: huntaze-redis, parameters: {timeout: 5, maxmemory-samples: 7}}, {name: other, parameters: {timeout: 6}}";
+    let plan = account.plan(disagree).await;
+    for resource in &plan.resources {
+        assert_eq!(reasons(resource), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+        for word in ["replicationGroups/first", "replicationGroups/other", "5", "6", "team"] {
+            assert!(resource.blocks[0].message.contains(word), "{word}: {}", resource.blocks[0].message);
+        }
+    }
+    account.apply(disagree).await;
+    account.apply(disagree).await;
+    let parameters = &account.sandbox.world().elasticache.parameter_groups["team"].parameters;
+    assert_eq!((parameters["timeout"].as_str(), parameters["maxmemory-samples"].as_str()), ("30", "7"), "what they agree on is set");
+    assert_eq!(account.writes().len(), 1, "{:?}", account.writes());
+
+    // Neither uses it yet, and both declare it.
+    let account = Account::new(&with_groups("", ""));
+    let named = "{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 5}}, {name: other, parameterGroup: Team, parameters: {timeout: 6}}";
+    for resource in &account.plan(named).await.resources {
+        assert_eq!(reasons(resource), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+    }
+    // One that leaves the group is no hindrance.
+    let account = Account::new(&with_groups(", parameterGroup: team", ", parameterGroup: team"));
+    let leaving = "{name: huntaze-redis, parameters: {timeout: 5}}, {name: other, parameterGroup: default.redis7}";
+    account.apply(leaving).await;
+    account.in_sync(leaving).await;
+    assert_eq!(account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"], "5");
+}
+
+#[tokio::test]
+async fn null_sets_a_parameter_back_to_the_engines_default() {
+    let account = Account::new(&with_groups(", parameterGroup: team", ""));
+    account.converge("{name: huntaze-redis, parameters: {timeout: null, maxmemory-samples: 7, databases: null}}").await;
+    let team = account.sandbox.world().elasticache.parameter_groups["team"].parameters.clone();
+    assert_eq!(team.get("timeout"), None);
+    assert_eq!(team["maxmemory-samples"], "7");
+
+    // Into a group of its own, which is a copy without it.
+    let account = Account::new(&with_groups(", parameterGroup: team", ", parameterGroup: team"));
+    account.converge("{name: huntaze-redis, parameters: {timeout: null}}").await;
+    let groups = account.sandbox.world().elasticache.parameter_groups;
+    assert!(!groups["holdfast-huntaze-redis-redis7"].parameters.contains_key("timeout"));
+    assert_eq!(groups["holdfast-huntaze-redis-redis7"].parameters["maxmemory-samples"], "5");
+    assert_eq!(groups["team"].parameters["timeout"], "30");
+}
+
+/// A group that was made for one alone is not changed under others that came to use it.
+#[tokio::test]
+async fn a_group_of_its_own_that_others_use_is_not_changed() {
+    let own = "holdfast-huntaze-redis-redis7";
+    let shared = with_groups(&format!(", parameterGroup: {own}"), &format!(", parameterGroup: {own}"));
+    let tags = "{holdfast.dev/owner: holdfast, holdfast.dev/object: test}";
+    let shared = shared.replacen("parameterGroups: {", &format!("parameterGroups: {{{own}: {{family: redis7, tags: {tags}}}, "), 1);
+    let account = Account::new(&shared);
+    let plan = account.planned("{name: huntaze-redis, parameters: {timeout: 300}}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+    account.converge("{name: huntaze-redis, parameters: {timeout: 300}, sharedParameterGroup: Allow}").await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::plan::{Consent, Plan, PlannedStep, ResourcePlan, Status};
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::{Options, Sandbox};
-use crate::{clock::Clock, desired};
+use crate::{clock::Clock, desired, desired::Choice};
 
 pub(super) struct Account {
     pub(super) sandbox: Sandbox,
@@ -42,14 +42,20 @@ impl Account {
         Account { sandbox, connect, state: tempfile::tempdir().unwrap() }
     }
 
-    async fn plan(&self, manifest: &str) -> Plan {
+    pub(super) async fn plan(&self, manifest: &str) -> Plan {
+        self.chosen(manifest, Choice::default()).await
+    }
+
+    /// The plan of a part.
+    pub(super) async fn chosen(&self, manifest: &str, choice: Choice) -> Plan {
         let baseline = baseline(manifest);
         let connection = connected(&baseline, &self.connect).await.unwrap();
-        look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan
+        let request = Request { choice, ..Request::default() };
+        look(&baseline, &connection, &request, self.sandbox.clock().now()).await.plan
     }
 
     /// The plan of the one resource.
-    async fn planned(&self, manifest: &str) -> ResourcePlan {
+    pub(super) async fn planned(&self, manifest: &str) -> ResourcePlan {
         self.plan(manifest).await.resources.remove(0)
     }
 
@@ -65,7 +71,7 @@ impl Account {
     }
 
     /// Applies, and demands that everything was changed and that nothing is left to change.
-    async fn converge(&self, manifest: &str) {
+    pub(super) async fn converge(&self, manifest: &str) {
         let outcomes = self.apply(manifest).await;
         for resource in &outcomes.resources {
             assert_eq!(resource.end, End::Changed, "{} after {:?}", resource.key, resource.done);
@@ -82,7 +88,7 @@ impl Account {
     }
 
     /// The names of the changing requests so far.
-    fn writes(&self) -> Vec<String> {
+    pub(super) fn writes(&self) -> Vec<String> {
         self.sandbox.writes().iter().map(|write| write.operation.clone()).collect()
     }
 
@@ -108,7 +114,7 @@ fn baseline(manifest: &str) -> Baseline {
     Baseline { object, scope, entries, windows: Windows::new(&[]).unwrap() }
 }
 
-fn ops(steps: &[PlannedStep]) -> Vec<&str> {
+pub(super) fn ops(steps: &[PlannedStep]) -> Vec<&str> {
     steps.iter().map(|step| step.op["do"].as_str().unwrap()).collect()
 }
 

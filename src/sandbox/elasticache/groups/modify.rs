@@ -111,6 +111,11 @@ fn settings(group: &mut ReplicationGroup, form: &Form, id: &str) -> Result<bool,
         if limit > 0 && group.node_type == "cache.t1.micro" {
             return Err(combination("Snapshots are not supported on cache.t1.micro."));
         }
+        let turned_on = limit > 0 && group.snapshot_retention_limit == 0;
+        if turned_on && !group.cluster_enabled && form.get("SnapshottingClusterId").is_none() {
+            // [hashicorp/terraform#10581, aws-controllers-k8s/community#1846]
+            return Err(combination("Must specify both SnapshotRetentionLimit and SnapshottingClusterId to turn on snapshots"));
+        }
         group.snapshot_retention_limit = limit;
     }
     let (snapshots, maintenance) = (snapshot_window(form)?, maintenance_window(form)?);

@@ -66,7 +66,8 @@ async fn transit_encryption_in_place_needs_7_0_5_and_no_token() {
     let account = encrypted().await;
     account.modify("huntaze-redis").auth_token(NEW).auth_token_update_strategy(Strategy::Rotate).send().await.unwrap();
     account.wait(4);
-    let refused = account.modify("huntaze-redis").transit_encryption_enabled(true).snapshot_retention_limit(3).send().await.unwrap_err();
+    let request = account.modify("huntaze-redis").transit_encryption_enabled(true);
+    let refused = request.snapshotting_cluster_id("huntaze-redis-001").snapshot_retention_limit(3).send().await.unwrap_err();
     assert!(refused.into_service_error().to_string().contains("access control enabled"));
     assert_eq!(account.state("huntaze-redis").snapshot_retention_limit, 0, "a refused request changes nothing");
 }

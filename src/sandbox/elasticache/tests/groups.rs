@@ -186,6 +186,17 @@ async fn a_create_can_fail_and_is_then_deleted() {
     );
 }
 
+/// As users of other tools were refused. [hashicorp/terraform#10581, aws-controllers-k8s/community#1846]
+#[tokio::test]
+async fn snapshots_are_turned_on_with_their_source() {
+    let account = Account::new(FOUND);
+    let turn_on = || account.modify("huntaze-redis").snapshot_retention_limit(7);
+    assert_eq!(code(turn_on().send().await), "InvalidParameterCombination");
+    turn_on().snapshotting_cluster_id("huntaze-redis-002").send().await.unwrap();
+    account.wait(5);
+    account.modify("huntaze-redis").snapshot_retention_limit(9).send().await.unwrap();
+}
+
 #[tokio::test]
 async fn settings_are_in_force_at_once_and_still_pass_through_modifying() {
     let account = Account::new(FOUND);
@@ -349,7 +360,7 @@ async fn tags_are_merged_removed_and_refused_while_the_group_changes() {
     let remove = |key: &str| account.client.remove_tags_from_resource().resource_name(ARN).tag_keys(key).send();
     assert_eq!(code(remove("c").await), "TagNotFound");
     assert_eq!(remove("a").await.unwrap().tag_list()[0].key(), Some("b"));
-    account.modify("huntaze-redis").snapshot_retention_limit(1).send().await.unwrap();
+    account.modify("huntaze-redis").snapshotting_cluster_id("huntaze-redis-001").snapshot_retention_limit(1).send().await.unwrap();
     assert_eq!(code(add("d").await), "InvalidReplicationGroupState");
     assert_eq!(code(account.client.list_tags_for_resource().resource_name(ARN).send().await), "InvalidReplicationGroupState");
     assert_eq!(code(account.client.list_tags_for_resource().resource_name("arn:aws:s3:::x").send().await), "InvalidARN");
@@ -389,7 +400,14 @@ async fn standalone_clusters_live_beside_the_groups() {
 #[tokio::test]
 async fn an_account_survives_being_written_and_read_again() {
     let account = Account::new(FOUND);
-    account.modify("huntaze-redis").cache_node_type("cache.m6g.large").snapshot_retention_limit(7).send().await.unwrap();
+    account
+        .modify("huntaze-redis")
+        .cache_node_type("cache.m6g.large")
+        .snapshotting_cluster_id("huntaze-redis-001")
+        .snapshot_retention_limit(7)
+        .send()
+        .await
+        .unwrap();
     let world = account.sandbox.world();
     let json = serde_json::to_string(&world.elasticache).unwrap();
     assert_eq!(serde_json::from_str::<super::state::State>(&json).unwrap(), world.elasticache);

@@ -1,0 +1,97 @@
+//! Parameter groups that several instances use, and parameters that go back to the engine's defaults.
+
+use super::pipeline::{Account, ops};
+use crate::desired::Choice;
+use crate::execute::End;
+use crate::kinds::{Impact, Reason};
+
+/// Two instances with one group.
+const SHARED: &str = "
+account: '317805897534'
+rds:
+  instances:
+    db: {engineVersion: '14.9', parameterGroup: team}
+    other: {engineVersion: '14.9', parameterGroup: team}
+  parameterGroups:
+    team: {family: postgres14, parameters: {work_mem: '8192', max_connections: '200', rds.force_ssl: '1'}}
+";
+
+/// Bug 1 of other tools: an endless difference. Two entries with one group would set each other's value back for ever.
+#[tokio::test]
+async fn two_entries_with_one_group_that_disagree_are_both_told() {
+    let account = Account::new(SHARED);
+    let disagree = "    - {name: first, instance: db, parameters: {work_mem: 4096, log_min_duration_statement: 500}}\n    - {name: other, parameters: \
+                    {work_mem: 16384}}";
+    let plan = account.plan(disagree).await;
+    for resource in &plan.resources {
+        assert_eq!(resource.blocks.len(), 1, "{:?}", resource.blocks);
+        assert_eq!(
+            (resource.blocks[0].reason, resource.blocks[0].fields.as_slice()),
+            (Reason::Conflict, &["parameters.work_mem".to_owned()][..])
+        );
+        for word in ["rds.instances/first", "4096", "rds.instances/other", "16384", "team"] {
+            assert!(resource.blocks[0].message.contains(word), "{word}: {}", resource.blocks[0].message);
+        }
+    }
+    assert_eq!(ops(&plan.resources[0].steps), ["setParameters"], "what they agree on is set");
+    account.apply(disagree).await;
+    let outcomes = account.apply(disagree).await;
+    assert!(outcomes.resources.iter().all(|one| matches!(one.end, End::Blocked { .. })), "{outcomes:?}");
+    assert_eq!(account.sandbox.world().rds.parameter_groups["team"].parameters["work_mem"], "8192");
+    assert_eq!(account.writes(), ["ModifyDBParameterGroup"]);
+
+    // One that has what it wants does not lose it to the other.
+    let account = Account::new(SHARED);
+    let plan = account.plan("    - {name: db, parameters: {work_mem: 8192}}\n    - {name: other, parameters: {work_mem: null}}").await;
+    assert!(plan.resources[0].blocks.is_empty() && plan.resources[0].steps.is_empty());
+    assert_eq!(plan.resources[1].blocks[0].reason, Reason::Conflict);
+    assert!(plan.resources[1].blocks[0].message.contains("the engine's default"));
+
+    // The same value, however it is written, is no conflict.
+    let agree = "    - {name: db, parameters: {rds.force_ssl: false}}\n    - {name: other, parameters: {rds.force_ssl: '0'}}";
+    assert!(account.plan(agree).await.resources.iter().all(|resource| resource.blocks.is_empty()));
+}
+
+/// What the manifest speaks for is no outsider because this run leaves it out.
+#[tokio::test]
+async fn a_part_of_the_manifest_knows_the_rest() {
+    let account = Account::new(SHARED);
+    let only = || Choice { only: vec!["rds.instances/db".to_owned()], ..Choice::default() };
+    let agree = "    - {name: db, parameters: {work_mem: 4096}}\n    - {name: other, deletionProtection: true}";
+    let plan = account.chosen(agree, only()).await;
+    assert_eq!(plan.resources.len(), 1);
+    assert_eq!(ops(&plan.resources[0].steps), ["setParameters"]);
+    let disagree = "    - {name: db, parameters: {work_mem: 4096}}\n    - {name: other, parameters: {work_mem: 8192}}";
+    assert_eq!(account.chosen(disagree, only()).await.resources[0].blocks[0].reason, Reason::Conflict);
+}
+
+#[tokio::test]
+async fn null_sets_a_parameter_back_to_the_engines_default() {
+    let alone = SHARED.replace("    other: {engineVersion: '14.9', parameterGroup: team}\n", "");
+    let account = Account::new(&alone);
+    // Dynamic, static, one that may cut clients off as it changes, one that is as declared.
+    let manifest = "    - {name: db, parameters: {work_mem: null, max_connections: null, rds.force_ssl: null, log_connections: null}}";
+    let plan = account.planned(manifest).await;
+    let drifting: Vec<&str> = plan.drifts.iter().map(|drift| drift.field.as_str()).collect();
+    assert_eq!(drifting, ["parameters.max_connections", "parameters.rds.force_ssl", "parameters.work_mem"]);
+    assert_eq!(ops(&plan.steps), ["resetParameters", "reboot"]);
+    assert_eq!(plan.steps[0].impact, Impact::Disruptive);
+    account.converge(manifest).await;
+    assert!(account.sandbox.world().rds.parameter_groups["team"].parameters.is_empty());
+    assert_ne!(account.in_force("db", "max_connections").as_deref(), Some("200"), "the engine's default is in force");
+    assert_eq!(account.writes(), ["ResetDBParameterGroup", "RebootDBInstance"]);
+
+    // From a group that others use, into one of its own that is a copy of it.
+    let account = Account::new(SHARED);
+    let manifest = "    - {name: db, parameters: {work_mem: null}}";
+    assert_eq!(ops(&account.planned(manifest).await.steps), ["createGroup", "resetParameters", "attach", "reboot"]);
+    account.converge(manifest).await;
+    let groups = account.sandbox.world().rds.parameter_groups;
+    assert!(!groups["holdfast-db-postgres14"].parameters.contains_key("work_mem"));
+    assert_eq!(groups["holdfast-db-postgres14"].parameters["max_connections"], "200");
+    assert_eq!(groups["team"].parameters["work_mem"], "8192");
+
+    // A default group has nothing to set back.
+    let account = Account::new("{account: '317805897534', rds: {instances: {db: {engineVersion: '14.9'}}}}");
+    assert!(account.plan(manifest).await.in_sync());
+}
