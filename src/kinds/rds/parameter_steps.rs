@@ -156,7 +156,16 @@ fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<W
 fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: &mut Steps<Op>) {
     let name = &attached.name;
     let (message, what_to_do) = match attached.status.as_str() {
-        "applying" => (format!("RDS is applying {name} right now"), "run again in a minute"),
+        // What an earlier run began before it ended: what it needs yet is planned when it is seen.
+        "applying" => {
+            let title = format!("Wait until RDS has applied {name} to {}", planning.id);
+            let step = Step::online(title, Op::Settle { group: name.clone() }, [IN_FORCE])
+                .impact(Impact::Online, "nothing is sent; a restart may be needed then, and is planned when that shows")
+                .back("nothing is changed")
+                .within(30 * MINUTE);
+            steps.push(step);
+            return;
+        }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
         _ => {
@@ -372,7 +381,13 @@ fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setti
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
 }
 
-fn reset_step(planning: &Planning<'_, Instances>, group: &str, parameters: Vec<Resetting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+fn reset_step(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    parameters: Vec<Resetting>,
+    fields: Vec<String>,
+    attached: bool,
+) -> Step<Op> {
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
     let (impact, takes) = cutting_off(attached && names.iter().any(|name| cuts(name, None)));
@@ -387,14 +402,7 @@ fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
 }
 
 /// `changed`: the plan changes the group before.
-fn restart(
-    planning: &Planning<'_, Instances>,
-    group: &str,
-    fields: Vec<String>,
-    after: Vec<usize>,
-    changed: bool,
-    steps: &mut Steps<Op>,
-) {
+fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool, steps: &mut Steps<Op>) {
     let id = planning.id;
     let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
     let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
