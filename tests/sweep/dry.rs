@@ -30,11 +30,10 @@ impl fmt::Display for Point {
 fn look(sandbox: &Sandbox) -> Result<u64, String> {
     let before = sandbox.snapshot();
     ground::block_on(async {
-        let baseline = support::baseline(ground::MANIFEST);
         tokio::select! {
             _ = sandbox.ended() => {}
             // It may fail: that is an answer.
-            _ = support::dry(sandbox, &baseline) => {}
+            _ = support::dry(sandbox, ground::baseline()) => {}
         }
     });
     if !sandbox.writes().is_empty() {

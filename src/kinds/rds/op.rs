@@ -29,6 +29,8 @@ pub enum Op {
     ResetParameters { group: String, parameters: Vec<Resetting> },
     /// Has the instance use a group in the place of the one that it `was` using as it was planned.
     Attach { instance: String, group: String, was: String },
+    /// Waits until RDS has applied the group that the instance has, as an earlier run or somebody else asked for. Nothing is sent.
+    Settle { group: String },
     /// Restarts the instance, without failover: only that puts a group's parameters in force.
     Reboot {
         instance: String,
@@ -195,6 +197,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 .await;
             soon(answer.map(drop))
         }
+        Op::Settle { .. } => Ok(()),
         Op::Reboot { instance, .. } => {
             rds.reboot_db_instance(|request| request.db_instance_identifier(instance).force_failover(false)).await.map(drop)
         }

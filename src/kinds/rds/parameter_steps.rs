@@ -156,7 +156,16 @@ fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<W
 fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: &mut Steps<Op>) {
     let name = &attached.name;
     let (message, what_to_do) = match attached.status.as_str() {
-        "applying" => (format!("RDS is applying {name} right now"), "run again in a minute"),
+        // What an earlier run began before it ended: what it needs yet is planned when it is seen.
+        "applying" => {
+            let title = format!("Wait until RDS has applied {name} to {}", planning.id);
+            let step = Step::online(title, Op::Settle { group: name.clone() }, [IN_FORCE])
+                .impact(Impact::Online, "nothing is sent; a restart may be needed then, and is planned when that shows")
+                .back("nothing is changed")
+                .within(30 * MINUTE);
+            steps.push(step);
+            return;
+        }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
         _ => {

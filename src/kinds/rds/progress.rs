@@ -60,6 +60,12 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             }
             _ => not_yet(instance),
         },
+        Op::Settle { group } => match &instance.group {
+            Some(attached) if attached.name == *group && attached.status == "applying" => {
+                Progress::Running(format!("{group} is being applied"))
+            }
+            _ => Progress::Done,
+        },
         Op::Reboot { group, changed, .. } => reboot(group, *changed, instance),
         Op::Modify { changes, timing, .. } => modify(changes, *timing, instance, seen),
         Op::Tag { set, remove, .. } => {
