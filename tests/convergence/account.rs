@@ -51,7 +51,8 @@ pub fn world(draw: &mut Draw) -> Value {
     let deliver = deliveries(&world);
     for name in LOG_BUCKETS {
         let policy = &mut world["s3"]["buckets"][*name]["policy"];
-        let mut written: Value = policy.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({"Version": "2012-10-17"}));
+        let mut written: Value =
+            policy.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({"Version": "2012-10-17"}));
         let statements: Vec<Value> = written["Statement"].as_array().into_iter().flatten().chain(deliver(name).iter()).cloned().collect();
         if !statements.is_empty() {
             written["Statement"] = Value::Array(statements);
@@ -67,9 +68,7 @@ fn deliveries(world: &Value) -> impl Fn(&str) -> Vec<Value> + use<> {
     let detector = world["guardduty"]["detector"]["destinations"].is_object();
     move |bucket| {
         let arn = format!("arn:aws:s3:::{bucket}");
-        let allow = |sid: &str, service: &str, action: &str, resource: String| {
-            json!({"Sid": sid, "Effect": "Allow", "Principal": {"Service": format!("{service}.amazonaws.com")}, "Action": action, "Resource": resource})
-        };
+        let allow = |sid: &str, service: &str, action: &str, resource: String| json!({"Sid": sid, "Effect": "Allow", "Principal": {"Service": format!("{service}.amazonaws.com")}, "Action": action, "Resource": resource});
         let mut statements = Vec::new();
         if trails {
             statements.push(allow("TrailLooks", "cloudtrail", "s3:GetBucketAcl", arn.clone()));
@@ -118,9 +117,13 @@ fn bucket(name: &str, draw: &mut Draw) -> Value {
         encryption
     });
     if name != "log-archive" {
-        maybe(&mut bucket, "logging", 30, draw, |draw| {
-            json!({"targetBucket": "log-archive", "targetPrefix": draw.pick(&["", "s3/", "old/"]), "keyFormat": draw.pick(&["SimplePrefix", "EventTime"])})
-        });
+        maybe(
+            &mut bucket,
+            "logging",
+            30,
+            draw,
+            |draw| json!({"targetBucket": "log-archive", "targetPrefix": draw.pick(&["", "s3/", "old/"]), "keyFormat": draw.pick(&["SimplePrefix", "EventTime"])}),
+        );
     }
     maybe(&mut bucket, "policy", 50, draw, |draw| json!(policy(name, draw)));
     maybe(&mut bucket, "website", 10, draw, |_| json!(true));
@@ -187,10 +190,20 @@ fn instance(draw: &mut Draw) -> Value {
         instance["kmsKeyId"] = json!(key_arn(KEY_IDS[0]));
     }
     maybe(&mut instance, "maxAllocatedStorage", 40, draw, |draw| json!(draw.pick(&[50, 200])));
-    maybe(&mut instance, "performanceInsights", 40, draw, |_| json!({"enabled": true, "kmsKeyId": key_arn(KEY_IDS[0]), "retentionPeriod": 7}));
-    maybe(&mut instance, "monitoring", 40, draw, |draw| {
-        json!({"interval": draw.pick(&[1, 60]), "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/rds-monitoring")})
-    });
+    maybe(
+        &mut instance,
+        "performanceInsights",
+        40,
+        draw,
+        |_| json!({"enabled": true, "kmsKeyId": key_arn(KEY_IDS[0]), "retentionPeriod": 7}),
+    );
+    maybe(
+        &mut instance,
+        "monitoring",
+        40,
+        draw,
+        |draw| json!({"interval": draw.pick(&[1, 60]), "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/rds-monitoring")}),
+    );
     let log = if engine == "mysql" { "error" } else { "postgresql" };
     maybe(&mut instance, "logExports", 40, draw, |_| json!([log]));
     maybe(&mut instance, "backupWindow", 30, draw, |_| json!("04:00-04:30"));
@@ -200,7 +213,8 @@ fn instance(draw: &mut Draw) -> Value {
 }
 
 fn group(draw: &mut Draw) -> Value {
-    let (engine, version) = *draw.pick(&[("redis", "5.0.6"), ("redis", "6.2.6"), ("redis", "7.0.7"), ("redis", "7.1.0"), ("valkey", "7.2.6")]);
+    let (engine, version) =
+        *draw.pick(&[("redis", "5.0.6"), ("redis", "6.2.6"), ("redis", "7.0.7"), ("redis", "7.1.0"), ("valkey", "7.2.6")]);
     let nodes = *draw.pick(&[1, 2, 3]);
     let failover = nodes > 1 && draw.flag();
     let mut group = json!({
@@ -254,11 +268,15 @@ fn detector(draw: &mut Draw) -> Value {
         "status": status(draw), "findingPublishingFrequency": draw.pick(&["FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"]), "tags": tags(draw),
         "features": {},
     });
-    for feature in draw.some(&["S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION", "RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"], 50) {
+    for feature in draw.some(&["S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION", "RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"], 50)
+    {
         detector["features"][*feature] = json!({"status": status(draw)});
     }
     match draw.number(0, 3) {
-        0 => detector["features"]["RUNTIME_MONITORING"] = json!({"status": "ENABLED", "additionalConfiguration": {"EC2_AGENT_MANAGEMENT": {"status": "ENABLED"}}}),
+        0 => {
+            detector["features"]["RUNTIME_MONITORING"] =
+                json!({"status": "ENABLED", "additionalConfiguration": {"EC2_AGENT_MANAGEMENT": {"status": "ENABLED"}}})
+        }
         1 => detector["features"]["EKS_RUNTIME_MONITORING"] = json!({"status": "ENABLED"}),
         _ => {}
     }

@@ -163,7 +163,11 @@ const LINES: &[Line] = &[
     ("elasticache.replicationGroups.{id}.snapshotWindow", "elasticache.replicationGroups", &["snapshotWindow"]),
     ("elasticache.replicationGroups.{id}.maintenanceWindow", "elasticache.replicationGroups", &["maintenanceWindow"]),
     // With its engine a group gets that engine's default parameters.
-    ("elasticache.replicationGroups.{id}.parameterGroup", "elasticache.replicationGroups", &["parameterGroup", "parameters", "engineVersion"]),
+    (
+        "elasticache.replicationGroups.{id}.parameterGroup",
+        "elasticache.replicationGroups",
+        &["parameterGroup", "parameters", "engineVersion"],
+    ),
     ("elasticache.replicationGroups.{id}.parameterApply.**", "elasticache.replicationGroups", &["parameterGroup", "parameters"]),
     ("elasticache.replicationGroups.{id}.logDelivery.slow-log.**", "elasticache.replicationGroups", &["logDelivery.slowLog"]),
     ("elasticache.replicationGroups.{id}.logDelivery.engine-log.**", "elasticache.replicationGroups", &["logDelivery.engineLog"]),
@@ -181,7 +185,11 @@ pub type Repaired = BTreeSet<(String, String, String)>;
 /// The changes that no repaired field explains.
 pub fn unexplained(before: &Value, after: &Value, repaired: &Repaired) -> Vec<String> {
     let changed = between(before, after);
-    let explained = |place: &&Vec<String>| !went_with_its_document(place, after) && !LINES.iter().any(|line| explains(line, place, (before, after), repaired)) && !is_made(place, before, repaired);
+    let explained = |place: &&Vec<String>| {
+        !went_with_its_document(place, after)
+            && !LINES.iter().any(|line| explains(line, place, (before, after), repaired))
+            && !is_made(place, before, repaired)
+    };
     changed.iter().filter(explained).map(|place| place.join(".")).collect()
 }
 

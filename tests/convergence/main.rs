@@ -73,7 +73,11 @@ fn random_manifests_converge_on_random_accounts() {
         get(&count.twice)
     );
     let why = count.why.into_inner().unwrap_or_default();
-    assert!(refused * 10 <= all * 4, "{refused} of {all} manifests were refused: the generator makes too little sense.\n{}", why.join("\n"));
+    assert!(
+        refused * 10 <= all * 4,
+        "{refused} of {all} manifests were refused: the generator makes too little sense.\n{}",
+        why.join("\n")
+    );
     assert!(get(&count.changed) * 2 >= all - refused, "too few cases change anything");
 }
 
@@ -127,7 +131,8 @@ fn survey() {
     println!("{} cases, {} failed", count.all.load(Ordering::Relaxed), found.values().map(Vec::len).sum::<usize>());
     println!("refused: {:#?}", count.why.lock().unwrap());
     // What reads alike but for names and numbers is one finding; the first of each is made smaller.
-    let alike = |why: &str| why.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 4).take(9).collect::<Vec<_>>().join(" ");
+    let alike =
+        |why: &str| why.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 4).take(9).collect::<Vec<_>>().join(" ");
     let mut findings: std::collections::BTreeMap<String, Vec<u64>> = Default::default();
     for (why, seeds) in &found {
         findings.entry(alike(why)).or_default().extend(seeds);
@@ -183,7 +188,9 @@ fn tried(case: &Case, count: &Count) -> Result<(), String> {
     let Some(baseline) = manifests.baselines.into_iter().next() else { return Err("a manifest without an object".to_owned()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let limit = std::time::Duration::from_secs(30);
-    runtime.block_on(async { tokio::time::timeout(limit, converges(case, &baseline, count)).await }).map_err(|_| "it does not end".to_owned())?
+    runtime
+        .block_on(async { tokio::time::timeout(limit, converges(case, &baseline, count)).await })
+        .map_err(|_| "it does not end".to_owned())?
 }
 
 fn sandbox(case: &Case) -> Result<Sandbox, String> {
@@ -242,7 +249,11 @@ async fn converges(case: &Case, baseline: &Baseline, count: &Count) -> Result<()
     if let Ok(passed) = std::time::Duration::try_from(sandbox.clock().now().duration_since(untouched.clock().now())) {
         untouched.clock().advance(passed);
     }
-    wrong.extend(changes::unexplained(&untouched.snapshot(), &after, &repaired).into_iter().map(|place| format!("{place} was changed, and nothing declared asks for it")));
+    wrong.extend(
+        changes::unexplained(&untouched.snapshot(), &after, &repaired)
+            .into_iter()
+            .map(|place| format!("{place} was changed, and nothing declared asks for it")),
+    );
     ensure(wrong.is_empty(), || wrong.join("\n"))?;
 
     let last = support::dry(&sandbox, baseline).await?;
@@ -256,7 +267,9 @@ async fn converges(case: &Case, baseline: &Baseline, count: &Count) -> Result<()
     let (_, outcomes) = support::wet(&sandbox, baseline, state.path(), true).await?;
     ensure(sandbox.writes().is_empty(), || format!("the second apply wrote: {:?}", sandbox.writes()))?;
     for outcome in &outcomes.resources {
-        ensure(matches!(outcome.end, End::Unchanged | End::Blocked { .. }), || format!("the second apply: {}: {:?}", outcome.key, outcome.end))?;
+        ensure(matches!(outcome.end, End::Unchanged | End::Blocked { .. }), || {
+            format!("the second apply: {}: {:?}", outcome.key, outcome.end)
+        })?;
     }
     Ok(())
 }
@@ -312,7 +325,9 @@ fn rests(plans: &[Plan], resource: &ResourcePlan) -> Result<(), String> {
             ensure(lost.is_none(), || format!("{key}: {lost:?}"))?;
             ensure(!resource.changes(), || format!("{key} would be changed again: {:?}", titles(resource)))?;
             for block in resource.all_blocks() {
-                let known = said.iter().any(|one| one.reason == block.reason && (one.fields.is_empty() || block.fields.iter().all(|field| one.fields.contains(field))));
+                let known = said.iter().any(|one| {
+                    one.reason == block.reason && (one.fields.is_empty() || block.fields.iter().all(|field| one.fields.contains(field)))
+                });
                 ensure(known, || format!("{key} is blocked, and no plan said so: {block:?}"))?;
             }
             let blocked = |field: &String| resource.all_blocks().any(|block| block.fields.is_empty() || block.fields.contains(field));
@@ -320,7 +335,8 @@ fn rests(plans: &[Plan], resource: &ResourcePlan) -> Result<(), String> {
             ensure(open.is_empty(), || format!("{key} still differs in {open:?}, which nothing blocks"))
         }
         Status::Drifted | Status::Unreadable => {
-            let drifts: Vec<String> = resource.drifts.iter().map(|drift| format!("{} {} -> {}", drift.field, drift.found, drift.declared)).collect();
+            let drifts: Vec<String> =
+                resource.drifts.iter().map(|drift| format!("{} {} -> {}", drift.field, drift.found, drift.declared)).collect();
             Err(format!("{key} is {:?} at the end: {drifts:?} {:?} {:?}", resource.status, titles(resource), resource.unreadable))
         }
     }

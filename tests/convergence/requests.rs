@@ -45,21 +45,36 @@ const LINES: &[Line] = &[
             ("DBParameterGroupName", &["parameters"]),
         ],
     },
+    Line { operation: "rds:RebootDBInstance", kind: "rds.instances", identity: &["DBInstanceIdentifier", "ForceFailover"], members: WHOLE },
     Line {
-        operation: "rds:RebootDBInstance",
+        operation: "rds:CreateDBParameterGroup",
         kind: "rds.instances",
-        identity: &["DBInstanceIdentifier", "ForceFailover"],
-        members: WHOLE,
+        identity: &["DBParameterGroupName"],
+        members: &[("DBParameterGroupFamily", &["parameters"]), ("Description", &["parameters"]), ("Tags", &["parameters"])],
     },
-    Line { operation: "rds:CreateDBParameterGroup", kind: "rds.instances", identity: &["DBParameterGroupName"], members: &[
-        ("DBParameterGroupFamily", &["parameters"]), ("Description", &["parameters"]), ("Tags", &["parameters"]),
-    ] },
-    Line { operation: "rds:CopyDBParameterGroup", kind: "rds.instances", identity: &["SourceDBParameterGroupIdentifier"], members: &[
-        ("TargetDBParameterGroupIdentifier", &["parameters"]), ("TargetDBParameterGroupDescription", &["parameters"]), ("Tags", &["parameters"]),
-    ] },
-    Line { operation: "rds:ModifyDBParameterGroup", kind: "rds.instances", identity: &["DBParameterGroupName"], members: &[("Parameters", &["parameters"])] },
+    Line {
+        operation: "rds:CopyDBParameterGroup",
+        kind: "rds.instances",
+        identity: &["SourceDBParameterGroupIdentifier"],
+        members: &[
+            ("TargetDBParameterGroupIdentifier", &["parameters"]),
+            ("TargetDBParameterGroupDescription", &["parameters"]),
+            ("Tags", &["parameters"]),
+        ],
+    },
+    Line {
+        operation: "rds:ModifyDBParameterGroup",
+        kind: "rds.instances",
+        identity: &["DBParameterGroupName"],
+        members: &[("Parameters", &["parameters"])],
+    },
     Line { operation: "rds:AddTagsToResource", kind: "rds.instances", identity: &["ResourceName"], members: &[("Tags", &["tags"])] },
-    Line { operation: "rds:RemoveTagsFromResource", kind: "rds.instances", identity: &["ResourceName"], members: &[("TagKeys", &["tags"])] },
+    Line {
+        operation: "rds:RemoveTagsFromResource",
+        kind: "rds.instances",
+        identity: &["ResourceName"],
+        members: &[("TagKeys", &["tags"])],
+    },
     Line {
         operation: "elasticache:ModifyReplicationGroup",
         kind: "elasticache.replicationGroups",
@@ -83,17 +98,33 @@ const LINES: &[Line] = &[
             ("EngineVersion", &["engineVersion"]),
         ],
     },
-    Line { operation: "elasticache:CreateCacheParameterGroup", kind: "elasticache.replicationGroups", identity: &["CacheParameterGroupName"], members: &[
-        ("CacheParameterGroupFamily", &["parameters"]), ("Description", &["parameters"]), ("Tags", &["parameters"]),
-    ] },
-    Line { operation: "elasticache:ModifyCacheParameterGroup", kind: "elasticache.replicationGroups", identity: &["CacheParameterGroupName"], members: &[
-        ("ParameterNameValues", &["parameters"]),
-    ] },
-    Line { operation: "elasticache:AddTagsToResource", kind: "elasticache.replicationGroups", identity: &["ResourceName"], members: &[
-        // Which version of the secret is in force is noted in a tag.
-        ("Tags", &["tags", "auth"]),
-    ] },
-    Line { operation: "elasticache:RemoveTagsFromResource", kind: "elasticache.replicationGroups", identity: &["ResourceName"], members: &[("TagKeys", &["tags"])] },
+    Line {
+        operation: "elasticache:CreateCacheParameterGroup",
+        kind: "elasticache.replicationGroups",
+        identity: &["CacheParameterGroupName"],
+        members: &[("CacheParameterGroupFamily", &["parameters"]), ("Description", &["parameters"]), ("Tags", &["parameters"])],
+    },
+    Line {
+        operation: "elasticache:ModifyCacheParameterGroup",
+        kind: "elasticache.replicationGroups",
+        identity: &["CacheParameterGroupName"],
+        members: &[("ParameterNameValues", &["parameters"])],
+    },
+    Line {
+        operation: "elasticache:AddTagsToResource",
+        kind: "elasticache.replicationGroups",
+        identity: &["ResourceName"],
+        members: &[
+            // Which version of the secret is in force is noted in a tag.
+            ("Tags", &["tags", "auth"]),
+        ],
+    },
+    Line {
+        operation: "elasticache:RemoveTagsFromResource",
+        kind: "elasticache.replicationGroups",
+        identity: &["ResourceName"],
+        members: &[("TagKeys", &["tags"])],
+    },
     Line {
         operation: "cloudtrail:UpdateTrail",
         kind: "cloudtrail.trails",
@@ -128,10 +159,18 @@ const LINES: &[Line] = &[
     },
     Line { operation: "cloudtrail:StartLogging", kind: "cloudtrail.trails", identity: &["Name"], members: WHOLE },
     Line { operation: "cloudtrail:StopLogging", kind: "cloudtrail.trails", identity: &["Name"], members: WHOLE },
-    Line { operation: "cloudtrail:PutEventSelectors", kind: "cloudtrail.trails", identity: &["TrailName"], members: &[
-        ("EventSelectors", &["eventSelectors"]), ("AdvancedEventSelectors", &["advancedEventSelectors"]),
-    ] },
-    Line { operation: "cloudtrail:PutInsightSelectors", kind: "cloudtrail.trails", identity: &["TrailName"], members: &[("InsightSelectors", &["insights"])] },
+    Line {
+        operation: "cloudtrail:PutEventSelectors",
+        kind: "cloudtrail.trails",
+        identity: &["TrailName"],
+        members: &[("EventSelectors", &["eventSelectors"]), ("AdvancedEventSelectors", &["advancedEventSelectors"])],
+    },
+    Line {
+        operation: "cloudtrail:PutInsightSelectors",
+        kind: "cloudtrail.trails",
+        identity: &["TrailName"],
+        members: &[("InsightSelectors", &["insights"])],
+    },
     Line { operation: "cloudtrail:AddTags", kind: "cloudtrail.trails", identity: &["ResourceId"], members: &[("TagsList", &["tags"])] },
     Line { operation: "cloudtrail:RemoveTags", kind: "cloudtrail.trails", identity: &["ResourceId"], members: &[("TagsList", &["tags"])] },
     Line {
@@ -147,12 +186,18 @@ const LINES: &[Line] = &[
         identity: &["clientToken", "enable"],
         members: &[("findingPublishingFrequency", &["findingPublishingFrequency"]), ("features", &["features"]), ("tags", &["tags", ""])],
     },
-    Line { operation: "guardduty:CreatePublishingDestination", kind: "guardduty.detector", identity: &["destinationType", "clientToken"], members: &[
-        ("destinationProperties", &["publishingDestination"]), ("tags", &["publishingDestination"]),
-    ] },
-    Line { operation: "guardduty:UpdatePublishingDestination", kind: "guardduty.detector", identity: &[], members: &[
-        ("destinationProperties", &["publishingDestination"]),
-    ] },
+    Line {
+        operation: "guardduty:CreatePublishingDestination",
+        kind: "guardduty.detector",
+        identity: &["destinationType", "clientToken"],
+        members: &[("destinationProperties", &["publishingDestination"]), ("tags", &["publishingDestination"])],
+    },
+    Line {
+        operation: "guardduty:UpdatePublishingDestination",
+        kind: "guardduty.detector",
+        identity: &[],
+        members: &[("destinationProperties", &["publishingDestination"])],
+    },
     Line { operation: "guardduty:TagResource", kind: "guardduty.detector", identity: &[], members: &[("tags", &["tags"])] },
     Line { operation: "guardduty:UntagResource", kind: "guardduty.detector", identity: &[], members: WHOLE },
 ];
@@ -179,14 +224,19 @@ pub fn wrong(request: &Recorded, repaired: &Repaired) -> Vec<String> {
     if let Some((_, kind)) = DOCUMENTS.iter().find(|(operation, _)| *operation == name) {
         let id = request.path.trim_matches('/').split('/').next().unwrap_or_default();
         let of = |(of, thing, _): &&(String, String, String)| of == kind && (thing == id || name.starts_with("s3control:"));
-        return if repaired.iter().any(|one| of(&one)) { Vec::new() } else { vec![format!("{request:?}: nothing of {id} was to be repaired")] };
+        return if repaired.iter().any(|one| of(&one)) {
+            Vec::new()
+        } else {
+            vec![format!("{request:?}: nothing of {id} was to be repaired")]
+        };
     }
     let Some(line) = LINES.iter().find(|line| line.operation == name) else {
         return vec![format!("{name} has no line in the table of requests")];
     };
     let members = members(request);
     let ids: BTreeSet<&str> = repaired.iter().filter(|(kind, ..)| kind == line.kind).map(|(_, id, _)| id.as_str()).collect();
-    let identity: String = members.iter().filter(|(member, _)| line.identity.contains(&member.as_str())).map(|(_, value)| value.as_str()).collect();
+    let identity: String =
+        members.iter().filter(|(member, _)| line.identity.contains(&member.as_str())).map(|(_, value)| value.as_str()).collect();
     // There is one detector. A parameter group is named after its instance, or is the instance's own: the account's difference tells.
     let only = line.kind == "guardduty.detector";
     let meant: Vec<&str> = ids.iter().copied().filter(|id| only || identity.contains(id) || name.contains("ParameterGroup")).collect();
@@ -202,7 +252,9 @@ pub fn wrong(request: &Recorded, repaired: &Repaired) -> Vec<String> {
         let asked = repaired.iter().any(|(kind, id, field)| {
             kind == line.kind
                 && meant.contains(&id.as_str())
-                && fields.iter().any(|wanted| wanted.is_empty() || field == wanted || field.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.')))
+                && fields.iter().any(|wanted| {
+                    wanted.is_empty() || field == wanted || field.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'))
+                })
         });
         if !asked {
             wrong.push(format!("{request:?}: it holds {member}, and none of {fields:?} was to be repaired"));

@@ -82,9 +82,12 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
         "rds.instances.performanceInsights.kmsKeyId" | "rds.instances.storageEncrypted.kmsKeyId" => json!(key(draw)),
         "rds.instances.performanceInsights.retentionDays" => json!(draw.pick(&[7, 31, 93, 731])),
         "rds.instances.enhancedMonitoring.intervalSeconds" => json!(draw.pick(&[0, 1, 15, 60])),
-        "rds.instances.enhancedMonitoring.roleArn" => json!(format!("arn:aws:iam::{ACCOUNT}:role/{}", draw.pick(&["rds-monitoring", "other"]))),
+        "rds.instances.enhancedMonitoring.roleArn" => {
+            json!(format!("arn:aws:iam::{ACCOUNT}:role/{}", draw.pick(&["rds-monitoring", "other"])))
+        }
         "rds.instances.logExports" => {
-            let known: &[&str] = if thing("rds.instances", "engine") == "mysql" { &["error", "slowquery"] } else { &["postgresql", "upgrade"] };
+            let known: &[&str] =
+                if thing("rds.instances", "engine") == "mysql" { &["error", "slowquery"] } else { &["postgresql", "upgrade"] };
             json!(if draw.flag() { known.to_vec() } else { vec![*draw.pick(known)] })
         }
         "rds.instances.caCertificate" => json!(draw.pick(&["rds-ca-rsa2048-g1", "rds-ca-rsa4096-g1", "rds-ca-ecc384-g1"])),
@@ -92,7 +95,9 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
             return tags(draw, true);
         }
         "elasticache.replicationGroups.atRestEncryption.kmsKeyId" => json!(key(draw)),
-        "elasticache.replicationGroups.auth.secretArn" => json!(format!("arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:cache-auth-a1B2c3")),
+        "elasticache.replicationGroups.auth.secretArn" => {
+            json!(format!("arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:cache-auth-a1B2c3"))
+        }
         "elasticache.replicationGroups.auth.key" => json!("token"),
         "elasticache.replicationGroups.parameterGroup" => json!(draw.pick(&["cache-parameters", "default.redis7"])),
         "elasticache.replicationGroups.parameters" => cache_parameters(draw),
@@ -118,7 +123,11 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
             _ => json!([{"type": "AWS::S3::Object", "values": ["arn:aws:s3:::alpha-assets/", "arn:aws:s3:::beta-uploads/"]}]),
         },
         "cloudtrail.trails.eventSelectors[].excludeManagementEventSources" => {
-            if draw.flag() { json!(["kms.amazonaws.com"]) } else { json!(["kms.amazonaws.com", "rdsdata.amazonaws.com"]) }
+            if draw.flag() {
+                json!(["kms.amazonaws.com"])
+            } else {
+                json!(["kms.amazonaws.com", "rdsdata.amazonaws.com"])
+            }
         }
         "cloudtrail.trails.advancedEventSelectors" => match draw.number(0, 2) {
             0 => json!([{"name": "management", "fieldSelectors": [{"field": "eventCategory", "equals": ["Management"]}]}]),
@@ -280,8 +289,12 @@ fn parameters(engine: &str, draw: &mut Draw) -> Value {
         ("shared_preload_libraries", &["pg_stat_statements,pgaudit", "pgaudit"]),
         ("max_connections", &["200", "500"]),
     ];
-    let mysql: &[(&str, &[&str])] =
-        &[("require_secure_transport", &["1", "0"]), ("slow_query_log", &["1"]), ("performance_schema", &["1", "0"]), ("long_query_time", &["2.5"])];
+    let mysql: &[(&str, &[&str])] = &[
+        ("require_secure_transport", &["1", "0"]),
+        ("slow_query_log", &["1"]),
+        ("performance_schema", &["1", "0"]),
+        ("long_query_time", &["2.5"]),
+    ];
     let of = if draw.chance(3) == (engine == "mysql") { postgres } else { mysql };
     let chosen = draw.some(of, 40);
     let values = chosen.into_iter().map(|(name, values)| {

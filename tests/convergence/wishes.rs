@@ -22,8 +22,7 @@ pub fn spec(draw: &mut Draw, world: &Value) -> Value {
         let value = match kind.shape() {
             Multiplicity::Many => {
                 let names = tweaks::names(kind.path());
-                let entries: Vec<Value> =
-                    draw.some(&names, 35).into_iter().map(|name| entry(*kind, Some(name), draw, world)).collect();
+                let entries: Vec<Value> = draw.some(&names, 35).into_iter().map(|name| entry(*kind, Some(name), draw, world)).collect();
                 Value::Array(entries)
             }
             _ if draw.chance(50) => entry(*kind, None, draw, world),

@@ -43,7 +43,8 @@ struct Case {
 
 fn file(kind: &dyn AnyKind) -> File {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/cases").join(format!("{}.yaml", kind.path()));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} has no golden plans: {}: {error}", kind.path(), path.display()));
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} has no golden plans: {}: {error}", kind.path(), path.display()));
     let mut value: serde_yaml::Value = serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     value.apply_merge().expect("merge keys");
     serde_yaml::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -130,7 +131,8 @@ async fn every_field_of_every_kind_in_every_state() {
                 let plan = planned(case, &sandbox(&file, state, &[])).await;
                 assert!(!own(kind, &plan).is_empty(), "{place}: the manifest does not speak of the kind");
                 let rest: Vec<_> = own(kind, &plan).into_iter().filter(|one| one.status != Status::InSync || one.compared == 0).collect();
-                let others: Vec<_> = plan.resources.iter().filter(|one| one.origins.iter().any(|from| from.entry.starts_with(kind.path()))).collect();
+                let others: Vec<_> =
+                    plan.resources.iter().filter(|one| one.origins.iter().any(|from| from.entry.starts_with(kind.path()))).collect();
                 let others: Vec<_> = others.into_iter().filter(|one| kind.path() == "s3.buckets" && one.status != Status::InSync).collect();
                 assert!(rest.is_empty() && others.is_empty(), "{place}: in sync, it says\n{}", shown(&plan));
                 snapshots(kind, &format!("{}-in-sync", case.name), &shown(&plan));
@@ -165,7 +167,8 @@ async fn unreadable(kind: &dyn AnyKind, file: &File, case: &Case, open: &Plan) {
     for call in kind.calls().iter().filter(|call| !call.writes && call.operation != "GetSecretValue") {
         let sandbox = sandbox(file, &case.drifted, &[call.to_string()]);
         let plan = planned(case, &sandbox).await;
-        let refused = sandbox.recorded().iter().any(|one| one.operation == call.operation && one.status.is_some_and(|status| status >= 400));
+        let refused =
+            sandbox.recorded().iter().any(|one| one.operation == call.operation && one.status.is_some_and(|status| status >= 400));
         if !refused {
             continue;
         }

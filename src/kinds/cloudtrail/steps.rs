@@ -121,16 +121,12 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
                 continue;
             }
         };
-<<<<<<< HEAD
         let logs = ["cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"];
         let one_of_two = logs.iter().filter(|log| drifts.iter().any(|drift| drift.field == **log)).count() == 1;
         let from = one_of_two.then(|| trail.settings.cloud_watch_logs());
-        let takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
-=======
         let mut takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
         // Bucket and prefix say the same.
         takes.dedup();
->>>>>>> t-conv
         let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));

@@ -76,8 +76,14 @@ mod tests {
 
     #[test]
     fn aws_chooses_the_newest_patch() {
-        assert!(newest_reaches("7.0", TRANSIT_IN_PLACE) && newest_reaches("7.1", TRANSIT_IN_PLACE) && newest_reaches("8.x", TRANSIT_IN_PLACE));
-        assert!(!newest_reaches("6.2", TRANSIT_IN_PLACE) && !newest_reaches("6.x", TRANSIT_IN_PLACE) && !newest_reaches("5.0.6", TRANSIT_IN_PLACE));
+        assert!(
+            newest_reaches("7.0", TRANSIT_IN_PLACE) && newest_reaches("7.1", TRANSIT_IN_PLACE) && newest_reaches("8.x", TRANSIT_IN_PLACE)
+        );
+        assert!(
+            !newest_reaches("6.2", TRANSIT_IN_PLACE)
+                && !newest_reaches("6.x", TRANSIT_IN_PLACE)
+                && !newest_reaches("5.0.6", TRANSIT_IN_PLACE)
+        );
     }
 
     #[test]

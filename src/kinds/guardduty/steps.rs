@@ -102,8 +102,7 @@ fn change(planning: &Planning<'_, Detector>, detector: &SeenDetector, steps: &mu
         }
         _ => {}
     }
-    let (destination, settings): (Vec<&Drift>, Vec<&Drift>) =
-        others.into_iter().partition(|drift| is_destination(drift));
+    let (destination, settings): (Vec<&Drift>, Vec<&Drift>) = others.into_iter().partition(|drift| is_destination(drift));
     let mut possible = Vec::new();
     for drift in settings {
         let name = drift.field.strip_prefix("features.");
@@ -204,13 +203,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                         .after(before.iter().copied()),
                 );
             }
-            _ => block(
-                steps,
-                Reason::InvalidWish,
-                drifts,
-                NO_PLACE.0,
-                NO_PLACE.1,
-            ),
+            _ => block(steps, Reason::InvalidWish, drifts, NO_PLACE.0, NO_PLACE.1),
         },
         Fact::Present(found) => {
             let moves = bucket.is_some() || prefix.is_some();

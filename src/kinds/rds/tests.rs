@@ -5,7 +5,7 @@ mod disturbed;
 #[cfg(feature = "sandbox")]
 mod pipeline;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::{DbInstance, DbParameterGroupStatus, PendingModifiedValues};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::seen::{Instance, OwnGroup};
 use super::values::Parameter;
 use super::{Changes, InstanceSpec, Instances, Op, Seen, Setting, Timing};
-use crate::kinds::{Drift, Fact, Impact, Kind, Planning, Progress, Reason, Scope, Steps};
+use crate::kinds::{Drift, Fact, Impact, Kind, KindPeers, Planning, Progress, Reason, Scope, Steps};
 
 fn instance(status: &str, group: &str, apply: &str) -> Instance {
     let group = DbParameterGroupStatus::builder().db_parameter_group_name(group).parameter_apply_status(apply).build();
@@ -31,7 +31,7 @@ fn parameter(value: &str) -> Parameter {
 
 fn steps(spec: &InstanceSpec, seen: &Seen, drifts: &[Drift]) -> Steps<Op> {
     let scope = Scope { object: "test".to_owned(), account: String::new(), region: String::new(), partition: "aws".to_owned() };
-    Instances::steps(&Planning { scope: &scope, id: "db", spec, seen, drifts, peers: &BTreeSet::new() })
+    Instances::steps(&Planning { scope: &scope, id: "db", spec, seen, drifts, peers: &KindPeers::default() })
 }
 
 fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> Drift {
@@ -40,7 +40,7 @@ fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> 
 
 #[test]
 fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned() };
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false };
     let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
     assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
     assert_eq!(progress("available", "g", "pending-reboot"), Progress::Pending);

@@ -199,7 +199,12 @@ impl Maker<'_> {
         };
         if bucket_key == Some(true) && algorithm == "aws:kms:dsse" {
             let message = "the bucket is encrypted in two layers (aws:kms:dsse), which knows no bucket key";
-            return self.steps.block(Reason::Conflict, "encryption.bucketKey", message, "declare encryption.algorithm: aws:kms, or no bucketKey");
+            return self.steps.block(
+                Reason::Conflict,
+                "encryption.bucketKey",
+                message,
+                "declare encryption.algorithm: aws:kms, or no bucketKey",
+            );
         }
         let by = match &key {
             Some(key) => format!("{algorithm} with the key {key}"),
@@ -404,11 +409,8 @@ fn put(rules: &mut Vec<Rule>, drift: &Drift) {
 
 fn title(bucket: &str, drifts: &[&Drift], others: &[String]) -> String {
     let ids: Vec<_> = drifts.iter().filter_map(|drift| drift.field.strip_prefix("lifecycle.rules.")).collect();
-<<<<<<< HEAD
-    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| few(others));
-=======
-    let removed = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| others.join(", ")).filter(|removed| !removed.is_empty());
->>>>>>> t-conv
+    let removed =
+        drifts.iter().any(|drift| drift.field == "lifecycle.exclusive").then(|| few(others)).filter(|removed| !removed.is_empty());
     match (ids.is_empty(), removed) {
         (false, None) => format!("Set the lifecycle rules {} of {bucket}", few(&ids)),
         (true, Some(removed)) => format!("Remove the lifecycle rules {removed} of {bucket}"),
