@@ -83,7 +83,7 @@ impl ValueTree for Shrinking {
     fn simplify(&mut self) -> bool {
         let mut smaller = self.case.clone();
         let mut left = self.next;
-        if !take(&mut smaller.spec, &mut left, 0) && !take(&mut smaller.account, &mut left, 0) {
+        if !take(&mut smaller.spec, &mut left) && !take(&mut smaller.account, &mut left) {
             return false;
         }
         self.before = Some(std::mem::replace(&mut self.case, smaller));
@@ -103,7 +103,7 @@ impl ValueTree for Shrinking {
 }
 
 /// Takes the part number `left` out, the larger parts before those in them.
-fn take(value: &mut Value, left: &mut usize, depth: usize) -> bool {
+fn take(value: &mut Value, left: &mut usize) -> bool {
     match value {
         Value::Object(members) => {
             let names: Vec<String> = members.keys().filter(|name| !is_needed(name)).cloned().collect();
@@ -114,7 +114,7 @@ fn take(value: &mut Value, left: &mut usize, depth: usize) -> bool {
                 }
                 *left -= 1;
             }
-            names.iter().any(|name| members.get_mut(name).is_some_and(|member| take(member, left, depth + 1)))
+            names.iter().any(|name| members.get_mut(name).is_some_and(|member| take(member, left)))
         }
         Value::Array(entries) => {
             if *left < entries.len() {
@@ -122,7 +122,7 @@ fn take(value: &mut Value, left: &mut usize, depth: usize) -> bool {
                 return true;
             }
             *left -= entries.len();
-            entries.iter_mut().any(|entry| take(entry, left, depth + 1))
+            entries.iter_mut().any(|entry| take(entry, left))
         }
         _ => false,
     }

@@ -245,7 +245,7 @@ fn explains(&(pattern, kind, fields): &Line, place: &[String], (before, after): 
 }
 
 /// The parts of a place that a pattern names, where it matches.
-fn matches<'a>(pattern: &str, place: &'a [String]) -> Option<BTreeMap<&'static str, String>> {
+fn matches(pattern: &str, place: &[String]) -> Option<BTreeMap<&'static str, String>> {
     const NAMES: [&str; 6] = ["id", "x", "y", "new", "used", "own"];
     let mut found = BTreeMap::new();
     let mut rest = place.iter();
