@@ -100,66 +100,6 @@ fn generate(seed: u64, cases: u32, count: &Count) {
     result.expect("no other end");
 }
 
-<<<<<<< HEAD
-/// Not a test: counts what goes wrong in how many cases, for whoever works on a kind.
-#[test]
-#[ignore = "a survey for the inner loop"]
-fn survey() {
-    let from: u64 = std::env::var("HOLDFAST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
-    let next = std::sync::atomic::AtomicU64::new(0);
-    let found: Mutex<std::collections::BTreeMap<String, Vec<u64>>> = Mutex::default();
-    let count = Count::default();
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= u64::from(support::cases()) {
-                        return;
-                    }
-                    let began = std::time::Instant::now();
-                    let end = tried(&Case::new(from + at), &count);
-                    if began.elapsed().as_secs() > 2 {
-                        println!("{} took {} s", from + at, began.elapsed().as_secs());
-                    }
-                    if let Err(why) = end {
-                        found.lock().unwrap().entry(why).or_default().push(from + at);
-                    }
-                }
-            });
-        }
-    });
-    let found = found.into_inner().unwrap();
-    println!("{} cases, {} failed", count.all.load(Ordering::Relaxed), found.values().map(Vec::len).sum::<usize>());
-    println!("refused: {:#?}", count.why.lock().unwrap());
-    // What reads alike but for names and numbers is one finding; the first of each is made smaller.
-    let alike =
-        |why: &str| why.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() > 4).take(9).collect::<Vec<_>>().join(" ");
-    let mut findings: std::collections::BTreeMap<String, Vec<u64>> = Default::default();
-    for (why, seeds) in &found {
-        findings.entry(alike(why)).or_default().extend(seeds);
-    }
-    for (finding, seeds) in &findings {
-        let mut tree = case::Shrinking::new(Case::new(seeds[0]));
-        let mut why = String::new();
-        let mut more = proptest::strategy::ValueTree::simplify(&mut tree);
-        while more {
-            more = match tried(&proptest::strategy::ValueTree::current(&tree), &count) {
-                Err(now) if alike(&now) == *finding => {
-                    why = now;
-                    proptest::strategy::ValueTree::simplify(&mut tree)
-                }
-                _ => proptest::strategy::ValueTree::complicate(&mut tree),
-            };
-        }
-        let case = proptest::strategy::ValueTree::current(&tree);
-        println!("== {seeds:?}: {why}\n{}", serde_yaml::to_string(&case).unwrap());
-        case.keep(&format!("seed-{}", seeds[0]));
-    }
-}
-
-=======
->>>>>>> 7cc280f (wip: tidy)
 #[test]
 fn cases_that_failed_once_stay_right() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/convergence/kept");
