@@ -155,13 +155,12 @@ fn log(found: &LogDeliveryConfiguration) -> Option<(String, FoundLog)> {
         "destination": destination,
         "format": found.log_format().map(|one| one.as_str()),
     });
-    let found = FoundLog {
+    FoundLog {
         delivery: serde_json::from_value(delivery).ok(),
         status: found.status().map(|status| status.as_str()).unwrap_or_default().to_owned(),
         message: crate::aws::clean(found.message().unwrap_or_default()),
     }
-    .with_type(found.log_type().map(|one| one.as_str()));
-    found
+    .with_type(found.log_type().map(|one| one.as_str()))
 }
 
 impl FoundLog {

@@ -93,7 +93,7 @@ impl<'a> Context<'a> {
             let message = format!("from Redis 6 on AWS chooses the patch of a version: {} cannot be asked for", declared);
             self.block(
                 Reason::NotSupported,
-                &[drift.field.clone()],
+                std::slice::from_ref(&drift.field),
                 message,
                 "declare the version without its patch, and apply ElastiCache's service updates".to_owned(),
             );

@@ -80,7 +80,7 @@ impl Context<'_> {
     fn block_impossible(&mut self, drift: &Drift) {
         if let Some((message, what_to_do)) = self.impossible(drift) {
             let reason = if drift.found.get("error").is_some() { Reason::UnexpectedState } else { Reason::NotSupported };
-            self.block(reason, &[drift.field.clone()], message, what_to_do.to_owned());
+            self.block(reason, std::slice::from_ref(&drift.field), message, what_to_do.to_owned());
         }
     }
 
