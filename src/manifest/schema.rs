@@ -166,14 +166,16 @@ fn close(schema: Value, definitions: &Value, inside: &mut Vec<String>) -> Value 
     }
     for key in ["items", "additionalProperties"] {
         if let Some(inner) = map.get_mut(key) {
-            let nullable = inner.get("type").and_then(Value::as_array).is_some_and(|types| types.contains(&"null".into()));
+            let nullable = takes_null(inner);
             *inner = close(inner.take(), definitions, inside);
             // In a map, null is a wish of its own: the key must be absent.
-            if nullable
-                && key == "additionalProperties"
-                && let Some(kind) = inner.get("type").filter(|kind| kind.is_string()).cloned()
-            {
-                put(inner, "type", json!([kind, "null"]));
+            if nullable && key == "additionalProperties" {
+                let kinds = match inner.get("type") {
+                    Some(Value::String(kind)) => json!([kind, "null"]),
+                    Some(Value::Array(kinds)) => kinds.iter().cloned().chain(["null".into()]).collect(),
+                    _ => continue,
+                };
+                put(inner, "type", kinds);
             }
         }
     }
@@ -194,6 +196,14 @@ fn with_siblings(schema: Value, siblings: Map<String, Value>) -> Value {
         }
         other => other,
     }
+}
+
+/// Whether a derived schema is that of an `Option`.
+fn takes_null(schema: &Value) -> bool {
+    let null = Value::from("null");
+    let listed = schema.get("type").and_then(Value::as_array).is_some_and(|kinds| kinds.contains(&null));
+    listed
+        || schema.get("anyOf").and_then(Value::as_array).is_some_and(|branches| branches.iter().any(|one| one.get("type") == Some(&null)))
 }
 
 fn without_null(map: &mut Map<String, Value>) {

@@ -95,3 +95,11 @@ async fn null_sets_a_parameter_back_to_the_engines_default() {
     let account = Account::new("{account: '317805897534', rds: {instances: {db: {engineVersion: '14.9'}}}}");
     assert!(account.plan(manifest).await.in_sync());
 }
+
+/// The schema takes what the kinds take.
+#[test]
+fn a_manifest_may_say_null_of_a_parameter() {
+    let parameters = serde_json::json!({"name": "db", "parameters": {"work_mem": null, "timeout": 5}});
+    let spec = serde_json::json!({"rds": {"instances": [parameters]}, "elasticache": {"replicationGroups": [parameters]}});
+    assert_eq!(crate::kinds::testing::baseline(&spec).entries.len(), 2);
+}
