@@ -347,7 +347,7 @@ fn strangers(snapshot: &Value) -> Value {
 pub fn made(records: &[Recorded]) -> BTreeMap<String, i64> {
     let mut made = BTreeMap::new();
     for record in records.iter().filter(|record| record.applied) {
-        let (what, by) = match record.operation.strip_prefix("Create") {
+        let (what, by) = match record.operation.strip_prefix("Create").or(record.operation.strip_prefix("Copy")) {
             Some(what) => (what, 1),
             None => match record.operation.strip_prefix("Delete") {
                 // What is taken off a thing is no thing.

@@ -197,6 +197,13 @@ struct Access {
 }
 
 impl Access {
+    /// Reads once more where what was read does not fit what the step was begun on: reads lag behind writes, and what they then show looks as if
+    /// somebody else had been at it.
+    async fn confirmed(writes: &Writes, id: &str, fits: impl Fn(&Access) -> bool) -> Result<Access, CallError> {
+        let access = Access::now(writes, id).await?;
+        if fits(&access) { Ok(access) } else { Access::now(writes, id).await }
+    }
+
     /// Reads anew: what this pass has seen may be older than the last change.
     async fn now(writes: &Writes, id: &str) -> Result<Access, CallError> {
         let reads = writes.reads();
@@ -240,7 +247,8 @@ async fn rotate(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallE
 }
 
 async fn set(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallError> {
-    let access = Access::now(writes, id).await?;
+    let fits = |access: &Access| access.stage(token) != Stage::Before && access.group.transit == Some(TransitEncryption::Required);
+    let access = Access::confirmed(writes, id, fits).await?;
     match access.stage(token) {
         Stage::Set | Stage::InForce => return Ok(()),
         Stage::Before => {
@@ -266,7 +274,8 @@ async fn set(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallErro
 }
 
 async fn record(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallError> {
-    let access = Access::now(writes, id).await?;
+    let fits = |access: &Access| matches!(access.stage(token), Stage::Set | Stage::InForce);
+    let access = Access::confirmed(writes, id, fits).await?;
     match access.stage(token) {
         Stage::InForce => Ok(()),
         Stage::Set => access.write(writes, token, Phase::InForce).await,
