@@ -109,6 +109,8 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
         "elasticache.replicationGroups.engineVersion" => json!(draw.pick(&["6.2", "7.0", "7.1"])),
         "elasticache.replicationGroups.migration" => Value::Null,
         "cloudtrail.trails.trail" => Value::Null,
+        // A bucket of another account, whose policy nobody here can write.
+        "cloudtrail.trails.bucketAccount" | "guardduty.detector.publishingDestination.bucketAccount" => Value::Null,
         "cloudtrail.trails.bucket" | "guardduty.detector.publishingDestination.bucket" => json!(draw.pick(LOG_BUCKETS)),
         "cloudtrail.trails.keyPrefix" | "guardduty.detector.publishingDestination.prefix" => json!(draw.pick(&["", "security", "a/b"])),
         "cloudtrail.trails.kmsKeyId" => json!(key(draw)),
