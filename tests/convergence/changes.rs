@@ -160,6 +160,7 @@ const LINES: &[Line] = &[
     ("elasticache.replicationGroups.{id}.automaticFailover", "elasticache.replicationGroups", &["automaticFailover", "multiAz"]),
     ("elasticache.replicationGroups.{id}.multiAz", "elasticache.replicationGroups", &["multiAz"]),
     ("elasticache.replicationGroups.{id}.snapshotRetentionLimit", "elasticache.replicationGroups", &["snapshotRetentionDays"]),
+    ("elasticache.replicationGroups.{id}.snapshottingCluster", "elasticache.replicationGroups", &["snapshotRetentionDays"]),
     ("elasticache.replicationGroups.{id}.snapshotWindow", "elasticache.replicationGroups", &["snapshotWindow"]),
     ("elasticache.replicationGroups.{id}.maintenanceWindow", "elasticache.replicationGroups", &["maintenanceWindow"]),
     // With its engine a group gets that engine's default parameters.

@@ -87,6 +87,8 @@ const LINES: &[Line] = &[
             ("AutomaticFailoverEnabled", &["automaticFailover", "multiAz"]),
             ("MultiAZEnabled", &["multiAz"]),
             ("SnapshotRetentionLimit", &["snapshotRetentionDays"]),
+            // AWS turns snapshots on only where it is told of which node.
+            ("SnapshottingClusterId", &["snapshotRetentionDays"]),
             ("SnapshotWindow", &["snapshotWindow"]),
             ("PreferredMaintenanceWindow", &["maintenanceWindow"]),
             // A new major version comes with a group of its family.
