@@ -86,7 +86,7 @@ fn random_manifests_converge_on_random_accounts() {
 fn generate(seed: u64, cases: u32, count: &Count) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let result = runner.run(&Cases, |case| tried(&case, count).map_err(TestCaseError::fail));
     if let Err(TestError::Fail(why, case)) = result {

@@ -72,12 +72,13 @@ impl Form {
             let (number, member) = match head.parse::<usize>() {
                 Ok(number) => (number, tail),
                 // `head` is the item's name; the number follows.
-                Err(_) => match tail.split_once('.').map_or((tail, ""), |split| split) {
-                    (number, member) => match number.parse::<usize>() {
+                Err(_) => {
+                    let (number, member) = tail.split_once('.').unwrap_or((tail, ""));
+                    match number.parse::<usize>() {
                         Ok(number) => (number, member),
                         Err(_) => continue,
-                    },
-                },
+                    }
+                }
             };
             records.entry(number).or_default().0.insert(member.to_owned(), value.clone());
         }

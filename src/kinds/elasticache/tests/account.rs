@@ -63,8 +63,7 @@ impl Account {
     pub async fn plan(&self, groups: &str) -> Plan {
         let baseline = self.baseline(groups);
         let connection = connected(&baseline, &self.connect).await.unwrap();
-        let plan = look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan;
-        plan
+        look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan
     }
 
     pub async fn planned(&self, group: &str) -> ResourcePlan {
