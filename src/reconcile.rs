@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | manifest | [`crate::manifest`] | reads files |
 //! | desired | [`crate::desired`] | asks AWS what selectors choose from |
-//! | observed | [`observe`] | reads AWS |
+//! | observed | `observe`, here | reads AWS |
 //! | plan, steps | [`crate::plan`] | never: pure |
 //! | execution | [`crate::execute`] | writes AWS and the journal |
 //! | status | [`Report`], [`crate::exit`] | never: pure |

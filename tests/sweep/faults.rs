@@ -59,7 +59,7 @@ fn points(course: Course, calls: &[u64]) -> Vec<Point> {
             // What leaves the first run whole, or refuses it a reading, leaves as much to the next run with a journal as without: one of the
             // two is enough there.
             let both = write && !harmless(&fault);
-            let even = (*call as usize + place) % 2 == 0;
+            let even = (*call as usize + place).is_multiple_of(2);
             let journals = [true, false].into_iter().filter(|journal| both || *journal == even);
             points.extend(journals.map(|journal| Point { course, fault: fault.clone(), call: *call, journal }));
         }

@@ -23,9 +23,9 @@ pub enum Op {
         /// The object that it is made for: its tag.
         object: String,
     },
-    /// Sets parameters of a group, at most [`MOST_PARAMETERS`].
+    /// Sets parameters of a group, at most 20 at once.
     SetParameters { group: String, settings: Vec<Setting> },
-    /// Sets parameters of a group back to the engine's defaults, at most [`MOST_PARAMETERS`].
+    /// Sets parameters of a group back to the engine's defaults, at most 20 at once.
     ResetParameters { group: String, parameters: Vec<Resetting> },
     /// Has the instance use a group in the place of the one that it `was` using as it was planned.
     Attach { instance: String, group: String, was: String },
