@@ -93,11 +93,21 @@ impl Choice {
     }
 
     fn admits(&self, declared: &Declared) -> bool {
-        let key = declared.key().to_string();
-        let names: Vec<&str> = std::iter::once(key.as_str()).chain(declared.origins.iter().map(|origin| origin.entry.as_str())).collect();
-        let any = |patterns: &[String]| patterns.iter().any(|pattern| names.iter().any(|name| named(pattern, name)));
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| names_it(pattern, declared));
         (self.only.is_empty() || any(&self.only)) && !any(&self.skip)
     }
+
+    /// The patterns that name nothing of what the manifest speaks for: a misspelt one must not look like an account in sync.
+    fn idle(&self, found: &[Declared]) -> Vec<String> {
+        let given = self.only.iter().map(|pattern| ("--only", pattern)).chain(self.skip.iter().map(|pattern| ("--skip", pattern)));
+        let idle = given.filter(|(_, pattern)| !found.iter().any(|declared| names_it(pattern, declared)));
+        idle.map(|(option, pattern)| format!("{option} {pattern} names nothing that this manifest speaks for: correct it, or leave it out"))
+            .collect()
+    }
+}
+
+fn names_it(pattern: &str, declared: &Declared) -> bool {
+    named(pattern, &declared.key().to_string()) || declared.origins.iter().any(|origin| named(pattern, &origin.entry))
 }
 
 /// Whether `s3`, `s3.buckets` or `s3.buckets/huntaze-*` names `s3.buckets/huntaze-assets`.
@@ -113,6 +123,8 @@ pub struct Desired {
     pub resources: Vec<Declared>,
     /// All that the manifest speaks for, chosen or not.
     pub peers: Peers,
+    /// What a person should know of the choice.
+    pub warnings: Vec<String>,
 }
 
 /// The resources that a run is about, and what the manifest speaks for besides.
@@ -173,10 +185,11 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
     for declared in &found {
         peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
     }
+    let warnings = choice.idle(&found);
     found.retain(|declared| choice.admits(declared));
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
     found.sort_by_key(order);
-    Desired { resources: found, peers }
+    Desired { resources: found, peers, warnings }
 }
 
 /// What this run makes: selectors choose it as if it were there already, with the tags that its entry gives it. Else the next run would find more to do.

@@ -105,7 +105,8 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let desired = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
     let resources = observe(&reads, &baseline.scope, desired.resources).await;
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
-    let plan = plan::plan(&judgement, &resources);
+    let mut plan = plan::plan(&judgement, &resources);
+    plan.warnings.splice(0..0, desired.warnings);
     Look { connection: connection.clone(), resources, peers: desired.peers, plan }
 }
 

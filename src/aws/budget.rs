@@ -1,7 +1,7 @@
 //! Requests are budgeted per service (contract 12): so many at once, and slower after throttling.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use backoff::ExponentialBackoff;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::{Call, CallError, Class, Service};
 
@@ -50,6 +50,8 @@ pub struct Budget {
     services: [Line; Service::ALL.len()],
     /// The code with which AWS refused the credentials: nothing else will work from then on.
     refused: OnceLock<String>,
+    /// Somebody wishes to stop: no write waits any more.
+    leaving: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -62,7 +64,12 @@ struct Line {
 impl Budget {
     pub fn new(pace: Pace) -> Budget {
         let line = || Line { open: Semaphore::new(pace.at_once.max(1)), not_before: Mutex::new(None) };
-        Budget { pace, services: Service::ALL.map(|_| line()), refused: OnceLock::new() }
+        Budget { pace, services: Service::ALL.map(|_| line()), refused: OnceLock::new(), leaving: watch::Sender::new(false) }
+    }
+
+    /// From now on no write waits for its turn or for the end of throttling; one that is under way is finished.
+    pub fn leave(&self) {
+        self.leaving.send_replace(true);
     }
 
     /// The code with which AWS refused the credentials, if it did.
@@ -88,14 +95,23 @@ impl Budget {
         let unanswered = AtomicU32::new(0);
         let since = OnceLock::new();
         let line = &self.services[call.service as usize];
+        let under_way = AtomicBool::new(false);
+        let last: Mutex<Option<CallError>> = Mutex::new(None);
         let once = || {
             // On the heap: a request of the SDK is 30 KB large, and many of them side by side would not fit on a worker's stack.
-            let sent = line.through(Box::pin(attempt()));
-            let (unanswered, since) = (&unanswered, &since);
+            let attempt = Box::pin(attempt());
+            let (unanswered, since, under_way) = (&unanswered, &since, &under_way);
+            let sent = line.through(async move {
+                under_way.store(true, Ordering::SeqCst);
+                let answer = attempt.await;
+                under_way.store(false, Ordering::SeqCst);
+                answer
+            });
             async move {
                 sent.await.map_err(|error| {
                     let error = CallError::new(call, error);
                     let again = match error.class {
+                        Class::Throttled if call.writes && *self.leaving.borrow() => false,
                         Class::Throttled => since.get_or_init(Instant::now).elapsed() < self.pace.patience,
                         Class::Ambiguous => !call.writes && unanswered.fetch_add(1, Ordering::Relaxed) + 1 < self.pace.tries,
                         Class::Credentials => {
@@ -109,15 +125,31 @@ impl Budget {
                 })
             }
         };
-        backoff::future::retry_notify(policy, once, |error: CallError, wait: Duration| {
+        let answered = backoff::future::retry_notify(policy, once, |error: CallError, wait: Duration| {
             tracing::debug!(call = %call, code = %error.code, wait_ms = wait.as_millis() as u64, "sent again");
             if error.class == Class::Throttled {
                 let mut not_before = line.not_before.lock().unwrap_or_else(PoisonError::into_inner);
                 let until = Instant::now() + wait;
                 *not_before = Some(not_before.map_or(until, |other| other.max(until)));
             }
-        })
-        .await
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        });
+        if !call.writes {
+            return answered.await;
+        }
+        let mut leaving = self.leaving.subscribe();
+        let left = async {
+            let left = leaving.wait_for(|leaving| *leaving).await.is_ok();
+            if !left || under_way.load(Ordering::SeqCst) {
+                // Its answer ends the waiting.
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answered => answer,
+            () = left => Err(last.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| CallError::not_sent(call))),
+        }
     }
 }
 
@@ -173,10 +205,10 @@ mod tests {
         let sent = RefCell::new(0);
         let result = budget
             .send(call, || {
-                let at = *sent.borrow();
-                *sent.borrow_mut() += 1;
-                let answer = answers.get(at).or(answers.last()).copied().flatten();
+                let (answers, sent) = (&answers, &sent);
                 async move {
+                    let at = sent.replace_with(|sent| *sent + 1);
+                    let answer = answers.get(at).or(answers.last()).copied().flatten();
                     match answer {
                         Some(fail) => Err(fail()),
                         None => Ok(()),
@@ -222,6 +254,30 @@ mod tests {
         for fail in [(|| answer("AccessDenied", 403)) as fn() -> Failure, || answer("MalformedPolicy", 400)] {
             assert_eq!(send(&budget, READ, vec![Some(fail)]).await.1, 1, "what is refused is not asked again");
         }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_waits_is_left_at_a_wish_to_stop_and_one_under_way_is_finished() {
+        let slow = Pace { first: Duration::from_secs(100), longest: Duration::from_secs(100), ..pace() };
+        let budget = Budget::new(slow);
+        let sent = send(&budget, WRITE, vec![Some(throttled), None]);
+        let soon = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            budget.leave();
+        };
+        let ((result, sent), ()) = tokio::time::timeout(Duration::from_secs(20), futures::future::join(sent, soon)).await.unwrap();
+        assert_eq!((result.unwrap_err().class, sent), (Class::Throttled, 1));
+        // One that begins after the wish, in the pause of the first, is not sent at all.
+        let (result, sent) = send(&budget, WRITE, vec![None]).await;
+        assert_eq!((result.unwrap_err().code.as_str(), sent), ("NotSent", 0));
+
+        let budget = Budget::new(pace());
+        let under_way = budget.send(WRITE, || async {
+            budget.leave();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Ok::<(), Failure>(())
+        });
+        assert!(under_way.await.is_ok());
     }
 
     #[tokio::test]

@@ -64,6 +64,17 @@ impl CallError {
         CallError { call, class, code, message: secret::clean(&message), request_id }
     }
 
+    /// A write that was left before it was sent.
+    pub(super) fn not_sent(call: &'static Call) -> CallError {
+        CallError {
+            call,
+            class: Class::Throttled,
+            code: "NotSent".to_owned(),
+            message: "left before it was sent".to_owned(),
+            request_id: None,
+        }
+    }
+
     /// Whether the service answered with this code.
     pub fn is(&self, code: &str) -> bool {
         self.code == code

@@ -285,6 +285,11 @@ impl Reads {
 }
 
 impl Writes {
+    /// From now on no write waits: somebody wishes to stop. One that is under way is finished.
+    pub fn leave(&self) {
+        self.clients.budget.leave();
+    }
+
     /// What time it is: for the tag that says when a thing of ours was made.
     pub fn now(&self) -> jiff::Timestamp {
         self.clients.clock.now()

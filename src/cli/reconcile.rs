@@ -301,16 +301,30 @@ impl Run<'_> {
             .iter()
             .flat_map(|resource| resource.all_blocks())
             .any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges));
-        let file = self.args.manifest.file.display();
+        let again = self.again();
         match (waits, &self.args.approve) {
             (false, _) => String::new(),
             (true, Some(given)) if *given != plan.hash => format!(
-                "the consent given is for another plan ({}): the difference has changed since. Read this one; to consent to it:\n  holdfast reconcile -f {file} --approve {}\n",
+                "the consent given is for another plan ({}): the difference has changed since. Read this one; to consent to it:\n  {again} --approve {}\n",
                 given.get(..12).unwrap_or(given),
                 plan.hash
             ),
-            (true, _) => format!("to consent to exactly this plan:\n  holdfast reconcile -f {file} --approve {}\n", plan.hash),
+            (true, _) => format!("to consent to exactly this plan:\n  {again} --approve {}\n", plan.hash),
         }
+    }
+
+    /// The command that plans the same: what it chooses, and where, belongs to it.
+    fn again(&self) -> String {
+        let mut words = vec!["holdfast reconcile -f".to_owned(), shell(&self.args.manifest.file.to_string_lossy())];
+        #[cfg(feature = "sandbox")]
+        words.extend(self.args.sandbox.then(|| "--sandbox".to_owned()));
+        for (option, values) in [("--only", &self.args.only), ("--skip", &self.args.skip)] {
+            words.extend(values.iter().flat_map(|value| [option.to_owned(), shell(value)]));
+        }
+        if let Some(state) = &self.args.state_dir {
+            words.extend(["--state-dir".to_owned(), shell(&state.to_string_lossy())]);
+        }
+        words.join(" ")
     }
 
     fn document(&self, reports: &[Report], problems: &[Problem], exit: Exit) -> Exit {
@@ -344,6 +358,12 @@ impl Run<'_> {
             Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
         }
     }
+}
+
+/// A word as a shell takes it.
+fn shell(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=+@%,".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Opens the journal off the runtime's threads: sled blocks.

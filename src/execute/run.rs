@@ -220,7 +220,16 @@ impl Execution<'_> {
             })
         });
         let sent: Vec<_> = sent.collect();
-        let answers: Vec<(Due, Option<Result<(), StartError>>)> = stream::iter(sent).buffer_unordered(self.at_once.max(1)).collect().await;
+        let answers = stream::iter(sent).buffer_unordered(self.at_once.max(1)).collect();
+        tokio::pin!(answers);
+        let answers: Vec<(Due, Option<Result<(), StartError>>)> = tokio::select! {
+            biased;
+            answers = &mut answers => answers,
+            () = self.interrupt.wished() => {
+                writes.leave();
+                answers.await
+            }
+        };
         let now = self.clock.now();
         let mut events = Vec::new();
         let mut took = false;

@@ -280,7 +280,8 @@ impl<'a> Work<'a> {
         let again = open.iter().any(|step| self.finished.contains(&digest(step)));
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
-        self.phase = if !plan.unreadable.is_empty() && !denied && patient || again && patient {
+        let unread = !plan.unreadable.is_empty() || plan.blocks.iter().any(|block| block.reason == Reason::Unreadable);
+        self.phase = if unread && !denied && patient || again && patient {
             // AWS may be showing what was: a moment of patience before it counts.
             Phase::Verifying { since: Some(since) }
         } else if again {

@@ -268,6 +268,10 @@ fn detector(draw: &mut Draw) -> Value {
         "status": status(draw), "findingPublishingFrequency": draw.pick(&["FIFTEEN_MINUTES", "ONE_HOUR", "SIX_HOURS"]), "tags": tags(draw),
         "features": {},
     });
+    // GuardDuty takes no key with a space in it.
+    if let Some(tags) = detector["tags"].as_object_mut() {
+        tags.retain(|key, _| !key.contains(' '));
+    }
     for feature in draw.some(&["S3_DATA_EVENTS", "EKS_AUDIT_LOGS", "EBS_MALWARE_PROTECTION", "RDS_LOGIN_EVENTS", "LAMBDA_NETWORK_LOGS"], 50)
     {
         detector["features"][*feature] = json!({"status": status(draw)});

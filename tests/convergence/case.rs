@@ -128,6 +128,9 @@ fn take(value: &mut Value, left: &mut usize) -> bool {
     }
 }
 
+/// What a smaller case keeps: an account without it could not be, since something else names it.
 fn is_needed(name: &str) -> bool {
+    let groups = ["parameterGroups", "orders-postgres14", "shared-postgres16", "cache-parameters", "family"];
     matches!(name, "account" | "region" | "name" | "policy" | "kms" | "secretsmanager" | "sns" | "engine" | "engineVersion")
+        || groups.contains(&name)
 }

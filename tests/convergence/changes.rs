@@ -77,7 +77,7 @@ pub fn between(before: &Value, after: &Value) -> Vec<Vec<String>> {
 
 /// A line of the table: a pattern of places (`{id}` the thing, `{x}` any one part that the field may name again, `**` anything below), the kind,
 /// and the fields of which at least one must have been repaired. `{new}` is a parameter group that was not there, `{used}` one that a repaired
-/// thing used, `{own}` a tag of ours.
+/// thing used, `{peer}` a thing with the same parameter group as a repaired one, `{own}` a tag of ours.
 type Line = (&'static str, &'static str, &'static [&'static str]);
 
 /// Below `{id}` of a thing that was not there before, anything may be.
@@ -122,6 +122,10 @@ const LINES: &[Line] = &[
     ("rds.instances.{id}.parametersInForce.**", "rds.instances", &["parameters", "parametersInForce"]),
     ("rds.instances.{id}.pendingReboot", "rds.instances", &["parameters", "parametersInForce"]),
     ("rds.instances.{id}.applying.**", "rds.instances", &["parameters", "parametersInForce"]),
+    // Who shares a group that is changed, has the change too.
+    ("rds.instances.{peer}.parametersInForce.{x}.**", "rds.instances", &["parameters.{x}"]),
+    ("rds.instances.{peer}.pendingReboot", "rds.instances", &["parameters"]),
+    ("rds.instances.{peer}.applying.**", "rds.instances", &["parameters"]),
     // What waits for the maintenance window.
     ("rds.instances.{id}.pending.backupRetention", "rds.instances", &["backupRetentionDays"]),
     ("rds.instances.{id}.pending.multiAz", "rds.instances", &["multiAz"]),
@@ -233,7 +237,9 @@ fn explains(&(pattern, kind, fields): &Line, place: &[String], (before, after): 
         let all = [before, after].into_iter().flat_map(|world| world[group][things].as_object().into_iter().flatten());
         all.filter(|(_, thing)| thing["parameterGroup"] == name.as_str()).map(|(id, _)| id.clone()).collect()
     };
-    let used = found.get("used").map(users);
+    let groups = |thing: &String| [before, after].map(|world| world[group][things][thing]["parameterGroup"].as_str().map(str::to_owned));
+    let shared = |peer: &String| groups(peer).into_iter().flatten().flat_map(|name| users(&name)).collect();
+    let used: Option<Vec<String>> = found.get("used").map(users).or_else(|| found.get("peer").map(shared));
     repaired.iter().any(|(of, thing, field)| {
         of == kind
             && id.is_none_or(|id| id == thing)
@@ -247,7 +253,7 @@ fn explains(&(pattern, kind, fields): &Line, place: &[String], (before, after): 
 
 /// The parts of a place that a pattern names, where it matches.
 fn matches(pattern: &str, place: &[String]) -> Option<BTreeMap<&'static str, String>> {
-    const NAMES: [&str; 6] = ["id", "x", "y", "new", "used", "own"];
+    const NAMES: [&str; 7] = ["id", "x", "y", "new", "used", "peer", "own"];
     let mut found = BTreeMap::new();
     let mut rest = place.iter();
     for part in pattern.split('.') {

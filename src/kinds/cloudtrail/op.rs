@@ -256,7 +256,9 @@ fn judge<T>(fact: &Fact<T>, done: impl FnOnce(&T) -> bool) -> Progress {
 }
 
 fn tags(tags: &BTreeMap<String, String>) -> Result<Vec<types::Tag>, aws_smithy_types::error::operation::BuildError> {
-    tags.iter().map(|(key, value)| types::Tag::builder().key(key).value(value).build()).collect()
+    // A value is 1 to 256 characters, or not there. [service model, TagValue]
+    let value = |value: &String| (!value.is_empty()).then(|| value.clone());
+    tags.iter().map(|(key, text)| types::Tag::builder().key(key).set_value(value(text)).build()).collect()
 }
 
 /// A part of a request that could not be put together is a request that the service would refuse.

@@ -183,8 +183,10 @@ impl DetectorSpec {
         }
         for (key, value) in self.tags.iter().flatten() {
             // Limits of TagResource: https://docs.aws.amazon.com/guardduty/latest/APIReference/API_TagResource.html
-            if key.is_empty() || key.chars().count() > 128 || key.to_ascii_lowercase().starts_with("aws:") {
-                problem(&format!("tags.{key}"), "GuardDuty refuses this key", "1 to 128 characters, not beginning with aws:");
+            if !is_tag_key(key) {
+                let expected =
+                    "1 to 128 letters (a to z), digits and characters of + , - . / : ; < = _ without spaces, not beginning with aws:";
+                problem(&format!("tags.{key}"), "GuardDuty refuses this key", expected);
             }
             if value.as_deref().is_some_and(|value| value.chars().count() > 256) {
                 problem(&format!("tags.{key}"), "the value is too long", "at most 256 characters");
@@ -192,6 +194,13 @@ impl DetectorSpec {
         }
         problems
     }
+}
+
+/// The service model's pattern is `(?!aws:)[a-zA-Z+-=._:/]+`, in which `+-=` is a range with the digits in it. [service model, TagKey]
+fn is_tag_key(key: &str) -> bool {
+    (1..=128).contains(&key.len())
+        && !key.to_ascii_lowercase().starts_with("aws:")
+        && key.bytes().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'+'..=b'=' | b'_'))
 }
 
 impl Features {

@@ -247,6 +247,8 @@ fn both_forms_of_runtime_monitoring_are_refused() {
     assert_eq!(problems(both), ["features.EKS_RUNTIME_MONITORING"]);
     assert!(problems(json!({"features": {"EKS_RUNTIME_MONITORING": {"enabled": true}}})).is_empty());
     assert_eq!(problems(json!({"tags": {"": "x"}})), ["tags."]);
+    assert_eq!(problems(json!({"tags": {"cost centre": "x"}})), ["tags.cost centre"]);
+    assert!(problems(json!({"tags": {"cost-centre/1=2_a:b.c+d": "x"}})).is_empty());
 }
 
 fn planning(seen: &DetectorSeen, drifts: &[Drift]) -> Steps<DetectorOp> {

@@ -70,7 +70,10 @@ pub fn list(state: &mut State, here: &Here, wanted: Listed) -> Result<Value, Ref
     let mut page = Vec::new();
     for arn in resources.iter().skip(from).take(here.page_size) {
         let trail = state.trails.get(&resource(state, here, Some(arn))?);
-        let tags = trail.iter().flat_map(|trail| &trail.tags).map(|(key, value)| json!({"Key": key, "Value": value}));
+        let tags = trail
+            .iter()
+            .flat_map(|trail| &trail.tags)
+            .map(|(key, value)| json!({"Key": key, "Value": (!value.is_empty()).then_some(value)}));
         page.push(json!({"ResourceId": arn, "TagsList": tags.collect::<Vec<_>>()}));
     }
     let next = Some(from.saturating_add(here.page_size)).filter(|next| *next < resources.len());
@@ -83,6 +86,10 @@ pub fn checked(tags: &[Tag]) -> Result<BTreeMap<String, String>, Refusal> {
     let mut map = BTreeMap::new();
     for tag in tags {
         let value = tag.value.clone().unwrap_or_default();
+        // "min": 1 [service model, TagValue]
+        if tag.value.as_ref().is_some_and(String::is_empty) {
+            return invalid("A tag value has at least one character, or is not given.");
+        }
         if tag.key.is_empty() || tag.key.chars().count() > 128 {
             return invalid("A tag key has 1 to 128 characters.");
         }

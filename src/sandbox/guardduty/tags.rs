@@ -46,9 +46,10 @@ pub fn remove(state: &mut State, here: &Here, arn: &str, keys: &[String]) -> Res
 
 /// Refuses tags that GuardDuty does not take.
 pub fn checked(tags: &BTreeMap<String, String>) -> Result<(), Refusal> {
-    let takes = |(key, value): (&String, &String)| {
-        !key.is_empty() && key.chars().count() <= 128 && !key.to_ascii_lowercase().starts_with("aws:") && value.chars().count() <= 256
-    };
+    // `(?!aws:)[a-zA-Z+-=._:/]+` [service model, TagKey]
+    let letter = |letter: char| letter.is_ascii_alphabetic() || ('+'..='=').contains(&letter) || letter == '_';
+    let takes_key = |key: &str| (1..=128).contains(&key.len()) && !key.to_ascii_lowercase().starts_with("aws:") && key.chars().all(letter);
+    let takes = |(key, value): (&String, &String)| takes_key(key) && value.chars().count() <= 256;
     if tags.len() <= MOST_TAGS && tags.iter().all(takes) { Ok(()) } else { Err(out_of_range()) }
 }
 

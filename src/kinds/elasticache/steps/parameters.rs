@@ -75,7 +75,13 @@ impl<'a> Context<'a> {
         let upgrade = self.drift("engineVersion").filter(|drift| self.can_upgrade(drift, members));
         let then = upgrade.and_then(|drift| drift.declared.as_str()).map(|declared| version::family(&self.group.engine, declared));
         match (upgrade, then) {
-            (Some(drift), Some(family)) if family != now => self.upgrade_family(drift, members, &family),
+            (Some(drift), Some(family)) if family != now => {
+                let upgraded = self.upgrade_family(drift, members, &family);
+                if upgraded.is_none() {
+                    self.wait_for_group(&fields, &family);
+                }
+                upgraded
+            }
             (Some(drift), _) => {
                 self.same_family(members, &now);
                 Some(self.upgrade(drift, None, Vec::new(), Vec::new()))
@@ -84,6 +90,16 @@ impl<'a> Context<'a> {
                 self.same_family(members, &now);
                 None
             }
+        }
+    }
+
+    /// Blocks what is left of a version, its group and its parameters when one of the three is blocked: they change in one request.
+    fn wait_for_group(&mut self, fields: &[String], family: &str) {
+        let blocked: BTreeSet<&String> = self.plan.blocks.iter().flat_map(|block| &block.fields).collect();
+        let left: Vec<String> = fields.iter().filter(|field| !blocked.contains(field)).cloned().collect();
+        if !left.is_empty() {
+            let message = format!("the version comes with a parameter group of the family {family}, and what is declared of it is blocked");
+            self.block(Reason::WaitsForOther, &left, message, "see what blocks the parameter group".to_owned());
         }
     }
 
