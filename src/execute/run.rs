@@ -161,13 +161,13 @@ impl Execution<'_> {
             let (Some(work), Some((declared, _))) = (works.get_mut(*place), resources.get(*place)) else { continue };
             let key = work.plan.key.clone();
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
+            let judgement = Judgement { at: now, ..self.judgement };
             if matches!(work.phase, Phase::Verifying { .. }) {
-                let judgement = Judgement { at: now, ..self.judgement };
                 work.verified(plan_one(&judgement, declared, &Some(seen.clone())), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
                 continue;
             }
-            match work.decide(declared, seen, now, digest) {
+            match work.decide(declared, seen, &judgement, digest) {
                 Decision::Anew(why) => {
                     (self.say)(&Said::Waiting { resource: key.clone(), what: format!("to be planned anew: {why}") });
                     moved = true;

@@ -422,6 +422,27 @@ async fn an_interrupt_finishes_the_request_under_way_and_records_it() {
 }
 
 #[tokio::test]
+async fn what_is_not_online_does_not_begin_after_its_window_has_closed() {
+    let mut ground = Ground::new("closing", empty(&["a"])).await;
+    let window = json!({"days": ["Thu"], "from": "00:00", "to": "00:10", "timeZone": "UTC"});
+    ground.policy.disruptive = crate::manifest::Disruptive::Allow;
+    ground.policy.change_windows = vec![serde_json::from_value(window).unwrap()];
+    let clock = ground.clock.clone();
+    // The first request takes longer than the window is open.
+    enter(&world("closing")).probe = Some(Arc::new(move |_| clock.advance(std::time::Duration::from_secs(1200))));
+    let specs = [json!({"name": "a", "v": {"x": 1, "y": 1}, "disruptive": ["y"]})];
+    let outcomes = ground.run(&specs).await;
+    assert_eq!(ground.log(), ["a x=1"]);
+    let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{:?}", outcomes.resources[0].end) };
+    assert_eq!(blocks.iter().map(|block| block.reason).collect::<Vec<_>>(), [Reason::OutsideChangeWindow]);
+    // The next week it does.
+    enter(&world("closing")).probe = None;
+    ground.clock.advance(std::time::Duration::from_secs((7 * 24 * 3600 + 60 - ground.seconds()).try_into().unwrap()));
+    ground.run(&specs).await;
+    assert_eq!(ground.value("a", "y"), 1);
+}
+
+#[tokio::test]
 async fn refused_credentials_stop_the_run() {
     let ground = Ground::new("credentials", empty(&["a", "b"])).await;
     answer(&mut enter(&world("credentials")), "a", "x", [Answer::Refused(Class::Credentials)]);

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::End;
 use crate::clock::later;
 use crate::kinds::{AnySeen, Block, FactSet, Progress, Reason, Why};
-use crate::plan::{Declared, PlannedStep, ResourcePlan};
+use crate::plan::{Declared, Judgement, PlannedStep, ResourcePlan, closed};
 
 /// After an answer that never came, how long a step may look as if it had not begun before it is begun again: longer than
 /// eventually consistent reads usually lag.
@@ -189,9 +189,10 @@ impl<'a> Work<'a> {
         &mut self,
         declared: &Declared,
         seen: &AnySeen,
-        now: Timestamp,
+        judgement: &Judgement<'_>,
         digest: impl Fn(&PlannedStep) -> String,
     ) -> Decision {
+        let now = judgement.at;
         let mut advances = Vec::new();
         loop {
             match &self.phase {
@@ -217,6 +218,11 @@ impl<'a> Work<'a> {
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
                         Verdict::Start(attempt) => {
+                            if let Some(block) = closed(judgement, &step) {
+                                self.hold(at, block);
+                                self.turn();
+                                continue;
+                            }
                             if attempt == 1 {
                                 self.starting = Some((step.clone(), seen.clone()));
                             }
@@ -307,6 +313,17 @@ impl<'a> Work<'a> {
             Phase::Stepping(0)
         };
         self.plan = Cow::Owned(plan);
+    }
+
+    /// Holds a step that its plan let through, and what comes after it.
+    fn hold(&mut self, at: usize, block: Block) {
+        let mut held = vec![at];
+        for (place, step) in self.plan.to_mut().steps.iter_mut().enumerate().skip(at) {
+            if place == at || step.after.iter().any(|before| held.contains(before)) {
+                held.push(place);
+                step.held = Some(Block { fields: step.fields.clone(), ..block.clone() });
+            }
+        }
     }
 
     /// Turns to another step.

@@ -16,7 +16,7 @@ use crate::kinds::{Block, Drift, Impact, Key, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, Observed, Origin};
-pub use settle::{Consent, Judgement, plan, plan_one};
+pub use settle::{Consent, Judgement, closed, plan, plan_one};
 
 /// The version of the plan's JSON form. A member is only ever added within a version.
 pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 
 use super::resource::{Exceptions, planned};
-use super::{Declared, Observed, Plan, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash};
+use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash};
 use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
 use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
 
@@ -132,6 +132,12 @@ fn outside_window(judgement: &Judgement<'_>) -> Option<(Reason, String, String)>
         Opening::Closed { opens: None } => "no change window opens again".to_owned(),
     };
     Some((Reason::OutsideChangeWindow, format!("it is not online, and {when}"), "run again then".to_owned()))
+}
+
+/// Why a step may not begin at the judgement's moment though its plan lets it through: a run can outlast its change window. Pure.
+pub fn closed(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Block> {
+    let (reason, message, what_to_do) = (step.impact != Impact::Online).then(|| outside_window(judgement)).flatten()?;
+    Some(Block { reason, fields: step.fields.clone(), message, what_to_do })
 }
 
 /// Holds everything where more resources would change than the manifest allows in one pass.
