@@ -98,7 +98,8 @@ pub fn read(path: &Path, schema: &Value) -> Reading {
             reader.file(file, true);
         }
         if reader.reading.objects.is_empty() && !reader.reading.has_errors() {
-            let message = format!("no {KIND} in this folder, in {} files", files.len());
+            let number = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+            let message = format!("no {KIND} in this folder, in {number}");
             reader.reading.problems.push(Problem::of_file(&path.display().to_string(), message));
         }
     } else {

@@ -258,7 +258,7 @@ impl<'t> Joiner<'t> {
                 None => return Ok(()),
             },
             Raw::Text(_) | Raw::List(_) | Raw::Mapping(_) => return Err(Self::disagree(at)),
-            Raw::Null => "nothing",
+            Raw::Null => "null",
             Raw::Bool(_) => "a boolean",
             Raw::Int(_) | Raw::Unsigned(_) | Raw::Huge | Raw::Float(_) => "a number",
         };

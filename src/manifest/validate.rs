@@ -351,7 +351,6 @@ fn type_name(kind: &str) -> &str {
         "boolean" => "true or false",
         "array" => "a list",
         "object" => "a mapping",
-        "null" => "nothing",
         other => other,
     }
 }
