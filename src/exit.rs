@@ -37,7 +37,9 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     }
     let errors = reports.iter().filter(|report| report.error.is_some()).count()
         + outcomes.iter().filter(|outcomes| outcomes.stopped.is_some()).count();
-    let failed = errors > 0 || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
+    // People who were to be told and do not know are a part of the run that failed.
+    let untold = reports.iter().any(|report| report.untold.is_some());
+    let failed = errors > 0 || untold || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
     let something_done = outcomes.iter().any(|outcomes| {
         outcomes
             .resources

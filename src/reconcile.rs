@@ -83,6 +83,8 @@ pub struct Report {
     pub outcomes: Option<Outcomes>,
     /// Why the run over this object failed as a whole.
     pub error: Option<String>,
+    /// Why the object's topic could not be told.
+    pub untold: Option<String>,
 }
 
 /// What a run is told.

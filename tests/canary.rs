@@ -134,7 +134,8 @@ fn folder(secret: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let sandbox = sandbox(secret, "");
     let saved = serde_json::json!({ "savedAt": sandbox.clock().now(), "world": sandbox.world() });
-    std::fs::write(folder.path().join("account.json"), saved.to_string()).expect("a file");
+    std::fs::create_dir(folder.path().join("sandbox")).expect("a folder");
+    std::fs::write(folder.path().join("sandbox/account.json"), saved.to_string()).expect("a file");
     std::fs::write(folder.path().join("m.yaml"), MANIFEST).expect("a file");
     folder
 }
@@ -195,7 +196,7 @@ fn the_token_is_used_and_shown_nowhere() {
     let run = holdfast(folder.path(), &RUN, "");
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     holdfast(folder.path(), &["reconcile", "-f", "m.yaml", "--sandbox", "-o", "json", "--verbose"], "");
-    let journal = holdfast(folder.path(), &["journal"], "");
+    let journal = holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
     assert!(String::from_utf8_lossy(&journal.stdout).contains("huntaze-sessions"), "{journal:?}");
     // The group has it: it was really sent.
     let sent = std::fs::read_dir(folder.path().join("requests")).expect("requests").any(|file| {
@@ -223,7 +224,7 @@ fn secrets_that_cannot_be_used_are_not_quoted() {
         let folder = folder(&secret);
         let run = holdfast(folder.path(), &RUN, "");
         assert_eq!(run.status.code(), Some(4), "{secret}: {run:?}");
-        holdfast(folder.path(), &["journal"], "");
+        holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
         clean_below(&secret, folder.path());
     }
 }
@@ -240,7 +241,7 @@ fn whatever_fails_it_is_not_said() {
     ] {
         let folder = folder(&good());
         holdfast(folder.path(), &RUN, faults);
-        holdfast(folder.path(), &["journal"], "");
+        holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
         holdfast(folder.path(), &["--log-format", "json", "reconcile", "-f", "m.yaml", "--sandbox", "-o", "json"], "");
         clean_below(faults, folder.path());
     }

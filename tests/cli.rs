@@ -1,5 +1,12 @@
 //! The program as a person runs it: every exit code, its options and subcommands.
 
+#[path = "cli/messages.rs"]
+mod messages;
+#[path = "cli/results.rs"]
+mod results;
+#[path = "cli/state.rs"]
+mod state;
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -182,17 +189,22 @@ impl Drop for Running {
 
 /// `holdfast sandbox serve` on a free port, and its address.
 fn served(folder: &Path, speed: u32) -> (Running, String) {
-    use std::io::{BufRead, BufReader};
     let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
         .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", &speed.to_string()])
         .current_dir(folder)
         .stderr(Stdio::piped())
         .spawn()
         .expect("the sandbox starts");
+    let address = address(&mut child);
+    (Running(child), address)
+}
+
+/// Where a sandbox that was just begun says that it listens.
+fn address(child: &mut Child) -> String {
+    use std::io::{BufRead, BufReader};
     let mut line = String::new();
     BufReader::new(child.stderr.take().expect("its stderr")).read_line(&mut line).expect("a line");
-    let address = line.split_whitespace().find(|word| word.starts_with("http://")).expect("its address").trim_end_matches(';').to_owned();
-    (Running(child), address)
+    line.split_whitespace().find(|word| word.starts_with("http://")).expect("its address").trim_end_matches(';').to_owned()
 }
 
 #[test]

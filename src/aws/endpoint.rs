@@ -15,6 +15,20 @@ impl ResolveEndpoint for AsNamed {
     }
 }
 
+/// The endpoint that requests go to where it is not AWS's own: from the environment or the profile, as the SDK reads them.
+pub async fn named() -> Option<String> {
+    let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(aws_config::Region::new("us-east-1")).load().await;
+    let everything = config.endpoint_url().map(str::to_owned);
+    // Endpoints of one service each, of which the configuration as a whole does not tell.
+    let mut single: Vec<String> = std::env::vars()
+        .filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL_") && !url.is_empty())
+        .map(|(name, url)| format!("{name}={url}"))
+        .collect();
+    single.sort();
+    let all: Vec<String> = everything.into_iter().chain(single).collect();
+    (!all.is_empty()).then(|| all.join(" "))
+}
+
 /// Has S3 and S3 Control talk to the endpoint that was named, where one was.
 pub(super) fn as_named(clients: &mut Clients, config: &aws_config::SdkConfig) {
     let Some(url) = config.endpoint_url() else { return };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Output, complain, print};
 use crate::execute::Journal;
 use crate::exit::Exit;
+use crate::plan::escape::shown;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -35,11 +36,16 @@ pub fn run(args: &Args) -> Exit {
             Output::Json => text.push_str(&serde_json::to_string(record).unwrap_or_default()),
             Output::Text => {
                 if last != Some((&record.run, &record.object)) {
-                    let object = if record.object.is_empty() { String::new() } else { format!(" of {}", record.object) };
-                    text.push_str(&format!("run {}{object}\n", record.run));
+                    let object = if record.object.is_empty() { String::new() } else { format!(" of {}", shown(&record.object)) };
+                    text.push_str(&format!("run {}{object}\n", shown(&record.run)));
                     last = Some((&record.run, &record.object));
                 }
-                text.push_str(&format!("  {:>5}  {}  {}", record.number, record.at.strftime("%Y-%m-%d %H:%M:%S"), record.event.words()));
+                text.push_str(&format!(
+                    "  {:>5}  {}  {}",
+                    record.number,
+                    record.at.strftime("%Y-%m-%d %H:%M:%S"),
+                    shown(&record.event.words())
+                ));
             }
         }
         text.push('\n');
@@ -49,6 +55,10 @@ pub fn run(args: &Args) -> Exit {
             Some(run) => format!("the journal in {} knows no run {run}\n", args.state_dir.display()),
             None => format!("the journal in {} is empty\n", args.state_dir.display()),
         };
+        let sandbox = super::ground::folder(Some(&args.state_dir), true);
+        if sandbox.join("journal").exists() {
+            text.push_str(&format!("the sandbox has one of its own: --state-dir {}\n", sandbox.display()));
+        }
     }
     print(&text)
 }

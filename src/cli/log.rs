@@ -8,6 +8,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::plan::escape::output;
+
 /// Starts logging at `level`.
 pub fn start(level: &str, json: bool) -> Result<(), String> {
     let wanted = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
@@ -37,7 +39,7 @@ impl Write for Clean {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // The formatter hands over each event whole.
         let text = String::from_utf8_lossy(bytes);
-        io::stderr().lock().write_all(crate::aws::reveal_nothing(&text).as_bytes())?;
+        io::stderr().lock().write_all(output(&crate::aws::reveal_nothing(&text)).as_bytes())?;
         Ok(bytes.len())
     }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand. Results go to stdout, logs and progress to stderr.
 
 mod explain;
+mod ground;
 mod journal;
 mod log;
 mod notify;
@@ -14,10 +15,12 @@ mod validate;
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
+use crate::plan::escape::output;
 
 /// Keeps an AWS account in the hardened state that its team wrote down in a YAML manifest.
 #[derive(Debug, Parser)]
@@ -115,8 +118,15 @@ pub fn run() -> u8 {
         }
         Command::Version => print(&format!("holdfast {}\n", env!("CARGO_PKG_VERSION"))),
     };
-    exit.code()
+    // A result that nobody got is none, whatever came of the rest.
+    match exit {
+        Exit::Done if UNWRITTEN.load(Ordering::SeqCst) => Exit::Failed.code(),
+        exit => exit.code(),
+    }
 }
+
+/// Whether a part of the result could not be written.
+static UNWRITTEN: AtomicBool = AtomicBool::new(false);
 
 fn on_runtime(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -133,9 +143,11 @@ fn on_runtime(work: impl Future<Output = Exit>) -> Exit {
 /// Writes a result to stdout. A reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Exit {
     let mut out = anstream::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(output(text).as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Exit::Done,
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
+        // Said once: the parts of a result follow each other.
+        Err(_) if UNWRITTEN.swap(true, Ordering::SeqCst) => Exit::Failed,
         Err(error) => complain(Exit::Failed, &format!("stdout could not be written: {error}")),
     }
 }
@@ -149,5 +161,5 @@ fn complain(exit: Exit, message: &str) -> Exit {
 /// Writes to stderr, whoever reads it.
 fn tell(text: &str) {
     let text = crate::aws::reveal_nothing(text);
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    let _ = anstream::stderr().lock().write_all(output(&text).as_bytes());
 }

@@ -3,34 +3,160 @@
 //! At least once a change of state: the message is due in the journal before it is sent, and sent again by the next run if nobody knows
 //! whether it arrived, with the same id.
 
-use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::aws::{CallError, Writes};
+use super::tell;
+use crate::aws::{CallError, Class, Connection, Writes};
+use crate::clock::Clock;
+use crate::desired::Choice;
 use crate::execute::record::Event;
-use crate::execute::{End, Journal, JournalError, Outcomes, Past};
+use crate::execute::{End, Interrupt, Journal, JournalError, Outcomes, Past};
+use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
 
 /// The longest body, in bytes; SNS takes 256 KiB.
 const LONGEST: usize = 60_000;
 
-/// What is to be said of a run; nothing where nothing changed hands and the state is the one already told.
-pub fn due(baseline: &Baseline, outcomes: &Outcomes, run: &str, past: &Past) -> Option<Event> {
-    let topic = baseline.object.spec.notifications.as_ref()?.topic_arn.clone();
-    let object = &baseline.scope.object;
-    let state = state(outcomes);
-    let changed = outcomes.changed().count();
-    if changed == 0 && past.told.get(object).map(String::as_str).unwrap_or("") == state {
-        return None;
+/// A run that tells.
+pub struct Messages<'a> {
+    pub journal: &'a Journal,
+    pub past: &'a Past,
+    pub clock: &'a Clock,
+    /// The run's name.
+    pub run: &'a str,
+    pub choice: &'a Choice,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Messages<'_> {
+    /// Tells the object's topic what came of the run, and what an earlier one could not tell. Answers with why it could not. After a wish to stop
+    /// nothing is sent any more: what is due is recorded, and the next run sends it.
+    pub async fn tell(&self, baseline: &Baseline, connection: &Connection, outcomes: &Outcomes) -> Option<String> {
+        let topic = &baseline.object.spec.notifications.as_ref()?.topic_arn;
+        let object = &baseline.scope.object;
+        let mut waiting: Vec<(String, Event)> = self.unsent(object, topic).map(|(run, event)| (run.to_owned(), event.clone())).collect();
+        if let Some(due) = self.due(baseline, topic, outcomes) {
+            if let Err(error) = self.journal.append(self.run, object, self.clock.now(), vec![due.clone()], true).await {
+                return Some(format!("no message was sent: {error}"));
+            }
+            waiting.push((self.run.to_owned(), due));
+        }
+        let writes = connection.reads.writes(self.journal);
+        // In their order, and none before an earlier one: the last that arrives says how things stand.
+        for (run, event) in waiting {
+            if self.interrupt.stopped() {
+                tell("the topic is told by the next run\n");
+                return None;
+            }
+            match self.send(&writes, &run, object, topic, &event).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    return Some(format!("the topic could not be told: {error}; the next run tries again. {}", advice(&error)));
+                }
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        None
     }
-    let (blocked, failed) = (outcomes.blocked().count(), outcomes.failed().count());
-    let subject: String = format!("holdfast {object}: {changed} changed, {blocked} blocked, {failed} failed");
-    // SNS takes at most 100 ASCII characters.
-    let subject = subject.chars().filter(char::is_ascii).take(100).collect();
-    let id = digest(&format!("{run} {object}"))[..32].to_owned();
-    let body = body(baseline, outcomes, run, &id);
-    Some(Event::NotificationDue { id, topic, state, subject, body })
+
+    /// What earlier runs could not tell. A topic that the manifest named then and names no more is not there, or not theirs who are to know: the one that
+    /// it names now is told. Another account's, of an object with the same name, is not touched.
+    fn unsent(&self, object: &str, topic: &str) -> impl Iterator<Item = (&str, &Event)> {
+        let place = |arn: &str| arn.rsplit_once(':').map(|(place, _)| place.to_owned());
+        let here = place(topic);
+        self.past.unsent.iter().filter_map(move |record| match &record.event {
+            Event::NotificationDue { topic, .. } if record.object == object && place(topic) == here => {
+                Some((record.run.as_str(), &record.event))
+            }
+            _ => None,
+        })
+    }
+
+    /// What is to be said of a run; nothing where nothing changed hands and the state is the one already told, or on its way.
+    fn due(&self, baseline: &Baseline, topic: &str, outcomes: &Outcomes) -> Option<Event> {
+        let object = &baseline.scope.object;
+        // What a run over a part of the object saw says nothing of the rest: each choice has a state of its own.
+        let part = part(self.choice);
+        let on_its_way = self.unsent(object, topic).filter_map(|(_, event)| match event {
+            Event::NotificationDue { part: other, state, .. } if *other == part => Some(state.as_str()),
+            _ => None,
+        });
+        let told = || self.past.told.get(&(object.clone(), topic.to_owned(), part.clone())).map(String::as_str);
+        let last = on_its_way.last().or_else(told).unwrap_or_default();
+        // Of a run that was left in the middle, the same.
+        let state = if outcomes.interrupted() && outcomes.stopped.is_none() { last.to_owned() } else { state(outcomes) };
+        let changed = outcomes.changed().count();
+        if changed == 0 && last == state {
+            return None;
+        }
+        let (blocked, failed) = (outcomes.blocked().count(), outcomes.failed().count());
+        let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
+        let of = if part.is_empty() { "" } else { " (a part of it)" };
+        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{stopped}");
+        // SNS takes at most 100 ASCII characters.
+        let subject = subject.chars().filter(char::is_ascii).take(100).collect();
+        let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
+        let body = body(baseline, outcomes, self.run, &id, &part);
+        Some(Event::NotificationDue { id, topic: topic.to_owned(), part, state, subject, body })
+    }
+
+    /// Sends what is due, and records that it was.
+    async fn send(
+        &self,
+        writes: &Writes,
+        run: &str,
+        object: &str,
+        topic: &str,
+        event: &Event,
+    ) -> Result<Result<(), CallError>, JournalError> {
+        let Event::NotificationDue { id, part, state, subject, body, .. } = event else { return Ok(Ok(())) };
+        let attribute = aws_sdk_sns::types::MessageAttributeValue::builder().data_type("String").string_value(id).build();
+        let sns = writes.sns();
+        let sending = sns.publish(|mut request| {
+            if let Ok(attribute) = attribute {
+                request = request.message_attributes("holdfast-id", attribute);
+            }
+            if topic.ends_with(".fifo") {
+                request = request.message_group_id("holdfast").message_deduplication_id(id);
+            }
+            request.topic_arn(topic).subject(subject).message(body)
+        });
+        tokio::pin!(sending);
+        let sent = tokio::select! {
+            biased;
+            sent = &mut sending => sent,
+            () = self.interrupt.wished() => {
+                writes.leave();
+                sending.await
+            }
+        };
+        if let Err(error) = sent {
+            return Ok(Err(error));
+        }
+        let told = Event::NotificationSent { id: id.clone(), topic: topic.to_owned(), part: part.clone(), state: state.clone() };
+        self.journal.append(run, object, self.clock.now(), vec![told], true).await?;
+        Ok(Ok(()))
+    }
+}
+
+/// What of an object a run looks at, as one text; empty where all of it.
+fn part(choice: &Choice) -> String {
+    let words = |what: &str, patterns: &[String]| {
+        let mut patterns = patterns.to_vec();
+        patterns.sort();
+        patterns.dedup();
+        (!patterns.is_empty()).then(|| format!("{what} {}", patterns.join(", ")))
+    };
+    [words("only", &choice.only), words("without", &choice.skip)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn advice(error: &CallError) -> String {
+    match error.class {
+        Class::NotFound | Class::Invalid => "Correct spec.notifications.topicArn, or make the topic".to_owned(),
+        Class::Denied => format!("Allow {} to the role that holdfast runs as, in the topic's policy too", error.call.action),
+        _ => "Run again".to_owned(),
+    }
 }
 
 /// What is wrong, as one text that is equal as long as the same is wrong; empty where nothing is.
@@ -51,9 +177,12 @@ fn state(outcomes: &Outcomes) -> String {
     if wrong.is_empty() { String::new() } else { digest(&wrong.join("\n")) }
 }
 
-fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str) -> String {
+fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &str) -> String {
     let scope = &baseline.scope;
     let mut body = format!("object {}, account {}, {}\nrun {run}, message {id}\n", scope.object, scope.account, scope.region);
+    if !part.is_empty() {
+        body.push_str(&format!("this run looked at a part of it: {}\n", shown(part)));
+    }
     for one in &outcomes.resources {
         let line = match &one.end {
             End::Unchanged => continue,
@@ -65,7 +194,7 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str) -> String
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
             End::Interrupted => format!("interrupted: {}", one.key),
         };
-        body.push_str(&crate::aws::reveal_nothing(&line));
+        body.push_str(&shown(&crate::aws::reveal_nothing(&line)));
         body.push('\n');
         if body.len() > LONGEST {
             body.push_str("... and more: see `holdfast journal`\n");
@@ -74,37 +203,6 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str) -> String
     }
     body.extend(outcomes.stopped.iter().map(|stopped| format!("stopped: {stopped}\n")));
     body
-}
-
-/// Sends what is due, and records that it was.
-pub async fn send(
-    writes: &Writes,
-    journal: &Journal,
-    run: &str,
-    object: &str,
-    event: &Event,
-    at: Timestamp,
-) -> Result<Result<(), CallError>, JournalError> {
-    let Event::NotificationDue { id, topic, state, subject, body } = event else { return Ok(Ok(())) };
-    let attribute = aws_sdk_sns::types::MessageAttributeValue::builder().data_type("String").string_value(id).build();
-    let sent = writes
-        .sns()
-        .publish(|mut request| {
-            if let Ok(attribute) = attribute {
-                request = request.message_attributes("holdfast-id", attribute);
-            }
-            if topic.ends_with(".fifo") {
-                request = request.message_group_id("holdfast").message_deduplication_id(id);
-            }
-            request.topic_arn(topic).subject(subject).message(body)
-        })
-        .await;
-    if let Err(error) = sent {
-        return Ok(Err(error));
-    }
-    let told = Event::NotificationSent { id: id.clone(), state: state.clone() };
-    journal.append(run, object, at, vec![told], true).await?;
-    Ok(Ok(()))
 }
 
 fn digest(text: &str) -> String {

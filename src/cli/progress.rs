@@ -13,6 +13,7 @@ use super::tell;
 use crate::clock::Clock;
 use crate::execute::{End, Said};
 use crate::kinds::Key;
+use crate::plan::escape::shown;
 
 /// How often a wait is said again where there is no terminal.
 const AGAIN: Duration = Duration::from_secs(30);
@@ -72,7 +73,7 @@ impl Progress {
 
     fn waiting(&self, resource: &Key, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(crate::aws::reveal_nothing(&format!("{resource}: waiting: {what}")));
+            bar.set_message(crate::aws::reveal_nothing(&shown(&format!("{resource}: waiting: {what}"))));
             return;
         }
         let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +87,7 @@ impl Progress {
     fn line(&self, resource: &Key, what: &str) {
         // On the run's own clock: in the sandbox, minutes pass in no time.
         let passed = self.clock.now().duration_since(self.begun).as_secs();
-        let text = format!("{:>3}:{:02}  {resource}: {what}", passed / 60, passed % 60);
+        let text = format!("{:>3}:{:02}  {}", passed / 60, passed % 60, shown(&format!("{resource}: {what}")));
         match &self.bar {
             Some(bar) => bar.suspend(|| tell(&format!("{text}\n"))),
             None => tell(&format!("{text}\n")),

@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::ground::{self, Ground};
+use super::notify::Messages;
 use super::progress::Progress;
-use super::{Manifest, Output, complain, notify, print, show, tell};
-use crate::aws::ConnectOptions;
-use crate::clock::Clock;
+use super::{Manifest, Output, complain, print, show, tell};
 use crate::desired::Choice;
 use crate::execute::record::Event;
-use crate::execute::{Interrupt, Journal, Outcomes, Past};
+use crate::execute::{Interrupt, Journal, Opened, Past};
 use crate::exit::{self, Exit};
 use crate::load;
-use crate::manifest::Problem;
-use crate::plan::{Consent, Plan, SCHEMA_VERSION, text};
+use crate::plan::escape::shown;
+use crate::plan::{Consent, Plan, text};
 use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look};
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub struct Args {
     /// Consent to the plan with this hash, once: if the live difference is another one by then, nothing that needs consent is done.
     #[arg(long, value_name = "HASH", value_parser = hash)]
     approve: Option<String>,
-    /// Where the journal is kept [default: state, or state/sandbox with --sandbox].
+    /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Run against an AWS inside this process, set up as examples/accounts/huntaze-as-found.yaml says. What a run changes there is kept in
@@ -80,57 +80,116 @@ fn hash(text: &str) -> Result<String, String> {
     }
 }
 
-/// The AWS that a run talks to, and its time.
-struct Ground {
-    connect: ConnectOptions,
-    clock: Clock,
-    state: PathBuf,
-    /// The sandbox's own words about itself.
-    note: Option<String>,
-    /// Keeps the sandbox's account for the next run.
-    save: Box<dyn Fn() -> std::io::Result<()>>,
+impl Args {
+    /// What goes wrong in the sandbox, where the run is to take place there.
+    #[cfg(feature = "sandbox")]
+    fn in_sandbox(&self) -> Option<&str> {
+        self.sandbox.then_some(self.sandbox_faults.as_str())
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    fn in_sandbox(&self) -> Option<&str> {
+        None
+    }
+
+    #[cfg(feature = "sandbox")]
+    fn ground(&self, state: &Path) -> Result<Ground, String> {
+        self.in_sandbox().map_or_else(|| Ok(Ground::real()), |faults| Ground::sandbox(state, faults, !self.dry_run))
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    fn ground(&self, _state: &Path) -> Result<Ground, String> {
+        Ok(Ground::real())
+    }
+}
+
+/// How far a run came.
+struct Ended {
+    /// Its name; empty where none was begun.
+    run: String,
+    reports: Vec<Report>,
+    /// Why it failed as a whole, where it did not come to the objects.
+    error: Option<String>,
+    exit: Exit,
+}
+
+impl Ended {
+    fn before_it_began(exit: Exit, error: String) -> Ended {
+        Ended { run: String::new(), reports: Vec::new(), error: Some(error), exit }
+    }
 }
 
 pub async fn run(args: Args) -> Exit {
-    let ground = match ground(&args) {
-        Ok(ground) => ground,
-        Err((exit, message)) => return complain(exit, &message),
-    };
+    if args.in_sandbox().is_some()
+        && let Some(endpoint) = std::env::var_os("AWS_ENDPOINT_URL")
+    {
+        let endpoint = endpoint.to_string_lossy();
+        return complain(
+            Exit::Usage,
+            &format!("--sandbox is an AWS of its own, and AWS_ENDPOINT_URL ({endpoint}) names another: unset it, or leave --sandbox out"),
+        );
+    }
     let manifests = load::load(&args.manifest.file);
     if args.output == Output::Text || !manifests.problems.is_empty() {
         tell(&show::problems(&manifests.problems));
     }
-    if manifests.baselines.is_empty() {
-        return complain(Exit::Failed, &format!("{} holds nothing that can be enforced", args.manifest.file.display()));
-    }
-    if let Some(note) = &ground.note {
-        tell(&format!("{note}\n"));
-    }
-    let interrupt = Interrupt::default();
-    listen(&interrupt);
-    let run = Run { args: &args, ground: &ground, interrupt: &interrupt, name: name(ground.clock.now()) };
     let invalid = manifests.has_errors();
-    let (reports, exit) = if args.dry_run {
-        let reports = run.dry(&manifests.baselines).await;
-        let exit = exit::of_run(&reports, invalid, args.detailed_exitcode);
-        (reports, if interrupt.stopped() { Exit::Interrupted } else { exit })
-    } else {
-        match run.wet(&manifests.baselines, invalid).await {
-            Ok(done) => done,
-            Err(message) => return complain(Exit::Failed, &message),
-        }
+    let ended = match manifests.baselines.is_empty() {
+        true => Ended::before_it_began(Exit::Failed, format!("{} holds nothing that can be enforced", args.manifest.file.display())),
+        false => enforce(&args, &manifests.baselines, invalid).await,
     };
-    if let Some(error) = (ground.save)().err() {
-        tell(&format!("the sandbox could not save its account: {error}\n"));
+    if let Some(error) = &ended.error {
+        complain(ended.exit, error);
     }
     if args.output == Output::Json {
-        let printed = run.document(&reports, &manifests.problems, exit);
-        return if exit == Exit::Done { printed } else { exit };
+        let printed =
+            match show::document(args.dry_run, &ended.run, &ended.reports, &manifests.problems, ended.error.as_deref(), ended.exit) {
+                Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
+                Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
+            };
+        return if ended.exit == Exit::Done { printed } else { ended.exit };
     }
-    if invalid {
+    if invalid && ended.error.is_none() {
         tell("part of the manifest is wrong and was not enforced: see above\n");
     }
-    exit
+    ended.exit
+}
+
+/// Looks at every object, and repairs it where the run is no dry one.
+async fn enforce(args: &Args, baselines: &[Baseline], invalid: bool) -> Ended {
+    let failed = |error: String| Ended::before_it_began(Exit::Failed, error);
+    let interrupt = Interrupt::default();
+    listen(&interrupt);
+    let sandbox = args.in_sandbox().is_some();
+    let state = ground::folder(args.state_dir.as_deref(), sandbox);
+    if args.dry_run {
+        let ground = match args.ground(&state) {
+            Ok(ground) => ground,
+            Err(error) => return failed(error),
+        };
+        return Run::new(args, &ground, &interrupt).dry(baselines, invalid).await;
+    }
+    // The journal first: whoever holds it may be changing the sandbox's account.
+    let who = format!("holdfast reconcile -f {}", args.manifest.file.display());
+    let opened = tokio::select! {
+        opened = open(ground::name(sandbox).await, &state, who) => opened,
+        () = interrupt.wished() => return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned()),
+    };
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return failed(error),
+    };
+    let ground = match args.ground(&state) {
+        Ok(ground) => ground,
+        Err(error) => return failed(error),
+    };
+    let ended = Run::new(args, &ground, &interrupt).wet(baselines, invalid, &opened).await;
+    if let Err(error) = ground.save() {
+        tell(&format!("the sandbox could not save its account: {error}\n"));
+    }
+    // Held until here.
+    drop(opened);
+    ended
 }
 
 struct Run<'a> {
@@ -140,19 +199,27 @@ struct Run<'a> {
     name: String,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt) -> Run<'a> {
+        if let Some(note) = &ground.note {
+            tell(&format!("{note}\n"));
+        }
+        Run { args, ground, interrupt, name: name(ground.clock.now()) }
+    }
+
     /// Looks at every object side by side, and shows what it found in the manifest's order.
-    async fn dry(&self, baselines: &[Baseline]) -> Vec<Report> {
+    async fn dry(self, baselines: &[Baseline], invalid: bool) -> Ended {
+        let this = &self;
         let looks = baselines.iter().map(|baseline| async move {
-            let request = self.request(Consent { hash: self.args.approve.clone(), ..Consent::default() });
+            let request = this.request(Consent { hash: this.args.approve.clone(), ..Consent::default() });
             let looked = tokio::select! {
-                looked = self.look(baseline, &request) => looked,
-                () = self.interrupt.wished() => Err("interrupted".to_owned()),
+                looked = this.look(baseline, &request) => looked,
+                () = this.interrupt.wished() => Err("interrupted".to_owned()),
             };
             let object = baseline.scope.object.clone();
             match looked {
-                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, error: None },
-                Err(error) => Report { object, plan: None, outcomes: None, error: Some(error) },
+                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, error: None, untold: None },
+                Err(error) => Report { object, plan: None, outcomes: None, error: Some(error), untold: None },
             }
         });
         let reports = futures::future::join_all(looks).await;
@@ -162,13 +229,13 @@ impl Run<'_> {
                 print(&self.advice(plan));
             }
         }
-        reports
+        let exit = exit::of_run(&reports, invalid, self.args.detailed_exitcode);
+        let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
+        Ended { run: self.name, reports, error: None, exit }
     }
 
     /// Looks, shows, applies: one object after the other, since they share a journal and a person's attention.
-    async fn wet(&self, baselines: &[Baseline], invalid: bool) -> Result<(Vec<Report>, Exit), String> {
-        let who = format!("holdfast reconcile -f {}", self.args.manifest.file.display());
-        let opened = open(&self.ground.state, who).await?;
+    async fn wet(self, baselines: &[Baseline], invalid: bool, opened: &Opened) -> Ended {
         if let Some((place, why)) = &opened.set_aside {
             tell(&format!(
                 "the journal could not be used ({why}). It was set aside as {}; where things stand is read from AWS\n",
@@ -176,7 +243,7 @@ impl Run<'_> {
             ));
         }
         for record in &opened.past.interrupted {
-            tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", record.event.words()));
+            tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", shown(&record.event.words())));
         }
         let mut reports = Vec::new();
         for baseline in baselines {
@@ -190,14 +257,14 @@ impl Run<'_> {
         if let Err(error) = opened.journal.append(&self.name, "", self.ground.clock.now(), ended, true).await {
             tell(&format!("holdfast: {error}\n"));
         }
-        Ok((reports, exit))
+        Ended { run: self.name, reports, error: None, exit }
     }
 
     async fn one(&self, baseline: &Baseline, journal: &Journal, past: &Past) -> Report {
         let object = baseline.scope.object.clone();
         let failed = |error: String, plan: Option<Plan>| {
             self.show(None, Some(&error));
-            Report { object: object.clone(), plan, outcomes: None, error: Some(error) }
+            Report { object: object.clone(), plan, outcomes: None, error: Some(error), untold: None }
         };
         let clock = &self.ground.clock;
         let (consent, used) = consent(&past.consents, &object, self.args.approve.as_deref(), clock.now());
@@ -223,7 +290,10 @@ impl Run<'_> {
             Ok(outcomes) => outcomes,
             Err(error) => return failed(error.to_string(), Some(look.plan)),
         };
-        self.notify(baseline, &look, &outcomes, journal, past).await;
+        let untold = self.messages(&request.choice, journal, past).tell(baseline, &look.connection, &outcomes).await;
+        if let Some(error) = &untold {
+            tell(&format!("{error}\n"));
+        }
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
             let again = match outcomes.changed().next() {
@@ -232,7 +302,7 @@ impl Run<'_> {
             };
             print(&self.advice(again.as_ref().unwrap_or(&look.plan)));
         }
-        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), error: None }
+        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), error: None, untold }
     }
 
     /// Plans once more after changes, so that a person sees what is left.
@@ -261,27 +331,8 @@ impl Run<'_> {
         Request { choice: Choice { only: self.args.only.clone(), skip: self.args.skip.clone() }, consent }
     }
 
-    /// Tells the topic, and what an earlier run could not tell.
-    async fn notify(&self, baseline: &Baseline, look: &Look, outcomes: &Outcomes, journal: &Journal, past: &Past) {
-        let object = &baseline.scope.object;
-        let now = self.ground.clock.now();
-        let mut events: Vec<(String, Event)> =
-            past.unsent.iter().filter(|record| record.object == *object).map(|record| (record.run.clone(), record.event.clone())).collect();
-        if let Some(due) = notify::due(baseline, outcomes, &self.name, past) {
-            if let Err(error) = journal.append(&self.name, object, now, vec![due.clone()], true).await {
-                tell(&format!("holdfast: no message was sent: {error}\n"));
-                return;
-            }
-            events.push((self.name.clone(), due));
-        }
-        let writes = look.connection.reads.writes(journal);
-        for (run, event) in events {
-            match notify::send(&writes, journal, &run, object, &event, now).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tell(&format!("the topic could not be told: {error}; the next run tries again\n")),
-                Err(error) => tell(&format!("holdfast: {error}\n")),
-            }
-        }
+    fn messages<'m>(&'m self, choice: &'m Choice, journal: &'m Journal, past: &'m Past) -> Messages<'m> {
+        Messages { journal, past, clock: &self.ground.clock, run: &self.name, choice, interrupt: self.interrupt }
     }
 
     fn show(&self, plan: Option<&Plan>, error: Option<&str>) {
@@ -326,38 +377,6 @@ impl Run<'_> {
         }
         words.join(" ")
     }
-
-    fn document(&self, reports: &[Report], problems: &[Problem], exit: Exit) -> Exit {
-        let text = if self.args.dry_run {
-            serde_json::to_string_pretty(&show::PlanDocument {
-                schema_version: SCHEMA_VERSION,
-                plans: reports.iter().filter_map(|report| report.plan.as_ref()).collect(),
-                errors: show::errors(reports),
-                problems,
-                exit_code: exit.code(),
-            })
-        } else {
-            serde_json::to_string_pretty(&show::ReportDocument {
-                schema_version: "holdfast.dev/report/v1",
-                run: &self.name,
-                objects: reports
-                    .iter()
-                    .map(|report| show::ObjectReport {
-                        object: &report.object,
-                        plan: report.plan.as_ref(),
-                        outcomes: report.outcomes.as_ref(),
-                        error: report.error.as_deref(),
-                    })
-                    .collect(),
-                problems,
-                exit_code: exit.code(),
-            })
-        };
-        match text {
-            Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
-            Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
-        }
-    }
 }
 
 /// A word as a shell takes it.
@@ -367,45 +386,10 @@ fn shell(word: &str) -> String {
 }
 
 /// Opens the journal off the runtime's threads: sled blocks.
-async fn open(state: &Path, who: String) -> Result<crate::execute::Opened, String> {
+async fn open(ground: String, state: &Path, who: String) -> Result<Opened, String> {
     let state = state.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Journal::open(&state, &who)).await;
+    let opened = tokio::task::spawn_blocking(move || Journal::open_on(&ground, &state, &who)).await;
     opened.map_err(|error| format!("the journal could not be opened: {error}"))?.map_err(|error| error.to_string())
-}
-
-#[cfg(feature = "sandbox")]
-fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
-    if !args.sandbox {
-        return Ok(real(args));
-    }
-    if let Some(endpoint) = std::env::var_os("AWS_ENDPOINT_URL") {
-        let endpoint = endpoint.to_string_lossy().into_owned();
-        return Err((
-            Exit::Usage,
-            format!("--sandbox is an AWS of its own, and AWS_ENDPOINT_URL ({endpoint}) names another: unset it, or leave --sandbox out"),
-        ));
-    }
-    let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state/sandbox"));
-    let (sandbox, left) = super::sandbox::of_run(&state, &args.sandbox_faults).map_err(|message| (Exit::Failed, message))?;
-    let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
-    let note = match left {
-        true => format!(
-            "the sandbox goes on with the account that an earlier run left in {} (`holdfast sandbox reset` begins anew)",
-            state.display()
-        ),
-        false => "the sandbox begins with the account as the audit found it".to_owned(),
-    };
-    Ok(Ground { connect, clock: sandbox.clock(), state, note: Some(note), save: Box::new(move || sandbox.save()) })
-}
-
-#[cfg(not(feature = "sandbox"))]
-fn ground(args: &Args) -> Result<Ground, (Exit, String)> {
-    Ok(real(args))
-}
-
-fn real(args: &Args) -> Ground {
-    let state = args.state_dir.clone().unwrap_or_else(|| PathBuf::from("state"));
-    Ground { connect: ConnectOptions::default(), clock: Clock::system(), state, note: None, save: Box::new(|| Ok(())) }
 }
 
 /// A name for the run that sorts by time.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::{complain, print, tell};
+use super::{complain, ground, print, tell};
 use crate::clock::Clock;
 use crate::exit::Exit;
 use crate::sandbox::faults::Faults;
@@ -43,8 +43,8 @@ enum Command {
     },
     /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found.
     Reset {
-        /// The folder that was given to `reconcile --sandbox`.
-        #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state/sandbox", value_name = "DIR")]
+        /// The folder that was given to `reconcile --sandbox`: the account is in its folder `sandbox`.
+        #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
         state_dir: PathBuf,
     },
 }
@@ -53,7 +53,7 @@ pub async fn run(args: Args) -> Exit {
     match args.command {
         Command::Serve { listen, account, faults, speed } => serve(listen, account.as_deref(), &faults, speed).await,
         Command::Reset { state_dir } => {
-            let file = saved(&state_dir);
+            let file = saved(&ground::folder(Some(&state_dir), true));
             match std::fs::remove_file(&file) {
                 Ok(()) => print(&format!("{} is forgotten\n", file.display())),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => print("there is nothing to forget\n"),
@@ -97,15 +97,15 @@ async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: 
     }
 }
 
-/// The sandbox of a run: the account that an earlier one left in the state folder, or the account as found.
-pub fn of_run(state: &Path, faults: &str) -> Result<(Sandbox, bool), String> {
-    std::fs::create_dir_all(state).map_err(|error| format!("{}: {error}", state.display()))?;
+/// The sandbox of a run: the account that an earlier one left in the state folder, or the account as found; and whether it was left. What a run does
+/// to it is kept if `keeps`: a dry run writes nothing, there neither, and would take back what another run does meanwhile.
+pub fn of_run(state: &Path, faults: &str, keeps: bool) -> Result<(Sandbox, bool), String> {
     let file = saved(state);
     let options = Options {
         clock: Clock::simulated(Timestamp::now()),
         faults: faults.parse().map_err(|error| format!("faults of the sandbox: {error}"))?,
         kill: true,
-        save_to: Some(file.clone()),
+        save_to: keeps.then(|| file.clone()),
         ..Options::default()
     };
     let left = Sandbox::load(&file, options.clone())

@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::execute::{End, Outcomes, ResourceOutcome};
+use crate::exit::Exit;
 use crate::manifest::Problem;
-use crate::plan::{Plan, text};
+use crate::plan::escape::shown;
+use crate::plan::{Plan, SCHEMA_VERSION, text};
 use crate::reconcile::Report;
 
 pub use crate::plan::text::count;
@@ -27,6 +29,8 @@ pub struct PlanDocument<'a> {
     /// One plan an object that could be looked at.
     pub plans: Vec<&'a Plan>,
     pub errors: Vec<ObjectError<'a>>,
+    /// Why the run as a whole failed, where it did not come to the objects.
+    pub error: Option<&'a str>,
     /// What is wrong with the manifest, as `holdfast validate` says it.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub problems: &'a [Problem],
@@ -40,9 +44,11 @@ pub struct PlanDocument<'a> {
 pub struct ReportDocument<'a> {
     /// `holdfast.dev/report/v1`.
     pub schema_version: &'static str,
-    /// The run, as `holdfast journal --run` takes it.
+    /// The run, as `holdfast journal --run` takes it; empty where none was begun.
     pub run: &'a str,
     pub objects: Vec<ObjectReport<'a>>,
+    /// Why the run as a whole failed, where it did not come to the objects.
+    pub error: Option<&'a str>,
     /// What is wrong with the manifest, as `holdfast validate` says it.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub problems: &'a [Problem],
@@ -61,6 +67,8 @@ pub struct ObjectReport<'a> {
     #[schemars(with = "Option<serde_json::Value>")]
     pub outcomes: Option<&'a Outcomes>,
     pub error: Option<&'a str>,
+    /// Why the object's topic could not be told.
+    pub notification_error: Option<&'a str>,
 }
 
 /// An object that could not be looked at.
@@ -72,8 +80,47 @@ pub struct ObjectError<'a> {
 }
 
 /// The objects whose run failed as a whole.
-pub fn errors(reports: &[Report]) -> Vec<ObjectError<'_>> {
+fn errors(reports: &[Report]) -> Vec<ObjectError<'_>> {
     reports.iter().filter_map(|report| Some(ObjectError { object: &report.object, error: report.error.as_deref()? })).collect()
+}
+
+/// A run's result, for programs; `error` says why it did not come to the objects.
+pub fn document(
+    dry_run: bool,
+    run: &str,
+    reports: &[Report],
+    problems: &[Problem],
+    error: Option<&str>,
+    exit: Exit,
+) -> serde_json::Result<String> {
+    if dry_run {
+        return serde_json::to_string_pretty(&PlanDocument {
+            schema_version: SCHEMA_VERSION,
+            plans: reports.iter().filter_map(|report| report.plan.as_ref()).collect(),
+            errors: errors(reports),
+            error,
+            problems,
+            exit_code: exit.code(),
+        });
+    }
+    serde_json::to_string_pretty(&ReportDocument {
+        schema_version: "holdfast.dev/report/v1",
+        run,
+        objects: reports.iter().map(object).collect(),
+        error,
+        problems,
+        exit_code: exit.code(),
+    })
+}
+
+fn object(report: &Report) -> ObjectReport<'_> {
+    ObjectReport {
+        object: &report.object,
+        plan: report.plan.as_ref(),
+        outcomes: report.outcomes.as_ref(),
+        error: report.error.as_deref(),
+        notification_error: report.untold.as_deref(),
+    }
 }
 
 /// Problems of manifests, each with its line.
@@ -88,7 +135,7 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
         outcome(&mut out, one);
     }
     if let Some(stopped) = &outcomes.stopped {
-        say(&mut out, format_args!("{RED}stopped:{RED:#} {stopped}"));
+        say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
     let number = |is: fn(&ResourceOutcome) -> bool| outcomes.resources.iter().filter(|one| is(one)).count();
     let parts = [
@@ -111,16 +158,18 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
 }
 
 fn outcome(out: &mut String, one: &ResourceOutcome) {
+    let key = one.key.to_string();
+    let key = shown(&key);
     match &one.end {
         End::Unchanged => {}
-        End::Changed => say(out, format_args!("{GREEN}changed{GREEN:#}      {BOLD}{}{BOLD:#}  {}", one.key, count(one.done.len(), "step"))),
-        End::Interrupted if one.done.is_empty() => say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}", one.key)),
+        End::Changed => say(out, format_args!("{GREEN}changed{GREEN:#}      {BOLD}{}{BOLD:#}  {}", key, count(one.done.len(), "step"))),
+        End::Interrupted if one.done.is_empty() => say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}", key)),
         End::Interrupted => {
-            say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}  after {}", one.key, count(one.done.len(), "step")))
+            say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}  after {}", key, count(one.done.len(), "step")))
         }
         End::Blocked { blocks } => {
             let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
-            say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", one.key));
+            say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
             // Steps that wait for the same thing say so once.
             let mut told = Vec::new();
             for (at, block) in blocks.iter().enumerate() {
@@ -128,18 +177,18 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
                     continue;
                 }
                 told.push((&block.message, block.reason));
-                say(out, format_args!("               {}: {}", text::reason(block.reason), block.message));
+                say(out, format_args!("               {}: {}", text::reason(block.reason), shown(&block.message)));
                 if blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do || later.message == block.message) {
-                    say(out, format_args!("               what to do: {}", block.what_to_do));
+                    say(out, format_args!("               what to do: {}", shown(&block.what_to_do)));
                 }
             }
         }
         End::Failed { message, what_to_do, undone } => {
-            say(out, format_args!("{RED}failed{RED:#}       {BOLD}{}{BOLD:#}  {message}", one.key));
+            say(out, format_args!("{RED}failed{RED:#}       {BOLD}{}{BOLD:#}  {}", key, shown(message)));
             for step in undone {
-                say(out, format_args!("               taken back: {step}"));
+                say(out, format_args!("               taken back: {}", shown(step)));
             }
-            say(out, format_args!("               what to do: {what_to_do}"));
+            say(out, format_args!("               what to do: {}", shown(what_to_do)));
         }
     }
 }

@@ -74,12 +74,20 @@ pub enum Event {
     NotificationDue {
         id: String,
         topic: String,
+        /// What of the object the run looked at; empty: all of it.
+        #[serde(default)]
+        part: String,
         state: String,
         subject: String,
         body: String,
     },
     NotificationSent {
         id: String,
+        /// The topic that took it: the manifest may name another by now.
+        #[serde(default)]
+        topic: String,
+        #[serde(default)]
+        part: String,
         state: String,
     },
 }

@@ -52,7 +52,7 @@ fn arns(value: &Value, spec: &FieldPath, findings: &mut Vec<Finding>) {
     ] {
         let Some(arn) = text(value, pointer) else { continue };
         let mut parts = arn.split(':').skip(1);
-        let (its_partition, its_account) = (parts.next(), parts.nth(2));
+        let (its_partition, _, its_region, its_account) = (parts.next(), parts.next(), parts.next(), parts.next());
         if let Some(other) = its_account
             && other != account
         {
@@ -64,6 +64,13 @@ fn arns(value: &Value, spec: &FieldPath, findings: &mut Vec<Finding>) {
         {
             let finding = Finding::at(path, format!("this is in the partition {other}"));
             findings.push(finding.expected(format!("one in {}, as {region} is", partition(region))));
+        } else if let (Some(other), Some(region)) = (its_region, region)
+            && !other.is_empty()
+            && other != region
+        {
+            // A role is of no region. SNS takes a message in the topic's own region alone.
+            let finding = Finding::at(path, format!("this is in the region {other}"));
+            findings.push(finding.expected(format!("one in the region of the manifest, {region}")));
         }
     }
 }

@@ -274,7 +274,7 @@ impl<'de> Deserialize<'de> for Until {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Notifications {
-    /// An SNS topic in the account of the manifest.
+    /// An SNS topic in the account and region of the manifest.
     #[schemars(
         length(max = 512),
         regex(pattern = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?$"),

@@ -1,5 +1,6 @@
 //! What would be done, as data: pure, deterministic, the same for the dry run and the apply (contract 1).
 
+pub mod escape;
 mod hash;
 mod resource;
 mod settle;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
+use super::escape::shown;
 use super::{Plan, PlannedStep, ResourcePlan, Status};
 use crate::kinds::{Block, Drift, Impact, Reason};
 
@@ -20,16 +21,23 @@ const LONGEST: usize = 160;
 /// The plan as text. `verbose` lists what is in sync, too.
 pub fn render(plan: &Plan, verbose: bool) -> String {
     let mut out = String::new();
-    line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", plan.object, plan.account, plan.region));
+    line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", shown(&plan.object), shown(&plan.account), shown(&plan.region)));
     for warning in &plan.warnings {
-        line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {warning}"));
+        line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {}", shown(warning)));
     }
     for resource in &plan.resources {
         if resource.status != Status::InSync || !resource.excepted.is_empty() || !resource.notes.is_empty() {
             out.push('\n');
             render_resource(&mut out, resource);
         } else if verbose {
-            line(&mut out, format_args!("{GREEN}={GREEN:#} {}  in sync, {} compared", resource.key, count(resource.compared, "field")));
+            line(
+                &mut out,
+                format_args!(
+                    "{GREEN}={GREEN:#} {}  in sync, {} compared",
+                    shown(&resource.key.to_string()),
+                    count(resource.compared, "field")
+                ),
+            );
         }
     }
     out.push('\n');
@@ -47,29 +55,40 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
         Status::Drifted => ('~', YELLOW),
         Status::InSync => ('=', GREEN),
     };
-    line(out, format_args!("{style}{mark}{style:#} {BOLD}{}{BOLD:#} {DIM}{}{}{DIM:#}", resource.key, resource.title, named(resource)));
-    let width = resource.drifts.iter().map(|drift| drift.field.chars().count()).max().unwrap_or(0).min(44);
+    line(
+        out,
+        format_args!(
+            "{style}{mark}{style:#} {BOLD}{}{BOLD:#} {DIM}{}{}{DIM:#}",
+            shown(&resource.key.to_string()),
+            resource.title,
+            shown(&named(resource))
+        ),
+    );
+    let width = resource.drifts.iter().map(|drift| shown(&drift.field).chars().count()).max().unwrap_or(0).min(44);
     for drift in &resource.drifts {
-        line(out, format_args!("    {:width$}  {}", drift.field, difference(drift)));
+        line(out, format_args!("    {:width$}  {}", shown(&drift.field), difference(drift)));
     }
     for excepted in &resource.excepted {
         line(
             out,
             format_args!(
                 "    {DIM}{}  {} (excepted until {}: {}){DIM:#}",
-                excepted.drift.field,
+                shown(&excepted.drift.field),
                 difference(&excepted.drift),
-                excepted.until,
-                excepted.reason
+                shown(&excepted.until),
+                shown(&excepted.reason)
             ),
         );
     }
     for field in &resource.unreadable {
         let what = if field.field.is_empty() { "the resource" } else { &field.field };
-        line(out, format_args!("    {RED}could not be read:{RED:#} {what}: {}: {}", field.why.call, field.why.message));
+        line(
+            out,
+            format_args!("    {RED}could not be read:{RED:#} {}: {}: {}", shown(what), shown(&field.why.call), shown(&field.why.message)),
+        );
     }
     for note in &resource.notes {
-        line(out, format_args!("    note: {note}"));
+        line(out, format_args!("    note: {}", shown(note)));
     }
     for (place, step) in resource.steps.iter().enumerate() {
         render_step(out, place + 1, step);
@@ -80,7 +99,7 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
         render_block(out, "    ", block, last);
     }
     for need in resource.needs.iter().filter(|_| !resource.steps.is_empty()) {
-        line(out, format_args!("    {DIM}after {need}{DIM:#}"));
+        line(out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.to_string())));
     }
 }
 
@@ -90,10 +109,10 @@ fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
         Impact::Disruptive => ("disruptive", YELLOW),
         Impact::Irreversible => ("irreversible", RED),
     };
-    let takes = if step.takes.is_empty() { String::new() } else { format!(": {}", step.takes) };
-    line(out, format_args!("    {number}. {} {style}[{impact}{takes}]{style:#}", step.title));
+    let takes = if step.takes.is_empty() { String::new() } else { format!(": {}", shown(&step.takes)) };
+    line(out, format_args!("    {number}. {} {style}[{impact}{takes}]{style:#}", shown(&step.title)));
     if !step.back.is_empty() {
-        line(out, format_args!("       {DIM}to go back: {}{DIM:#}", step.back));
+        line(out, format_args!("       {DIM}to go back: {}{DIM:#}", shown(&step.back)));
     }
     if let Some(held) = &step.held {
         render_block(out, "       ", held, true);
@@ -101,9 +120,9 @@ fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
 }
 
 fn render_block(out: &mut String, indent: &str, block: &Block, advise: bool) {
-    line(out, format_args!("{indent}{RED}{}:{RED:#} {}", reason(block.reason), block.message));
+    line(out, format_args!("{indent}{RED}{}:{RED:#} {}", reason(block.reason), shown(&block.message)));
     if advise && !block.what_to_do.is_empty() {
-        line(out, format_args!("{indent}  what to do: {}", block.what_to_do));
+        line(out, format_args!("{indent}  what to do: {}", shown(&block.what_to_do)));
     }
 }
 
@@ -140,13 +159,12 @@ fn difference(drift: &Drift) -> String {
     format!("{} -> {}", value(&drift.found), value(&drift.declared))
 }
 
-/// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON. Control characters of AWS's
-/// answers do not reach the terminal: JSON escapes them.
+/// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON.
 pub fn value(value: &Value) -> String {
     let text = match value {
         Value::Null => "absent".to_owned(),
         Value::String(text) if is_plain(text) => text.clone(),
-        other => other.to_string().chars().map(|character| if character.is_control() { ' ' } else { character }).collect(),
+        other => shown(&other.to_string()).into_owned(),
     };
     match text.chars().count() > LONGEST {
         true => text.chars().take(LONGEST).chain("...".chars()).collect(),

@@ -24,7 +24,7 @@ fn reconcile(state: &Path, faults: &str, more: &[&str]) -> Output {
 
 /// The account that a run left, without times.
 fn account(state: &Path) -> Value {
-    let text = std::fs::read_to_string(state.join("account.json")).expect("an account");
+    let text = std::fs::read_to_string(state.join("sandbox/account.json")).expect("an account");
     let mut saved: Value = serde_json::from_str(&text).expect("JSON");
     ground::without_times(&mut saved);
     // What was told is told of the run that did it: it differs by the run's name, and by what was left for it to do.
@@ -63,12 +63,12 @@ fn a_killed_process_is_followed_by_one_that_finishes() {
         assert_eq!(killed.status.code(), None, "{fault}: it was not killed: {killed:?}");
         if number % 3 == 2 {
             // A CI job begins without a journal.
-            let _ = std::fs::remove_dir_all(state.path().join("journal"));
+            let _ = std::fs::remove_dir_all(state.path().join("sandbox/journal"));
         }
         let next = reconcile(state.path(), "", &[]);
         assert_eq!(next.status.code(), code, "{fault}: {}", String::from_utf8_lossy(&next.stderr));
         assert!(
-            !state.path().join("journal.set-aside").exists() && !String::from_utf8_lossy(&next.stderr).contains("set aside"),
+            !state.path().join("sandbox/journal.set-aside").exists() && !String::from_utf8_lossy(&next.stderr).contains("set aside"),
             "{fault}"
         );
         // Everything that was made is in the account: a thing made twice would show.

@@ -87,6 +87,10 @@ pub enum JournalError {
         "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room, then run again: it goes on from where AWS is"
     )]
     Lost { folder: PathBuf, error: String },
+    #[error(
+        "the journal in {folder} is of runs on {was}, and this one is on {is}: what was consented to there, and what is to be told of it, is nothing of this one's. Give this run a folder of its own with --state-dir"
+    )]
+    OtherGround { folder: PathBuf, was: String, is: String },
     #[error("the journal in {folder} cannot be read: {why}. The next run sets it aside, and finds in AWS where things stand")]
     Damaged { folder: PathBuf, why: String },
     #[error(
@@ -98,7 +102,13 @@ pub enum JournalError {
 impl Journal {
     /// Opens the journal below `state`, or begins one. `who` is told to a second process.
     pub fn open(state: &Path, who: &str) -> Result<Opened, JournalError> {
-        open::open(state, who)
+        open::open(state, who, None)
+    }
+
+    /// The same, of the AWS of that name: one that was written on another is refused. Consents and messages must not go from a sandbox to the
+    /// account that it is a picture of.
+    pub fn open_on(ground: &str, state: &Path, who: &str) -> Result<Opened, JournalError> {
+        open::open(state, who, Some(ground))
     }
 
     /// Reads a journal and changes nothing of it: what `holdfast journal` shows. It needs the lock all the same, as sled has one process at

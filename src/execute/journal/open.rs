@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state/lock                     who writes here
-//! state/journal/header.json      format, version, the folder of the data
+//! state/journal/header.json      format, version, the folder of the data, the AWS it is of
 //! state/journal/mark             the number and digest of the last record known to be on disk
 //! state/journal/sled/            sled's own
 //! state/journal.set-aside-.../   a journal that could not be used
@@ -42,12 +42,15 @@ struct Header {
     /// The folder of the data, below this one. A journal that takes the place of one that was set aside has another: an opening that was given up
     /// may come back, and writes where its folder was.
     data: String,
+    /// The AWS that it is of; nothing: none was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ground: Option<String>,
 }
 
 /// What stands where the journal should be.
 enum Found {
     Nothing,
-    Ours(PathBuf),
+    Ours(Header),
     Foreign(String),
 }
 
@@ -66,7 +69,7 @@ struct Contents {
     chain: Chain,
 }
 
-pub(super) fn open(state: &Path, who: &str) -> Result<Opened, JournalError> {
+pub(super) fn open(state: &Path, who: &str, ground: Option<&str>) -> Result<Opened, JournalError> {
     let unwritable = |error: std::io::Error| JournalError::Unwritable { folder: state.to_owned(), error: error.to_string() };
     fs::create_dir_all(state).map_err(unwritable)?;
     let lock = lock(state, who)?;
@@ -75,13 +78,19 @@ pub(super) fn open(state: &Path, who: &str) -> Result<Opened, JournalError> {
     let mut set_aside = None;
     let found = inspect(&folder)?;
     let mut data = match &found {
-        Found::Ours(data) => data.clone(),
-        Found::Nothing => begin(&folder, "sled").map_err(unwritable)?,
-        Found::Foreign(why) => replace(&folder, why.clone(), &mut set_aside).map_err(unwritable)?,
+        Found::Ours(header) => match (&header.ground, ground) {
+            (Some(was), Some(is)) if was != is => {
+                return Err(JournalError::OtherGround { folder: state.to_owned(), was: was.clone(), is: is.to_owned() });
+            }
+            (None, Some(_)) => begin(&folder, &header.data, ground).map_err(unwritable)?,
+            _ => folder.join(&header.data),
+        },
+        Found::Nothing => begin(&folder, "sled", ground).map_err(unwritable)?,
+        Found::Foreign(why) => replace(&folder, ground, why.clone(), &mut set_aside).map_err(unwritable)?,
     };
     let mut opened = open_within(&folder, &data, true);
     if let (Found::Ours(_), Err(Trouble::Damaged(why))) = (found, &opened) {
-        data = replace(&folder, why.clone(), &mut set_aside).map_err(unwritable)?;
+        data = replace(&folder, ground, why.clone(), &mut set_aside).map_err(unwritable)?;
         opened = open_within(&folder, &data, true);
     }
     let contents = opened.map_err(|trouble| refusal(state, trouble))?;
@@ -117,7 +126,7 @@ pub(super) fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError>
     let data = match inspect(&folder)? {
         Found::Nothing => return Ok(Vec::new()),
         Found::Foreign(why) => return Err(damaged(why)),
-        Found::Ours(data) => data,
+        Found::Ours(header) => folder.join(header.data),
     };
     let contents = open_within(&folder, &data, false).map_err(|trouble| match trouble {
         Trouble::Damaged(why) => damaged(why),
@@ -166,9 +175,7 @@ fn inspect(folder: &Path) -> Result<Found, JournalError> {
                 return Err(JournalError::Newer { folder: folder.to_owned(), found: u32::try_from(found).unwrap_or(u32::MAX) });
             }
             match serde_json::from_value::<Header>(header) {
-                Ok(header) if header.data.starts_with("sled") && !header.data.contains(['/', '\\', '\0']) => {
-                    Ok(Found::Ours(folder.join(header.data)))
-                }
+                Ok(header) if header.data.starts_with("sled") && !header.data.contains(['/', '\\', '\0']) => Ok(Found::Ours(header)),
                 Ok(_) => Ok(Found::Foreign("its header names a folder that is not its own".to_owned())),
                 Err(error) => Ok(Found::Foreign(format!("its header is damaged: {error}"))),
             }
@@ -178,9 +185,10 @@ fn inspect(folder: &Path) -> Result<Found, JournalError> {
 }
 
 /// Begins an empty journal: the header first, so that a folder without one is never ours. Answers with the folder of its data.
-fn begin(folder: &Path, data: &str) -> std::io::Result<PathBuf> {
+fn begin(folder: &Path, data: &str, ground: Option<&str>) -> std::io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let header = serde_json::to_vec(&Header { format: FORMAT.to_owned(), version: VERSION, data: data.to_owned() })?;
+    let ground = ground.map(str::to_owned);
+    let header = serde_json::to_vec(&Header { format: FORMAT.to_owned(), version: VERSION, data: data.to_owned(), ground })?;
     let half = folder.join(HALF);
     let mut file = File::create(&half)?;
     file.write_all(&header)?;
@@ -190,7 +198,7 @@ fn begin(folder: &Path, data: &str) -> std::io::Result<PathBuf> {
 }
 
 /// Moves a journal that cannot be used aside and begins a new one.
-fn replace(folder: &Path, why: String, set_aside: &mut Option<(PathBuf, String)>) -> std::io::Result<PathBuf> {
+fn replace(folder: &Path, ground: Option<&str>, why: String, set_aside: &mut Option<(PathBuf, String)>) -> std::io::Result<PathBuf> {
     let stamp = Timestamp::now().strftime("%Y%m%dT%H%M%S").to_string();
     let name = |count: u32| if count == 1 { stamp.clone() } else { format!("{stamp}-{count}") };
     let free = |count: &u32| fs::symlink_metadata(folder.with_file_name(format!("journal.set-aside-{}", name(*count)))).is_err();
@@ -198,7 +206,7 @@ fn replace(folder: &Path, why: String, set_aside: &mut Option<(PathBuf, String)>
     let place = folder.with_file_name(format!("journal.set-aside-{name}"));
     fs::rename(folder, &place)?;
     *set_aside = Some((place, why));
-    begin(folder, &format!("sled-{name}"))
+    begin(folder, &format!("sled-{name}"), ground)
 }
 
 /// Opens sled and reads everything, on a thread that is given up when it hangs. Such a thread does not keep the process from ending.

@@ -15,8 +15,8 @@ pub struct Past {
     pub consents: Vec<Given>,
     /// Messages that were due and not sent.
     pub unsent: Vec<Record>,
-    /// The state that the last message of each object and topic told.
-    pub told: BTreeMap<String, String>,
+    /// The state that the last message told, by object, topic and the part of the object that was looked at.
+    pub told: BTreeMap<(String, String, String), String>,
 }
 
 /// A consent that was given.
@@ -68,9 +68,9 @@ impl Gathering {
                 }
             }
             Event::NotificationDue { .. } => past.unsent.push(record.clone()),
-            Event::NotificationSent { id, state } => {
+            Event::NotificationSent { id, topic, part, state } => {
                 past.unsent.retain(|due| !matches!(&due.event, Event::NotificationDue { id: other, .. } if other == id));
-                past.told.insert(record.object.clone(), state.clone());
+                past.told.insert((record.object.clone(), topic.clone(), part.clone()), state.clone());
             }
             Event::StepDone { .. } | Event::ResourceEnded { .. } => {}
         }

@@ -29,6 +29,10 @@ fn what_only_the_envelope_as_a_whole_can_say() {
             vec!["notifications.topicArn: this is in the partition aws-cn; expected one in aws, as us-east-1 is"],
         ),
         (
+            "notifications: {topicArn: \"arn:aws:sns:eu-west-1:317805897534:ops\"}",
+            vec!["notifications.topicArn: this is in the region eu-west-1; expected one in the region of the manifest, us-east-1"],
+        ),
+        (
             "notifications: {topicArn: ops}",
             vec![
                 "notifications.topicArn: \"ops\" does not have the right form; expected text such as arn:aws:sns:us-east-1:317805897534:huntaze-ops-alerts",

@@ -1,6 +1,7 @@
 //! What a journal survives. What can hang or crash runs in a process of its own: this very executable, told by a variable what to do.
 
 mod disk;
+mod ground;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,58 @@
+//! The AWS that a run talks to, its time, and the folder in which the run keeps its state.
+
+use std::path::{Path, PathBuf};
+
+use crate::aws::{ConnectOptions, named_endpoint};
+use crate::clock::Clock;
+
+/// The AWS that a run talks to, and its time.
+pub struct Ground {
+    pub connect: ConnectOptions,
+    pub clock: Clock,
+    /// The sandbox's own words about itself.
+    pub note: Option<String>,
+    /// Keeps the sandbox's account for the next run.
+    save: Box<dyn Fn() -> std::io::Result<()>>,
+}
+
+/// The folder of a run's state. The sandbox has one of its own, whatever folder is named: what was consented to there was not consented to on the
+/// account that it is a picture of.
+pub fn folder(state_dir: Option<&Path>, sandbox: bool) -> PathBuf {
+    let state = state_dir.unwrap_or(Path::new("state"));
+    if sandbox { state.join("sandbox") } else { state.to_owned() }
+}
+
+/// What a journal calls the AWS that it is of.
+pub async fn name(sandbox: bool) -> String {
+    match sandbox {
+        true => "the sandbox".to_owned(),
+        false => named_endpoint().await.map_or_else(|| "AWS".to_owned(), |url| format!("the endpoint {}", url.trim_end_matches('/'))),
+    }
+}
+
+impl Ground {
+    /// AWS, or the endpoint that the environment names.
+    pub fn real() -> Ground {
+        Ground { connect: ConnectOptions::default(), clock: Clock::system(), note: None, save: Box::new(|| Ok(())) }
+    }
+
+    /// The AWS inside this process, with the account that an earlier run left in `state`. What this run does is left there in turn, if `keeps`.
+    #[cfg(feature = "sandbox")]
+    pub fn sandbox(state: &Path, faults: &str, keeps: bool) -> Result<Ground, String> {
+        let (sandbox, left) = super::sandbox::of_run(state, faults, keeps)?;
+        let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
+        let note = match left {
+            true => format!(
+                "the sandbox goes on with the account that an earlier run left in {} (`holdfast sandbox reset` begins anew)",
+                state.display()
+            ),
+            false => "the sandbox begins with the account as the audit found it".to_owned(),
+        };
+        Ok(Ground { connect, clock: sandbox.clock(), note: Some(note), save: Box::new(move || sandbox.save()) })
+    }
+
+    /// Keeps the sandbox's account for the next run. To be called while the journal is held: a run that began in between would lose it.
+    pub fn save(&self) -> std::io::Result<()> {
+        (self.save)()
+    }
+}

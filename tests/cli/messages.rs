@@ -1,0 +1,84 @@
+//! What the topic is told: no false all-clear, and nothing lost without a word.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{ACCOUNT, folder, holdfast};
+
+/// One bucket whose change waits for consent, one that is in sync.
+const SPEC: &str = "  s3:\n    buckets:\n      - {name: huntaze-assets, denyInsecureTransport: true}\n      - {name: huntaze-uploads, publicAccessBlock: {blockPublicAcls: false}}\n";
+
+fn topic(name: &str) -> String {
+    format!("  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:{name}\"}}\n")
+}
+
+/// Has the manifest name another topic.
+fn turn(folder: &TempDir, from: &str, to: &str) {
+    let file = folder.path().join("m.yaml");
+    let text = std::fs::read_to_string(&file).expect("the manifest");
+    assert!(text.contains(from));
+    std::fs::write(&file, text.replace(from, to)).expect("the manifest");
+}
+
+fn run(folder: &TempDir, more: &[&str], code: i32) -> assert_cmd::assert::Assert {
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(more).assert().code(code)
+}
+
+/// The messages so far: topic and subject.
+fn messages(folder: &TempDir) -> Vec<(String, String)> {
+    let saved = std::fs::read(folder.path().join("state/sandbox/account.json")).expect("the account");
+    let saved: Value = serde_json::from_slice(&saved).expect("JSON");
+    let all = saved.pointer("/world/sns/messages").and_then(Value::as_array).expect("messages");
+    let text = |message: &Value, member: &str| message[member].as_str().unwrap_or_default().to_owned();
+    all.iter()
+        .map(|message| (text(message, "topicArn").rsplit(':').next().unwrap_or_default().to_owned(), text(message, "subject")))
+        .collect()
+}
+
+#[test]
+fn a_look_at_a_part_gives_no_all_clear() {
+    let folder = folder(ACCOUNT, &format!("{}{SPEC}", topic("huntaze-ops-alerts")));
+    run(&folder, &[], 3);
+    let told = messages(&folder);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].1.contains("1 blocked"), "{told:?}");
+    run(&folder, &["--only", "s3.buckets/huntaze-uploads"], 0);
+    run(&folder, &[], 3);
+    assert_eq!(messages(&folder), told, "the state is what it was");
+    // A part that is blocked is told once, as a part.
+    run(&folder, &["--skip", "s3.buckets/huntaze-uploads"], 3);
+    run(&folder, &["--skip", "s3.buckets/huntaze-uploads"], 3);
+    let told = messages(&folder);
+    assert!(told.len() == 2 && told[1].1.contains("(a part of it)"), "{told:?}");
+}
+
+#[test]
+fn another_topic_is_told_what_is_so_already() {
+    let folder = folder(ACCOUNT, &format!("{}{SPEC}", topic("huntaze-ops-alerts")));
+    run(&folder, &[], 3);
+    turn(&folder, "huntaze-ops-alerts", "huntaze-security-alerts");
+    run(&folder, &[], 3);
+    run(&folder, &[], 3);
+    let told = messages(&folder);
+    let topics: Vec<&str> = told.iter().map(|(topic, _)| topic.as_str()).collect();
+    assert_eq!(topics, ["huntaze-ops-alerts", "huntaze-security-alerts"], "{told:?}");
+}
+
+#[test]
+fn a_topic_that_is_not_there_fails_the_run_and_loses_no_message() {
+    let folder = folder(ACCOUNT, &format!("{}{SPEC}", topic("nowhere")));
+    let first = run(&folder, &["-o", "json"], 4);
+    let document: Value = serde_json::from_slice(&first.get_output().stdout).expect("JSON");
+    let said = document.pointer("/objects/0/notificationError").and_then(Value::as_str).unwrap_or_default();
+    assert!(said.contains("sns:Publish") && said.contains("topicArn"), "{document:#}");
+    assert_eq!(document["exitCode"], 4);
+    // The same again: it is the same message that waits, and no second one.
+    run(&folder, &[], 4);
+    assert_eq!(messages(&folder), []);
+    turn(&folder, "nowhere", "huntaze-ops-alerts");
+    run(&folder, &[], 3);
+    let told = messages(&folder);
+    assert!(told.len() == 1 && told[0].0 == "huntaze-ops-alerts", "{told:?}");
+    run(&folder, &[], 3);
+    assert_eq!(messages(&folder), told);
+}

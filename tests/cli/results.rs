@@ -1,0 +1,81 @@
+//! The result itself: a document for programs on every way out, nothing that moves a terminal, and no success where it could not be written.
+
+use serde_json::Value;
+
+use super::{ACCOUNT, VERSIONING, folder, holdfast};
+
+/// Runs and checks the document against its schema.
+fn document(folder: &std::path::Path, more: &[&str], code: i32) -> Value {
+    let what = if more.contains(&"--dry-run") { "plan" } else { "report" };
+    let schema = holdfast(folder).args(["schema", what]).assert().code(0);
+    let schema: Value = serde_json::from_slice(&schema.get_output().stdout).expect("a schema");
+    let run = holdfast(folder).args(["reconcile", "-f", "m.yaml", "--sandbox", "-o", "json"]).args(more).assert().code(code);
+    let document: Value = serde_json::from_slice(&run.get_output().stdout).expect("a document");
+    let wrong: Vec<String> =
+        jsonschema::validator_for(&schema).expect("a schema").iter_errors(&document).map(|error| error.to_string()).collect();
+    assert!(wrong.is_empty(), "{what}: {wrong:?}");
+    assert_eq!(document["exitCode"], code);
+    document
+}
+
+#[test]
+fn a_run_that_failed_has_a_document_too() {
+    let broken = folder(ACCOUNT, "  polcy: {}\n");
+    for more in [&["--dry-run"][..], &[]] {
+        let document = document(broken.path(), more, 1);
+        assert!(document["error"].as_str().is_some_and(|error| error.contains("nothing that can be enforced")), "{document:#}");
+        assert_eq!(document["problems"].as_array().map(Vec::len), Some(1), "{document:#}");
+    }
+    let held = folder(ACCOUNT, VERSIONING);
+    let journal = holdfast::execute::Journal::open(&held.path().join("state/sandbox"), "the test").expect("a journal");
+    let document = document(held.path(), &[], 1);
+    assert!(document["error"].as_str().is_some_and(|error| error.contains("is in use by") && error.contains("the test")), "{document:#}");
+    drop(journal);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_could_not_be_written_is_no_success() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let run = |more: &[&str]| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+            .args(more)
+            .env_remove("HOLDFAST_STATE_DIR")
+            .current_dir(folder.path())
+            .stdout(full)
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.matches("stdout could not be written").count(), 1, "{said}");
+        output.status.code()
+    };
+    assert_eq!(run(&["--dry-run"]), Some(1));
+    assert_eq!(run(&["--dry-run", "-o", "json"]), Some(1));
+    // The codes that say more keep saying it.
+    assert_eq!(run(&["--dry-run", "--detailed-exitcode"]), Some(2));
+    assert_eq!(run(&[]), Some(1));
+}
+
+#[test]
+fn what_a_manifest_says_does_not_reach_the_terminal_as_it_is() {
+    let spec = format!(
+        "  exceptions:\n    - {{resource: s3.buckets/huntaze-assets, field: versioning, until: 2999-01-01, reason: \"ok\\e]0;pwned\\a\\e[2J\\u202Edone\\nplan 0\"}}\n{VERSIONING}"
+    );
+    let folder = folder(ACCOUNT, &spec);
+    for more in [&["--dry-run"][..], &["--dry-run", "-o", "json"], &[]] {
+        // As on a terminal: otherwise sequences are taken out on the way.
+        let run =
+            holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(more).env("CLICOLOR_FORCE", "1").assert().code(0);
+        for written in [&run.get_output().stdout, &run.get_output().stderr] {
+            let text = String::from_utf8_lossy(written);
+            for hostile in ["\u{1b}]0;", "\u{7}", "\u{1b}[2J", "\u{202e}", "\nplan 0"] {
+                assert!(!text.contains(hostile), "{more:?}: {hostile:?} in {text:?}");
+            }
+        }
+        let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+        assert!(out.contains("ok\\u001b]0;pwned\\u0007"), "{out:?}");
+        assert!(more.contains(&"json") || out.contains("\u{1b}[1m"), "our own colours are gone: {out:?}");
+    }
+}

@@ -1,0 +1,130 @@
+//! What one run leaves for the next, and for whom: consents, and the sandbox's account.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use holdfast::execute::Journal;
+
+use super::{ACCOUNT, Running, TLS, VERSIONING, folder, holdfast, served};
+
+fn stderr(run: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+}
+
+fn stdout(run: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+}
+
+fn at(address: &str) -> [(&str, &str); 3] {
+    [("AWS_ENDPOINT_URL", address), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
+}
+
+#[test]
+fn a_consent_given_in_the_sandbox_counts_nowhere_else() {
+    let folder = folder(ACCOUNT, &TLS.replace(", versioning: Enabled", ""));
+    let reconcile = |more: &[&str]| {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml"]).args(more).env("HOLDFAST_STATE_DIR", "shared");
+        run
+    };
+    let dry = reconcile(&["--sandbox", "--dry-run"]).assert().code(3);
+    let hash = stdout(&dry).rsplit("--approve ").next().and_then(|rest| rest.split_whitespace().next()).expect("a hash").to_owned();
+    // The step that was consented to does not succeed: the next run in the sandbox may still do it.
+    reconcile(&["--sandbox", "--approve", &hash]).env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketPolicy").assert().code(1);
+    let (_aws, address) = served(folder.path(), 120);
+    let elsewhere = reconcile(&[]).envs(at(&address)).assert().code(3);
+    assert!(stdout(&elsewhere).contains("needs consent"), "{}", stdout(&elsewhere));
+    reconcile(&["--sandbox"]).assert().code(0);
+    // One endpoint's is no other's either.
+    let (_other, address) = served(folder.path(), 120);
+    let other = reconcile(&[]).envs(at(&address)).assert().code(1);
+    assert!(stderr(&other).contains("is of runs on the endpoint"), "{}", stderr(&other));
+}
+
+#[test]
+fn a_dry_run_leaves_the_sandbox_as_it_is() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let reconcile = ["reconcile", "-f", "m.yaml", "--sandbox"];
+    holdfast(folder.path()).args(reconcile).arg("--dry-run").assert().code(0);
+    assert!(!folder.path().join("state").exists(), "a dry run made a folder");
+    holdfast(folder.path()).args(reconcile).assert().code(0);
+    let account = folder.path().join("state/sandbox/account.json");
+    let before = std::fs::read(&account).expect("the account");
+    let dry = holdfast(folder.path()).args(reconcile).args(["--dry-run", "--detailed-exitcode"]).assert().code(0);
+    assert!(stderr(&dry).contains("an earlier run left"), "{}", stderr(&dry));
+    assert_eq!(std::fs::read(&account).expect("the account"), before, "a dry run wrote the account");
+}
+
+#[test]
+fn the_sandbox_is_read_when_nobody_else_can_be_changing_it() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let state = folder.path().join("state/sandbox");
+    let held = Journal::open(&state, "the test").expect("a journal");
+    // What the other process has written by halves.
+    std::fs::write(state.join("account.json"), "{").expect("a file");
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
+    assert!(stderr(&run).contains("the test"), "the account was read before the journal was held: {}", stderr(&run));
+    drop(held);
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
+    assert!(stderr(&run).contains("account.json"), "{}", stderr(&run));
+    holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+}
+
+#[test]
+fn the_journal_says_where_the_sandboxs_is() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    let journal = holdfast(folder.path()).arg("journal").assert().code(0);
+    assert!(stdout(&journal).contains("--state-dir state/sandbox"), "{}", stdout(&journal));
+    let journal = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox"]).assert().code(0);
+    assert!(stdout(&journal).contains("run began"), "{}", stdout(&journal));
+}
+
+#[test]
+fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
+    let spec = format!(
+        "  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:huntaze-ops-alerts\"}}\n  policy: {{disruptive: Allow}}\n{VERSIONING}  rds:\n    instances:\n      - {{name: huntaze-postgres, multiAz: true}}\n"
+    );
+    let folder = folder(ACCOUNT, &spec);
+    let requests = folder.path().join("requests");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0"])
+        .env("HOLDFAST_SANDBOX_RECORD", &requests)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let address = super::address(&mut child);
+    let _aws = Running(child);
+    let published = || {
+        let files = std::fs::read_dir(&requests).expect("requests were recorded");
+        let text: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect();
+        text.lines().filter(|line| line.contains("\"operation\":\"Publish\"")).count()
+    };
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml"])
+        .current_dir(folder.path())
+        .envs(at(&address))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
+    let mut text = String::new();
+    // The buckets are done, the database is under way.
+    while !(text.matches("as declared").count() == 2 && text.contains("waiting: ")) {
+        let before = text.len();
+        std::io::BufRead::read_line(&mut said, &mut text).expect("a line");
+        assert!(text.len() > before, "it ended before it waited:\n{text}");
+    }
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert_eq!(published(), 0, "a message was sent after the wish to stop");
+    holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--only", "s3"])
+        .envs(at(&address))
+        .timeout(Duration::from_secs(30))
+        .assert()
+        .code(0);
+    assert_eq!(published(), 1);
+}
