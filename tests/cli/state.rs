@@ -30,7 +30,7 @@ fn a_consent_given_in_the_sandbox_counts_nowhere_else() {
     let dry = reconcile(&["--sandbox", "--dry-run"]).assert().code(3);
     let hash = stdout(&dry).rsplit("--approve ").next().and_then(|rest| rest.split_whitespace().next()).expect("a hash").to_owned();
     // The step that was consented to does not succeed: the next run in the sandbox may still do it.
-    reconcile(&["--sandbox", "--approve", &hash]).env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketPolicy").assert().code(1);
+    reconcile(&["--sandbox", "--approve", &hash]).env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketPolicy").assert().code(4);
     let (_aws, address) = served(folder.path(), 120);
     let elsewhere = reconcile(&[]).envs(at(&address)).assert().code(3);
     assert!(stdout(&elsewhere).contains("needs consent"), "{}", stdout(&elsewhere));
