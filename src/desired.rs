@@ -140,7 +140,7 @@ pub async fn resolve(reads: &Reads, scope: &Scope, entries: &[Entry], choice: &C
             spoken.entry(id).or_default().entries.push(entry);
         }
         if !selectors.is_empty() {
-            match kind.list(reads, selectors.iter().any(|(_, chooser)| !chooser.tags.is_empty())).await {
+            match kind.list(reads, scope, selectors.iter().any(|(_, chooser)| !chooser.tags.is_empty())).await {
                 Ok(mut candidates) => {
                     candidates.extend(made(*kind, scope, &own, &candidates));
                     for candidate in &candidates {

@@ -248,6 +248,10 @@ services! {
 pub static GET_SECRET_VALUE: Call =
     Call { service: Service::SecretsManager, operation: "GetSecretValue", action: "secretsmanager:GetSecretValue", writes: false };
 
+/// The second permission that making a bucket takes: it is made with its tags.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
+pub static CREATE_BUCKET_WITH_TAGS: Call = Call { service: Service::S3, operation: "CreateBucket", action: "s3:TagResource", writes: true };
+
 impl Reads {
     pub(super) fn new(clients: Clients) -> Reads {
         Reads { clients: Arc::new(clients), memo: Arc::default() }

@@ -66,7 +66,7 @@ pub trait AnyKind: Send + Sync {
     fn value(&self, spec: &AnySpec) -> Value;
     fn problems(&self, spec: &AnySpec, scope: &Scope) -> Vec<SpecProblem>;
     fn selector(&self, spec: &AnySpec) -> Option<Selector>;
-    fn list<'a>(&self, reads: &'a Reads, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
+    fn list<'a>(&self, reads: &'a Reads, scope: &'a Scope, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
     fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key>;
     fn creates(&self, wish: &Wish) -> bool;
@@ -185,8 +185,8 @@ impl<K: Kind> AnyKind for Erased<K> {
         Self::with(spec, None, |spec| K::selector(spec).cloned())
     }
 
-    fn list<'a>(&self, reads: &'a Reads, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>> {
-        K::list(reads, tags).boxed()
+    fn list<'a>(&self, reads: &'a Reads, scope: &'a Scope, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>> {
+        K::list(reads, scope, tags).boxed()
     }
 
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution> {

@@ -58,9 +58,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
         None
     }
 
-    /// The real things that selectors choose from; tags only where `tags` asks for them.
-    fn list(reads: &Reads, tags: bool) -> impl Future<Output = Result<Vec<Candidate>, CallError>> + Send {
-        let _ = (reads, tags);
+    /// The real things of the scope's account and region that selectors choose from; tags only where `tags` asks for them.
+    fn list(reads: &Reads, scope: &Scope, tags: bool) -> impl Future<Output = Result<Vec<Candidate>, CallError>> + Send {
+        let _ = (reads, scope, tags);
         async { Ok(Vec::new()) }
     }
 

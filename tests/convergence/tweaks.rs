@@ -159,6 +159,12 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
 pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw: &mut Draw) {
     if kind == "s3.buckets" {
         encryption_that_fits(entry);
+        // An entry consents to its own rules.
+        if let Some(lifecycle) = entry.get_mut("lifecycle").and_then(Value::as_object_mut)
+            && lifecycle.get("rules").and_then(Value::as_array).is_none_or(Vec::is_empty)
+        {
+            lifecycle.remove("expiryApproved");
+        }
     }
     match kind {
         "s3.buckets" if about.name == "every-bucket" => {

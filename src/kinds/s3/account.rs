@@ -86,6 +86,8 @@ impl Kind for Account {
         .controls(CONTROLS),
     ];
     const CALLS: &'static [&'static Call] = &[&calls::s3control::GET_PUBLIC_ACCESS_BLOCK, &calls::s3control::PUT_PUBLIC_ACCESS_BLOCK];
+    // The flags are the account's, whichever region they are set in.
+    const GLOBAL: bool = true;
 
     type Spec = AccountSpec;
     type Seen = AccountSeen;

@@ -1,5 +1,7 @@
 //! The kinds of S3 through the whole pipeline, on the embedded AWS.
 
+mod access_logs;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -136,8 +138,10 @@ async fn every_setting_of_a_bucket() {
     assert_eq!(sids, ["Theirs", "HoldfastDenyInsecureTransport", "HoldfastDenyOldTls"]);
     let rules: Vec<_> = bucket.lifecycle.as_ref().unwrap().rules.iter().map(|rule| rule.id.as_str()).collect();
     assert_eq!(rules, ["theirs", "holdfast-tier", "holdfast-expire"]);
-    let touched = |bucket: &str| world.s3.buckets[bucket].clone();
-    assert_eq!(touched("huntaze-logs"), self::sandbox(OLD).world().s3.buckets["huntaze-logs"]);
+    // The log's target got the statement by which S3 may deliver it, and nothing else.
+    let mut target = world.s3.buckets["huntaze-logs"].clone();
+    assert!(target.policy.take().is_some_and(|policy| policy.contains("HoldfastAccessLogs")));
+    assert_eq!(target, self::sandbox(OLD).world().s3.buckets["huntaze-logs"]);
 }
 
 #[tokio::test]
@@ -407,4 +411,63 @@ async fn the_policy_of_another_accounts_bucket_says_whose_it_is_to_change() {
     let unreadable = plan.resources.iter().flat_map(|one| &one.unreadable).find(|one| one.why.call == "s3:GetBucketPolicy").unwrap();
     let said = &unreadable.why.message;
     assert!(said.contains("not a bucket of account 317805897534") && said.contains("bucketAccount"), "{said}");
+}
+
+/// The flags hold for the whole account: two objects of different regions speak of the same ones.
+#[test]
+fn two_regions_cannot_both_speak_for_the_account() {
+    let object = |name: &str, region: &str, on: bool| {
+        format!(
+            "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: {name}}}, spec: {{account: '{ACCOUNT}', region: {region}, s3: {{account: {{publicAccessBlock: {{blockPublicAcls: {on}}}}}}}}}}}\n---\n"
+        )
+    };
+    let both = crate::load::load_text("both.yaml", &(object("one", "us-east-1", true) + &object("other", "eu-west-1", false)));
+    assert!(both.has_errors() && both.problems[0].message.contains("s3.account"), "{:?}", both.problems);
+    assert!(both.baselines.iter().all(|baseline| baseline.entries.is_empty()));
+}
+
+#[tokio::test]
+async fn a_selector_chooses_among_the_buckets_of_its_region() {
+    let sandbox =
+        sandbox("s3: {buckets: {huntaze-a: {}, huntaze-eu: {region: eu-west-1, tags: {env: prod}}, huntaze-z: {tags: {env: prod}}}}");
+    let before = converges(&sandbox, "{buckets: [{name: all, match: {names: ['huntaze-*']}, versioning: Enabled}]}").await;
+    let ids = |plan: &Plan| plan.resources.iter().map(|one| one.key.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&before), ["huntaze-a", "huntaze-z"]);
+    let tagged = plan(&sandbox, "{buckets: [{name: all, match: {names: ['*'], tags: {env: prod}}, ownership: ObjectWriter}]}").await;
+    assert_eq!(ids(&tagged), ["huntaze-z"]);
+}
+
+/// A stricter statement of ours stays, and a weaker one is raised.
+#[tokio::test]
+async fn a_minimum_of_tls_is_never_lowered() {
+    let statement = |version: &str| {
+        format!(
+            r#"'{{"Version":"2012-10-17","Statement":[{{"Sid":"HoldfastDenyOldTls","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::huntaze-assets","arn:aws:s3:::huntaze-assets/*"],"Condition":{{"NumericLessThan":{{"s3:TlsVersion":"{version}"}}}}}}]}}'"#
+        )
+    };
+    let wish = "{buckets: [{name: huntaze-assets, minimumTlsVersion: '1.2'}]}";
+    for (found, status) in [("1.3", Status::InSync), ("1.2", Status::InSync), ("1.1", Status::Drifted), ("many", Status::Drifted)] {
+        let sandbox = sandbox(&format!("s3: {{buckets: {{huntaze-assets: {{policy: {}}}}}}}", statement(found)));
+        let plan = plan(&sandbox, wish).await;
+        let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();
+        assert_eq!(policy.status, status, "{found}: {policy:#?}");
+    }
+}
+
+/// Objects of a bucket with ACLs may be public one by one, which no reading of the bucket tells.
+#[tokio::test]
+async fn acls_of_objects_are_ignored_knowingly() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-acls: {ownership: ObjectWriter}, huntaze-plain: {ownership: BucketOwnerEnforced}}}");
+    sandbox.edit(|world| world.s3.buckets.values_mut().for_each(|bucket| bucket.public_access_block = None));
+    let wish = "{buckets: [{name: all, match: {names: ['*']}, publicAccessBlock: {blockPublicAcls: true, ignorePublicAcls: true}}]}";
+    let before = converges(&sandbox, wish).await;
+    let impacts: Vec<_> = before.resources.iter().map(|one| (one.key.id.as_str(), one.steps[0].impact, one.notes.len())).collect();
+    assert_eq!(impacts, [("huntaze-acls", Impact::Disruptive, 1), ("huntaze-plain", Impact::Online, 0)]);
+}
+
+#[test]
+fn making_a_bucket_takes_the_permission_to_tag_it() {
+    use crate::kinds::Kind;
+    let actions: Vec<_> = crate::kinds::s3::Bucket::CALLS.iter().map(|call| call.action).collect();
+    assert!(actions.contains(&"s3:CreateBucket") && actions.contains(&"s3:TagResource"));
 }

@@ -92,7 +92,9 @@ fn is_system(key: &str) -> bool {
 }
 
 fn allowed(character: char) -> bool {
-    character.is_alphanumeric() || character == ' ' || "_.:/=+-@".contains(character)
+    // As in `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`: every kind of space, no tab and no line end.
+    let space = character.is_whitespace() && !character.is_control();
+    character.is_alphanumeric() || space || "_.:/=+-@".contains(character)
 }
 
 fn invalid(message: &str) -> Refusal {

@@ -1,6 +1,8 @@
 //! Lifecycle rules: one form for those that the manifest declares, those that S3 holds, and those that are written back
 //! unchanged because they are not ours.
 
+mod order;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::types as sdk;
@@ -26,7 +28,7 @@ pub struct Lifecycle {
     /// `true`: no rules but these; all others of the bucket are removed, ours that are no longer declared too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exclusive: Option<bool>,
-    /// Consent to rules that delete data, or delete it earlier than now. What expires is gone.
+    /// Consent to the rules of this entry that delete data, or delete it earlier than now. What expires is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_approved: Option<bool>,
 }
@@ -228,6 +230,14 @@ pub(super) fn impact(found: &Value, declared: &Value) -> Impact {
 pub(super) fn problems(lifecycle: &Lifecycle) -> Vec<SpecProblem> {
     let mut problems = Vec::new();
     let mut ids = BTreeSet::new();
+    if lifecycle.expiry_approved == Some(true) && lifecycle.rules.is_empty() {
+        // Entries that speak of one bucket are merged: what this one consents to would be whatever another one says.
+        problems.push(SpecProblem {
+            path: "lifecycle.expiryApproved".to_owned(),
+            message: "it consents to the rules of its own entry, which has none".to_owned(),
+            expected: "expiryApproved beside the rules that delete".to_owned(),
+        });
+    }
     for rule in &lifecycle.rules {
         let mut wrong = |member: &str, message: String, expected: &str| {
             let path =
@@ -287,6 +297,7 @@ pub(super) fn problems(lifecycle: &Lifecycle) -> Vec<SpecProblem> {
         if normal.noncurrent_expiration.as_ref().is_some_and(|expiration| expiration.days.is_none()) {
             wrong("noncurrentExpiration", "a noncurrent expiration says no days".to_owned(), "days");
         }
+        order::problems(&normal, &mut wrong);
         let narrow = normal
             .filter
             .as_ref()
@@ -298,10 +309,12 @@ pub(super) fn problems(lifecycle: &Lifecycle) -> Vec<SpecProblem> {
                 "a rule of its own, with a prefix or without a filter",
             );
         }
-        if normal.filter.as_ref().is_some_and(|filter| !filter.tags.is_empty())
-            && normal.expiration.as_ref().is_some_and(|expiration| expiration.expired_object_delete_marker == Some(true))
-        {
-            wrong("expiration.expiredObjectDeleteMarker", "delete markers have no tags".to_owned(), "a rule without tags in its filter");
+        if narrow && normal.expiration.as_ref().is_some_and(|expiration| expiration.expired_object_delete_marker == Some(true)) {
+            wrong(
+                "expiration.expiredObjectDeleteMarker",
+                "delete markers have neither tags nor a size".to_owned(),
+                "a rule without tags and sizes in its filter",
+            );
         }
     }
     problems
@@ -311,7 +324,8 @@ fn when(member: &str, days: Option<i32>, date: Option<&str>, wrong: &mut impl Fn
     match (days, date) {
         (Some(_), Some(_)) => wrong(member, "both days and date are given".to_owned(), "one of them"),
         (None, None) => wrong(member, "neither days nor date is given".to_owned(), "one of them"),
-        (None, Some(date)) if date.parse::<Date>().is_err() => {
+        // S3 began in 2006; from 1970 on it can say a day as it says any other.
+        (None, Some(date)) if date.parse::<Date>().map_or(true, |date| date.year() < 1970) => {
             wrong(member, format!("{date} is no day of the calendar"), "a date such as 2027-01-31")
         }
         _ => {}

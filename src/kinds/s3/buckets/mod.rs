@@ -16,10 +16,10 @@ use serde_json::{Map, Value};
 
 use super::policy;
 use super::reached;
-use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::aws::{CREATE_BUCKET_WITH_TAGS, Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
-    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Scope, Selector,
-    SpecProblem, Steps, Target,
+    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Rule as Compare, Scope,
+    Selector, SpecProblem, Steps, Target,
 };
 
 /// An S3 bucket.
@@ -39,6 +39,10 @@ const TRANSPORT: &[Control] = &[fsbp("S3.5"), cis("3.0.0/2.1.1")];
 const OWNERSHIP: &[Control] = &[fsbp("S3.12")];
 const LOGGING: &[Control] = &[fsbp("S3.9")];
 const LIFECYCLE: &[Control] = &[fsbp("S3.13")];
+
+fn by_kms(algorithm: &Value) -> bool {
+    algorithm.as_str().is_some_and(|algorithm| algorithm.starts_with("aws:kms"))
+}
 
 impl Kind for Bucket {
     const PATH: &'static str = "s3.buckets";
@@ -77,6 +81,7 @@ impl Kind for Bucket {
             |seen| seen.flags.as_ref().map(|flags| Value::Bool(flags.restrict_public_buckets)),
         )
         .controls(PUBLIC),
+        // By KMS, whoever writes and reads needs permissions on a key: other accounts and anonymous readers have none.
         Field::<Bucket>::new(
             "encryption.algorithm",
             |spec| spec.encryption.as_ref()?.algorithm.map(|algorithm| Value::from(algorithm.as_str())),
@@ -84,7 +89,8 @@ impl Kind for Bucket {
                 let algorithm = seen.encryption.as_ref().map(|found| found.algorithm.clone());
                 algorithm.and_then(|found| if found.is_empty() { Fact::Absent } else { Fact::Present(Value::from(found)) })
             },
-        ),
+        )
+        .impact(|found, declared| if by_kms(declared) && !by_kms(found) { Impact::Disruptive } else { Impact::Online }),
         // Whoever may not use the new key can neither write to the bucket nor read what is written from then on.
         Field::<Bucket>::new(
             "encryption.kmsKeyId",
@@ -100,7 +106,7 @@ impl Kind for Bucket {
         // Compared and written as statements of the bucket's policy, which other kinds have a say in: see `contributes`. They
         // stand here for what `explain` says of them.
         Field::<Bucket>::new("denyInsecureTransport", |_| None, |_| Fact::default()).controls(TRANSPORT),
-        Field::<Bucket>::new("minimumTlsVersion", |_| None, |_| Fact::default()),
+        Field::<Bucket>::new("minimumTlsVersion", |_| None, |_| Fact::default()).rule(Compare::AtLeast),
         // Suspended, what is overwritten or deleted from then on is gone.
         Field::<Bucket>::new(
             "versioning",
@@ -181,6 +187,7 @@ impl Kind for Bucket {
         &calls::s3::GET_BUCKET_TAGGING,
         &calls::kms::DESCRIBE_KEY,
         &calls::s3::CREATE_BUCKET,
+        &CREATE_BUCKET_WITH_TAGS,
         &calls::s3::PUT_PUBLIC_ACCESS_BLOCK,
         &calls::s3::PUT_BUCKET_ENCRYPTION,
         &calls::s3::PUT_BUCKET_VERSIONING,
@@ -215,8 +222,8 @@ impl Kind for Bucket {
         spec.matching.as_ref()
     }
 
-    async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
-        observe::list(reads, tags).await
+    async fn list(reads: &Reads, scope: &Scope, tags: bool) -> Result<Vec<Candidate>, CallError> {
+        observe::list(reads, &scope.region, tags).await
     }
 
     fn contributes(spec: &BucketSpec, id: &str, scope: &Scope) -> Vec<Contribution> {
@@ -225,12 +232,16 @@ impl Kind for Bucket {
         let transport = transport.map(|one| policy::contribution(id, &[one], "denyInsecureTransport"));
         let version = version.map(|one| policy::contribution(id, &[one], "minimumTlsVersion"));
         let made = (spec.create == Some(true)).then(|| policy::made(id, "create"));
-        made.into_iter().chain(transport).chain(version).collect()
+        let logs = spec.log_target(id).map(|target| {
+            policy::contribution(target, &[policy::allow_access_logs(target, &scope.partition, &scope.account)], "logging.targetBucket")
+        });
+        made.into_iter().chain(transport).chain(version).chain(logs).collect()
     }
 
     fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Key> {
-        let target = spec.logging.as_ref().and_then(|logging| logging.target_bucket.as_deref());
-        target.filter(|target| *target != id).map(|target| Key::new(Self::PATH, target)).into_iter().collect()
+        // S3 throws away what it may not deliver, so that it is let in before it is sent.
+        let keys = |target: &str| [Key::new(Self::PATH, target), Key::new(policy::BucketPolicy::PATH, target)];
+        spec.log_target(id).map(keys).into_iter().flatten().collect()
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_s3::operation::list_buckets::builders::ListBucketsFluentBuilder;
 use aws_sdk_s3::types as sdk;
 use futures::{StreamExt, join};
 
@@ -19,6 +20,9 @@ pub struct BucketSeen {
     pub(super) flags: Fact<Flags>,
     /// How the bucket can be reached by everybody now. Read only when a flag is to change.
     pub(super) exposure: Fact<Vec<&'static str>>,
+    /// Whether ACLs of single objects may let somebody in now. Read only when they are to be ignored; no part of what a change is planned
+    /// from, since the same plan may turn ACLs off before.
+    pub(super) object_acls: Fact<bool>,
     pub(super) encryption: Fact<Encryption>,
     /// The key that the manifest names, where the bucket does not have it already.
     pub(super) key: Fact<Key>,
@@ -98,19 +102,23 @@ pub(super) struct Lifecycle {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
 const PAGE: i32 = 1000;
 
-/// The names of every bucket of the account.
-pub(in crate::kinds::s3) async fn names(reads: &Reads) -> Result<Vec<String>, CallError> {
+/// The names of every bucket of the account, or of one region.
+pub(in crate::kinds::s3) async fn names(reads: &Reads, region: Option<&str>) -> Result<Vec<String>, CallError> {
     pages(|token| async move {
-        let answer = reads.s3().list_buckets(|request| request.max_buckets(PAGE).set_continuation_token(token)).await?;
-        let names: Vec<String> = answer.buckets().iter().filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
+        let here = region.map(str::to_owned);
+        let request = |request: ListBucketsFluentBuilder| request.max_buckets(PAGE).set_continuation_token(token).set_bucket_region(here);
+        let answer = reads.s3().list_buckets(request).await?;
+        // An endpoint that does not know the filter answers with all.
+        let chosen = |bucket: &&sdk::Bucket| region.is_none_or(|region| bucket.bucket_region().is_none_or(|place| place == region));
+        let names: Vec<String> = answer.buckets().iter().filter(chosen).filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
         Ok((names, answer.continuation_token().map(str::to_owned)))
     })
     .await
 }
 
-/// Every bucket of the account, with its tags where they are asked for.
-pub(super) async fn list(reads: &Reads, tags: bool) -> Result<Vec<Candidate>, CallError> {
-    let names = names(reads).await?;
+/// Every bucket of the account in that region, with its tags where they are asked for.
+pub(super) async fn list(reads: &Reads, region: &str, tags: bool) -> Result<Vec<Candidate>, CallError> {
+    let names = names(reads, Some(region)).await?;
     let candidate = |id: String| async move {
         let tags = if tags { self::tags(reads, &id, None).await.0 } else { Fact::default() };
         Candidate { id, tags }
@@ -160,6 +168,13 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         );
         if opens_question {
             seen.exposure = exposure(&grants, &policy, &website);
+        }
+        if declared.ignore_public_acls == Some(true) && seen.flags.present().is_some_and(|flags| !flags.ignore_public_acls) {
+            let found = match want.has("ownership") {
+                true => seen.ownership.clone(),
+                false => self::ownership(reads, bucket, owner).await.0,
+            };
+            seen.object_acls = found.map(|found| found != Ownership::BucketOwnerEnforced.as_str());
         }
         seen.grants = grants.map(|grants| grants.others);
     }

@@ -1,6 +1,7 @@
 //! What the manifest can say of a bucket, or of every bucket that a selector chooses.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,8 @@ pub struct BucketSpec {
     /// `true`: requests that do not come over TLS are refused, by one statement of ours in the bucket's policy. `false`: that statement must not be there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deny_insecure_transport: Option<bool>,
-    /// Requests over an older TLS than this are refused, by one statement of ours in the bucket's policy.
+    /// Requests over an older TLS than this are refused, by one statement of ours in the bucket's policy. A statement of ours that refuses more
+    /// (1.3 found, 1.2 declared) is left as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minimum_tls_version: Option<TlsVersion>,
     /// Whether overwritten and deleted objects are kept as versions. S3 takes up to 15 minutes to act on a change.
@@ -60,7 +62,7 @@ pub struct BucketSpec {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Encryption {
-    /// `AES256` is SSE-S3, `aws:kms` is SSE-KMS, `aws:kms:dsse` is KMS in two layers.
+    /// `AES256` is SSE-S3, `aws:kms` is SSE-KMS, `aws:kms:dsse` is KMS in two layers. To go to KMS is disruptive: writers and readers need the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
     /// The KMS key: alias (`alias/data`), id or ARN of key or alias. Without it S3 uses the account's own key `aws/s3`.
@@ -154,7 +156,8 @@ impl Ownership {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Logging {
-    /// The bucket that receives the log: same account and region, and another than this one.
+    /// The bucket that receives the log: same account and region, and another than this one. S3 is let in by one statement of ours in that bucket's
+    /// policy: without it, it throws the log away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
     pub target_bucket: Option<String>,
@@ -168,6 +171,12 @@ impl BucketSpec {
     /// The bucket's name, for an entry that is not a selector.
     pub(super) fn id(&self) -> &str {
         self.bucket.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The bucket that is to receive the access log of the bucket `id`; none where that would be itself.
+    pub(super) fn log_target(&self, id: &str) -> Option<&str> {
+        let target = self.logging.as_ref().and_then(|logging| logging.target_bucket.as_deref());
+        target.filter(|target| *target != id)
     }
 
     pub(super) fn problems(&self) -> Vec<SpecProblem> {
@@ -185,8 +194,8 @@ impl BucketSpec {
                 "an entry of its own for the bucket",
             );
         }
-        if self.matching.is_none() && !(3..=63).contains(&self.id().len()) {
-            wrong("bucket", "a bucket's name has 3 to 63 characters", "the bucket's name in bucket");
+        if let (None, Some(message)) = (&self.matching, refused_name(self.id())) {
+            wrong("bucket", message, "the bucket's name in bucket");
         }
         if let Some(encryption) = &self.encryption {
             let by_kms = matches!(encryption.algorithm, Some(Algorithm::Kms | Algorithm::KmsDsse));
@@ -198,6 +207,9 @@ impl BucketSpec {
             }
         }
         if let Some(logging) = &self.logging {
+            if let Some(message) = logging.target_bucket.as_deref().and_then(refused_name) {
+                wrong("logging.targetBucket", message, "the name of a bucket");
+            }
             match &logging.target_bucket {
                 None if logging.target_prefix.is_some() => {
                     wrong("logging.targetPrefix", "a prefix without a bucket", "logging.targetBucket");
@@ -215,11 +227,14 @@ impl BucketSpec {
                 wrong(&path, "only AWS itself sets tags that begin with aws:", "another key");
             } else if key.starts_with("holdfast.dev/") {
                 wrong(&path, "by tags under holdfast.dev/ holdfast knows what it made", "another key");
-            } else if !(1..=128).contains(&key.chars().count()) {
-                wrong(&path, "S3 refuses this key", "1 to 128 characters");
+            } else if !(1..=128).contains(&key.chars().count()) || !key.chars().all(in_tags) {
+                wrong(&path, "S3 refuses this key", &format!("1 to 128 characters: {TAG_CHARACTERS}"));
             }
             if value.as_ref().is_some_and(|value| value.chars().count() > 256) {
                 wrong(&path, "the value is too long", "at most 256 characters");
+            }
+            if value.as_ref().is_some_and(|value| !value.chars().all(in_tags)) {
+                wrong(&path, "S3 refuses this value", TAG_CHARACTERS);
             }
         }
         if let Some(lifecycle) = &self.lifecycle {
@@ -227,4 +242,28 @@ impl BucketSpec {
         }
         problems
     }
+}
+
+/// What is wrong with the name of a bucket that its schema does not say.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+fn refused_name(name: &str) -> Option<&'static str> {
+    match name {
+        name if !(3..=63).contains(&name.len()) => Some("a bucket's name has 3 to 63 characters"),
+        name if name.contains("..") => Some("a bucket's name has no two dots in a row"),
+        name if name.parse::<Ipv4Addr>().is_ok() => Some("a bucket's name does not look like an IP address"),
+        name if OWN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => Some("names that begin so are S3's own"),
+        name if OWN_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) => Some("names that end so are S3's own"),
+        _ => None,
+    }
+}
+
+const OWN_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const OWN_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
+
+const TAG_CHARACTERS: &str = "letters, digits, spaces and _ . : / = + - @";
+
+/// The characters of tags, as in IAM's and the tagging services' `[\p{L}\p{Z}\p{N}_.:/=+\-@]*`.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/tagging.html>
+fn in_tags(character: char) -> bool {
+    character.is_alphanumeric() || (character.is_whitespace() && !character.is_control()) || "_.:/=+-@".contains(character)
 }

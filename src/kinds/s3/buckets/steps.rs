@@ -144,6 +144,20 @@ impl Maker<'_> {
         let title = format!("Set Block Public Access of {}", self.bucket);
         let mut step = self.step(title, Change::PublicAccessBlock(found.with(drifts.iter().copied())), &drifts);
         let closes = drifts.iter().any(|drift| drift.declared == Value::Bool(true));
+        let ignores = drifts.iter().any(|drift| drift.field == "publicAccessBlock.ignorePublicAcls" && drift.declared == Value::Bool(true));
+        match &self.planning.seen.object_acls {
+            Fact::Present(true) if ignores => {
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads an object by a public ACL of its own no longer can".to_owned();
+                let note = format!("objects of {} may be public by their own ACLs; that was not looked at", self.bucket);
+                self.steps.notes.push(note);
+            }
+            Fact::Unknown(why) if ignores && self.made.is_empty() => {
+                let why = why.clone();
+                return self.unreadable("publicAccessBlock", &why);
+            }
+            _ => {}
+        }
         match &self.planning.seen.exposure {
             Fact::Present(ways) if closes && !ways.is_empty() => {
                 let ways = ways.join(", ");

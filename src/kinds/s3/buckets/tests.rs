@@ -1,3 +1,6 @@
+mod impacts;
+mod refused;
+
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -25,6 +28,7 @@ fn fresh() -> BucketSeen {
         presence: Fact::Present(()),
         flags: Fact::Present(Flags::ALL),
         exposure: Fact::Present(Vec::new()),
+        object_acls: Fact::Present(false),
         encryption: Fact::Present(observe::Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Default::default() }),
         key: Fact::Absent,
         versioning: Fact::Present(observe::Versioning::default()),
@@ -231,7 +235,8 @@ fn logging_keeps_what_is_not_declared() {
 #[test]
 fn a_bucket_is_waited_for_until_the_next_bucket_needs_it() {
     let spec = spec("logging: {targetBucket: huntaze-logs}");
-    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), [Key::new("s3.buckets", "huntaze-logs")]);
+    let needs = [Key::new("s3.buckets", "huntaze-logs"), Key::new("s3.bucketPolicies", "huntaze-logs")];
+    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), needs);
     assert!(Bucket::needs(&spec, "huntaze-logs", &scope()).is_empty());
 }
 

@@ -5,12 +5,40 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+const TLS_VERSION: &str = "s3:TlsVersion";
+
 /// Whether two statements mean the same.
 pub(super) fn same(found: &Value, declared: &Value) -> bool {
     match (found, declared) {
         (Value::Object(found), Value::Object(declared)) => normal(found) == normal(declared),
         _ => found == declared,
     }
+}
+
+/// Whether what stands under a Sid of ours does what is declared: it means the same, or it refuses all that is declared and older TLS versions
+/// besides. 1.3 found satisfies 1.2 declared, as every protective number.
+pub(super) fn satisfied(found: &Value, declared: &Value) -> bool {
+    if same(found, declared) {
+        return true;
+    }
+    let (Some(stricter), Some(enough)) = (oldest_tls(found), oldest_tls(declared)) else { return false };
+    stricter >= enough && is_deny(declared) && same(&without_tls(found), &without_tls(declared))
+}
+
+/// The TLS version below which a statement is meant. Of several values in one condition each is enough, so that the highest counts.
+fn oldest_tls(statement: &Value) -> Option<f64> {
+    let keys = statement.pointer("/Condition/NumericLessThan")?.as_object()?;
+    let (_, values) = keys.iter().find(|(key, _)| key.eq_ignore_ascii_case(TLS_VERSION))?;
+    let versions: Vec<f64> = each(values).iter().map(|value| value.parse().ok()).collect::<Option<_>>()?;
+    versions.into_iter().filter(|version| version.is_finite()).reduce(f64::max)
+}
+
+fn without_tls(statement: &Value) -> Value {
+    let mut statement = statement.clone();
+    if let Some(Value::Object(keys)) = statement.pointer_mut("/Condition/NumericLessThan") {
+        keys.retain(|key, _| !key.eq_ignore_ascii_case(TLS_VERSION));
+    }
+    statement
 }
 
 /// One form for all statements of that Sid that mean the same.

@@ -27,6 +27,9 @@ use crate::kinds::{
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>
 const LARGEST: usize = 20 * 1024;
 
+/// The Sid under which S3 is let in to deliver access logs.
+const ACCESS_LOGS: &str = "HoldfastAccessLogs";
+
 /// The policy of one bucket.
 pub struct BucketPolicy;
 
@@ -72,7 +75,7 @@ impl Kind for BucketPolicy {
         |seen| seen.policy.as_ref().map(|policy| Value::Object(policy.by_sid())),
     )
     .keyed()
-    .rule(crate::kinds::Rule::Own(compare::same))
+    .rule(crate::kinds::Rule::Own(compare::satisfied))
     .impact(refuses)];
     const CALLS: &'static [&'static Call] = &[
         &calls::s3::GET_BUCKET_POLICY,
@@ -135,7 +138,7 @@ impl Kind for BucketPolicy {
             let found = policy.by_sid();
             target.spec.statements.iter().any(|one| {
                 one.statement.as_ref().is_some_and(|declared| {
-                    compare::is_deny(declared) && !found.get(&one.sid).is_some_and(|found| compare::same(found, declared))
+                    compare::is_deny(declared) && !found.get(&one.sid).is_some_and(|found| compare::satisfied(found, declared))
                 })
             })
         });
@@ -318,7 +321,7 @@ fn parsed(text: &str) -> Fact<Document> {
 /// the same way. The list of the account's own buckets tells.
 async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallError) -> Unreadable {
     let mut why = Unreadable::from(error);
-    let own = reads.once("ListBuckets", || super::buckets::names(reads)).await;
+    let own = reads.once("ListBuckets", || super::buckets::names(reads, None)).await;
     let (bucket, account) = (target.id, &target.scope.account);
     let foreign = match own.as_deref() {
         Ok(own) if own.iter().any(|name| name == bucket) => return why,
@@ -336,6 +339,9 @@ async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallEr
         why.message,
         few(&sids)
     );
+    if sids.contains(&ACCESS_LOGS) {
+        why.message.push_str("; S3 delivers access logs to buckets of the same account only: name such a bucket as logging.targetBucket");
+    }
     why
 }
 
@@ -357,6 +363,20 @@ pub fn deny_insecure_transport(bucket: &str, partition: &str, declared: bool) ->
 /// Requests that come over an older TLS than `version` are refused. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html>
 pub fn deny_old_tls(bucket: &str, partition: &str, version: &str) -> Statement {
     ours("HoldfastDenyOldTls", bucket, partition, Some(json!({"NumericLessThan": {"s3:TlsVersion": version}})))
+}
+
+/// S3 may deliver the access logs of the account's buckets: to a bucket without ACLs it cannot otherwise. One statement for all of them, under every
+/// prefix: with one a source, as `aws:SourceArn` would have it, some fifty sources fill the largest policy that there is.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>
+pub fn allow_access_logs(bucket: &str, partition: &str, account: &str) -> Statement {
+    let statement = json!({
+        "Effect": "Allow",
+        "Principal": {"Service": "logging.s3.amazonaws.com"},
+        "Action": "s3:PutObject",
+        "Resource": format!("arn:{partition}:s3:::{bucket}/*"),
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    });
+    Statement { sid: ACCESS_LOGS.to_owned(), statement: Some(statement) }
 }
 
 fn ours(sid: &str, bucket: &str, partition: &str, condition: Option<Value>) -> Statement {

@@ -80,6 +80,33 @@ fn the_same_statement_written_in_other_ways() {
 }
 
 #[test]
+fn a_stricter_tls_satisfies_and_nothing_else_does() {
+    let old = |version: &str| deny_old_tls(BUCKET, "aws", version).statement.unwrap();
+    let several = |versions: Value| {
+        let mut statement = old("1.2");
+        statement["Condition"] = json!({"NumericLessThan": {"S3:tlsversion": versions}});
+        statement
+    };
+    for found in [old("1.2"), old("1.3"), several(json!(1.3)), several(json!(["1.1", "1.3"]))] {
+        assert!(compare::satisfied(&found, &old("1.2")), "{found}");
+    }
+    let mut elsewhere = old("1.3");
+    elsewhere["Resource"] = json!("arn:aws:s3:::huntaze-assets/*");
+    let mut besides = old("1.3");
+    besides["Condition"]["Bool"] = json!({"aws:SecureTransport": "false"});
+    let mut allows = old("1.3");
+    allows["Effect"] = json!("Allow");
+    let odd = [several(json!([])), several(json!(["x", "1.3"])), several(json!("NaN"))];
+    for found in odd.into_iter().chain([old("1.1"), elsewhere, besides, allows.clone(), tls()]) {
+        assert!(!compare::satisfied(&found, &old("1.2")), "{found}");
+    }
+    // Letting fewer in is another thing than refusing more.
+    let mut less = allows.clone();
+    less["Condition"] = old("1.2")["Condition"].clone();
+    assert!(!compare::satisfied(&allows, &less));
+}
+
+#[test]
 fn other_statements_version_and_id_stay_as_they_are() {
     let theirs = json!({"Effect": "Allow", "Principal": {"AWS": ["b", "a"]}, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::x/*"});
     let found = json!({"Version": "2008-10-17", "Id": "theirs", "Statement": theirs});

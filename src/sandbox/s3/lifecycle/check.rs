@@ -69,6 +69,15 @@ fn check_filter(filter: &Filter) -> Result<(), Refusal> {
         return Err(malformed());
     }
     check_sizes(filter.object_size_greater_than, filter.object_size_less_than)?;
+    let tags = filter.tag.iter().map(|tag| (&tag.key, &tag.value));
+    for (key, value) in tags.chain(filter.and.iter().flat_map(|and| &and.tags)) {
+        if !(1..=128).contains(&key.chars().count()) {
+            return Err(Refusal::new(400, "InvalidTag", "The TagKey you have provided is invalid"));
+        }
+        if value.chars().count() > 256 {
+            return Err(Refusal::new(400, "InvalidTag", "The TagValue you have provided is invalid"));
+        }
+    }
     let Some(and) = &filter.and else { return Ok(()) };
     let sizes = usize::from(and.object_size_greater_than.is_some()) + usize::from(and.object_size_less_than.is_some());
     if usize::from(and.prefix.is_some()) + and.tags.len() + sizes < 2 {

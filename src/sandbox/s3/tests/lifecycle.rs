@@ -17,6 +17,20 @@ fn to(class: TransitionStorageClass, days: i32) -> Transition {
 }
 
 #[tokio::test]
+async fn a_filter_by_a_tag_without_a_key_is_refused() {
+    let sandbox = sandbox("{buckets: {one: {}}}");
+    let s3 = client(&sandbox);
+    let tag = || Tag::builder().key("").value("v").build().unwrap();
+    let and = LifecycleRuleAndOperator::builder().prefix("a/").tags(tag()).build();
+    for filter in [LifecycleRuleFilter::builder().tag(tag()).build(), LifecycleRuleFilter::builder().and(and).build()] {
+        let rule = rule("a").filter(filter).expiration(LifecycleExpiration::builder().days(1).build()).build().unwrap();
+        let rules = BucketLifecycleConfiguration::builder().rules(rule).build().unwrap();
+        let answer = s3.put_bucket_lifecycle_configuration().bucket("one").lifecycle_configuration(rules).send().await;
+        assert_eq!(code(answer), "InvalidTag");
+    }
+}
+
+#[tokio::test]
 async fn every_form_of_a_rule_comes_back_as_it_was_sent() {
     let sandbox = sandbox("{buckets: {one: {}}}");
     let s3 = client(&sandbox);

@@ -1,0 +1,75 @@
+//! Access logging: a log that may not be delivered is thrown away without a word.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn policy(sandbox: &Sandbox, bucket: &str) -> Value {
+    sandbox.world().s3.buckets[bucket].policy.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
+}
+
+fn writes(sandbox: &Sandbox) -> Vec<String> {
+    sandbox.writes().into_iter().map(|one| one.operation).collect()
+}
+
+#[tokio::test]
+async fn the_target_lets_s3_in_before_anything_is_sent_there() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-web: {}, huntaze-logs: {ownership: BucketOwnerEnforced}}}");
+    let wish = "{buckets: [{name: huntaze-assets, logging: {targetBucket: huntaze-logs, targetPrefix: assets/}},
+                           {name: huntaze-web, logging: {targetBucket: huntaze-logs, targetPrefix: web/}}]}";
+    let dry = plan(&sandbox, wish).await;
+    let target = dry.resources.iter().find(|one| one.key.to_string() == "s3.bucketPolicies/huntaze-logs").unwrap();
+    assert_eq!(target.steps[0].title, "Put HoldfastAccessLogs into the policy of huntaze-logs");
+    assert_eq!(target.steps[0].impact, Impact::Online);
+    run(&sandbox, wish).await;
+    assert_eq!(writes(&sandbox), ["PutBucketPolicy", "PutBucketLogging", "PutBucketLogging"]);
+    // One statement for all sources.
+    let statements = policy(&sandbox, "huntaze-logs")["Statement"].clone();
+    let expected = json!([{
+        "Sid": "HoldfastAccessLogs", "Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::huntaze-logs/*", "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}},
+    }]);
+    assert_eq!(statements, expected);
+    assert!(plan(&sandbox, wish).await.resources.iter().all(|one| one.status == Status::InSync));
+}
+
+/// Logging that is as declared already, into a bucket that lets nobody in.
+#[tokio::test]
+async fn a_log_that_is_thrown_away_is_a_difference() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {logging: {targetBucket: huntaze-logs, targetPrefix: a/}}, huntaze-logs: {}}}");
+    let before = converges(&sandbox, "{buckets: [{name: huntaze-assets, logging: {targetBucket: huntaze-logs}}]}").await;
+    let drifted: Vec<_> = before.resources.iter().filter(|one| one.status == Status::Drifted).map(|one| one.key.to_string()).collect();
+    assert_eq!(drifted, ["s3.bucketPolicies/huntaze-logs"]);
+}
+
+#[tokio::test]
+async fn the_target_may_be_made_in_the_same_run() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let logs = "{name: huntaze-logs, create: true, denyInsecureTransport: true}";
+    converges(&sandbox, &format!("{{buckets: [{{name: huntaze-assets, logging: {{targetBucket: huntaze-logs}}}}, {logs}]}}")).await;
+    assert_eq!(policy(&sandbox, "huntaze-logs")["Statement"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_selector_that_chooses_the_target_too_asks_nothing_of_it_for_itself() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-logs: {}}}");
+    let dry = plan(&sandbox, "{buckets: [{name: all, match: {names: ['*']}, logging: {targetBucket: huntaze-logs}}]}").await;
+    assert_eq!(dry.resources.len(), 1, "{dry:#?}");
+    assert_eq!(dry.resources[0].blocks[0].reason, Reason::InvalidWish);
+}
+
+/// S3 delivers within an account only: a target elsewhere, or none, holds back what would log there, and no other bucket.
+#[tokio::test]
+async fn a_target_that_is_not_the_accounts_is_said() {
+    let sandbox = sandbox("s3: {foreign: [theirs-logs], buckets: {huntaze-assets: {}, huntaze-web: {}}}");
+    let wish = "{buckets: [{name: huntaze-assets, logging: {targetBucket: theirs-logs}}, {name: huntaze-web, versioning: Enabled}]}";
+    let dry = plan(&sandbox, wish).await;
+    let target = dry.resources.iter().find(|one| one.key.id == "theirs-logs").unwrap();
+    assert_eq!(target.status, Status::Unreadable);
+    assert!(target.unreadable[0].why.message.contains("buckets of the same account only"), "{target:#?}");
+    run(&sandbox, wish).await;
+    assert_eq!(writes(&sandbox), ["PutBucketVersioning"]);
+    let missing = plan(&sandbox, "{buckets: [{name: huntaze-web, logging: {targetBucket: nobodys-logs}}]}").await;
+    let target = missing.resources.iter().find(|one| one.key.id == "nobodys-logs").unwrap();
+    assert_eq!(target.blocks[0].reason, Reason::Missing);
+}
