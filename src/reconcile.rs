@@ -105,7 +105,8 @@ pub async fn connected(baseline: &Baseline, base: &ConnectOptions) -> Result<Con
 pub async fn look(baseline: &Baseline, connection: &Connection, request: &Request, at: Timestamp) -> Look {
     let reads = connection.reads.fresh();
     let desired = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
-    let resources = observe(&reads, &baseline.scope, desired.resources).await;
+    let mut resources = observe(&reads, &baseline.scope, desired.resources).await;
+    plan::withhold(&baseline.scope, &mut resources);
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
     let mut plan = plan::plan(&judgement, &resources);
     plan.warnings.splice(0..0, desired.warnings);

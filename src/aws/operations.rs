@@ -140,6 +140,7 @@ services! {
             describe_cache_clusters DescribeCacheClusters "elasticache:DescribeCacheClusters",
             describe_cache_parameter_groups DescribeCacheParameterGroups "elasticache:DescribeCacheParameterGroups",
             describe_cache_parameters DescribeCacheParameters "elasticache:DescribeCacheParameters",
+            describe_cache_engine_versions DescribeCacheEngineVersions "elasticache:DescribeCacheEngineVersions",
             list_tags_for_resource ListTagsForResource "elasticache:ListTagsForResource",
         }
         writes {

@@ -72,6 +72,7 @@ pub trait AnyKind: Send + Sync {
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
+    fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool;
     /// Every declared field beside what was found.
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
     fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value>;
@@ -213,6 +214,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn presence(&self, seen: &AnySeen) -> Fact<()> {
         seen.downcast_ref::<K::Seen>().map_or_else(Fact::default, K::presence)
+    }
+
+    fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool {
+        seen.downcast_ref::<K::Seen>().is_some_and(|seen| K::managed_elsewhere(scope, seen))
     }
 
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared> {

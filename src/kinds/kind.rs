@@ -95,6 +95,13 @@ pub trait Kind: Sized + Send + Sync + 'static {
         false
     }
 
+    /// Whether what was seen is not for this account and region to change, but for an administrator, an organisation, or an object of
+    /// another region: what it [`contributes`](Kind::contributes) is left unasked then.
+    fn managed_elsewhere(scope: &Scope, seen: &Self::Seen) -> bool {
+        let _ = (scope, seen);
+        false
+    }
+
     /// The steps that repair `planning.drifts`, and what stands in their way. Pure: no clock, no chance, no I/O. They are made from the drifts and
     /// what was seen, never from the spec alone: an excepted or undeclared field keeps what it has.
     fn steps(planning: &Planning<'_, Self>) -> Steps<Self::Op>;

@@ -55,10 +55,19 @@ impl Account {
 
     /// Carries the plan out, with consent to all of it.
     pub async fn apply(&self, spec: &Value) -> (Plan, Outcomes) {
+        let hash = self.look(&baseline(spec), &Request::default()).await.plan.hash;
+        self.apply_with(spec, Consent { hash: Some(hash), ..Consent::default() }).await
+    }
+
+    /// Carries out what nobody has to consent to.
+    pub async fn apply_without_consent(&self, spec: &Value) -> (Plan, Outcomes) {
+        self.apply_with(spec, Consent::default()).await
+    }
+
+    async fn apply_with(&self, spec: &Value, consent: Consent) -> (Plan, Outcomes) {
         let baseline = baseline(spec);
         let journal = Journal::open(self.state.path(), "a test").unwrap().journal;
-        let hash = self.look(&baseline, &Request::default()).await.plan.hash;
-        let request = Request { consent: Consent { hash: Some(hash), ..Consent::default() }, ..Request::default() };
+        let request = Request { consent, ..Request::default() };
         let found = self.look(&baseline, &request).await;
         let clock = self.sandbox.clock();
         let interrupt = Interrupt::default();

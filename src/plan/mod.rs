@@ -5,6 +5,7 @@ mod hash;
 mod resource;
 mod settle;
 pub mod text;
+mod withhold;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::kinds::{Block, Drift, Impact, Key, Unreadable};
 pub use hash::step_digest;
 pub use resource::{Declared, Observed, Origin};
 pub use settle::{Consent, Judgement, closed, plan, plan_one};
+pub use withhold::withhold;
 
 /// The version of the plan's JSON form. A member is only ever added within a version.
 pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";

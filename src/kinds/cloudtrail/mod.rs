@@ -77,6 +77,11 @@ impl Kind for Trails {
         seen.trail.as_ref().map(|_| ())
     }
 
+    /// Changed by its own account and in its home region only.
+    fn managed_elsewhere(scope: &Scope, seen: &TrailSeen) -> bool {
+        seen.trail.present().is_some_and(|trail| trail.owner != scope.account || trail.home_region != scope.region)
+    }
+
     /// A trail cannot be made without a bucket.
     fn creates(spec: &TrailSpec) -> bool {
         spec.bucket.is_some()

@@ -158,6 +158,28 @@ async fn an_organisations_trail_is_managed_above() {
     assert!(plan.steps.is_empty());
 }
 
+/// Nothing is put into a bucket's policy for a trail that is left as it is; what others ask of that policy is.
+#[tokio::test]
+async fn nothing_is_asked_of_a_bucket_for_a_trail_that_is_changed_elsewhere() {
+    for trail in [json!({"isMultiRegionTrail": true, "homeRegion": "eu-west-1"}), json!({"isOrganizationTrail": true})] {
+        let mut services = json!({"s3": {"buckets": {"logs": {}}}, "cloudtrail": {"managementAccount": "999988887777"}});
+        services["cloudtrail"]["trails"]["audit"] = trail;
+        services["cloudtrail"]["trails"]["audit"]["s3BucketName"] = json!("logs");
+        let account = Account::new(&services);
+        let mut spec = wish(json!({"bucket": "logs", "logFileValidation": true}));
+        let (plan, _) = account.apply(&spec).await;
+        assert_eq!(plan.resources.len(), 1, "{plan:#?}");
+        assert_eq!(account.writes(), Vec::<String>::new());
+        spec["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
+        let (plan, _) = account.apply(&spec).await;
+        let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();
+        assert_eq!((policy.origins.len(), policy.drifts.len()), (1, 1), "{policy:#?}");
+        assert_eq!(account.writes(), ["PutBucketPolicy"]);
+        let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
+        assert!(!written.contains("cloudtrail.amazonaws.com"), "{written}");
+    }
+}
+
 #[tokio::test]
 async fn weakening_a_trail_needs_consent_and_says_what_is_lost() {
     let trails = json!({"audit": {
@@ -298,6 +320,29 @@ async fn trails_that_share_a_bucket_each_have_their_own_statements() {
     assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
     assert_eq!(Trails::needs(&spec, "one", &scope()), [Key::new("s3.bucketPolicies", "logs"), Key::new("s3.buckets", "logs")]);
     assert!(Trails::contributes(&TrailSpec::default(), "one", &scope()).is_empty());
+}
+
+/// The statement for the prefix that is in use stays until the trail has moved, whatever becomes of the move.
+#[tokio::test]
+async fn a_prefix_that_is_not_moved_to_takes_nothing_from_the_one_in_use() {
+    let account = Account::new(&services(json!({})));
+    let members = |prefix: Value| wish(json!({"bucket": "logs", "logging": true, "keyPrefix": prefix}));
+    account.converges(&members(json!("one"))).await;
+    // CloudTrail looks at the bucket's policy before it takes any change.
+    let delivers = async |change: bool| {
+        let (_, outcomes) = account.apply(&wish(json!({"logFileValidation": change}))).await;
+        assert!(outcomes.resources.iter().all(|one| one.end == crate::execute::End::Changed), "{outcomes:#?}");
+    };
+    let (plan, _) = account.apply_without_consent(&members(json!("two"))).await;
+    let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
+    assert!(trail.steps.iter().all(|step| step.held.is_some()), "{trail:#?}");
+    delivers(true).await;
+    let plan = account.converges(&wish(json!({"bucket": "logs", "logging": true}))).await;
+    assert!(plan.resources.iter().all(|one| one.key.kind != "cloudtrail.trails" || one.steps.is_empty()), "{plan:#?}");
+    delivers(false).await;
+    // Without what was put in for the prefix before, too: the trail that declares none has what it needs.
+    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "s3KeyPrefix": "one"}})));
+    account.converges(&wish(json!({"bucket": "logs", "logFileValidation": true}))).await;
 }
 
 #[test]

@@ -48,6 +48,9 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
     field("maintenanceWindow", |spec| spec.maintenance_window.clone().map(Value::String), |seen| seen.maintenance_window())
         .rule(Rule::Own(same_window)),
     field("parameterGroup", |spec| spec.parameter_group_name().map(Value::String), |seen| seen.parameter_group_name()),
+    // Not a wish of its own: what a declared group holds is declared to be in force, not only to stand in it.
+    field("parametersInForce", |spec| spec.parameter_group.as_ref().map(|_| Value::Bool(true)), |seen| seen.parameters_in_force())
+        .implied_by("parameterGroup"),
     field("parameters", |spec| spec.parameter_values().map(Value::Object), |seen| seen.parameters())
         .keyed()
         .rule(Rule::Own(|found, declared| plain(found) == plain(declared))),

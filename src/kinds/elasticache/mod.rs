@@ -13,6 +13,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod token;
+mod values;
 mod version;
 mod window;
 
@@ -47,6 +48,7 @@ impl Kind for ReplicationGroups {
         &elasticache::DESCRIBE_CACHE_CLUSTERS,
         &elasticache::DESCRIBE_CACHE_PARAMETER_GROUPS,
         &elasticache::DESCRIBE_CACHE_PARAMETERS,
+        &elasticache::DESCRIBE_CACHE_ENGINE_VERSIONS,
         &elasticache::LIST_TAGS_FOR_RESOURCE,
         &elasticache::MODIFY_REPLICATION_GROUP,
         &elasticache::CREATE_CACHE_PARAMETER_GROUP,

@@ -19,7 +19,7 @@ use crate::kinds::{Fact, FactSet, Target, Unreadable};
 
 pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want: &FactSet) -> Seen {
     let spec = target.spec;
-    let parameters = ["parameters", "parameterGroup", "engineVersion"].into_iter().any(|field| want.has(field));
+    let parameters = ["parameters", "parameterGroup", "parametersInForce", "engineVersion"].into_iter().any(|field| want.has(field));
     // Whatever is changed, the clusters tell the engine's version and what else waits to be applied.
     let (groups, clusters) = join!(groups(reads), clusters(reads));
     let mut seen = Seen::default();
@@ -46,10 +46,13 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     let with_tags = want.has("tags") || want.has("auth");
     let key = spec.at_rest_encryption.as_ref().and_then(|at_rest| at_rest.kms_key_id.as_deref());
     let auth = spec.auth.as_ref().filter(|_| want.has("auth"));
-    let (tags, key, token, parameter_groups) = join!(
+    let upward = |members: &&Members| spec.engine_version.as_ref().is_some_and(|declared| !version::satisfies(&members.version, declared));
+    let rises = want.has("engineVersion") && seen.members.present().filter(upward).is_some();
+    let (tags, key, token, offered, parameter_groups) = join!(
         OptionFuture::from(with_tags.then(|| tags(reads, &group.arn, &group.status))),
         OptionFuture::from(key.filter(|_| want.has("atRestEncryption.kmsKeyId")).map(|key| kms_key(reads, key))),
         OptionFuture::from(auth.map(|auth| token(reads, &auth.secret_arn, auth.key.as_deref()))),
+        OptionFuture::from(rises.then(|| offered(reads, &group.engine))),
         async {
             match (parameters, &seen.members, &clusters) {
                 (true, Fact::Present(members), Ok(clusters)) => parameter_groups(reads, target.id, spec, &group, members, clusters).await,
@@ -63,7 +66,9 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();
     let declared = spec.parameter_values().unwrap_or_default();
-    seen.defaults = declared.into_iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name).collect();
+    seen.defaults = declared.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
+    seen.wished = declared.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    seen.offered = offered.unwrap_or_default();
     seen.parameter_groups = parameter_groups;
     seen.group = Fact::Present(group);
     seen
@@ -262,6 +267,22 @@ async fn token(reads: &Reads, secret_arn: &str, key: Option<&str>) -> Fact<Token
     Fact::read(token, |error| error.is("ResourceNotFoundException"))
 }
 
+/// The versions of an engine that a group can be upgraded to, as far as AWS lists them.
+async fn offered(reads: &Reads, engine: &str) -> Fact<Vec<String>> {
+    let read = || async {
+        let all = pages(|marker| async {
+            let ask = reads.elasticache();
+            let answer = ask.describe_cache_engine_versions(|request| request.engine(engine).set_marker(marker)).await?;
+            Ok((answer.cache_engine_versions.unwrap_or_default(), answer.marker))
+        });
+        Ok(all.await?.into_iter().filter_map(|one| one.engine_version).collect::<Vec<String>>())
+    };
+    match reads.once(format!("elasticache:DescribeCacheEngineVersions/{engine}"), read).await {
+        Ok(versions) => Fact::Present(versions.as_ref().clone()),
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
 /// The parameter groups that a repair of this group may have to do with.
 async fn parameter_groups(
     reads: &Reads,
@@ -339,8 +360,10 @@ async fn parameters(reads: &Reads, name: &str) -> Result<std::sync::Arc<BTreeMap
             let restart = parameter.change_type() == Some(&ChangeType::RequiresReboot);
             let set = parameter.source() == Some("user");
             let modifiable = parameter.is_modifiable().unwrap_or_default();
+            let number = parameter.data_type() == Some("integer");
+            let allowed = parameter.allowed_values.unwrap_or_default();
             let value = parameter.parameter_value.unwrap_or_default();
-            Some((parameter.parameter_name?, Parameter { value, set, modifiable, restart }))
+            Some((parameter.parameter_name?, Parameter { value, set, modifiable, restart, allowed, number }))
         };
         Ok(all.await?.into_iter().filter_map(parameter).collect())
     };

@@ -29,6 +29,10 @@ pub struct Seen {
     pub token_words: Value,
     /// The parameters that are declared to have the engine's default: where they have it, there is nothing to be seen of them.
     pub defaults: BTreeSet<String>,
+    /// The declared values of the other parameters, as the manifest writes them.
+    pub wished: BTreeMap<String, Value>,
+    /// The versions that ElastiCache offers of the group's engine. Asked for only when another is declared.
+    pub offered: Fact<Vec<String>>,
     /// The parameter groups that matter to this group, by name: the present one, the declared one, and its own ones.
     pub parameter_groups: BTreeMap<String, Fact<ParameterGroup>>,
 }
@@ -133,6 +137,10 @@ pub struct Parameter {
     pub modifiable: bool,
     /// A change is in force only when the nodes have started again.
     pub restart: bool,
+    /// `yes,no`, `0-100`, `0-`, `0,20-`; empty where AWS lists none.
+    pub allowed: String,
+    /// `DataType` is `integer`.
+    pub number: bool,
 }
 
 impl Seen {
@@ -267,16 +275,25 @@ impl Seen {
         self.members.as_ref().map(|members| json!(members.version))
     }
 
-    /// The parameters by name. One that waits for the nodes to start again is not in force, and says so.
+    /// Whether everything in the parameter group is in force on the nodes.
+    pub fn parameters_in_force(&self) -> Fact<Value> {
+        self.members.as_ref().map(|members| Value::Bool(!members.waits_for_restart))
+    }
+
+    /// The parameters by name, in the manifest's words where they mean the same. One that waits for the nodes to start again is not in force, and
+    /// says so.
     pub fn parameters(&self) -> Fact<Value> {
         let waits = self.members.present().is_some_and(|members| members.waits_for_restart);
         self.parameter_group().map(|group| {
-            let words = |parameter: &Parameter| match waits && parameter.restart && parameter.set {
-                true => format!("{} (in force only after a restart)", parameter.value),
-                false => parameter.value.clone(),
+            let words = |name: &String, parameter: &Parameter| match waits && parameter.restart && parameter.set {
+                true => json!(format!("{} (in force only after a restart)", parameter.value)),
+                false => match self.wished.get(name).filter(|wished| parameter.spelled(&plain(wished)) == parameter.value) {
+                    Some(wished) => wished.clone(),
+                    None => json!(parameter.value),
+                },
             };
             let shown = group.parameters.iter().filter(|(name, parameter)| parameter.set || !self.defaults.contains(*name));
-            Value::Object(shown.map(|(name, parameter)| (name.clone(), json!(words(parameter)))).collect())
+            Value::Object(shown.map(|(name, parameter)| (name.clone(), words(name, parameter))).collect())
         })
     }
 

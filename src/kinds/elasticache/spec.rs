@@ -52,7 +52,8 @@ pub struct ReplicationGroupSpec {
         regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$")
     )]
     pub maintenance_window: Option<String>,
-    /// The cache parameter group, by name. Left out while `parameters` are declared, the group gets one of its own where it needs one.
+    /// The cache parameter group, by name. All that it holds must be in force: what only a restart of the nodes brings is reported, and
+    /// never forced. Left out while `parameters` are declared, the group gets one of its own where it needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-zA-Z][a-zA-Z0-9.-]*$"))]
     pub parameter_group: Option<String>,
@@ -75,7 +76,8 @@ pub struct ReplicationGroupSpec {
     /// Whether minor engine versions are installed by themselves, in the maintenance window.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_minor_version_upgrade: Option<bool>,
-    /// The engine version, at least, as far as it is written out: `7.1` is satisfied by 7.1.0 and by 8.0. It only ever goes up.
+    /// The engine version, at least, as far as it is written out: `7.1` is satisfied by 7.1.0 and by what is newer. It only ever goes up,
+    /// to a version that ElastiCache offers of the group's own engine: the last of Redis is 7.1; 8.0 is Valkey's.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 10), regex(pattern = r"^[0-9]{1,2}\.([0-9]{1,2}(\.[0-9]{1,3})?|x)$"), extend("examples" = ["7.1"]))]
     pub engine_version: Option<String>,

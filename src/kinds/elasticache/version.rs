@@ -34,6 +34,20 @@ pub fn newest_reaches(wanted: &str, least: [u32; 3]) -> bool {
     newest.as_slice() >= least.as_slice()
 }
 
+/// Whether one of the versions that AWS offers is the declared one, as far as both are written out: `7.1` is, of 7.1.0 as of 7.1.
+pub fn is_offered(offered: &[String], declared: &str) -> bool {
+    let asked = numbers(&asked(declared));
+    let is = |one: &String| asked.iter().zip(numbers(one)).all(|(asked, one)| *asked == one) && numbers(one).len() >= asked.len();
+    !asked.is_empty() && offered.iter().any(is)
+}
+
+/// Those of the offered versions that are newer than `found`, the oldest first.
+pub fn newer(offered: &[String], found: &str) -> Vec<String> {
+    let mut newer: Vec<String> = offered.iter().filter(|one| !satisfies(found, one)).cloned().collect();
+    newer.sort_by_key(|one| numbers(one));
+    newer
+}
+
 /// The lower of two versions.
 pub fn lower(one: String, other: String) -> String {
     if numbers(&other) < numbers(&one) { other } else { one }
@@ -103,6 +117,18 @@ mod tests {
         ] {
             assert_eq!(satisfies(found, declared), is, "{found} for {declared}");
         }
+    }
+
+    #[test]
+    fn what_is_offered_is_known_with_and_without_its_patch() {
+        let offered: Vec<String> = ["7.0", "5.0.6", "7.1.0", "6.2"].map(str::to_owned).into();
+        for declared in ["7.1", "7.1.0", "7.0", "6.x", "5.0.6"] {
+            assert!(is_offered(&offered, declared), "{declared}");
+        }
+        for declared in ["7.9", "8.0", "8.x", "5.0.7", "7.10", "x"] {
+            assert!(!is_offered(&offered, declared), "{declared}");
+        }
+        assert_eq!(newer(&offered, "6.2.6"), ["7.0", "7.1.0"]);
     }
 
     #[test]

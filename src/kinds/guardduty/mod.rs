@@ -73,6 +73,11 @@ impl Kind for Detector {
         seen.detector.as_ref().map(|_| ())
     }
 
+    /// A member account's publishing destination is its administrator's.
+    fn managed_elsewhere(_: &Scope, seen: &DetectorSeen) -> bool {
+        seen.administrator.present().is_some()
+    }
+
     fn creates(_: &DetectorSpec) -> bool {
         true
     }

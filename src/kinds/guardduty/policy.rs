@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_exportfindings.html>
 
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use super::DetectorSpec;
 use crate::kinds::{Contribution, Key, Scope};
@@ -9,7 +10,15 @@ use crate::kinds::{Contribution, Key, Scope};
 pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribution> {
     let (Some(bucket), Some(to)) = (spec.own_bucket(scope), &spec.publishing_destination) else { return Vec::new() };
     let place = format!("arn:{}:s3:::{bucket}", scope.partition);
-    let folder = to.prefix.as_deref().filter(|prefix| !prefix.is_empty()).map(|prefix| format!("{prefix}/")).unwrap_or_default();
+    // Each prefix has a statement of its own: findings go to the one that the destination has until it is changed, and what lets
+    // GuardDuty in there must not go before. Without a prefix the statement is for the whole bucket, any prefix in it too.
+    let (folder, mark) = match to.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
+        Some(prefix) => {
+            let mark: String = Sha256::digest(prefix).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+            (format!("{prefix}/"), format!("X{mark}"))
+        }
+        None => (String::new(), String::new()),
+    };
     let service = json!({"Service": "guardduty.amazonaws.com"});
     // The detector's id is not known before it is made; there is one in the region.
     let from = json!({
@@ -22,7 +31,7 @@ pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribut
     let region: String = scope.region.chars().filter(char::is_ascii_alphanumeric).collect();
     let statements = json!([
         {"sid": format!("HoldfastGuardDutyGetLocation{region}"), "statement": statement("s3:GetBucketLocation", place.clone())},
-        {"sid": format!("HoldfastGuardDutyWrite{region}"), "statement": statement("s3:PutObject", format!("{place}/{folder}*"))},
+        {"sid": format!("HoldfastGuardDutyWrite{region}{mark}"), "statement": statement("s3:PutObject", format!("{place}/{folder}*"))},
     ]);
     vec![Contribution {
         to: Key::new("s3.bucketPolicies", bucket),

@@ -231,13 +231,41 @@ fn the_policy_lets_in_the_detectors_of_this_region_only() {
     assert_eq!(parts[0].value["bucket"], "findings");
     let statements = parts[0].value["statements"].as_array().unwrap();
     let sids: Vec<&str> = statements.iter().map(|one| one["sid"].as_str().unwrap()).collect();
-    assert_eq!(sids, ["HoldfastGuardDutyGetLocationuseast1", "HoldfastGuardDutyWriteuseast1"]);
+    assert_eq!(sids, ["HoldfastGuardDutyGetLocationuseast1", "HoldfastGuardDutyWriteuseast1Xb81f37a043a6"]);
     assert_eq!(statements[1]["statement"]["Resource"], "arn:aws:s3:::findings/audit/*");
     let condition = &statements[1]["statement"]["Condition"];
     assert_eq!(condition["StringEquals"]["aws:SourceAccount"], ACCOUNT);
     assert_eq!(condition["ArnLike"]["aws:SourceArn"], "arn:aws:guardduty:us-east-1:317805897534:detector/*");
     assert_eq!(Detector::needs(&wish, "us-east-1", &scope()).len(), 2);
     assert!(Detector::contributes(&DetectorSpec::default(), "us-east-1", &scope()).is_empty());
+}
+
+/// The statement for the prefix that is in use stays until the destination has moved, whatever becomes of the move.
+#[tokio::test]
+async fn a_prefix_that_is_not_moved_to_takes_nothing_from_the_one_in_use() {
+    let account = Account::new(&services(json!({})));
+    account.converges(&wish(json!({"publishingDestination": destination()}))).await;
+    let moved = json!({"publishingDestination": {"bucket": "findings", "prefix": "other", "kmsKeyArn": KEY}});
+    for (declared, held) in [(moved, true), (json!({"publishingDestination": {"bucket": "findings", "kmsKeyArn": KEY}}), false)] {
+        let (plan, _) = account.apply_without_consent(&wish(declared.clone())).await;
+        let resource = |kind: &str| plan.resources.iter().find(|one| one.key.kind == kind).unwrap();
+        let detector = resource("guardduty.detector");
+        assert_eq!(detector.steps.iter().any(|step| step.held.is_some()), held, "{detector:#?}");
+        assert!(resource("s3.bucketPolicies").changes(), "another statement is put in beside the present one");
+        let still = planned(&account, json!({"publishingDestination": destination()})).await;
+        assert_eq!(still.status, Status::InSync, "{declared}: {still:#?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_of_a_bucket_for_a_detector_that_is_managed_above() {
+    let mut services = services(json!({"administrator": "111122223333", "detector": {}}));
+    services["s3"]["buckets"]["findings"] = json!({});
+    let account = Account::new(&services);
+    let (plan, _) = account.apply(&wish(json!({"publishingDestination": destination(), "tags": {"team": "audit"}}))).await;
+    assert_eq!(plan.resources.len(), 1, "{plan:#?}");
+    assert_eq!(plan.resources[0].blocks[0].reason, Reason::ManagedAbove);
+    assert_eq!(account.writes(), ["TagResource"]);
 }
 
 #[test]

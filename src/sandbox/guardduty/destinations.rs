@@ -66,6 +66,20 @@ impl Destination {
     }
 }
 
+/// What became of publishing since: a destination that GuardDuty may no longer write to fails, and goes on failing until it is
+/// verified anew. (user guide, "Exporting GuardDuty findings": "Unable to publish findings (fix destination property)")
+fn publish(state: &mut State, here: &Here, id: &str) {
+    if detector::find(state, here, id).is_err() {
+        return;
+    }
+    for destination in state.detector.iter_mut().flat_map(|detector| detector.destinations.values_mut()) {
+        if destination.status == "PUBLISHING" && reachable(here, id, destination).is_err() {
+            destination.status = "UNABLE_TO_PUBLISH_FIX_DESTINATION_PROPERTY".to_owned();
+            destination.failing_since = Some(here.now);
+        }
+    }
+}
+
 /// What the operations on destinations take.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -84,6 +98,7 @@ struct Properties {
 }
 
 pub fn list(state: &mut State, here: &Here, id: &str, page: &Page) -> Result<Value, Refusal> {
+    publish(state, here, id);
     let destinations = detector::find(state, here, id)?.destinations.iter();
     let entry =
         |(id, destination): (&String, &Destination)| json!({"destinationId": id, "destinationType": "S3", "status": destination.status});
@@ -121,6 +136,7 @@ pub fn create(state: &mut State, here: &Here, id: &str, wanted: Wanted) -> Resul
 }
 
 pub fn describe(state: &mut State, here: &Here, id: &str, to: &str) -> Result<Value, Refusal> {
+    publish(state, here, id);
     let destination = detector::find(state, here, id)?.destinations.get(to).ok_or_else(unknown)?;
     Ok(json!({
         "destinationId": to,

@@ -237,6 +237,24 @@ fn findings_are_published_only_where_guardduty_may_write() {
 }
 
 #[test]
+fn publishing_fails_once_guardduty_may_write_no_more() {
+    let mut account = Account::new();
+    let good = to("arn:aws:s3:::findings/gd", KEY);
+    let made = account.ask(Method::POST, "", good.clone()).unwrap();
+    let path = format!("/{}", made["destinationId"].as_str().unwrap());
+    account.now = "2026-01-01T00:01:00Z".parse().unwrap();
+    let status = |account: &mut Account| account.ask(Method::GET, &path, json!({})).unwrap()["status"].clone();
+    assert_eq!(status(&mut account), "PUBLISHING");
+    let policy = account.next_door.s3["buckets"]["findings"]["policy"].take();
+    assert_eq!(status(&mut account), "UNABLE_TO_PUBLISH_FIX_DESTINATION_PROPERTY");
+    account.next_door.s3["buckets"]["findings"]["policy"] = policy;
+    assert_eq!(account.ask(Method::GET, "", json!({})).unwrap()["destinations"][0]["status"], "UNABLE_TO_PUBLISH_FIX_DESTINATION_PROPERTY");
+    account.ask(Method::POST, &path, good).unwrap();
+    account.now = "2026-01-01T00:02:00Z".parse().unwrap();
+    assert_eq!(status(&mut account), "PUBLISHING", "verified anew");
+}
+
+#[test]
 fn account_files_are_checked_and_completed() {
     let state: State = serde_yaml::from_str("detector: {features: {RUNTIME_MONITORING: {status: ENABLED}}}").unwrap();
     let features = state.detector.unwrap().features;

@@ -3,6 +3,7 @@
 mod access;
 mod parameters;
 mod settings;
+mod upgrade;
 
 use std::time::Duration;
 

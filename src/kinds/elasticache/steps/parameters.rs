@@ -1,11 +1,11 @@
-//! Parameters and their group, and the engine's version, which brings a family of parameters with it.
+//! Parameters and their group.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use super::settings::takes_with;
-use super::{Context, NODES, UPGRADE, names};
+use super::{Context, NODES, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::own_group_name;
 use crate::kinds::elasticache::seen::{Members, Parameter, ParameterGroup, plain};
@@ -18,23 +18,30 @@ const MOST: usize = 20;
 /// Parameters that decide which keys are evicted: data may go as they change.
 const EVICTING: [&str; 3] = ["maxmemory-policy", "reserved-memory-percent", "reserved-memory"];
 
+/// The field of what a declared group holds being in force.
+pub(super) const IN_FORCE: &str = "parametersInForce";
+/// Why a parameter cannot be had in place.
+const RESTART: &str = "it is in force only after a restart of the nodes, which empties their memory (and is refused in cluster mode)";
+const RESTART_COMES_WITH: &str = "it comes with nodes made anew: with a higher engineVersion, or with a new group restored from a snapshot and made \
+                                  with a parameter group that has it";
+
 /// A parameter group as it must be before the group uses it.
-struct Prepared {
-    name: String,
-    after: Vec<usize>,
+pub(super) struct Prepared {
+    pub(super) name: String,
+    pub(super) after: Vec<usize>,
     evicts: bool,
 }
 
 /// Parameters that are to be changed in a group.
 #[derive(Default)]
-struct Changes {
-    set: BTreeMap<String, String>,
+pub(super) struct Changes {
+    pub(super) set: BTreeMap<String, String>,
     /// Those that get the engine's default.
-    reset: BTreeSet<String>,
+    pub(super) reset: BTreeSet<String>,
 }
 
 impl Changes {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.set.is_empty() && self.reset.is_empty()
     }
 
@@ -59,7 +66,7 @@ impl<'a> Context<'a> {
         let drifts: Vec<&'a Drift> = self
             .below("parameters")
             .into_iter()
-            .chain(["parameterGroup", "engineVersion"].into_iter().filter_map(|field| self.drift(field)))
+            .chain(["parameterGroup", IN_FORCE, "engineVersion"].into_iter().filter_map(|field| self.drift(field)))
             .collect();
         if drifts.is_empty() {
             return None;
@@ -84,135 +91,50 @@ impl<'a> Context<'a> {
             }
             (Some(drift), _) => {
                 self.same_family(members, &now);
-                Some(self.upgrade(drift, None, Vec::new(), Vec::new()))
+                // Nodes made anew begin with everything that their group holds.
+                let in_force = self.drift(IN_FORCE).map(|drift| drift.field.clone()).into_iter().collect();
+                Some(self.upgrade(drift, None, in_force, Vec::new()))
             }
             (None, _) => {
                 self.same_family(members, &now);
+                self.in_force(members);
                 None
             }
         }
     }
 
-    /// Blocks what is left of a version, its group and its parameters when one of the three is blocked: they change in one request.
-    fn wait_for_group(&mut self, fields: &[String], family: &str) {
-        let blocked: BTreeSet<&String> = self.plan.blocks.iter().flat_map(|block| &block.fields).collect();
-        let left: Vec<String> = fields.iter().filter(|field| !blocked.contains(field)).cloned().collect();
-        if !left.is_empty() {
-            let message = format!("the version comes with a parameter group of the family {family}, and what is declared of it is blocked");
-            self.block(Reason::WaitsForOther, &left, message, "see what blocks the parameter group".to_owned());
-        }
-    }
-
-    fn can_upgrade(&mut self, drift: &Drift, members: &Members) -> bool {
-        let declared = drift.declared.as_str().unwrap_or_default();
-        if version::reaches(declared, [6, 0, 0]) && version::same_minor(&members.version, declared) {
-            let message = format!("from Redis 6 on AWS chooses the patch of a version: {} cannot be asked for", declared);
-            self.block(
-                Reason::NotSupported,
-                std::slice::from_ref(&drift.field),
-                message,
-                "declare the version without its patch, and apply ElastiCache's service updates".to_owned(),
-            );
-            return false;
-        }
-        true
-    }
-
-    fn upgrade(&mut self, drift: &Drift, parameter_group: Option<String>, more: Vec<String>, after: Vec<usize>) -> usize {
-        let id = self.id();
-        let declared = drift.declared.as_str().unwrap_or_default();
-        let mut takes =
-            "nodes are replaced one by one, with a fail-over and lost connections; without replicas the group is away for minutes"
-                .to_owned();
-        let waiting = self.waiting();
-        if !waiting.is_empty() {
-            takes = format!("{takes}. {}", takes_with(&waiting));
-        }
-        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group };
-        let fields = std::iter::once(drift.field.clone()).chain(more);
-        let step = Step::online(format!("Upgrade {id} from {} to {declared}", plain(&drift.found)), op, fields)
-            .impact(Impact::Disruptive, takes)
-            .back("an engine is never downgraded: restore a snapshot from before into a new group")
-            .within(UPGRADE)
-            .after(after);
-        self.plan.push(step)
-    }
-
-    /// A version of another family: the group's parameters move with it.
-    fn upgrade_family(&mut self, drift: &'a Drift, members: &Members, family: &str) -> Option<usize> {
-        let parameters = self.below("parameters");
-        let default = version::default_group(family, self.group.cluster_mode);
-        if let Some(named) = self.drift("parameterGroup") {
-            let name = plain(&named.declared);
-            if !self.fits(named, &name, family) {
-                return None;
-            }
-            let values = self.settable(&parameters, &name);
-            let prepared = if values.is_empty() { Prepared::of(&name) } else { self.change_group(&name, values)? };
-            let more = names(&parameters).into_iter().chain([named.field.clone()]).collect();
-            return Some(self.upgrade(drift, Some(prepared.name), more, prepared.after));
-        }
+    /// Blocks what only a restart puts in force: what waits for one already, and what the declared group brings with it.
+    fn in_force(&mut self, members: &Members) {
         let present = members.parameter_group().unwrap_or_default();
-        if self.planning.spec.parameter_group.is_some() && !present.starts_with("default.") {
-            let message = format!("{present} is of the family before, and version {} needs one of {family}", plain(&drift.declared));
-            let what_to_do = format!("name a parameterGroup of the family {family}, or leave it out to have one made");
-            self.block(Reason::Conflict, &names(&[drift]), message, what_to_do);
-            return None;
-        }
-        if present.starts_with("default.") && parameters.is_empty() {
-            return Some(self.upgrade(drift, Some(default), Vec::new(), Vec::new()));
-        }
-        // What was set by hand comes along, as far as the new family knows it; then what is declared.
-        let catalog = match self.planning.seen.parameter_groups.get(&default) {
-            Some(Fact::Present(catalog)) => catalog,
-            _ => {
-                let message = format!("the parameters of the family {family} could not be read");
-                self.block(Reason::Unreadable, &names(&[drift]), message, "run again".to_owned());
-                return None;
+        let declared = self.drift("parameterGroup").map(|named| plain(&named.declared));
+        let (group, names) = match (&declared, self.drift(IN_FORCE)) {
+            (None, Some(_)) => {
+                let group = self.planning.seen.parameter_groups.get(present).and_then(Fact::present);
+                let set = group.into_iter().flat_map(|group| &group.parameters).filter(|(_, one)| one.set && one.restart);
+                (present, set.map(|(name, _)| name.clone()).collect())
             }
-        };
-        let mut values: BTreeMap<String, String> = self.copied(present);
-        let left: Vec<String> = values.keys().filter(|name| !catalog.parameters.contains_key(*name)).cloned().collect();
-        values.retain(|name, _| catalog.parameters.contains_key(name));
-        if !left.is_empty() {
-            self.plan.notes.push(format!("the family {family} does not know these parameters, which are left behind: {}", left.join(", ")));
-        }
-        let mut reset = BTreeSet::new();
-        for (name, value) in self.planning.spec.parameter_values().unwrap_or_default() {
-            let name = &name;
-            let value = &value;
-            let drifts = self.drift(&format!("parameters.{name}")).is_some();
-            if value.is_null() {
-                if drifts {
-                    values.remove(name);
-                    reset.insert(name.clone());
+            (Some(declared), waits) => {
+                let names = self.differing_in(present, declared, |one| one.restart);
+                if names.is_empty() && waits.is_none() {
+                    return;
                 }
-                continue;
+                (declared.as_str(), names)
             }
-            // One that is as declared now must be so after; one whose difference is excepted keeps what it has.
-            let satisfied = values.get(name).or(self.present_value(present, name).as_ref()).is_some_and(|found| *found == plain(value));
-            if (drifts || satisfied) && catalog.parameters.contains_key(name) {
-                values.insert(name.clone(), plain(value));
-            }
-        }
-        let unknown: Vec<String> = parameters
-            .iter()
-            .filter(|drift| !drift.declared.is_null())
-            .filter_map(|drift| drift.field.strip_prefix("parameters."))
-            .filter(|name| !catalog.parameters.contains_key(*name))
-            .map(|name| format!("parameters.{name}"))
-            .collect();
-        if !unknown.is_empty() {
-            self.block(
-                Reason::InvalidWish,
-                &unknown,
-                format!("the family {family} has no such parameter"),
-                "correct or remove it".to_owned(),
-            );
-        }
-        let fields: Vec<String> = names(&parameters).into_iter().filter(|field| !unknown.contains(field)).collect();
-        let own = self.own_group(family, Changes { set: values, reset }, &fields, &names(&[drift]))?;
-        Some(self.upgrade(drift, Some(own.name), fields, own.after))
+            (None, None) => return,
+        };
+        let what = if names.is_empty() { String::new() } else { format!(" ({})", few(&names)) };
+        let message = format!("not all that {group} holds is in force on the nodes{what}: {RESTART}");
+        self.block(Reason::NotSupported, &[IN_FORCE.to_owned()], message, RESTART_COMES_WITH.to_owned());
+    }
+
+    /// The parameters that have another value in one group than in another; none where one of the two could not be read.
+    fn differing_in(&self, one: &str, other: &str, of: impl Fn(&Parameter) -> bool) -> Vec<String> {
+        let group = |name: &str| self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
+        let (Some(one), Some(other)) = (group(one), group(other)) else { return Vec::new() };
+        let differs = |(name, parameter): &(&String, &Parameter)| {
+            of(parameter) && one.parameters.get(*name).is_some_and(|before| before.value != parameter.value)
+        };
+        other.parameters.iter().filter(differs).map(|(name, _)| name.clone()).collect()
     }
 
     /// Parameters and group within the present family.
@@ -233,7 +155,7 @@ impl<'a> Context<'a> {
         // What the declared group holds already comes with it.
         let held = |drift: &&&Drift| {
             let parameter = drift.field.strip_prefix("parameters.").unwrap_or_default();
-            self.present_value(&name, parameter).is_some_and(|held| held == plain(&drift.declared))
+            self.present_value(&name, parameter).is_some_and(|held| held == self.spelled(&name, parameter, &drift.declared))
         };
         let carried = parameters.iter().filter(held).map(|drift| drift.field.clone());
         let attached: Option<Vec<String>> = named.map(|named| std::iter::once(named.field.clone()).chain(carried).collect());
@@ -270,7 +192,7 @@ impl<'a> Context<'a> {
     }
 
     /// Whether the declared group is there and of the right family.
-    fn fits(&mut self, drift: &Drift, name: &str, family: &str) -> bool {
+    pub(super) fn fits(&mut self, drift: &Drift, name: &str, family: &str) -> bool {
         let field = [drift.field.clone()];
         match self.planning.seen.parameter_groups.get(name) {
             Some(Fact::Present(group)) if group.family == family => true,
@@ -296,7 +218,7 @@ impl<'a> Context<'a> {
     }
 
     /// The values that can be had without a restart; the others are blocked.
-    fn settable(&mut self, drifts: &[&Drift], group: &str) -> Changes {
+    pub(super) fn settable(&mut self, drifts: &[&Drift], group: &str) -> Changes {
         let mut values = Changes::default();
         let catalog = self.planning.seen.parameter_groups.get(group);
         for drift in drifts {
@@ -315,21 +237,38 @@ impl<'a> Context<'a> {
                     self.block(Reason::NotSupported, &field, "AWS does not let it be changed".to_owned(), "remove it".to_owned());
                 }
                 Some(Parameter { restart: true, .. }) => {
-                    let message =
-                        "it is in force only after a restart of the nodes, which empties their memory (and is refused in cluster mode)";
-                    let what_to_do = "it comes with nodes made anew: with a higher engineVersion, or with a new group restored from a snapshot \
-                                      and made with a parameter group that has it";
-                    self.block(Reason::NotSupported, &field, message.to_owned(), what_to_do.to_owned());
+                    self.block(Reason::NotSupported, &field, RESTART.to_owned(), RESTART_COMES_WITH.to_owned());
                 }
                 Some(_) if drift.declared.is_null() => {
                     values.reset.insert(name.to_owned());
                 }
-                Some(_) => {
-                    values.set.insert(name.to_owned(), plain(&drift.declared));
-                }
+                Some(known) => match known.spelled(&plain(&drift.declared)) {
+                    spelled if known.takes(&spelled) => {
+                        values.set.insert(name.to_owned(), spelled);
+                    }
+                    _ => self.not_taken(known, drift),
+                },
             }
         }
         values
+    }
+
+    /// Blocks a value that ElastiCache would refuse.
+    pub(super) fn not_taken(&mut self, parameter: &Parameter, drift: &Drift) {
+        let takes = match parameter.allowed.as_str() {
+            "" => "a number",
+            allowed => allowed,
+        };
+        let name = drift.field.strip_prefix("parameters.").unwrap_or(&drift.field);
+        let message = format!("{name} takes {takes}, and {} is declared", drift.declared);
+        self.block(Reason::InvalidWish, std::slice::from_ref(&drift.field), message, "declare a value that it takes".to_owned());
+    }
+
+    /// A declared value as the parameter of that group spells it.
+    fn spelled(&self, group: &str, name: &str, declared: &Value) -> String {
+        let group = self.planning.seen.parameter_groups.get(group).and_then(Fact::present);
+        let parameter = group.and_then(|group| group.parameters.get(name));
+        parameter.map_or_else(|| plain(declared), |parameter| parameter.spelled(&plain(declared)))
     }
 
     /// Users of a group that this manifest does not speak for.
@@ -339,13 +278,13 @@ impl<'a> Context<'a> {
         users.into_iter().flatten().filter(|user| *user != self.planning.id && self.planning.peer(user).is_none()).collect()
     }
 
-    fn present_value(&self, group: &str, name: &str) -> Option<String> {
+    pub(super) fn present_value(&self, group: &str, name: &str) -> Option<String> {
         let group = self.planning.seen.parameter_groups.get(group)?.present()?;
         group.parameters.get(name).map(|parameter| parameter.value.clone())
     }
 
     /// What a group that takes the place of `name` begins with.
-    fn copied(&self, name: &str) -> BTreeMap<String, String> {
+    pub(super) fn copied(&self, name: &str) -> BTreeMap<String, String> {
         let group = self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
         let set = group.into_iter().flat_map(|group| &group.parameters).filter(|(_, parameter)| parameter.set && parameter.modifiable);
         let mut values: BTreeMap<String, String> = set.map(|(name, parameter)| (name.clone(), parameter.value.clone())).collect();
@@ -373,7 +312,9 @@ impl<'a> Context<'a> {
             let Some(peer) = self.planning.peer(other) else { continue };
             let theirs = peer.parameter_values().unwrap_or_default();
             let disagree = |name: &&String| match (mine.get(*name), theirs.get(*name)) {
-                (Some(mine), Some(theirs)) => mine.is_null() != theirs.is_null() || plain(mine) != plain(theirs),
+                (Some(mine), Some(theirs)) => {
+                    mine.is_null() != theirs.is_null() || self.spelled(group, name, mine) != self.spelled(group, name, theirs)
+                }
                 _ => false,
             };
             let names: Vec<String> = values.set.keys().chain(&values.reset).filter(disagree).cloned().collect();
@@ -399,7 +340,7 @@ impl<'a> Context<'a> {
     }
 
     /// Changes a group that may be changed.
-    fn change_group(&mut self, name: &str, values: Changes) -> Option<Prepared> {
+    pub(super) fn change_group(&mut self, name: &str, values: Changes) -> Option<Prepared> {
         let values = self.agreed(name, values);
         let fields = values.fields();
         let others = self.outsiders(name);
@@ -419,7 +360,7 @@ impl<'a> Context<'a> {
     }
 
     /// A group of our own, made or completed: deterministic by name, so that a crash in between finds it again.
-    fn own_group(&mut self, family: &str, values: Changes, fields: &[String], else_block: &[String]) -> Option<Prepared> {
+    pub(super) fn own_group(&mut self, family: &str, values: Changes, fields: &[String], else_block: &[String]) -> Option<Prepared> {
         let name = own_group_name(self.id(), family);
         let blocked = if fields.is_empty() { else_block } else { fields };
         let known = match self.planning.seen.parameter_groups.get(&name) {
@@ -496,9 +437,19 @@ impl<'a> Context<'a> {
         Prepared { name: name.to_owned(), after, evicts: evicts && !used }
     }
 
+    /// Whether a group that is there evicts other keys than the one that it takes the place of; one that cannot be read may.
+    fn evicts_otherwise(&self, was: Option<&str>, name: &str) -> bool {
+        let group = |name: &str| self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
+        match was.and_then(group) {
+            Some(_) => was.is_some_and(|was| self.differing_in(was, name, |_| true).iter().any(|one| EVICTING.contains(&one.as_str()))),
+            None => true,
+        }
+    }
+
     fn attach(&mut self, prepared: Prepared, fields: Vec<String>) {
         let id = self.id();
         let was = self.members().and_then(Members::parameter_group).map(str::to_owned);
+        let evicts = prepared.evicts || self.evicts_otherwise(was.as_deref(), &prepared.name);
         let op = Op::AttachParameterGroup { group: id.to_owned(), name: prepared.name.clone(), was: was.clone() };
         let was = was.as_deref().unwrap_or("the former one");
         let waiting = self.waiting();
@@ -506,7 +457,7 @@ impl<'a> Context<'a> {
             .back(format!("have it use {was} again"))
             .within(NODES)
             .after(prepared.after);
-        if prepared.evicts {
+        if evicts {
             step = step.impact(Impact::Disruptive, EVICTS);
         }
         if !waiting.is_empty() {
@@ -520,7 +471,7 @@ impl<'a> Context<'a> {
 const EVICTS: &str = "it decides which keys are evicted and when: look at the free memory first";
 
 impl Prepared {
-    fn of(name: &str) -> Prepared {
+    pub(super) fn of(name: &str) -> Prepared {
         Prepared { name: name.to_owned(), after: Vec::new(), evicts: false }
     }
 }

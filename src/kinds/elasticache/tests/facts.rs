@@ -77,8 +77,9 @@ fn the_example_is_a_wish_without_problems() {
     let spec = spec(object["spec"]["elasticache"]["replicationGroups"][0].clone());
     assert_eq!(spec.problems(), []);
     assert_eq!(spec.migration.as_ref().unwrap().cutover.as_ref().unwrap().len(), 4);
-    let declared = ReplicationGroups::FIELDS.iter().filter(|field| (field.wish)(&spec).is_some()).count();
-    assert!(declared >= ReplicationGroups::FIELDS.len() - 3, "the example shows nearly every field");
+    let fields = || ReplicationGroups::FIELDS.iter().filter(|field| field.implied_by.is_none());
+    let declared = fields().filter(|field| (field.wish)(&spec).is_some()).count();
+    assert!(declared >= fields().count() - 3, "the example shows nearly every field");
 }
 
 #[test]
@@ -156,7 +157,7 @@ fn a_token_is_judged_by_its_note() {
 #[test]
 fn a_parameter_that_waits_for_a_restart_is_not_in_force() {
     let mut seen = available();
-    let parameter = |restart| Parameter { value: "20".to_owned(), set: true, modifiable: true, restart };
+    let parameter = |restart| Parameter { value: "20".to_owned(), set: true, modifiable: true, restart, ..Parameter::default() };
     let parameters = [("databases".to_owned(), parameter(true)), ("timeout".to_owned(), parameter(false))].into();
     seen.parameter_groups = [("own".to_owned(), Fact::Present(ParameterGroup { parameters, ..ParameterGroup::default() }))].into();
     if let Fact::Present(members) = &mut seen.members {

@@ -7,3 +7,5 @@ mod crashes;
 mod facts;
 #[cfg(feature = "sandbox")]
 mod pipeline;
+#[cfg(feature = "sandbox")]
+mod wrong;

@@ -13,11 +13,11 @@ fn auth() -> String {
     format!("{{name: huntaze-redis, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}}}}")
 }
 
-fn reasons(plan: &ResourcePlan) -> Vec<(Reason, Vec<String>)> {
+pub(super) fn reasons(plan: &ResourcePlan) -> Vec<(Reason, Vec<String>)> {
     plan.all_blocks().map(|block| (block.reason, block.fields.clone())).collect()
 }
 
-fn blocked(reason: Reason, fields: &[&str]) -> (Reason, Vec<String>) {
+pub(super) fn blocked(reason: Reason, fields: &[&str]) -> (Reason, Vec<String>) {
     (reason, fields.iter().map(|field| (*field).to_owned()).collect())
 }
 
@@ -218,10 +218,10 @@ async fn parameters_of_a_default_group_get_one_of_their_own() {
     cluster.converge(wish).await;
 }
 
-const GROUPS: &str =
+pub(super) const GROUPS: &str =
     "  parameterGroups: {team: {family: redis7, parameters: {timeout: '30', maxmemory-samples: '5'}}, old: {family: redis6.x}}\n";
 
-fn with_groups(group: &str, more: &str) -> String {
+pub(super) fn with_groups(group: &str, more: &str) -> String {
     let other = format!("    other: {{engineVersion: 7.1.0, nodes: 1{more}}}\n");
     found(group).replacen("secretsmanager", &format!("{other}{GROUPS}secretsmanager"), 1)
 }
