@@ -35,7 +35,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactS
     let Some(instance) = found.map(|found| Instance::read(found, &all)) else {
         return Seen { instance: Fact::Absent, parameters: Fact::Absent, ..Seen::default() };
     };
-    let mut seen = Seen { waits: spec.waits(), ..Seen::default() };
+    let mut seen = Seen { counts: instance.pending.counting(spec, &instance), ..Seen::default() };
     let parameters = want.any_below("parameters");
     let (attached, (family, own), insights_key, storage_key, engine) = futures::join!(
         async { if parameters { attached(reads, &instance).await } else { Fact::default() } },

@@ -158,12 +158,30 @@ fn modify(changes: &Changes, timing: Timing, instance: &Instance, seen: &Seen) -
         Timing::Regardless if unmet.iter().all(|field| *field == "logExports" && waits(field)) => {
             Progress::Running("the logs are being turned on".to_owned())
         }
-        _ => not_yet(instance),
+        _ => match (not_yet(instance), changes.lowers(instance)) {
+            (Progress::Pending, Some((field, found))) => {
+                Progress::Stale(format!("somebody else raised {field} to {found} since it was planned"))
+            }
+            (progress, _) => progress,
+        },
     }
 }
 
 impl Changes {
-    /// The fields that are not as they are to be.
+    /// A protective number that the request would set lower than it is found, or is about to be, by now.
+    fn lowers(&self, instance: &Instance) -> Option<(&'static str, i32)> {
+        let numbers = [
+            ("backupRetentionDays", self.backup_retention_days, instance.backup_retention_days),
+            ("backupRetentionDays", self.backup_retention_days, instance.pending.backup_retention_days),
+            ("maxAllocatedStorageGiB", self.max_allocated_storage_gib, instance.max_allocated_storage_gib),
+            ("performanceInsights.retentionDays", self.performance_insights_days, instance.insights_days),
+        ];
+        numbers
+            .into_iter()
+            .find_map(|(field, wanted, found)| Some((field, found.filter(|found| wanted.is_some_and(|wanted| *found > wanted))?)))
+    }
+
+    /// The fields that are not as they are to be, or that a change which waits will not leave so.
     fn unmet(&self, instance: &Instance, seen: &Seen) -> Vec<&'static str> {
         fn met<T: PartialEq>(wanted: &Option<T>, found: Option<&T>) -> bool {
             wanted.is_none() || wanted.as_ref() == found
@@ -171,25 +189,45 @@ impl Changes {
         fn window(wanted: &Option<String>, found: &Option<String>, same: fn(&str, &str) -> bool) -> bool {
             wanted.as_deref().is_none_or(|wanted| found.as_deref().is_some_and(|found| same(found, wanted)))
         }
+        /// A protective number is met by a higher one, too.
+        fn least(wanted: Option<i32>, found: Option<i32>) -> bool {
+            wanted.is_none_or(|wanted| found.is_some_and(|found| found >= wanted))
+        }
+        /// Whether what waits for the maintenance window, if anything does, is what is wanted.
+        fn stays<T: PartialEq>(wanted: &Option<T>, pending: &Option<T>) -> bool {
+            pending.is_none() || met(wanted, pending.as_ref())
+        }
+        let pending = &instance.pending;
         let key = seen.insights_key.present().or(instance.insights_key.as_ref());
         let fields = [
-            ("backupRetentionDays", met(&self.backup_retention_days, instance.backup_retention_days.as_ref())),
+            (
+                "backupRetentionDays",
+                least(self.backup_retention_days, instance.backup_retention_days)
+                    && (pending.backup_retention_days.is_none() || least(self.backup_retention_days, pending.backup_retention_days)),
+            ),
             ("backupWindow", window(&self.backup_window, &instance.backup_window, window::same_daily)),
             ("maintenanceWindow", window(&self.maintenance_window, &instance.maintenance_window, window::same_weekly)),
-            ("multiAz", met(&self.multi_az, Some(&instance.multi_az))),
-            ("maxAllocatedStorageGiB", met(&self.max_allocated_storage_gib, instance.max_allocated_storage_gib.as_ref())),
+            ("multiAz", met(&self.multi_az, Some(&instance.multi_az)) && stays(&self.multi_az, &pending.multi_az)),
+            ("maxAllocatedStorageGiB", least(self.max_allocated_storage_gib, instance.max_allocated_storage_gib)),
             ("deletionProtection", met(&self.deletion_protection, Some(&instance.deletion_protection))),
             ("performanceInsights.enabled", met(&self.performance_insights, Some(&instance.insights_enabled))),
             ("performanceInsights.kmsKeyId", met(&self.performance_insights_key, key)),
-            ("performanceInsights.retentionDays", met(&self.performance_insights_days, instance.insights_days.as_ref())),
+            ("performanceInsights.retentionDays", least(self.performance_insights_days, instance.insights_days)),
             ("enhancedMonitoring.intervalSeconds", met(&self.monitoring_seconds, Some(&instance.monitoring_seconds))),
             ("enhancedMonitoring.roleArn", met(&self.monitoring_role, instance.monitoring_role.as_ref())),
             ("logExports", self.log_exports.iter().all(|name| instance.log_exports.contains(name))),
             ("publiclyAccessible", met(&self.publicly_accessible, instance.publicly_accessible.as_ref())),
-            ("iamAuthentication", met(&self.iam_authentication, Some(&instance.iam_authentication))),
+            (
+                "iamAuthentication",
+                met(&self.iam_authentication, Some(&instance.iam_authentication))
+                    && stays(&self.iam_authentication, &pending.iam_authentication),
+            ),
             ("autoMinorVersionUpgrade", met(&self.auto_minor_version_upgrade, Some(&instance.auto_minor_version_upgrade))),
             ("copyTagsToSnapshots", met(&self.copy_tags_to_snapshots, Some(&instance.copy_tags_to_snapshots))),
-            ("caCertificate", met(&self.ca_certificate, instance.ca_certificate.as_ref())),
+            (
+                "caCertificate",
+                met(&self.ca_certificate, instance.ca_certificate.as_ref()) && stays(&self.ca_certificate, &pending.ca_certificate),
+            ),
         ];
         fields.into_iter().filter(|(_, met)| !met).map(|(field, _)| field).collect()
     }
@@ -198,7 +236,7 @@ impl Changes {
     fn waits(&self, field: &str, instance: &Instance) -> bool {
         let pending = &instance.pending;
         match field {
-            "backupRetentionDays" => pending.backup_retention_days.is_some() && pending.backup_retention_days == self.backup_retention_days,
+            "backupRetentionDays" => pending.backup_retention_days.is_some() && pending.backup_retention_days >= self.backup_retention_days,
             "multiAz" => pending.multi_az.is_some() && pending.multi_az == self.multi_az,
             "iamAuthentication" => pending.iam_authentication.is_some() && pending.iam_authentication == self.iam_authentication,
             "caCertificate" => pending.ca_certificate.is_some() && pending.ca_certificate == self.ca_certificate,

@@ -6,6 +6,7 @@ use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::spec::InstanceSpec;
 use super::values::Parameter;
 use crate::kinds::Fact;
 
@@ -13,8 +14,8 @@ use crate::kinds::Fact;
 #[derive(Default)]
 pub struct Seen {
     pub instance: Fact<Instance>,
-    /// The manifest leaves changes to the maintenance window: a change that waits for it counts as made.
-    pub waits: bool,
+    /// What of that which waits for the maintenance window counts as found; see [`Pending::counting`].
+    pub counts: Pending,
     /// The parameters of the group that is attached.
     pub attached: Fact<BTreeMap<String, Parameter>>,
     /// The declared ones among them, as they are compared.
@@ -198,15 +199,38 @@ impl Pending {
         }
     }
 
-    /// What waits besides a change of `field`, in words: a change that is made at once takes all of it along.
-    pub fn besides(&self, field: &str) -> Vec<&'static str> {
+    /// What of it counts as found: all of it where the manifest leaves changes to the maintenance window, as a change that waits is
+    /// made then; else that which will undo what is declared and found.
+    pub fn counting(&self, spec: &InstanceSpec, instance: &Instance) -> Pending {
+        if spec.waits() {
+            return self.clone();
+        }
+        fn undoes<T: PartialEq>(wanted: &Option<T>, found: Option<&T>, pending: &Option<T>) -> bool {
+            wanted.is_some() && wanted.as_ref() == found && pending != wanted
+        }
+        let days = spec.backup_retention_days;
+        let shortens = days.is_some() && instance.backup_retention_days >= days && self.backup_retention_days < days;
+        let multi_az = undoes(&spec.multi_az, Some(&instance.multi_az), &self.multi_az);
+        let iam = undoes(&spec.iam_authentication, Some(&instance.iam_authentication), &self.iam_authentication);
+        let certificate = undoes(&spec.ca_certificate, instance.ca_certificate.as_ref(), &self.ca_certificate);
+        Pending {
+            backup_retention_days: self.backup_retention_days.filter(|_| shortens),
+            multi_az: self.multi_az.filter(|_| multi_az),
+            iam_authentication: self.iam_authentication.filter(|_| iam),
+            ca_certificate: self.ca_certificate.clone().filter(|_| certificate),
+            ..Pending::default()
+        }
+    }
+
+    /// What waits besides changes of `fields`, in words: a change that is made at once takes all of it along.
+    pub fn besides(&self, fields: &[&str]) -> Vec<&'static str> {
         let ours = [
             (self.backup_retention_days.is_some(), "backupRetentionDays", "another backup retention"),
             (self.multi_az.is_some(), "multiAz", "a change of Multi-AZ"),
             (self.iam_authentication.is_some(), "iamAuthentication", "a change of IAM authentication"),
             (self.ca_certificate.is_some(), "caCertificate", "another CA certificate"),
         ];
-        let ours = ours.into_iter().filter(|(waits, path, _)| *waits && *path != field).map(|(_, _, what)| what);
+        let ours = ours.into_iter().filter(|(waits, path, _)| *waits && !fields.contains(path)).map(|(_, _, what)| what);
         ours.chain(self.others.iter().copied()).collect()
     }
 }
@@ -217,13 +241,13 @@ impl Seen {
         self.instance.as_ref().and_then(|instance| Fact::given(get(instance).map(|value| json!(value))))
     }
 
-    /// A fact of the instance that may wait for the maintenance window: where the manifest leaves it to that, what waits counts.
+    /// A fact of the instance that may wait for the maintenance window, by what counts of that.
     pub fn or_waiting<T: Serialize>(
         &self,
         get: impl FnOnce(&Instance) -> Option<T>,
         waiting: impl FnOnce(&Pending) -> Option<T>,
     ) -> Fact<Value> {
-        self.of(|instance| if self.waits { waiting(&instance.pending) } else { None }.or_else(|| get(instance)))
+        self.of(|instance| waiting(&self.counts).or_else(|| get(instance)))
     }
 }
 

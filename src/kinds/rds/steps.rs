@@ -114,9 +114,30 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
     let mut together = Changes::default();
     let mut fields: Vec<String> = Vec::new();
     let mut alone: Vec<(&Drift, Changes)> = Vec::new();
+    let mut keep = Changes::default();
+    let kept: Vec<&Drift> = planning
+        .drifts
+        .iter()
+        .filter(|drift| undone(instance, drift) && obstacle(planning, instance, drift).is_none())
+        .filter(|drift| keep.take(planning, instance, drift, None))
+        .collect();
+    let dropped: Vec<&str> = kept.iter().map(|drift| drift.field.as_str()).collect();
+    let waiting = instance.pending.besides(&dropped);
+    // Both windows in one request: RDS refuses that they overlap, also on the way.
+    let mut windows: Vec<&Drift> = Vec::new();
+    let mut shift = Changes::default();
+    let moved = planning.drift("maintenanceWindow").is_some() && !waiting.is_empty();
     for drift in planning.drifts {
         if let Some((reason, message, what_to_do)) = obstacle(planning, instance, drift) {
             steps.block(reason, drift.field.clone(), message, what_to_do);
+            continue;
+        }
+        if dropped.contains(&drift.field.as_str()) {
+            continue;
+        }
+        if moved && matches!(drift.field.as_str(), "backupWindow" | "maintenanceWindow") {
+            shift.take(planning, instance, drift, None);
+            windows.push(drift);
             continue;
         }
         let own_step = match drift.field.as_str() {
@@ -134,28 +155,76 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
             fields.push(drift.field.clone());
         }
     }
+    if !kept.is_empty() {
+        steps.push(keep_step(planning, &kept, keep, &waiting));
+    }
     if !fields.is_empty() {
         let title = format!("Set {} of {}", few(&fields), planning.id);
-        let back = planning
-            .drifts
-            .iter()
-            .filter(|drift| fields.contains(&drift.field))
-            .map(|drift| format!("{} back to {}", drift.field, shown(&drift.found)))
-            .collect::<Vec<_>>()
-            .join(", ");
+        let back = back(planning.drifts.iter().filter(|drift| fields.contains(&drift.field)));
         let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
-        let minor = fields.iter().any(|field| field == "maintenanceWindow");
-        let takes = if minor { "what waits for maintenance happens in the new window" } else { "" };
-        steps.push(Step::online(title, op, fields).impact(Impact::Online, takes).back(format!("set {back}")).within(30 * MINUTE));
+        let when = fields.iter().any(|field| field == "maintenanceWindow");
+        let takes = if when { "what waits for maintenance happens in the new window" } else { "" };
+        steps.push(Step::online(title, op, fields).impact(Impact::Online, takes).back(back).within(30 * MINUTE));
     }
     for (drift, changes) in alone {
-        let step = alone_step(planning, instance, drift, changes);
+        // What is dropped first is set off by nothing.
+        let besides = if waiting.is_empty() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
+        let step = alone_step(planning, instance, drift, changes, &besides);
         steps.push(step);
+    }
+    if !windows.is_empty() {
+        let fields: Vec<String> = windows.iter().map(|drift| drift.field.clone()).collect();
+        let title = format!("Set {} of {}", few(&fields), planning.id);
+        let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless };
+        // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing
+        // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
+        let takes = format!("what waits for maintenance happens in the new window, at once where that is open: {}", waiting.join(", "));
+        steps.push(Step::online(title, op, fields).impact(Impact::Disruptive, takes).back(back(windows)).within(30 * MINUTE));
     }
 }
 
+/// How to go back from settings.
+fn back<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> String {
+    let each = drifts.into_iter().map(|drift| format!("{} back to {}", drift.field, shown(&drift.found)));
+    format!("set {}", each.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether the instance is as declared, and only what waits for the maintenance window will undo it.
+fn undone(instance: &Instance, drift: &Drift) -> bool {
+    match drift.field.as_str() {
+        "backupRetentionDays" => instance.backup_retention_days.is_some_and(|days| Some(i64::from(days)) >= drift.declared.as_i64()),
+        "multiAz" => drift.declared.as_bool() == Some(instance.multi_az),
+        "iamAuthentication" => drift.declared.as_bool() == Some(instance.iam_authentication),
+        "caCertificate" => drift.declared.as_str() == instance.ca_certificate.as_deref(),
+        _ => false,
+    }
+}
+
+/// The step for what is as declared and would be undone in the maintenance window. All of it goes in one request: a change that is made at once takes
+/// along all that waits. "If you don't want a pending change to be applied in the next maintenance window, you can modify the DB instance to
+/// revert the change [...] specifying the --apply-immediately option" (user guide, "Using the schedule modifications setting").
+fn keep_step(planning: &Planning<'_, Instances>, drifts: &[&Drift], changes: Changes, besides: &[&str]) -> Step<Op> {
+    let fields: Vec<&str> = drifts.iter().map(|drift| drift.field.as_str()).collect();
+    let to: Vec<String> = drifts.iter().map(|drift| format!("{} to {}", drift.field, shown(&drift.found))).collect();
+    let takes = format!("the change that waits for the maintenance window ({}) is dropped", to.join(", "));
+    let (impact, takes) = match besides.is_empty() {
+        true => (Impact::Online, takes),
+        false => (Impact::Disruptive, joined(&takes, &set_off(besides))),
+    };
+    let op = Op::Modify { instance: planning.id.to_owned(), changes, timing: Timing::Immediately };
+    Step::online(format!("Keep {} of {} as found", few(&fields), planning.id), op, fields)
+        .impact(impact, takes)
+        .back(format!("ask for it again: {}", to.join(", ")))
+        .within(60 * MINUTE)
+}
+
+/// ApplyImmediately makes "the modifications in this request and any pending modifications" happen now (ModifyDBInstance).
+fn set_off(besides: &[&str]) -> String {
+    format!("what waits for the maintenance window happens now, too: {}", besides.join(", "))
+}
+
 /// A step for one setting that is noticed, or that may wait for the maintenance window.
-fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &Drift, changes: Changes) -> Step<Op> {
+fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &Drift, changes: Changes, besides: &[&str]) -> Step<Op> {
     let id = planning.id;
     let waits = planning.spec.waits();
     let (timing, impact, takes) = match drift.field.as_str() {
@@ -192,12 +261,8 @@ fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &D
         }
         _ => (window(waits), drift.impact, String::new()),
     };
-    let besides = instance.pending.besides(&drift.field);
-    // ApplyImmediately makes "the modifications in this request and any pending modifications" happen now (ModifyDBInstance).
     let (impact, takes) = match timing == Timing::Immediately && !besides.is_empty() {
-        true => {
-            (Impact::Disruptive, joined(&takes, &format!("what waits for the maintenance window happens now, too: {}", besides.join(", "))))
-        }
+        true => (Impact::Disruptive, joined(&takes, &set_off(besides))),
         false if timing == Timing::MaintenanceWindow => {
             let when = instance.maintenance_window.as_deref().unwrap_or("the maintenance window");
             (impact, joined(&takes, &format!("it happens in the maintenance window ({when} UTC)")))
@@ -205,7 +270,8 @@ fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &D
         false => (impact, takes),
     };
     let deadline = if drift.field == "multiAz" { 6 * 60 * MINUTE } else { 60 * MINUTE };
-    let title = format!("Set {} of {id} to {}", drift.field, shown(&drift.declared));
+    let to = changes.backup_retention_days.map_or_else(|| shown(&drift.declared), |days| days.to_string());
+    let title = format!("Set {} of {id} to {to}", drift.field);
     let op = Op::Modify { instance: id.to_owned(), changes, timing };
     Step::online(title, op, [drift.field.clone()])
         .impact(impact, takes)
@@ -335,7 +401,10 @@ impl Changes {
         let number = drift.declared.as_i64().and_then(|number| i32::try_from(number).ok());
         let text = drift.declared.as_str().map(str::to_owned);
         match drift.field.as_str() {
-            "backupRetentionDays" => changes.backup_retention_days = number,
+            // Never below what the instance has or is about to have.
+            "backupRetentionDays" => {
+                changes.backup_retention_days = number.max(instance.backup_retention_days).max(instance.pending.backup_retention_days);
+            }
             "backupWindow" => changes.backup_window = text.map(|text| window::written(&text)),
             // RDS wants the days in lower case.
             "maintenanceWindow" => changes.maintenance_window = text.map(|text| window::written(&text)),

@@ -5,6 +5,8 @@ mod disturbed;
 #[cfg(feature = "sandbox")]
 mod groups;
 #[cfg(feature = "sandbox")]
+mod pending;
+#[cfg(feature = "sandbox")]
 mod pipeline;
 #[cfg(feature = "sandbox")]
 mod settings;
@@ -132,6 +134,31 @@ fn what_waits_for_the_window_is_done_only_where_it_may_wait() {
     let progress = |timing| Instances::check(&Op::Modify { instance: "db".to_owned(), changes: changes.clone(), timing }, &seen);
     assert_eq!(progress(Timing::MaintenanceWindow), Progress::Done);
     assert_eq!(progress(Timing::Immediately), Progress::Pending);
+}
+
+/// Protective numbers: what was raised since a step was planned meets it, and is not set lower on the way.
+#[test]
+fn a_number_that_was_raised_meets_a_step() {
+    let found = DbInstance::builder()
+        .db_instance_identifier("db")
+        .db_instance_status("available")
+        .backup_retention_period(30)
+        .max_allocated_storage(500)
+        .performance_insights_enabled(true)
+        .performance_insights_retention_period(731);
+    let seen = seen(Instance::read(&found.build(), &[]));
+    let progress = |changes| Instances::check(&Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless }, &seen);
+    let each = [
+        Changes { backup_retention_days: Some(14), ..Changes::default() },
+        Changes { max_allocated_storage_gib: Some(100), ..Changes::default() },
+        Changes { performance_insights_days: Some(93), ..Changes::default() },
+    ];
+    for changes in each {
+        assert_eq!(progress(changes.clone()), Progress::Done, "{changes:?}");
+        assert!(matches!(progress(Changes { deletion_protection: Some(true), ..changes.clone() }), Progress::Stale(_)), "{changes:?}");
+    }
+    let above = Changes { backup_retention_days: Some(35), deletion_protection: Some(true), ..Changes::default() };
+    assert_eq!(progress(above), Progress::Pending);
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn change(instance: &mut Instance, rds: &State, form: &Form, now: Timestamp) -> 
         soon.merge(std::mem::take(&mut waits));
     }
     instance.pending_opens_at = match window::weekly(&instance.maintenance_window) {
+        // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing this
+        // parameter causes a reboot of the DB instance" (PreferredMaintenanceWindow).
+        Ok(window) if !waits.is_empty() && form.has("PreferredMaintenanceWindow") && window::open(window, now) => Some(now),
         Ok(window) if !waits.is_empty() => Some(window::next_opening(window, now)),
         _ => None,
     };

@@ -43,16 +43,24 @@ pub fn overlap(daily: Window, weekly: Window) -> bool {
     })
 }
 
+/// Whether a weekly window is open.
+pub fn open(weekly: Window, now: Timestamp) -> bool {
+    (minute(now) - weekly.start).rem_euclid(WEEK) < weekly.length
+}
+
 /// When a weekly window opens next, after `now`.
 pub fn next_opening(weekly: Window, now: Timestamp) -> Timestamp {
-    // 1 January 1970 was a Thursday.
-    let minute = now.as_second().div_euclid(60) + 3 * DAY;
-    let wait = match (weekly.start - minute).rem_euclid(WEEK) {
+    let wait = match (weekly.start - minute(now)).rem_euclid(WEEK) {
         0 => WEEK,
         wait => wait,
     };
     let seconds = wait * 60 - now.as_second().rem_euclid(60);
     now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
+}
+
+/// The minute from some Monday 00:00 on: 1 January 1970 was a Thursday.
+fn minute(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(60) + 3 * DAY
 }
 
 fn window(start: i64, end: i64, turn: i64) -> Result<Window, &'static str> {

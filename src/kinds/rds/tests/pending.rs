@@ -1,0 +1,120 @@
+//! What others left waiting for the maintenance window, or are changing meanwhile: it is not set off, and it undoes nothing.
+
+use super::pipeline::{Account, BARE, ops};
+use crate::kinds::Impact;
+use crate::plan::Status;
+
+/// As declared, and about to be undone.
+fn undone(pending: &str) -> Account {
+    let protected = "backupRetention: 30\n      multiAz: true\n      iamAuthentication: true";
+    Account::new(&BARE.replace("backupRetention: 0", &format!("{protected}\n      pending: {{{pending}}}")))
+}
+
+const IN_BOTH: [&str; 2] = ["", ", applyDuring: MaintenanceWindow"];
+
+#[tokio::test]
+async fn a_change_that_waits_and_would_undo_what_is_declared_is_dropped() {
+    for during in IN_BOTH {
+        for (pending, wish, title) in [
+            ("multiAz: false", "multiAz: true", "Keep multiAz of db as found"),
+            ("backupRetention: 0", "backupRetentionDays: 7", "Keep backupRetentionDays of db as found"),
+            ("iamAuthentication: false", "iamAuthentication: true", "Keep iamAuthentication of db as found"),
+            ("caCertificate: rds-ca-2019", "caCertificate: rds-ca-rsa2048-g1", "Keep caCertificate of db as found"),
+        ] {
+            let account = undone(pending);
+            let manifest = format!("    - {{name: db, {wish}{during}}}");
+            let plan = account.planned(&manifest).await;
+            assert_eq!((plan.status, plan.drifts.len()), (Status::Drifted, 1), "{manifest}");
+            let [step] = plan.steps.as_slice() else { panic!("{manifest}: {:#?}", plan.steps) };
+            assert_eq!((step.title.as_str(), step.impact), (title, Impact::Online), "{manifest}: {}", step.takes);
+            assert!(step.takes.contains("is dropped"), "{}", step.takes);
+            account.converge(&manifest).await;
+            let instance = account.sandbox.world().rds.instances["db"].clone();
+            assert!(instance.pending.is_empty(), "{manifest}: {:?}", instance.pending);
+            assert_eq!(instance.backup_retention, 30, "more than is declared stays: {manifest}");
+        }
+    }
+}
+
+/// One request for all of it: each made at once would set the others off.
+#[tokio::test]
+async fn several_changes_that_wait_are_dropped_together_and_set_off_nothing() {
+    for during in IN_BOTH {
+        let account = undone("multiAz: false, iamAuthentication: false");
+        let manifest = format!(
+            "    - {{name: db, multiAz: true, iamAuthentication: true, caCertificate: rds-ca-rsa4096-g1, maintenanceWindow: 'thu:10:00-thu:11:00'{during}}}"
+        );
+        let plan = account.planned(&manifest).await;
+        assert_eq!(plan.steps.len(), 3, "{:#?}", plan.steps);
+        assert_eq!(plan.steps[0].fields, ["multiAz", "iamAuthentication"]);
+        assert!(plan.steps.iter().all(|step| step.impact == Impact::Online), "nothing waits any more: {:#?}", plan.steps);
+        account.converge(&manifest).await;
+        let instance = account.sandbox.world().rds.instances["db"].clone();
+        assert!(instance.multi_az && instance.iam_authentication, "they were not undone on the way");
+
+        // What nobody declares is set off by the dropping, and named.
+        let account = undone("multiAz: false, class: db.m5.large");
+        let step = account.planned(&format!("    - {{name: db, multiAz: true{during}}}")).await.steps.remove(0);
+        assert_eq!(step.impact, Impact::Disruptive);
+        assert!(step.takes.contains("another instance class"), "{}", step.takes);
+    }
+}
+
+/// What waits and nobody declares is left alone.
+#[tokio::test]
+async fn what_waits_and_is_not_declared_is_no_difference() {
+    for pending in ["multiAz: false", "backupRetention: 7"] {
+        assert!(undone(pending).plan("    - {name: db, backupRetentionDays: 7, iamAuthentication: true}").await.in_sync(), "{pending}");
+    }
+}
+
+/// "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing this parameter
+/// causes a reboot".
+#[tokio::test]
+async fn another_maintenance_window_may_set_off_what_waits() {
+    let account = undone("class: db.m5.large");
+    let manifest = "    - {name: db, maintenanceWindow: 'wed:23:30-thu:00:30', backupWindow: '05:00-05:30', deletionProtection: true}";
+    let plan = account.planned(manifest).await;
+    let steps: Vec<(&[String], Impact)> = plan.steps.iter().map(|step| (step.fields.as_slice(), step.impact)).collect();
+    let windows = ["backupWindow".to_owned(), "maintenanceWindow".to_owned()];
+    assert_eq!(steps, [(&["deletionProtection".to_owned()][..], Impact::Online), (&windows[..], Impact::Disruptive)]);
+    assert!(plan.steps[1].takes.contains("another instance class"), "{}", plan.steps[1].takes);
+    account.converge(manifest).await;
+    account.sandbox.clock().advance(std::time::Duration::from_secs(1800));
+    account.plan(manifest).await;
+    assert_eq!(account.sandbox.world().rds.instances["db"].class, "db.m5.large", "the new window was open already");
+
+    // Where nothing waits nobody notices it.
+    let plan = Account::new(BARE).planned(manifest).await;
+    assert_eq!(plan.steps.iter().map(|step| step.impact).collect::<Vec<_>>(), [Impact::Online]);
+}
+
+/// Somebody raises the number while the run waits for the instance: it is not lowered to what is declared.
+#[tokio::test]
+async fn a_number_that_was_raised_meanwhile_is_not_lowered() {
+    let changing = |from: u8, more: &str| {
+        let work = "work: {status: modifying, startsAt: 2025-12-31T23:00:00Z, readyAt: 2026-01-01T00:10:00Z, changes: {backupRetention: 30}, then: available}";
+        Account::new(&BARE.replace("backupRetention: 0", &format!("backupRetention: {from}\n      status: modifying\n      {work}{more}")))
+    };
+    for from in [7, 0] {
+        let account = changing(from, "");
+        let manifest = "    - {name: db, backupRetentionDays: 14}";
+        assert_eq!(account.plan(manifest).await.resources[0].drifts.len(), 1);
+        account.apply(manifest).await;
+        assert_eq!(account.sandbox.world().rds.instances["db"].backup_retention, 30, "from {from}");
+        assert!(account.writes().is_empty(), "{:?}", account.writes());
+    }
+    // Together with what is to be changed all the same.
+    let account = changing(7, "");
+    let manifest = "    - {name: db, backupRetentionDays: 14, deletionProtection: true}";
+    account.converge(manifest).await;
+    let instance = account.sandbox.world().rds.instances["db"].clone();
+    assert!(instance.deletion_protection && instance.backup_retention == 30);
+
+    // What waits for the window and is wanted at once comes as high as it would have.
+    let account = Account::new(&BARE.replace("backupRetention: 0", "backupRetention: 0\n      pending: {backupRetention: 30}"));
+    let plan = account.planned("    - {name: db, backupRetentionDays: 14}").await;
+    assert_eq!((ops(&plan.steps), plan.steps[0].title.as_str()), (vec!["modify"], "Set backupRetentionDays of db to 30"));
+    account.converge("    - {name: db, backupRetentionDays: 14}").await;
+    assert_eq!(account.sandbox.world().rds.instances["db"].backup_retention, 30);
+}
