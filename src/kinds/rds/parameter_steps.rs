@@ -19,7 +19,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
 
 /// Parameters that refuse clients which were served until then: those without TLS.
-const CUTS_OFF: &[&str] = &["rds.force_ssl", "require_secure_transport"];
+const FORCE_TLS: &[&str] = &["rds.force_ssl", "require_secure_transport"];
+/// What the names of parameters hold that may refuse clients, or end what they do: protocols and ciphers, ways to sign in, limits.
+const LIMIT: &[&str] = &["ssl", "tls", "cipher", "auth", "max_connections", "max_user_connections", "max_execution_time", "sql_mode"];
+/// The same of switches and times: off, or 0 for no limit, they refuse nobody.
+const UNLESS_OFF: &[&str] = &["timeout", "read_only", "offline_mode"];
 
 /// A parameter that is to be set.
 struct Wanted {
@@ -40,8 +44,8 @@ impl Wanted {
         self.value.is_none().then(|| Resetting { name: self.name.clone(), restarts: self.restarts })
     }
 
-    /// Whether it refuses clients that were served until now. What the engine's default is nobody says before it is there.
-    fn cuts(&self) -> bool {
+    /// Whom it refuses of those that were served until now. What the engine's default is nobody says before it is there.
+    fn cuts(&self) -> Option<Cuts> {
         cuts(&self.name, self.value.as_deref())
     }
 }
@@ -290,13 +294,13 @@ fn in_own_group(
     }
     let title = format!("Have {} use the parameter group {group}", planning.id);
     let op = Op::Attach { instance: planning.id.to_owned(), group: group.clone(), was: attached.name.clone() };
-    let cutting = wanted.iter().any(Wanted::cuts);
+    let cutting = worst(wanted.iter().map(|one| (one.name.as_str(), one.cuts())));
     let attach = Step::online(title, op, fields.clone())
         .impact(
-            if cutting { Impact::Disruptive } else { Impact::Online },
+            if cutting.is_some() { Impact::Disruptive } else { Impact::Online },
             match cutting {
-                true => "nothing at once; from the next restart on, whoever causes it, clients without TLS are refused",
-                false => "nothing at once; its values come into force with the next restart, whoever causes it",
+                Some(whom) => format!("nothing at once; from the next restart on, whoever causes it, {whom}"),
+                None => "nothing at once; its values come into force with the next restart, whoever causes it".to_owned(),
             },
         )
         .back(format!("attach {} again, and restart", attached.name))
@@ -350,8 +354,35 @@ fn unreadable(call: &str, message: &str, fields: Vec<String>, steps: &mut Steps<
     });
 }
 
-fn cuts(name: &str, value: Option<&str>) -> bool {
-    CUTS_OFF.contains(&name) && value.is_none_or(|value| same_text(value, "1"))
+/// Whom a value refuses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cuts {
+    /// Clients without TLS.
+    PlainText,
+    /// Some, of whom the parameter's meaning tells.
+    Some,
+}
+
+fn cuts(name: &str, value: Option<&str>) -> Option<Cuts> {
+    let may_be = |word: &str| value.is_none_or(|value| same_text(value, word));
+    if FORCE_TLS.contains(&name) {
+        return may_be("1").then_some(Cuts::PlainText);
+    }
+    let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let some = holds(LIMIT) || holds(UNLESS_OFF) && !value.is_some_and(|value| same_text(value, "0"));
+    some.then_some(Cuts::Some)
+}
+
+/// In words, whom these parameters refuse; none where nobody notices them.
+fn worst<'a>(parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> Option<String> {
+    let cutting: Vec<(&str, Cuts)> = parameters.filter_map(|(name, cuts)| Some((name, cuts?))).collect();
+    let some: Vec<&str> = cutting.iter().filter(|(_, cuts)| *cuts == Cuts::Some).map(|(name, _)| *name).collect();
+    let plain = (cutting.len() > some.len()).then(|| "clients without TLS are refused".to_owned());
+    let some = (!some.is_empty()).then(|| format!("clients may be refused or cut off ({})", some.join(", ")));
+    match (plain, some) {
+        (Some(plain), Some(some)) => Some(format!("{plain}, and {some}")),
+        (plain, some) => plain.or(some),
+    }
 }
 
 fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
@@ -365,17 +396,17 @@ fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// What changing an attached group does to clients.
-fn cutting_off(cuts: bool) -> (Impact, &'static str) {
-    match cuts {
-        true => (Impact::Disruptive, "clients without TLS are refused: at once, or from the next restart on where that is needed"),
-        false => (Impact::Online, ""),
+fn cutting_off<'a>(attached: bool, parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> (Impact, String) {
+    match worst(parameters.filter(|_| attached)) {
+        Some(whom) => (Impact::Disruptive, format!("{whom}: at once, or from the next restart on where that is needed")),
+        None => (Impact::Online, String::new()),
     }
 }
 
 fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
     let title = format!("Set {} in {group}", few(&list));
-    let (impact, takes) = cutting_off(attached && settings.iter().any(|setting| cuts(&setting.name, Some(&setting.value))));
+    let (impact, takes) = cutting_off(attached, settings.iter().map(|one| (one.name.as_str(), cuts(&one.name, Some(&one.value)))));
     let back = settings.iter().map(|setting| former(planning, &setting.name)).collect::<Vec<_>>().join(", ");
     let op = Op::SetParameters { group: group.to_owned(), settings };
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
@@ -390,7 +421,7 @@ fn reset_step(
 ) -> Step<Op> {
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
-    let (impact, takes) = cutting_off(attached && names.iter().any(|name| cuts(name, None)));
+    let (impact, takes) = cutting_off(attached, names.iter().map(|name| (*name, cuts(name, None))));
     let back = names.iter().map(|name| former(planning, name)).collect::<Vec<_>>().join(", ");
     let op = Op::ResetParameters { group: group.to_owned(), parameters };
     Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)

@@ -90,7 +90,7 @@ impl Parameter {
         }
         let one = |value: &str| {
             entries.iter().any(|entry| match range(entry) {
-                Some((least, most)) => number(value).is_none_or(|number| (least..=most).contains(&number)),
+                Some((least, most)) => number(value).is_some_and(|number| (least..=most).contains(&number)),
                 None => same_text(entry, value),
             })
         };
@@ -170,6 +170,9 @@ mod tests {
         assert!(parameter("1-100").takes("{DBInstanceClassMemory/9531392}"));
         assert!(parameter("0.0-1.0").takes("0.5"));
         assert!(!parameter("0.0-1.0").takes("1.5"));
+        assert!(!parameter("6-8388607").takes("many"), "a range is one of numbers");
+        assert!(!parameter("-1-2147483647").takes("1GB"));
+        assert!(parameter("1-100").takes("LEAST({DBInstanceClassMemory/9531392},5000)"));
         assert!(Parameter::default().takes("anything"));
         let list = Parameter { list: true, ..parameter("auto_explain,pg_stat_statements") };
         assert!(list.takes("pg_stat_statements, auto_explain"));

@@ -96,6 +96,35 @@ async fn null_sets_a_parameter_back_to_the_engines_default() {
     assert!(account.plan(manifest).await.in_sync());
 }
 
+/// Dynamic parameters of an attached group come into force at once: what may refuse clients, or end what they do, is no matter of `online`.
+#[tokio::test]
+async fn parameters_that_clients_notice_are_disruptive() {
+    let account = Account::new(&SHARED.replace("    other: {engineVersion: '14.9', parameterGroup: team}\n", ""));
+    for (parameter, impact) in [
+        ("ssl_min_protocol_version: TLSv1.3", Impact::Disruptive),
+        ("ssl_min_protocol_version: null", Impact::Disruptive),
+        ("statement_timeout: 1", Impact::Disruptive),
+        ("statement_timeout: 0", Impact::Online),
+        ("idle_in_transaction_session_timeout: 1000", Impact::Disruptive),
+        ("work_mem: 4096", Impact::Online),
+        ("log_connections: 1", Impact::Online),
+    ] {
+        account.sandbox.edit(|world| {
+            let team = world.rds.parameter_groups.get_mut("team").unwrap();
+            team.parameters.insert("ssl_min_protocol_version".to_owned(), "TLSv1.2".to_owned());
+        });
+        let step = account.planned(&format!("    - {{name: db, parameters: {{{parameter}}}}}")).await.steps.remove(0);
+        assert_eq!(step.impact, impact, "{parameter}: {}", step.takes);
+        let name = parameter.split(':').next().unwrap();
+        assert_eq!(
+            step.takes.contains(&format!("clients may be refused or cut off ({name})")),
+            impact == Impact::Disruptive,
+            "{}",
+            step.takes
+        );
+    }
+}
+
 /// The schema takes what the kinds take.
 #[test]
 fn a_manifest_may_say_null_of_a_parameter() {

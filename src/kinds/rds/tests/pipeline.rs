@@ -317,6 +317,9 @@ async fn storage_that_is_not_encrypted_is_reported_and_left() {
     assert_eq!((blocks.len(), blocks[0].reason), (1, Reason::NeedsMigration));
     assert_eq!(blocks[0].fields, ["storageEncrypted.enabled"]);
     assert_eq!(account.writes(), ["ModifyDBInstance"], "the rest is repaired");
+
+    // What is encrypted satisfies a manifest that does not ask for it.
+    assert!(Account::new(BARE).plan("    - {name: db, storageEncrypted: {enabled: false}}").await.in_sync());
 }
 
 #[tokio::test]
