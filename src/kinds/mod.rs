@@ -13,6 +13,7 @@ mod kind;
 pub mod rds;
 pub mod s3;
 mod step;
+mod tags;
 #[cfg(all(test, feature = "sandbox"))]
 mod testing;
 

@@ -24,6 +24,7 @@ mod secretsmanager;
 mod serve;
 mod sns;
 mod sts;
+mod tags;
 #[cfg(test)]
 mod testing;
 pub mod world;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::migration::Migration;
 use super::window;
-use crate::kinds::SpecProblem;
+use crate::kinds::{SpecProblem, tags};
 
 /// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -273,11 +273,7 @@ impl ReplicationGroupSpec {
         for name in self.parameters.iter().flat_map(BTreeMap::keys).filter(|name| name.as_str() == "cluster-enabled") {
             say(&format!("parameters.{name}"), "the cluster mode is no parameter of a running group", "no such parameter");
         }
-        for key in self.tags.iter().flat_map(BTreeMap::keys) {
-            if key.is_empty() || key.chars().count() > 128 || key.to_lowercase().starts_with("aws:") || key.starts_with("holdfast.dev/") {
-                say(&format!("tags.{key}"), "this key is not to be had", "1 to 128 characters, not beginning with aws: or holdfast.dev/");
-            }
-        }
+        problems.extend(tags::problems(self.tags.as_ref(), &["aws:"]));
         problems
     }
 }

@@ -156,6 +156,8 @@ pub const FIELDS: &[Field<Instances>] = &[
         |spec: &InstanceSpec| value(&spec.storage_encrypted.as_ref()?.enabled),
         |seen: &Seen| seen.of(|instance| Some(instance.encrypted)),
     )
+    // It cannot be turned off, and nothing is ever weakened.
+    .rule(Rule::Own(|found, declared| found == declared || *found == Value::Bool(true)))
     .impact(|_, _| Impact::Disruptive)
     .controls(&[fsbp("RDS.3"), cis("3.0.0/2.3.1")]),
     Field::new(

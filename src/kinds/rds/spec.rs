@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::values::plain;
 use super::window;
-use crate::kinds::SpecProblem;
+use crate::kinds::{SpecProblem, tags};
 
 /// An RDS DB instance. Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -178,7 +178,7 @@ pub struct EnhancedMonitoring {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StorageEncrypted {
-    /// Whether it is on.
+    /// Whether it is on. It cannot be turned off: an instance found encrypted satisfies `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// The KMS key: an alias, a key id or an ARN.
@@ -210,6 +210,14 @@ impl InstanceSpec {
         let mut problem = |path: &str, message: String, expected: &str| {
             problems.push(SpecProblem { path: path.to_owned(), message, expected: expected.to_owned() });
         };
+        if !is_identifier(&self.identifier()) {
+            let path = if self.instance.is_some() { "instance" } else { "name" };
+            problem(
+                path,
+                "this cannot be the identifier of a DB instance".to_owned(),
+                "1 to 63 letters, digits and single hyphens, a letter first, no hyphen last; a name that is not such needs instance",
+            );
+        }
         let daily = self.backup_window.as_deref().map(window::daily);
         let weekly = self.maintenance_window.as_deref().map(window::weekly);
         if daily == Some(None) {
@@ -265,15 +273,15 @@ impl InstanceSpec {
                 );
             }
         }
-        for (key, value) in self.tags.iter().flatten() {
-            // Limits of TagResource: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Tag.html
-            if key.is_empty() || key.chars().count() > 128 || key.starts_with("aws:") || key.starts_with("rds:") {
-                problem(&format!("tags.{key}"), "RDS refuses this key".to_owned(), "1 to 128 characters, not beginning with aws: or rds:");
-            }
-            if value.as_deref().is_some_and(|value| value.chars().count() > 256) {
-                problem(&format!("tags.{key}"), "the value is too long".to_owned(), "at most 256 characters");
-            }
-        }
+        // https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Tag.html
+        problems.extend(tags::problems(self.tags.as_ref(), &["aws:", "rds:"]));
         problems
     }
+}
+
+/// Whether RDS would take it as the identifier of an instance (CreateDBInstance, DBInstanceIdentifier).
+fn is_identifier(id: &str) -> bool {
+    let shaped = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let first = id.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
+    shaped && first && id.len() <= 63 && !id.ends_with('-') && !id.contains("--")
 }

@@ -85,8 +85,8 @@ pub fn tags(form: &Form) -> Result<BTreeMap<String, String>, Refusal> {
     let mut tags = BTreeMap::new();
     for tag in form.records("Tags") {
         let (key, text) = (tag.require("Key")?, tag.get("Value").unwrap_or_default());
-        if key.len() > 128 || text.len() > 256 || key.to_lowercase().starts_with("aws:") {
-            return Err(value(format!("Invalid tag key or value: {key}")));
+        if let Some(why) = crate::sandbox::tags::refused(key, text, &["aws:"]) {
+            return Err(value(why));
         }
         if tags.insert(key.to_owned(), text.to_owned()).is_some() {
             return Err(value(format!("Duplicate tag key: {key}")));

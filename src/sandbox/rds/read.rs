@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::refusals;
 use crate::sandbox::call::Refusal;
 use crate::sandbox::protocol::query::Form;
+use crate::sandbox::tags;
 use crate::sandbox::world::World;
 
 /// A new identifier, as RDS stores it: in lower case.
@@ -73,21 +74,17 @@ pub fn page<T>(world: &World, form: &Form, entries: Vec<(String, T)>) -> Result<
 
 /// The `Tags` of a request.
 pub fn tags(form: &Form) -> Result<BTreeMap<String, String>, Refusal> {
-    let mut tags = BTreeMap::new();
+    let mut all = BTreeMap::new();
     for tag in form.records("Tags") {
         let key = tag.get("Key").unwrap_or_default();
         let value = tag.get("Value").unwrap_or_default();
-        let length = key.chars().count();
-        if length == 0 || length > 128 || value.chars().count() > 256 {
-            return Err(refusals::value("A tag key has 1 to 128 characters, a tag value at most 256."));
+        if let Some(why) = tags::refused(key, value, &["aws:", "rds:"]) {
+            return Err(refusals::value(why));
         }
-        if key.starts_with("aws:") || key.starts_with("rds:") {
-            return Err(refusals::value(format!("Tag keys must not begin with aws: or rds:: {key}")));
-        }
-        tags.insert(key.to_owned(), value.to_owned());
+        all.insert(key.to_owned(), value.to_owned());
     }
-    match tags.len() {
-        0..=50 => Ok(tags),
+    match all.len() {
+        0..=50 => Ok(all),
         _ => Err(refusals::value("A resource has at most 50 tags.")),
     }
 }

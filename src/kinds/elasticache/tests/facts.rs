@@ -51,7 +51,8 @@ fn wishes_that_cannot_be() {
     let wrong = json!({
         "name": "redis", "transitEncryption": "Preferred", "auth": {"secretArn": secret}, "multiAz": true, "automaticFailover": false,
         "snapshotWindow": "03:00-03:10", "maintenanceWindow": "son:03:00-son:04:00", "parameterGroup": "default.redis7",
-        "parameters": {"cluster-enabled": "yes"}, "tags": {"aws:x": "y", "holdfast.dev/owner": "me"},
+        "parameters": {"cluster-enabled": "yes"},
+        "tags": {"aws:x": "y", "cost(center)": "a", "holdfast.dev/owner": "me", "long": "v".repeat(257)},
         "atRestEncryption": {"enabled": false, "kmsKeyId": "alias/x"},
     });
     let expected = [
@@ -63,7 +64,9 @@ fn wishes_that_cannot_be() {
         "parameterGroup",
         "parameters.cluster-enabled",
         "tags.aws:x",
+        "tags.cost(center)",
         "tags.holdfast.dev/owner",
+        "tags.long",
     ];
     assert_eq!(paths(wrong), expected);
     let meeting = json!({"name": "redis", "snapshotWindow": "05:30-06:30", "maintenanceWindow": "sun:05:00-sun:06:00"});

@@ -327,6 +327,7 @@ async fn wishes_that_cannot_be_had_are_blocked_one_by_one() {
     let cases = [
         ("parameters: {no.such: 1}", Reason::NotSupported),
         ("parameters: {rds.force_ssl: 7}", Reason::InvalidWish),
+        ("parameters: {max_connections: many}", Reason::InvalidWish),
         ("maxAllocatedStorageGiB: 21", Reason::InvalidWish),
         ("backupWindow: '05:00-06:00'", Reason::InvalidWish),
         ("performanceInsights: {retentionDays: 31}", Reason::InvalidWish),

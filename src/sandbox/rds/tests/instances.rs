@@ -243,8 +243,10 @@ async fn tags_and_what_rds_offers() {
     let tags = rds.client.list_tags_for_resource().resource_name(&arn).send().await.unwrap();
     assert_eq!(tags.tag_list(), [tag("team", "data")]);
     assert_eq!(rds.look("db").await.tag_list(), [tag("team", "data")]);
-    let reserved = rds.client.add_tags_to_resource().resource_name(&arn).tags(tag("aws:x", "1")).send();
-    assert_eq!(code(reserved.await.unwrap_err()), "InvalidParameterValue");
+    for (key, value) in [("aws:x", "1"), ("AWS:x", "1"), ("rds:x", "1"), ("cost(center)", "1"), ("k", "a;b")] {
+        let refused = rds.client.add_tags_to_resource().resource_name(&arn).tags(tag(key, value)).send();
+        assert_eq!(code(refused.await.unwrap_err()), "InvalidParameterValue", "{key} {value}");
+    }
     let nobody = rds.client.list_tags_for_resource().resource_name(format!("{arn}x")).send();
     assert_eq!(code(nobody.await.unwrap_err()), "DBInstanceNotFound");
 
