@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::migration::Migration;
 use super::window;
 use crate::kinds::SpecProblem;
+use crate::manifest::FieldPath;
 
 /// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -233,9 +234,10 @@ impl ReplicationGroupSpec {
     /// What is wrong with it that its schema cannot say.
     pub fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = self.migration.as_ref().map(Migration::problems).unwrap_or_default();
-        let mut say = |path: &str, message: &str, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        let mut say_at = |path: FieldPath, message: &str, expected: &str| {
+            problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
         };
+        let mut say = |path: &str, message: &str, expected: &str| say_at(FieldPath::fixed(path), message, expected);
         if !is_group_id(&self.group_id()) {
             let path = if self.replication_group_id.is_some() { "replicationGroupId" } else { "name" };
             say(
@@ -269,11 +271,15 @@ impl ReplicationGroupSpec {
             say("parameterGroup", "AWS's default groups cannot be changed, and parameters are declared", "a group of your own, or none");
         }
         for name in self.parameters.iter().flat_map(BTreeMap::keys).filter(|name| name.as_str() == "cluster-enabled") {
-            say(&format!("parameters.{name}"), "the cluster mode is no parameter of a running group", "no such parameter");
+            say_at(FieldPath::fixed("parameters").key(name), "the cluster mode is no parameter of a running group", "no such parameter");
         }
         for key in self.tags.iter().flat_map(BTreeMap::keys) {
             if key.is_empty() || key.chars().count() > 128 || key.to_lowercase().starts_with("aws:") || key.starts_with("holdfast.dev/") {
-                say(&format!("tags.{key}"), "this key is not to be had", "1 to 128 characters, not beginning with aws: or holdfast.dev/");
+                say_at(
+                    FieldPath::fixed("tags").key(key),
+                    "this key is not to be had",
+                    "1 to 128 characters, not beginning with aws: or holdfast.dev/",
+                );
             }
         }
         problems

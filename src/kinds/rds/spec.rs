@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::values::plain;
 use super::window;
 use crate::kinds::SpecProblem;
+use crate::manifest::FieldPath;
 
 /// An RDS DB instance. Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,9 +208,10 @@ impl InstanceSpec {
     /// What is wrong with it that its schema cannot say.
     pub fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
-        let mut problem = |path: &str, message: String, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message, expected: expected.to_owned() });
+        let mut problem_at = |path: FieldPath, message: String, expected: &str| {
+            problems.push(SpecProblem { path, message, expected: expected.to_owned() });
         };
+        let mut problem = |path: &str, message: String, expected: &str| problem_at(FieldPath::fixed(path), message, expected);
         let daily = self.backup_window.as_deref().map(window::daily);
         let weekly = self.maintenance_window.as_deref().map(window::weekly);
         if daily == Some(None) {
@@ -251,15 +253,15 @@ impl InstanceSpec {
         }
         for (name, value) in self.parameters.iter().flatten() {
             if name.is_empty() || name.len() > 255 || name.chars().any(char::is_whitespace) {
-                problem(
-                    &format!("parameters.{name}"),
+                problem_at(
+                    FieldPath::fixed("parameters").key(name),
                     "this is no parameter's name".to_owned(),
                     "a name of 1 to 255 characters, no blanks",
                 );
             }
             if value.as_ref().is_some_and(|value| plain(&value.value()).is_empty()) {
-                problem(
-                    &format!("parameters.{name}"),
+                problem_at(
+                    FieldPath::fixed("parameters").key(name),
                     "the value is empty".to_owned(),
                     "a value; null to set it back to the engine's default; leave it out to leave it alone",
                 );
@@ -268,10 +270,14 @@ impl InstanceSpec {
         for (key, value) in self.tags.iter().flatten() {
             // Limits of TagResource: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_Tag.html
             if key.is_empty() || key.chars().count() > 128 || key.starts_with("aws:") || key.starts_with("rds:") {
-                problem(&format!("tags.{key}"), "RDS refuses this key".to_owned(), "1 to 128 characters, not beginning with aws: or rds:");
+                problem_at(
+                    FieldPath::fixed("tags").key(key),
+                    "RDS refuses this key".to_owned(),
+                    "1 to 128 characters, not beginning with aws: or rds:",
+                );
             }
             if value.as_deref().is_some_and(|value| value.chars().count() > 256) {
-                problem(&format!("tags.{key}"), "the value is too long".to_owned(), "at most 256 characters");
+                problem_at(FieldPath::fixed("tags").key(key), "the value is too long".to_owned(), "at most 256 characters");
             }
         }
         problems

@@ -200,14 +200,14 @@ fn a_state_that_holdfast_does_not_understand_stops_it() {
 fn wishes_that_contradict_themselves_are_said() {
     let problems = |yaml: &str| {
         let spec: InstanceSpec = serde_yaml::from_str(&format!("{{name: db, {yaml}}}")).unwrap();
-        spec.problems().into_iter().map(|problem| problem.path).collect::<Vec<_>>()
+        spec.problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(problems("backupWindow: '03:00-04:00', maintenanceWindow: 'sun:03:30-sun:04:30'"), ["maintenanceWindow"]);
     assert_eq!(problems("backupWindow: '03:00-03:10'"), ["backupWindow"]);
     assert_eq!(problems("performanceInsights: {retentionDays: 94}"), ["performanceInsights.retentionDays"]);
     assert_eq!(problems("performanceInsights: {enabled: false, retentionDays: 93}"), ["performanceInsights.enabled"]);
     assert_eq!(problems("enhancedMonitoring: {intervalSeconds: 0, roleArn: 'arn:aws:iam::317805897534:role/x'}").len(), 1);
-    assert_eq!(problems("tags: {'aws:x': y}"), ["tags.aws:x"]);
+    assert_eq!(problems("tags: {'aws:x': y}"), ["tags[\"aws:x\"]"]);
     assert_eq!(problems("parameters: {x: '', y: null}"), ["parameters.x"]);
     assert!(problems("parameters: {rds.force_ssl: on}, backupRetentionDays: 7").is_empty());
 }

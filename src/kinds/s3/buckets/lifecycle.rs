@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kinds::{Impact, SpecProblem};
+use crate::manifest::FieldPath;
 
 /// What a rule of ours is called on S3: its id behind this.
 pub(super) const ID_PREFIX: &str = "holdfast-";
@@ -228,10 +229,9 @@ pub(super) fn impact(found: &Value, declared: &Value) -> Impact {
 pub(super) fn problems(lifecycle: &Lifecycle) -> Vec<SpecProblem> {
     let mut problems = Vec::new();
     let mut ids = BTreeSet::new();
-    for rule in &lifecycle.rules {
+    for (at, rule) in lifecycle.rules.iter().enumerate() {
         let mut wrong = |member: &str, message: String, expected: &str| {
-            let path =
-                if member.is_empty() { format!("lifecycle.rules.{}", rule.id) } else { format!("lifecycle.rules.{}.{member}", rule.id) };
+            let path = FieldPath::fixed("lifecycle.rules").index(at).then(&FieldPath::fixed(member));
             problems.push(SpecProblem { path, message, expected: expected.to_owned() });
         };
         if !ids.insert(rule.id.as_str()) {
