@@ -9,7 +9,7 @@ use wildmatch::WildMatch;
 
 use crate::aws::Reads;
 use crate::kinds::{AnyKind, AnySpec, Block, Candidate, Fact, Key, Multiplicity, Peers, Reason, Scope, Selector, SpecProblem, registry};
-use crate::manifest::AwsBaseline;
+use crate::manifest::{AwsBaseline, FieldPath};
 use crate::plan::{Declared, Origin};
 
 /// One entry of a manifest, read by its kind.
@@ -35,26 +35,29 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
     /// The path of the field in the manifest.
-    pub path: String,
+    pub path: FieldPath,
     pub message: String,
     pub expected: String,
 }
 
-/// Reads the entries of an object, kind by kind. What is wrong with one is said, and the others are kept (contract 14).
-pub fn entries(object: &AwsBaseline, scope: &Scope) -> (Vec<Entry>, Vec<Wrong>) {
+/// Reads the entries of an object, kind by kind: those that are right, those that say something wrong, and what that is. One stops no other
+/// (contract 14).
+pub fn entries(object: &AwsBaseline, scope: &Scope) -> (Vec<Entry>, Vec<Entry>, Vec<Wrong>) {
     let mut entries = Vec::new();
+    let mut stopped = Vec::new();
     let mut wrong = Vec::new();
     for kind in registry() {
         let Some((group, list)) = kind.path().split_once('.') else { continue };
         let Some(value) = object.spec.resources.get(group).and_then(|group| group.get(list)) else { continue };
-        let values: Vec<(String, &Value)> = match (kind.shape(), value) {
+        let list_path = FieldPath::root().key("spec").key(group).key(list);
+        let values: Vec<(FieldPath, &Value)> = match (kind.shape(), value) {
             (Multiplicity::Composed, _) => continue,
-            (Multiplicity::One, value) => vec![(format!("spec.{group}.{list}"), value)],
+            (Multiplicity::One, value) => vec![(list_path, value)],
             (Multiplicity::Many, Value::Array(values)) => {
-                values.iter().enumerate().map(|(at, value)| (format!("spec.{group}.{list}[{at}]"), value)).collect()
+                values.iter().enumerate().map(|(at, value)| (list_path.index(at), value)).collect()
             }
             (Multiplicity::Many, _) => {
-                wrong.push(Wrong { path: format!("spec.{group}.{list}"), message: "not a list".to_owned(), expected: "a list".to_owned() });
+                wrong.push(Wrong { path: list_path, message: "not a list".to_owned(), expected: "a list".to_owned() });
                 continue;
             }
         };
@@ -62,12 +65,15 @@ pub fn entries(object: &AwsBaseline, scope: &Scope) -> (Vec<Entry>, Vec<Wrong>) 
             match kind.spec(value.clone()) {
                 Ok(spec) => {
                     let problems = kind.problems(&spec, scope);
+                    let name = kind.wish(spec.clone(), scope).name;
+                    let entry = Entry { kind: *kind, spec, value: value.clone(), name, path: path.to_string() };
                     if problems.is_empty() {
-                        let name = kind.wish(spec.clone(), scope).name;
-                        entries.push(Entry { kind: *kind, spec, value: value.clone(), name, path: path.clone() });
+                        entries.push(entry)
+                    } else {
+                        stopped.push(entry)
                     }
                     wrong.extend(problems.into_iter().map(|SpecProblem { path: field, message, expected }| Wrong {
-                        path: if field.is_empty() { path.clone() } else { format!("{path}.{field}") },
+                        path: path.then(&field),
                         message,
                         expected,
                     }));
@@ -76,7 +82,7 @@ pub fn entries(object: &AwsBaseline, scope: &Scope) -> (Vec<Entry>, Vec<Wrong>) 
             }
         }
     }
-    (entries, wrong)
+    (entries, stopped, wrong)
 }
 
 /// Which resources a run looks at: `--only` and `--skip`.
@@ -390,7 +396,7 @@ fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
                 let mut blocks = parts.blocks;
                 blocks.extend(kind.problems(&spec, scope).into_iter().map(|problem| Block {
                     reason: Reason::Conflict,
-                    fields: vec![problem.path],
+                    fields: vec![problem.path.to_string()],
                     message: problem.message,
                     what_to_do: problem.expected,
                 }));

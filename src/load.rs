@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::desired::{self, Entry};
 use crate::kinds::{Multiplicity, Scope, registry};
-use crate::manifest::{self, Claim, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition};
+use crate::manifest::{self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition};
 use crate::reconcile::Baseline;
 
 /// What a folder or file of manifests holds.
@@ -31,7 +31,16 @@ pub fn schema() -> Value {
     let kinds: Vec<KindSchema> = registry()
         .iter()
         .filter(|kind| kind.shape() != Multiplicity::Composed)
-        .map(|kind| KindSchema { path: kind.path(), many: kind.shape() == Multiplicity::Many, schema: kind.schema() })
+        .map(|kind| KindSchema {
+            path: kind.path(),
+            many: kind.shape() == Multiplicity::Many,
+            schema: kind.schema(),
+            fields: kind
+                .fields()
+                .iter()
+                .map(|field| if field.keyed { format!("{}.*", field.path) } else { field.path.to_owned() })
+                .collect(),
+        })
         .collect();
     manifest_schema(&kinds)
 }
@@ -48,36 +57,39 @@ pub fn load_text(name: &str, text: &str) -> Manifests {
 
 fn check(reading: Reading) -> Manifests {
     let mut problems = reading.problems;
+    let mut claimed = Vec::new();
     let mut read: Vec<(Loaded, Baseline)> = Vec::new();
-    for loaded in reading.objects {
-        let spec = &loaded.object.spec;
-        let scope = Scope {
-            object: loaded.object.metadata.name.clone(),
-            account: spec.account.clone(),
-            region: spec.region.clone(),
-            partition: partition(&spec.region).to_owned(),
-        };
-        let windows = match Windows::new(&spec.policy.change_windows) {
+    let objects = reading.objects.into_iter().map(|loaded| (loaded, true));
+    for (loaded, is_enforced) in objects.chain(reading.refused.into_iter().map(|loaded| (loaded, false))) {
+        // What is stopped already is looked at with the rest: nobody should mend a manifest twice.
+        let legible = loaded.legible();
+        let scope = scope(legible);
+        let (good, stopped, wrong) = desired::entries(&legible.object, &scope);
+        claimed.extend(claims(legible, &scope, good.iter().chain(&stopped)));
+        for wrong in wrong.into_iter().filter(|wrong| !legible.is_doubtful(&wrong.path)) {
+            problems.push(Problem { expected: Some(wrong.expected), ..legible.problem(&wrong.path, wrong.message) });
+        }
+        if !is_enforced {
+            continue;
+        }
+        let windows = match Windows::new(&loaded.object.spec.policy.change_windows) {
             Ok(windows) => windows,
             Err(error) => {
-                problems.push(loaded.problem("spec.policy.changeWindows", error.to_string()));
+                problems.push(loaded.problem(&FieldPath::fixed("spec.policy.changeWindows"), error.to_string()));
                 continue;
             }
         };
-        let (entries, wrong) = desired::entries(&loaded.object, &scope);
-        problems.extend(
-            wrong.into_iter().map(|wrong| Problem { expected: Some(wrong.expected), ..loaded.problem(&wrong.path, wrong.message) }),
-        );
+        let entries = if std::ptr::eq(legible, &loaded) { good } else { desired::entries(&loaded.object, &scope).0 };
         let baseline = Baseline { object: loaded.object.clone(), scope, entries, windows };
         read.push((loaded, baseline));
     }
-    let twice = manifest::claims(&claims(&read));
-    let stopped: BTreeSet<(String, String)> = twice
+    let twice = manifest::claims(&claimed);
+    let stopped: BTreeSet<(String, Option<String>, String)> = twice
         .iter()
         .flat_map(|problem| {
-            let this = problem.object.clone().map(|object| (object, problem.path.clone()));
-            let other = problem.related.as_ref().and_then(|related| Some((related.object.clone()?, related.path.clone())));
-            this.into_iter().chain(other)
+            let this = (problem.file.clone(), problem.object.clone(), problem.path.clone());
+            let other = problem.related.as_ref().map(|related| (related.file.clone(), related.object.clone(), related.path.clone()));
+            [Some(this), other].into_iter().flatten()
         })
         .collect();
     problems.extend(twice);
@@ -85,40 +97,53 @@ fn check(reading: Reading) -> Manifests {
     let baselines = read
         .into_iter()
         .map(|(loaded, mut baseline)| {
-            let object = baseline.scope.object.clone();
-            baseline.entries.retain(|entry| !stopped.contains(&(object.clone(), loaded.positions.written(&entry.path))));
+            let (file, object) = (loaded.file.display().to_string(), Some(baseline.scope.object.clone()));
+            baseline.entries.retain(|entry| !stopped.contains(&(file.clone(), object.clone(), loaded.positions.written(&entry.path))));
             baseline
         })
         .collect();
     Manifests { baselines, problems, files: reading.files }
 }
 
-/// What the entries speak for. Entries of one object that may overlap (they can be selectors) are merged later, and claim nothing against each other.
-fn claims(read: &[(Loaded, Baseline)]) -> Vec<Claim> {
+fn scope(loaded: &Loaded) -> Scope {
+    let spec = &loaded.object.spec;
+    Scope {
+        object: loaded.object.metadata.object(),
+        account: spec.account.clone(),
+        region: spec.region.clone(),
+        partition: partition(&spec.region).to_owned(),
+    }
+}
+
+/// What the entries of an object speak for. Those that may overlap (they can be selectors) are merged later, and claim nothing against each
+/// other; nor do two of one name, which are wrong for that already.
+fn claims<'e>(loaded: &Loaded, scope: &Scope, entries: impl Iterator<Item = &'e Entry>) -> Vec<Claim> {
     let mut claims = Vec::new();
-    for (loaded, baseline) in read {
-        let mut spoken: BTreeSet<(&str, String)> = BTreeSet::new();
-        for entry in baseline.entries.iter().filter(|entry| entry.kind.selector(&entry.spec).is_none()) {
-            let claim = claim(loaded, baseline, entry);
-            let merges = entry.kind.identity().contains(&"match");
-            if !merges || spoken.insert((entry.kind.path(), claim.id.clone())) {
-                claims.push(claim);
-            }
+    let mut spoken: BTreeSet<(&str, String, Option<&str>)> = BTreeSet::new();
+    for entry in entries.filter(|entry| entry.kind.selector(&entry.spec).is_none()) {
+        let merges = entry.kind.identity().contains(&"match");
+        let claim = claim(loaded, scope, entry);
+        let of = (!merges).then_some(entry.name.as_str());
+        if loaded.identifies(&FieldPath::fixed(&entry.path)) && spoken.insert((entry.kind.path(), claim.id.clone(), of)) {
+            claims.push(claim);
         }
     }
     claims
 }
 
-fn claim(loaded: &Loaded, baseline: &Baseline, entry: &Entry) -> Claim {
+fn claim(loaded: &Loaded, scope: &Scope, entry: &Entry) -> Claim {
     let position = loaded.positions.at(&entry.path).map(|(line, column)| Mark { line, column });
     Claim {
         kind: entry.kind.path().to_owned(),
-        id: entry.kind.wish(entry.spec.clone(), &baseline.scope).id,
-        account: baseline.scope.account.clone(),
-        region: if entry.kind.global() { String::new() } else { baseline.scope.region.clone() },
+        id: entry.kind.wish(entry.spec.clone(), scope).id,
+        account: scope.account.clone(),
+        region: if entry.kind.global() { String::new() } else { scope.region.clone() },
         file: loaded.file.display().to_string(),
         position,
         path: loaded.positions.written(&entry.path),
-        object: baseline.scope.object.clone(),
+        object: scope.object.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::{AnySpec, Drift, Fact, Field, Progress, Steps};
 use crate::aws::{Call, CallError, Reads, Writes};
+use crate::manifest::FieldPath;
 
 /// A kind of resource: one file or folder below `kinds/`, one line in [`super::registry`].
 pub trait Kind: Sized + Send + Sync + 'static {
@@ -140,7 +141,7 @@ pub enum Multiplicity {
 /// The account, region and object that wishes are read in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
-    /// The object's `metadata.name`.
+    /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: String,
     /// Twelve digits.
     pub account: String,
@@ -283,7 +284,7 @@ impl FactSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpecProblem {
     /// The field below the resource.
-    pub path: String,
+    pub path: FieldPath,
     pub message: String,
     pub expected: String,
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::SpecProblem;
+use crate::manifest::FieldPath;
 
 /// By tags under this prefix holdfast knows what it made, and for whom.
 const OURS: &str = "holdfast.dev/";
@@ -14,7 +15,7 @@ pub fn problems(tags: Option<&BTreeMap<String, Option<String>>>, reserved: &[&st
     let mut problems = Vec::new();
     for (key, value) in tags.into_iter().flatten() {
         let mut problem = |message: String, expected: &str| {
-            problems.push(SpecProblem { path: format!("tags.{key}"), message, expected: expected.to_owned() });
+            problems.push(SpecProblem { path: FieldPath::fixed("tags").key(key), message, expected: expected.to_owned() });
         };
         let lower = key.to_lowercase();
         let allowed = "letters, digits, white space and _ . : / = + - @";

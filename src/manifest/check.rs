@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::object::{ChangeWindow, Until};
+use super::object::{Until, full_name};
 use super::path::{FieldPath, Step};
 use super::problem::{Problem, Related, Scope, Severity};
 use super::scan::Mark;
@@ -14,12 +14,13 @@ use super::window::Windows;
 
 /// Checks the envelope and the names of what is declared. The value may be anything: fields of the wrong type are
 /// passed over, the schema has spoken of them.
-pub fn object(value: &Value, schema: &Value, shape: &Shape) -> Vec<Finding> {
+pub fn object(value: &Value, shape: &Shape) -> Vec<Finding> {
     let mut findings = Vec::new();
     let spec = FieldPath::root().key("spec");
+    name_length(value, &mut findings);
     arns(value, &spec, &mut findings);
     windows(value, &spec.key("policy").key("changeWindows"), &mut findings);
-    exceptions(value, &spec.key("exceptions"), schema, shape, &mut findings);
+    exceptions(value, &spec.key("exceptions"), shape, &mut findings);
     names(value, &spec, shape, &mut findings);
     findings
 }
@@ -36,6 +37,18 @@ pub fn partition(region: &str) -> &'static str {
         _ if starts("eu-isoe-") => "aws-iso-e",
         _ if starts("eusc-") => "aws-eusc",
         _ => "aws",
+    }
+}
+
+/// The longest value that AWS takes for a tag, in characters: what is made carries the name of its object.
+/// <https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html>
+const LONGEST_NAME: usize = 256;
+
+fn name_length(value: &Value, findings: &mut Vec<Finding>) {
+    let (Some(name), namespace) = (text(value, "/metadata/name"), text(value, "/metadata/namespace")) else { return };
+    if namespace.is_some() && full_name(namespace, name).chars().count() > LONGEST_NAME {
+        let finding = Finding::at(FieldPath::root().key("metadata").key("name"), "too long together with its namespace");
+        findings.push(finding.expected(format!("at most {} characters of both", LONGEST_NAME - 1)));
     }
 }
 
@@ -85,19 +98,20 @@ fn list<'v>(value: &'v Value, path: &FieldPath) -> &'v [Value] {
 
 fn windows(value: &Value, path: &FieldPath, findings: &mut Vec<Finding>) {
     for (index, window) in list(value, path).iter().enumerate() {
-        let Ok(window) = serde_json::from_value::<ChangeWindow>(window.clone()) else { continue };
-        let Err(bad) = Windows::new(std::slice::from_ref(&window)) else { continue };
-        let mut finding = Finding::at(path.index(index).key(bad.field()), bad.to_string());
-        if bad.field() == "timeZone" {
-            let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-            finding.expected = Some("a name such as Europe/Paris".to_owned());
-            finding.help = did_you_mean(&window.time_zone, known.iter().map(String::as_str));
+        let zone = text(window, "/timeZone");
+        for bad in Windows::faults(text(window, "/from"), text(window, "/to"), zone) {
+            let mut finding = Finding::at(path.index(index).key(bad.field()), bad.to_string());
+            if bad.field() == "timeZone" {
+                let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+                finding.expected = Some("a name such as Europe/Paris".to_owned());
+                finding.help = zone.and_then(|zone| did_you_mean(zone, known.iter().map(String::as_str)));
+            }
+            findings.push(finding);
         }
-        findings.push(finding);
     }
 }
 
-fn exceptions(value: &Value, path: &FieldPath, schema: &Value, shape: &Shape, findings: &mut Vec<Finding>) {
+fn exceptions(value: &Value, path: &FieldPath, shape: &Shape, findings: &mut Vec<Finding>) {
     let kinds: Vec<(String, bool)> = shape.kinds().collect();
     for (index, exception) in list(value, path).iter().enumerate() {
         let path = path.index(index);
@@ -120,37 +134,33 @@ fn exceptions(value: &Value, path: &FieldPath, schema: &Value, shape: &Shape, fi
             findings.push(finding.expected(kind.to_owned()));
         }
         if let Some(field) = text(exception, "/field") {
-            findings.extend(unknown_field(kind, field, schema).map(|finding| Finding { path: path.key("field"), ..finding }));
+            findings.extend(unknown_field(kind, field, shape.fields(kind)).map(|finding| Finding { path: path.key("field"), ..finding }));
         }
     }
 }
 
-/// Whether a kind has the field of an exception, as far as its schema names fields.
-fn unknown_field(kind: &str, field: &str, schema: &Value) -> Option<Finding> {
-    let (group, name) = kind.split_once('.')?;
-    let mut at = ["properties", "spec", "properties", group, "properties", name].iter().try_fold(schema, |at, key| at.get(key))?;
-    let Ok(steps) = field.parse::<FieldPath>() else {
-        return Some(Finding::default().expected("a field such as versioning or tags.owner").with("not the path of a field"));
-    };
-    for step in &steps.0 {
-        at = at.get("items").unwrap_or(at);
-        let Step::Key(key) = step else { continue };
-        let fields = at.get("properties").and_then(Value::as_object)?;
-        match fields.get(key) {
-            Some(inner) => at = inner,
-            None => {
-                let known = || fields.keys().map(String::as_str).filter(|known| *known != "name");
-                let said = format!("{kind} has no field {}", Value::from(key.as_str()));
-                return Some(Finding { expected: one_of(known()), help: did_you_mean(key, known()), ..Finding::default().with(&said) });
-            }
-        }
+/// That an exception for `field` could never match: no difference of its kind has that name, as the plan prints it, or stands below it.
+fn unknown_field(kind: &str, field: &str, known: &[String]) -> Option<Finding> {
+    if known.is_empty() || known.iter().any(|known| can_differ(field, known)) {
+        return None;
     }
-    None
+    let shown: Vec<String> = known.iter().map(|known| known.replace(".*", ".KEY")).collect();
+    let plain = known.iter().map(|known| known.trim_end_matches(".*"));
+    let heads = plain.clone().filter_map(|known| known.split('.').next());
+    Some(Finding {
+        message: format!("{kind} has no field {} that could differ", Value::from(field)),
+        expected: one_of(shown.iter().map(String::as_str)),
+        help: did_you_mean(field, plain.chain(heads)),
+        ..Finding::default()
+    })
 }
 
-impl Finding {
-    fn with(self, message: &str) -> Finding {
-        Finding { message: message.to_owned(), ..self }
+/// Whether `field` is the known one, holds it, or is a key of it (`tags.*`; a key may hold dots).
+fn can_differ(field: &str, known: &str) -> bool {
+    let below = |holds: &str, path: &str| path.strip_prefix(holds).is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'));
+    match known.strip_suffix(".*") {
+        Some(keyed) => field == keyed || below(field, keyed) || below(keyed, field),
+        None => field == known || below(field, known),
     }
 }
 

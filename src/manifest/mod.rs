@@ -6,6 +6,7 @@
 //!       -> tree    the two joined, aliases and merge keys applied: one JSON value and the places beside it
 //!       -> validate, check    against the schema, and what a schema cannot say
 //!       -> object  AwsBaseline, without the entries that are wrong
+//!       -> prune   the same without the fields that are wrong, for checks that come later
 //! ```
 //!
 //! Everything but the reading of files in `read` is pure. A mistake inside the declaration of one resource stops that
@@ -15,6 +16,7 @@ mod check;
 mod object;
 mod path;
 mod problem;
+mod prune;
 mod raw;
 mod read;
 mod scan;

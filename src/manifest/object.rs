@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time};
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use schemars::JsonSchema;
@@ -32,12 +33,12 @@ pub struct AwsBaseline {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// The name of the object. Progress is kept under it.
+    /// The name of the object. Progress is kept under it, and under the namespace where there is one.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-production"]))]
     pub name: String,
-    /// The Kubernetes namespace, where there is one.
+    /// The Kubernetes namespace, where there is one. The object is `namespace/name` then, in plans, tags and the journal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("examples" = ["production"]))]
     pub namespace: Option<String>,
     /// Kubernetes labels.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -53,6 +54,18 @@ pub struct Metadata {
     #[serde(flatten)]
     #[schemars(skip)]
     pub other: Map<String, Value>,
+}
+
+impl Metadata {
+    /// What the object is called among all others: its name, behind its namespace where there is one.
+    pub fn object(&self) -> String {
+        full_name(self.namespace.as_deref(), &self.name)
+    }
+}
+
+/// `name`, or `namespace/name`: neither can hold a slash.
+pub(super) fn full_name(namespace: Option<&str>, name: &str) -> String {
+    namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
 }
 
 /// Which account, how holdfast may act in it, and what is declared of its resources.
@@ -230,10 +243,14 @@ impl Until {
     }
 }
 
-/// The text is neither a date nor a time.
+/// Why a text is no end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("neither a date such as 2026-12-31 nor a time such as 2026-12-31T18:00:00Z")]
-pub struct BadUntil;
+pub enum BadUntil {
+    #[error("neither a date such as 2026-12-31 nor a time such as 2026-12-31T18:00:00Z")]
+    Form,
+    #[error("out of range: the last time that can be given is {:.0}", Timestamp::MAX)]
+    OutOfRange,
+}
 
 impl FromStr for Until {
     type Err = BadUntil;
@@ -241,15 +258,21 @@ impl FromStr for Until {
     fn from_str(text: &str) -> Result<Until, BadUntil> {
         // jiff reads more forms than are good for a manifest: a date is ten characters, a time has its offset.
         let at = match text.len() {
-            10 => text
-                .parse::<Date>()
-                .and_then(|day| day.checked_add(1.day()))
-                .and_then(|next| next.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC))
-                .map(|end| end.timestamp()),
-            _ => text.parse::<Timestamp>(),
+            10 => {
+                let day = text.parse::<Date>().map_err(|_| BadUntil::Form)?;
+                let next = day.checked_add(1.day()).and_then(|next| next.to_datetime(Time::midnight()).to_zoned(TimeZone::UTC));
+                // "For ever" is often written as the last day there is, whose end is no time any more.
+                next.map_or(Timestamp::MAX, |end| end.timestamp())
+            }
+            _ => text.parse::<Timestamp>().map_err(|_| if is_time(text) { BadUntil::OutOfRange } else { BadUntil::Form })?,
         };
-        at.map(|at| Until { written: text.to_owned(), at }).map_err(|_| BadUntil)
+        Ok(Until { written: text.to_owned(), at })
     }
+}
+
+/// Whether a text has the form of an RFC 3339 time, be there such a time or not.
+fn is_time(text: &str) -> bool {
+    Pieces::parse(text).is_ok_and(|pieces| pieces.time().is_some() && pieces.offset().is_some())
 }
 
 impl fmt::Display for Until {

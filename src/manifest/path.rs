@@ -34,6 +34,16 @@ impl FieldPath {
         longer
     }
 
+    /// A path that stands in the source of a kind (`eventSelectors[0].values`). Keys that a manifest chose are added by [`FieldPath::key`].
+    pub fn fixed(path: &str) -> FieldPath {
+        path.parse().unwrap_or_default()
+    }
+
+    /// This path, and `below` from there.
+    pub fn then(&self, below: &FieldPath) -> FieldPath {
+        FieldPath(self.0.iter().chain(&below.0).cloned().collect())
+    }
+
     /// The first `steps` steps of it.
     pub fn first(&self, steps: usize) -> FieldPath {
         FieldPath(self.0.iter().take(steps).cloned().collect())

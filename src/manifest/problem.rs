@@ -51,7 +51,7 @@ pub struct Problem {
     #[serde(flatten)]
     pub mark: Option<Mark>,
     pub severity: Severity,
-    /// The name of the object, where one could be read.
+    /// The name of the object, behind its namespace and a slash where it has one; nothing where none could be read.
     pub object: Option<String>,
     /// The path of the field; empty for the document as a whole.
     pub path: String,

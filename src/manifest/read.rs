@@ -10,9 +10,10 @@ use jsonschema::Validator;
 use serde_json::Value;
 
 use super::check;
-use super::object::{API_VERSION, AwsBaseline, KIND};
-use super::path::{FieldPath, Step};
+use super::object::{API_VERSION, AwsBaseline, KIND, full_name};
+use super::path::FieldPath;
 use super::problem::{Problem, Related, Scope, Severity, Source};
+use super::prune::{Removed, prune, remove};
 use super::raw;
 use super::scan::{self, Document, Fault, MAX_BYTES, MAX_DOCUMENTS, MAX_NODES, Mark};
 use super::schema::Shape;
@@ -30,6 +31,8 @@ const MAX_FILES: usize = 10_000;
 pub struct Reading {
     /// The objects that can be enforced, without the entries that cannot.
     pub objects: Vec<Loaded>,
+    /// What is left of objects that cannot be enforced, for what else may be wrong with them.
+    pub refused: Vec<Loaded>,
     /// Everything that is wrong, in order of file and line.
     pub problems: Vec<Problem>,
     /// How many files were looked into.
@@ -43,24 +46,43 @@ impl Reading {
     }
 }
 
-/// An object that can be enforced, and where it was written.
+/// An object, and where it was written.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub object: AwsBaseline,
     pub file: PathBuf,
     pub positions: Positions,
+    /// Its name, where one could be read.
+    name: Option<String>,
     shape: Arc<Shape>,
     source: Option<Arc<Source>>,
+    removed: Removed,
+    /// With the entries that have mistakes, as far as they can be read; nothing where there are none.
+    legible: Option<Box<Loaded>>,
 }
 
 impl Loaded {
     /// An error at a field of this object: for what is found wrong later than by reading. Given `path` is one of the
     /// object as it is here; said is the one in the file.
-    pub fn problem(&self, path: &str, message: impl Into<String>) -> Problem {
-        let here = path.parse::<FieldPath>().unwrap_or_default();
+    pub fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
         let origin = Origin { file: self.file.display().to_string(), source: self.source.clone(), place: self.positions.0.as_deref() };
-        let name = Some(self.object.metadata.name.clone());
-        origin.problem(&Finding::at(here, message), name, &self.shape)
+        origin.problem(&Finding::at(path.clone(), message), self.name.clone(), &self.shape)
+    }
+
+    /// All that can be read of it, for finding what else is wrong: with the entries that have mistakes, without the fields that are the mistakes.
+    /// Never to be enforced.
+    pub fn legible(&self) -> &Loaded {
+        self.legible.as_deref().unwrap_or(self)
+    }
+
+    /// Whether what is wrong at `path` may only come of fields that were taken out.
+    pub fn is_doubtful(&self, path: &FieldPath) -> bool {
+        self.removed.casts_doubt_on(&self.positions.written_path(path), &self.shape)
+    }
+
+    /// Whether it is known for certain which thing the entry at `path` speaks for.
+    pub fn identifies(&self, path: &FieldPath) -> bool {
+        self.removed.is_placed() && self.removed.leaves_identity(&self.positions.written_path(path), &self.shape)
     }
 }
 
@@ -77,10 +99,11 @@ impl Positions {
 
     /// `path` with every index as it was in the file: entries with mistakes have been taken out since.
     pub fn written(&self, path: &str) -> String {
-        match (&self.0, path.parse::<FieldPath>()) {
-            (Some(place), Ok(path)) => place.written(&path).to_string(),
-            _ => path.to_owned(),
-        }
+        path.parse().map_or_else(|_| path.to_owned(), |path| self.written_path(&path).to_string())
+    }
+
+    fn written_path(&self, path: &FieldPath) -> FieldPath {
+        self.0.as_ref().map_or_else(|| path.clone(), |place| place.written(path))
     }
 }
 
@@ -196,10 +219,10 @@ struct Reader<'s> {
     validator: Validator,
     shape: Arc<Shape>,
     reading: Reading,
-    /// The first object of each name and namespace, whether or not it can be enforced.
-    named: BTreeMap<(String, String), (String, Option<Mark>)>,
-    /// Namespaces and names that more than one object has.
-    twice: BTreeSet<(String, String)>,
+    /// The first object of each name (behind its namespace), whether or not it can be enforced.
+    named: BTreeMap<String, (String, Option<Mark>)>,
+    /// Names that more than one object has.
+    twice: BTreeSet<String>,
 }
 
 impl<'s> Reader<'s> {
@@ -218,11 +241,9 @@ impl<'s> Reader<'s> {
 
     fn end(mut self) -> Reading {
         // Of two objects of one name neither is meant more than the other.
-        let twice = &self.twice;
-        self.reading.objects.retain(|loaded| {
-            let metadata = &loaded.object.metadata;
-            !twice.contains(&(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone()))
-        });
+        let twice = |loaded: &mut Loaded| self.twice.contains(&loaded.object.metadata.object());
+        let refused = self.reading.objects.extract_if(.., twice).map(|mut loaded| loaded.legible.take().map_or(loaded, |legible| *legible));
+        self.reading.refused.extend(refused);
         self.reading.problems.sort();
         self.reading.problems.dedup();
         self.reading
@@ -363,27 +384,32 @@ impl<'s> Reader<'s> {
     }
 
     fn baseline(&mut self, origin: &Origin<'_>, mut value: Value, miswritten: Vec<Miswritten>) {
-        let name = value.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
+        let text = |pointer: &str| value.pointer(pointer).and_then(Value::as_str);
+        let name = text("/metadata/name").map(|name| full_name(text("/metadata/namespace"), name));
         let mut paths: BTreeSet<FieldPath> = miswritten.iter().map(|wrong| wrong.path.clone()).collect();
         let mut problems: Vec<Problem> = miswritten.into_iter().map(|wrong| self.miswritten(origin, wrong, name.as_deref())).collect();
         let mut stopped: Vec<Option<FieldPath>> = paths.iter().map(|path| self.shape.entry(path)).collect();
         let mut findings = validate::validate(self.schema, &self.validator, &value, origin.place);
         findings.retain(|finding| !paths.contains(&finding.path));
         paths.extend(findings.iter().map(|finding| finding.path.clone()));
-        let mut more = check::object(&value, self.schema, &self.shape);
+        let mut more = check::object(&value, &self.shape);
         if let Some(place) = origin.place {
             validate::traps(place, &value, &mut FieldPath::root(), &mut more);
         }
-        findings.extend(more.into_iter().filter(|finding| !paths.contains(&finding.path)));
+        more.retain(|finding| !paths.contains(&finding.path));
+        // Inside an entry it is what several fields say together, and its kind can still read them.
+        paths.extend(more.iter().map(|finding| finding.path.clone()).filter(|path| self.shape.entry(path).is_none()));
+        findings.extend(more);
         for finding in &findings {
             stopped.push(self.shape.entry(&finding.path));
             stopped.extend(finding.other.as_ref().map(|other| self.shape.entry(other)));
             problems.push(origin.problem(finding, name.clone(), &self.shape));
         }
-        problems.extend(name.as_deref().and_then(|name| self.same_name(origin, name, &value)));
+        problems.extend(name.as_deref().and_then(|name| self.same_name(origin, name)));
         self.reading.problems.extend(problems);
+        let legible = if stopped.is_empty() { None } else { self.legible(origin, value.clone(), paths, name.as_deref()) };
         if stopped.contains(&None) {
-            return;
+            return self.reading.refused.extend(legible);
         }
         let mut place = origin.place.cloned();
         let mut entries: Vec<FieldPath> = stopped.into_iter().flatten().collect();
@@ -397,19 +423,36 @@ impl<'s> Reader<'s> {
             }
         }
         match serde_json::from_value::<AwsBaseline>(value) {
-            Ok(object) => self.reading.objects.push(Loaded {
-                object,
-                file: PathBuf::from(&origin.file),
-                positions: Positions(place.map(Arc::new)),
-                shape: self.shape.clone(),
-                source: origin.source.clone(),
-            }),
+            Ok(object) => {
+                let loaded = self.loaded(origin, object, place, name);
+                self.reading.objects.push(Loaded { legible: legible.map(Box::new), ..loaded });
+            }
             Err(error) => {
                 let finding = Finding::at(FieldPath::root(), format!("this fits the schema and still cannot be read: {error}"));
                 let problem = origin.problem(&finding, name, &self.shape);
                 self.say(problem);
             }
         }
+    }
+
+    fn loaded(&self, origin: &Origin<'_>, object: AwsBaseline, place: Option<Place>, name: Option<String>) -> Loaded {
+        Loaded {
+            object,
+            file: PathBuf::from(&origin.file),
+            positions: Positions(place.map(Arc::new)),
+            name,
+            shape: self.shape.clone(),
+            source: origin.source.clone(),
+            removed: Removed::default(),
+            legible: None,
+        }
+    }
+
+    /// What is left of an object without what is wrong at `paths`.
+    fn legible(&self, origin: &Origin<'_>, value: Value, paths: BTreeSet<FieldPath>, name: Option<&str>) -> Option<Loaded> {
+        let pruned = prune(self.schema, &self.validator, &self.shape, value, origin.place.cloned(), paths)?;
+        let object = serde_json::from_value::<AwsBaseline>(pruned.value).ok()?;
+        Some(Loaded { removed: pruned.removed, ..self.loaded(origin, object, pruned.place, name.map(str::to_owned)) })
     }
 
     fn miswritten(&self, origin: &Origin<'_>, wrong: Miswritten, name: Option<&str>) -> Problem {
@@ -427,16 +470,14 @@ impl<'s> Reader<'s> {
         problem
     }
 
-    fn same_name(&mut self, origin: &Origin<'_>, name: &str, value: &Value) -> Option<Problem> {
+    fn same_name(&mut self, origin: &Origin<'_>, name: &str) -> Option<Problem> {
         let path = FieldPath::root().key("metadata").key("name");
         let mark = origin.mark(&path, false);
-        let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
-        let key = (namespace.to_owned(), name.to_owned());
-        let Some((file, other)) = self.named.get(&key).cloned() else {
-            self.named.insert(key, (origin.file.clone(), mark));
+        let Some((file, other)) = self.named.get(name).cloned() else {
+            self.named.insert(name.to_owned(), (origin.file.clone(), mark));
             return None;
         };
-        self.twice.insert(key);
+        self.twice.insert(name.to_owned());
         let message = format!("another object has the name {} as well", Value::from(name));
         let mut problem = origin.problem(&Finding::at(path.clone(), message), Some(name.to_owned()), &self.shape);
         let object = Some(name.to_owned());
@@ -465,22 +506,5 @@ fn other_kind(value: &Value) -> Option<String> {
         (Some(kind), _) => Some(format!("this is a {kind}")),
         (None, Value::Object(_)) => Some("this is no Kubernetes object: it has no kind".to_owned()),
         (None, _) => Some("this is no object".to_owned()),
-    }
-}
-
-fn remove(value: &mut Value, path: &FieldPath) {
-    let Some((last, parents)) = path.0.split_last() else { return };
-    let parent = parents.iter().try_fold(value, |value, step| match step {
-        Step::Key(key) => value.get_mut(key),
-        Step::Index(index) => value.get_mut(index),
-    });
-    match (parent, last) {
-        (Some(Value::Object(map)), Step::Key(key)) => {
-            map.remove(key);
-        }
-        (Some(Value::Array(items)), Step::Index(index)) if *index < items.len() => {
-            items.remove(*index);
-        }
-        _ => {}
     }
 }

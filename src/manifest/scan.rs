@@ -342,8 +342,11 @@ fn refuse_tag(tag: Option<&Tag>, mark: Mark) -> Result<(), Fault> {
 /// What a parser's complaint means to a person: a tab in the indentation is by far the most common cause.
 pub(super) fn explain(mark: Mark, info: &str, text: &str, lines_before: u32) -> Fault {
     let line = usize::try_from(mark.line.saturating_sub(lines_before)).unwrap_or_default();
-    // The parser notices at the line itself or at the start of the next.
-    for candidate in [line, line.saturating_sub(1)].into_iter().filter(|line| *line > 0) {
+    // A value without quotes may go on in the next line: a tab that stands there is found while the value is read.
+    let after = text.lines().enumerate().skip(line).find(|(_, written)| !written.trim().is_empty()).map(|(index, _)| index + 1);
+    let after = after.filter(|_| info.contains("found a tab"));
+    // Else the parser notices at the line itself or at the start of the next.
+    for candidate in [Some(line), line.checked_sub(1), after].into_iter().flatten().filter(|line| *line > 0) {
         let Some(written) = text.lines().nth(candidate - 1) else { continue };
         let indentation: String = written.chars().take_while(|c| matches!(c, ' ' | '\t')).collect();
         if let Some(column) = indentation.chars().position(|c| c == '\t') {
@@ -352,5 +355,14 @@ pub(super) fn explain(mark: Mark, info: &str, text: &str, lines_before: u32) -> 
             return Fault::new(mark, "a tab in the indentation; YAML indents with spaces").help("replace it by spaces");
         }
     }
-    Fault::new(mark, format!("not YAML: {info}"))
+    let written = line.checked_sub(1).and_then(|line| text.lines().nth(line)).unwrap_or_default();
+    // The parser is at the tab, or has just passed it.
+    let sign_before = |column: u32| {
+        let mut from = written.chars().skip(usize::try_from(column.checked_sub(2)?).ok()?);
+        from.next().filter(|sign| matches!(sign, ':' | '-') && from.next() == Some('\t')).map(|sign| (column, sign))
+    };
+    match [mark.column, mark.column.saturating_sub(1)].into_iter().find_map(sign_before) {
+        Some((column, sign)) => Fault::new(Mark { column, ..mark }, format!("a tab after '{sign}'")).help("replace it by a space"),
+        None => Fault::new(mark, format!("not YAML: {info}")),
+    }
 }

@@ -22,6 +22,9 @@ pub(super) const GROUP: &str = "x-holdfast-group";
 /// Marks what is declared of one kind.
 pub(super) const KIND_PATH: &str = "x-holdfast-kind";
 
+/// Lists what can differ of a kind, as [`KindSchema::fields`] says it: what an exception can name.
+pub(super) const FIELDS: &str = "x-holdfast-fields";
+
 /// What one kind adds to the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KindSchema {
@@ -31,6 +34,8 @@ pub struct KindSchema {
     pub many: bool,
     /// The schema of one of them, as [`derived`] makes it or otherwise.
     pub schema: Value,
+    /// The paths of what is compared, below the resource; `tags.*` where each key is a field of its own.
+    pub fields: Vec<String>,
 }
 
 /// The schema of a type of ours, without references.
@@ -90,6 +95,7 @@ fn kind_schema(kind: &KindSchema) -> Value {
     let mut schema = closed(kind.schema.clone());
     if !kind.many {
         put(&mut schema, KIND_PATH, kind.path.into());
+        put(&mut schema, FIELDS, kind.fields.clone().into());
         return schema;
     }
     let name = json!({
@@ -113,6 +119,7 @@ fn kind_schema(kind: &KindSchema) -> Value {
     json!({
         "type": "array",
         KIND_PATH: kind.path,
+        FIELDS: kind.fields,
         "maxItems": MAX_ITEMS,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["name"],
@@ -272,8 +279,16 @@ fn one_of_constants(map: &mut Map<String, Value>) {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     groups: BTreeSet<String>,
-    /// Group and place in it, and whether it is a list.
-    kinds: BTreeMap<(String, String), bool>,
+    /// By group and place in it.
+    kinds: BTreeMap<(String, String), KindShape>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct KindShape {
+    /// Whether it is a list.
+    many: bool,
+    /// See [`KindSchema::fields`].
+    fields: Vec<String>,
 }
 
 impl Shape {
@@ -286,7 +301,9 @@ impl Shape {
             let kinds = group_schema.get("properties").and_then(Value::as_object);
             for (name, kind) in kinds.into_iter().flatten() {
                 let many = kind.get("type") == Some(&"array".into());
-                shape.kinds.insert((group.clone(), name.clone()), many);
+                let fields = kind.get(FIELDS).and_then(Value::as_array).into_iter().flatten();
+                let fields = fields.filter_map(Value::as_str).map(str::to_owned).collect();
+                shape.kinds.insert((group.clone(), name.clone()), KindShape { many, fields });
             }
         }
         shape
@@ -294,7 +311,13 @@ impl Shape {
 
     /// The paths of all kinds (`s3.buckets`) with whether an account has many of them.
     pub fn kinds(&self) -> impl Iterator<Item = (String, bool)> {
-        self.kinds.iter().map(|((group, name), many)| (format!("{group}.{name}"), *many))
+        self.kinds.iter().map(|((group, name), kind)| (format!("{group}.{name}"), kind.many))
+    }
+
+    /// What can differ of a kind: see [`KindSchema::fields`].
+    pub fn fields(&self, kind: &str) -> &[String] {
+        let known = kind.split_once('.').and_then(|(group, name)| self.kinds.get(&(group.to_owned(), name.to_owned())));
+        known.map(|kind| kind.fields.as_slice()).unwrap_or_default()
     }
 
     /// The path of the resource inside whose declaration `path` stands, or that it is. A name that no kind has, in a
@@ -304,7 +327,7 @@ impl Shape {
         if spec != "spec" || !self.groups.contains(group) {
             return None;
         }
-        let many = self.kinds.get(&(group.clone(), name.clone())).copied().unwrap_or(false);
+        let many = self.kinds.get(&(group.clone(), name.clone())).is_some_and(|kind| kind.many);
         let in_list = many && matches!(rest.first(), Some(Step::Index(_)));
         Some(path.first(if in_list { 4 } else { 3 }))
     }

@@ -63,6 +63,18 @@ impl Windows {
         windows.iter().map(Window::new).collect::<Result<_, _>>().map(Windows)
     }
 
+    /// Everything that is wrong with a window, as far as its fields are given.
+    pub fn faults(from: Option<&str>, to: Option<&str>, zone: Option<&str>) -> Vec<BadWindow> {
+        let (from, to) = (from.map(opens), to.map(minutes));
+        let found = [
+            (from == Some(None)).then_some(BadWindow::Time("from")),
+            (to == Some(None)).then_some(BadWindow::Time("to")),
+            from.flatten().is_some_and(|from| to.flatten() == Some(from)).then_some(BadWindow::Empty),
+            zone.is_some_and(|zone| TimeZone::get(zone).is_err()).then_some(BadWindow::Zone),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
     /// Whether `at` is inside a window. Without windows every moment is.
     pub fn contain(&self, at: Timestamp) -> bool {
         self.0.is_empty() || self.0.iter().any(|window| window.contains(at))
@@ -83,7 +95,7 @@ impl Windows {
 
 impl Window {
     fn new(window: &ChangeWindow) -> Result<Window, BadWindow> {
-        let from = minutes(&window.from).filter(|from| *from < 1440).ok_or(BadWindow::Time("from"))?;
+        let from = opens(&window.from).ok_or(BadWindow::Time("from"))?;
         let to = minutes(&window.to).ok_or(BadWindow::Time("to"))?;
         if from == to || (from == 0 && to == 1440 && window.days.is_empty()) {
             return Err(BadWindow::Empty);
@@ -131,6 +143,11 @@ impl Window {
             AmbiguousOffset::Gap { .. } => Vec::new(),
         }
     }
+}
+
+/// As [`minutes`], of the beginning of a window: no day begins at its end.
+fn opens(text: &str) -> Option<i16> {
+    minutes(text).filter(|from| *from < 1440)
 }
 
 /// Minutes since midnight of `HH:MM`, up to 24:00.
@@ -242,6 +259,10 @@ mod tests {
         assert_eq!(new("22:00", "25:00", "UTC"), Err(BadWindow::Time("to")));
         assert_eq!(new("22:00", "+4:00", "UTC"), Err(BadWindow::Time("to")));
         assert_eq!(new("22:00", "04:00", "Europe/Pari"), Err(BadWindow::Zone));
+        let faults = |from, to, zone| Windows::faults(Some(from), Some(to), zone);
+        assert_eq!(faults("22:00", "22:00", Some("Europe/Pari")), [BadWindow::Empty, BadWindow::Zone]);
+        assert_eq!(faults("24:00", "24:30", Some("UTC")), [BadWindow::Time("from"), BadWindow::Time("to")]);
+        assert_eq!(faults("22:00", "04:00", None), []);
     }
 
     proptest::proptest! {

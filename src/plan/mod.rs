@@ -30,7 +30,7 @@ pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";
 pub struct Plan {
     /// `holdfast.dev/plan/v1`.
     pub schema_version: String,
-    /// The object's `metadata.name`.
+    /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: String,
     pub account: String,
     pub region: String,

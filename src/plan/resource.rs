@@ -88,11 +88,11 @@ impl<'a> Exceptions<'a> {
     }
 
     /// The exception in force that covers `field`, if there is one. One that ran out is noted as matching, and covers nothing.
-    fn covering(&mut self, of: &[(usize, Option<&str>)], field: &str) -> Option<Excepting> {
+    fn covering(&mut self, of: &[(usize, Option<&str>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
         let mut covering = None;
         for (place, asked) in of {
             let Some(exception) = self.all.get(*place) else { continue };
-            if covers(&exception.field, asked.unwrap_or(field)) {
+            if covers(&exception.field, asked.unwrap_or(field), keyed) {
                 self.matched.insert(*place);
                 if self.at < exception.until.at() {
                     covering = Some(Excepting { until: exception.until.to_string(), reason: exception.reason.clone() });
@@ -114,9 +114,11 @@ struct Excepting {
     reason: String,
 }
 
-/// Whether an exception for `path` covers `field`: the same, or a part of it.
-fn covers(path: &str, field: &str) -> bool {
-    field == path || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+/// Whether an exception for `path` covers `field`: the same, or a part of it. Below a field of `keyed` stands a key, which may hold dots
+/// and has no parts.
+fn covers(path: &str, field: &str, keyed: &[&str]) -> bool {
+    let below = |holds: &str, path: &str| path.strip_prefix(holds).is_some_and(|rest| rest.starts_with('.'));
+    field == path || below(path, field) && !keyed.iter().any(|keyed| below(keyed, path))
 }
 
 /// Plans one resource without policy: what its kind would do, and what stands in the way by nature.
@@ -193,6 +195,8 @@ pub(super) fn planned(
 
 fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>, plan: &mut ResourcePlan) {
     let of = exceptions.of(declared, &plan.key);
+    let fields = if of.is_empty() { Vec::new() } else { declared.kind.fields() };
+    let keyed: Vec<&str> = fields.iter().filter(|field| field.keyed).map(|field| field.path).collect();
     for field in declared.kind.compare(&declared.wish, seen) {
         plan.compared += 1;
         let found = match field.found {
@@ -208,7 +212,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             continue;
         }
         let drift = Drift { field: field.field, found, declared: field.declared, impact: field.impact };
-        match exceptions.covering(&of, &drift.field) {
+        match exceptions.covering(&of, &drift.field, &keyed) {
             Some(by) => plan.excepted.push(Excepted { drift, until: by.until, reason: by.reason }),
             None => plan.drifts.push(drift),
         }
@@ -253,5 +257,26 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
             fields: lost,
             what_to_do: "repair it by hand, and report this as a bug".to_owned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn an_exception_covers_a_field_with_what_is_in_it_and_a_key_whole() {
+        for (path, field, covered) in [
+            ("versioning", "versioning", true),
+            ("logging", "logging.targetBucket", true),
+            ("logging", "loggingTwo", false),
+            ("tags", "tags.cost.center", true),
+            ("tags.cost.center", "tags.cost.center", true),
+            ("tags.cost", "tags.cost.center", false),
+            ("lifecycle", "lifecycle.rules.a.b", true),
+            ("lifecycle.rules.a", "lifecycle.rules.a.b", false),
+        ] {
+            assert_eq!(covers(path, field, &["tags", "lifecycle.rules"]), covered, "{path} {field}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::selectors::{AdvancedEventSelector, EventSelector};
 use crate::kinds::{Scope, SpecProblem};
+use crate::manifest::FieldPath;
 
 /// A CloudTrail trail. Every field is optional: what is left out is neither read nor changed. One that is missing is made in the
 /// manifest's region, if `bucket` is declared.
@@ -115,9 +116,10 @@ impl TrailSpec {
     /// What is wrong with it that the schema cannot say.
     pub(super) fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
-        let mut problem = |path: &str, message: &str, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        let mut problem_at = |path: FieldPath, message: &str, expected: &str| {
+            problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
         };
+        let mut problem = |path: &str, message: &str, expected: &str| problem_at(FieldPath::fixed(path), message, expected);
         let (path, trail) = self.trail.as_ref().map_or(("name", &self.name), |trail| ("trail", trail));
         if !is_trail_name(trail) {
             problem(
@@ -158,10 +160,14 @@ impl TrailSpec {
         for (key, value) in self.tags.iter().flatten() {
             // Limits of AddTags: https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Tag.html
             if key.is_empty() || key.chars().count() > 128 || key.to_ascii_lowercase().starts_with("aws:") {
-                problem(&format!("tags.{key}"), "CloudTrail refuses this key", "1 to 128 characters, not beginning with aws:");
+                problem_at(
+                    FieldPath::fixed("tags").key(key),
+                    "CloudTrail refuses this key",
+                    "1 to 128 characters, not beginning with aws:",
+                );
             }
             if value.as_deref().is_some_and(|value| value.chars().count() > 256) {
-                problem(&format!("tags.{key}"), "the value is too long", "at most 256 characters");
+                problem_at(FieldPath::fixed("tags").key(key), "the value is too long", "at most 256 characters");
             }
         }
         problems

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::SpecProblem;
+use crate::manifest::FieldPath;
 
 /// How a group may be moved into a new, encrypted one. What is left out has the default that its description names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +150,7 @@ impl Migration {
 }
 
 fn problem(path: &str, message: &str, expected: &str) -> SpecProblem {
-    SpecProblem { path: format!("migration.{path}"), message: message.to_owned(), expected: expected.to_owned() }
+    SpecProblem { path: FieldPath::fixed(&format!("migration.{path}")), message: message.to_owned(), expected: expected.to_owned() }
 }
 
 /// The seconds of `240s`, `30m`, `24h`.
@@ -181,7 +182,7 @@ mod tests {
             "cutover": [{"ecs": {"cluster": "main", "service": "api"}}, {}, {"ssmParameter": {"name": "/a"}, "ecs": {"cluster": "a", "service": "b"}}],
         }))
         .unwrap();
-        let paths: Vec<String> = migration.problems().into_iter().map(|problem| problem.path).collect();
+        let paths: Vec<String> = migration.problems().into_iter().map(|problem| problem.path.to_string()).collect();
         assert_eq!(paths, ["migration.freezeBudget", "migration.cutover[1]", "migration.cutover[2]"]);
     }
 }

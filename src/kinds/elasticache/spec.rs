@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::migration::Migration;
 use super::window;
 use crate::kinds::{SpecProblem, tags};
+use crate::manifest::FieldPath;
 
 /// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -235,9 +236,10 @@ impl ReplicationGroupSpec {
     /// What is wrong with it that its schema cannot say.
     pub fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = self.migration.as_ref().map(Migration::problems).unwrap_or_default();
-        let mut say = |path: &str, message: &str, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        let mut say_at = |path: FieldPath, message: &str, expected: &str| {
+            problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
         };
+        let mut say = |path: &str, message: &str, expected: &str| say_at(FieldPath::fixed(path), message, expected);
         if !is_group_id(&self.group_id()) {
             let path = if self.replication_group_id.is_some() { "replicationGroupId" } else { "name" };
             say(
@@ -271,7 +273,7 @@ impl ReplicationGroupSpec {
             say("parameterGroup", "AWS's default groups cannot be changed, and parameters are declared", "a group of your own, or none");
         }
         for name in self.parameters.iter().flat_map(BTreeMap::keys).filter(|name| name.as_str() == "cluster-enabled") {
-            say(&format!("parameters.{name}"), "the cluster mode is no parameter of a running group", "no such parameter");
+            say_at(FieldPath::fixed("parameters").key(name), "the cluster mode is no parameter of a running group", "no such parameter");
         }
         problems.extend(tags::problems(self.tags.as_ref(), &["aws:"]));
         problems

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kinds::{Scope, SpecProblem};
+use crate::manifest::FieldPath;
 
 /// The GuardDuty detector of the account and region. Every field is optional: what is left out is neither read nor changed. Where there
 /// is no detector, one is made.
@@ -170,9 +171,10 @@ impl DetectorSpec {
 
     pub(super) fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
-        let mut problem = |path: &str, message: &str, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        let mut problem_at = |path: FieldPath, message: &str, expected: &str| {
+            problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
         };
+        let mut problem = |path: &str, message: &str, expected: &str| problem_at(FieldPath::fixed(path), message, expected);
         if self.features.as_ref().is_some_and(|features| features.eks_runtime_monitoring.is_some() && features.runtime_monitoring.is_some())
         {
             problem(
@@ -186,10 +188,10 @@ impl DetectorSpec {
             if !is_tag_key(key) {
                 let expected =
                     "1 to 128 letters (a to z), digits and characters of + , - . / : ; < = _ without spaces, not beginning with aws:";
-                problem(&format!("tags.{key}"), "GuardDuty refuses this key", expected);
+                problem_at(FieldPath::fixed("tags").key(key), "GuardDuty refuses this key", expected);
             }
             if value.as_deref().is_some_and(|value| value.chars().count() > 256) {
-                problem(&format!("tags.{key}"), "the value is too long", "at most 256 characters");
+                problem_at(FieldPath::fixed("tags").key(key), "the value is too long", "at most 256 characters");
             }
         }
         problems

@@ -270,12 +270,12 @@ async fn nothing_is_asked_of_a_bucket_for_a_detector_that_is_managed_above() {
 
 #[test]
 fn both_forms_of_runtime_monitoring_are_refused() {
-    let problems = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path).collect::<Vec<_>>();
+    let problems = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();
     let both = json!({"features": {"RUNTIME_MONITORING": {"enabled": true}, "EKS_RUNTIME_MONITORING": {"enabled": false}}});
     assert_eq!(problems(both), ["features.EKS_RUNTIME_MONITORING"]);
     assert!(problems(json!({"features": {"EKS_RUNTIME_MONITORING": {"enabled": true}}})).is_empty());
-    assert_eq!(problems(json!({"tags": {"": "x"}})), ["tags."]);
-    assert_eq!(problems(json!({"tags": {"cost centre": "x"}})), ["tags.cost centre"]);
+    assert_eq!(problems(json!({"tags": {"": "x"}})), ["tags[\"\"]"]);
+    assert_eq!(problems(json!({"tags": {"cost centre": "x"}})), ["tags[\"cost centre\"]"]);
     assert!(problems(json!({"tags": {"cost-centre/1=2_a:b.c+d": "x"}})).is_empty());
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::values::plain;
 use super::window;
 use crate::kinds::{SpecProblem, tags};
+use crate::manifest::FieldPath;
 
 /// An RDS DB instance. Every field is optional: what is left out is neither read nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -207,9 +208,10 @@ impl InstanceSpec {
     /// What is wrong with it that its schema cannot say.
     pub fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
-        let mut problem = |path: &str, message: String, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message, expected: expected.to_owned() });
+        let mut problem_at = |path: FieldPath, message: String, expected: &str| {
+            problems.push(SpecProblem { path, message, expected: expected.to_owned() });
         };
+        let mut problem = |path: &str, message: String, expected: &str| problem_at(FieldPath::fixed(path), message, expected);
         if !is_identifier(&self.identifier()) {
             let path = if self.instance.is_some() { "instance" } else { "name" };
             problem(
@@ -259,15 +261,15 @@ impl InstanceSpec {
         }
         for (name, value) in self.parameters.iter().flatten() {
             if name.is_empty() || name.len() > 255 || name.chars().any(char::is_whitespace) {
-                problem(
-                    &format!("parameters.{name}"),
+                problem_at(
+                    FieldPath::fixed("parameters").key(name),
                     "this is no parameter's name".to_owned(),
                     "a name of 1 to 255 characters, no blanks",
                 );
             }
             if value.as_ref().is_some_and(|value| plain(&value.value()).is_empty()) {
-                problem(
-                    &format!("parameters.{name}"),
+                problem_at(
+                    FieldPath::fixed("parameters").key(name),
                     "the value is empty".to_owned(),
                     "a value; null to set it back to the engine's default; leave it out to leave it alone",
                 );

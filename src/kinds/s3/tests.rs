@@ -36,7 +36,7 @@ fn baseline(s3: &str) -> Baseline {
 fn baseline_of(text: &str) -> Baseline {
     let object: AwsBaseline = serde_yaml::from_str(text).unwrap();
     let scope = Scope { object: "o".to_owned(), account: ACCOUNT.to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() };
-    let (entries, wrong) = desired::entries(&object, &scope);
+    let (entries, _, wrong) = desired::entries(&object, &scope);
     assert_eq!(wrong, []);
     let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
     Baseline { object, scope, entries, windows }

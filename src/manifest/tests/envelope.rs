@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Disruptive, Exception, Mode, closed, derived, lines, manifest, reading, schema};
+use super::{BadUntil, Disruptive, Exception, Mode, Until, closed, derived, lines, manifest, reading, schema};
 
 #[test]
 fn the_envelope_is_read() {
@@ -47,10 +47,19 @@ fn what_only_the_envelope_as_a_whole_can_say() {
             vec!["policy.changeWindows[0].to: the window opens and closes at the same time"],
         ),
         (
+            "policy: {changeWindows: [{days: [Mo], from: \"22:00\", to: \"22:00\", timeZone: Europe/Pari}]}",
+            vec![
+                "policy.changeWindows[0].days[0]: \"Mo\" is not a known value; expected one of Mon, Tue, Wed, Thu, Fri, Sat, Sun; did you mean \"Mon\"?",
+                "policy.changeWindows[0].to: the window opens and closes at the same time",
+                "policy.changeWindows[0].timeZone: not the IANA name of a time zone; expected a name such as Europe/Paris; did you mean \"Europe/Paris\"?",
+            ],
+        ),
+        (
             "policy: {changeWindows: [{days: [], from: \"22:00\", to: \"25:00\", timeZone: Europe/Pari}]}",
             vec![
                 "policy.changeWindows[0].days: an empty list; expected at least one item",
                 "policy.changeWindows[0].to: \"25:00\" does not have the right form; expected text such as 04:00",
+                "policy.changeWindows[0].timeZone: not the IANA name of a time zone; expected a name such as Europe/Paris; did you mean \"Europe/Paris\"?",
             ],
         ),
         (
@@ -70,7 +79,7 @@ fn what_only_the_envelope_as_a_whole_can_say() {
             "exceptions: [{resource: s3.buckets, field: versionin, until: 2026-02-30, reason: \" \"}]",
             vec![
                 "exceptions[0].resource: this names a kind and no resource; expected s3.buckets/NAME, where NAME is its name here or in AWS",
-                "exceptions[0].field: s3.buckets has no field \"versionin\"; expected one of auth, bucket, days, ownership, ratio, rules, tags, target, versioning; did you mean \"versioning\"?",
+                "exceptions[0].field: s3.buckets has no field \"versionin\" that could differ; expected one of versioning, days, ownership, auth.secretArn, rules.KEY, tags.KEY; did you mean \"versioning\"?",
                 "exceptions[0].until: neither a date such as 2026-12-31 nor a time such as 2026-12-31T18:00:00Z",
                 "exceptions[0].reason: \" \" does not have the right form; expected text that matches \\S",
             ],
@@ -90,13 +99,18 @@ fn what_only_the_envelope_as_a_whole_can_say() {
 }
 
 #[test]
-fn an_exception_may_name_a_field_in_depth() {
+fn an_exception_names_what_the_plan_can_show_as_different() {
     let of = |field: &str| {
         let spec = format!("  exceptions: [{{resource: s3.buckets/x, field: '{field}', until: 2026-12-31, reason: x}}]\n");
         lines(&manifest(&spec)).len()
     };
-    assert_eq!([of("tags.owner"), of("rules[0].id"), of("rules.id"), of("auth.secretArn")], [0, 0, 0, 0]);
-    assert_eq!([of("rules.idd"), of("auth.secret"), of("a..b"), of("[")], [1, 1, 1, 1]);
+    for field in ["versioning", "tags", "tags.owner", "tags.cost.center", "rules.old", "auth", "auth.secretArn"] {
+        assert_eq!(of(field), 0, "{field}");
+    }
+    // What is not compared, and other ways to write a path, could never match.
+    for field in ["bucket", "rules[0]", "rules[0].id", "tags[\"a\"]", "tags.", "auth.secret", "versioning.x", "a..b", "["] {
+        assert_eq!(of(field), 1, "{field}");
+    }
 }
 
 #[test]
@@ -153,4 +167,17 @@ fn derived_schemas_are_made_strict() {
     assert_eq!(schema["properties"]["count"], json!({"type": "integer", "minimum": 0, "maximum": 65535}));
     assert_eq!(schema["properties"]["nested"]["items"], json!({"not": {}}));
     assert_eq!(closed(schema.clone()), schema);
+}
+
+#[test]
+fn the_end_of_an_exception() {
+    let ends = |text: &str| text.parse::<Until>().map(|until| until.at());
+    assert_eq!(ends("2026-12-31"), Ok("2027-01-01T00:00:00Z".parse().unwrap()));
+    assert_eq!([ends("9999-12-31"), ends("9999-12-30")], [Ok(Timestamp::MAX), Ok(Timestamp::MAX)]);
+    assert_eq!(ends("9999-12-29"), Ok("9999-12-30T00:00:00Z".parse().unwrap()));
+    assert_eq!([ends("9999-12-31T23:59:59Z"), ends("-009999-01-01T00:00:00+23:00")], [Err(BadUntil::OutOfRange); 2]);
+    for text in ["2026-02-30", "later", "", "2026-12-31T18:00:00", "2026-12-31T25:00:00Z", "10000-01-01"] {
+        assert_eq!(ends(text), Err(BadUntil::Form), "{text}");
+    }
+    assert_eq!(BadUntil::OutOfRange.to_string(), "out of range: the last time that can be given is 9999-12-30T22:00:00Z");
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Claim, Mark, Scope, claims, lines, manifest, read, read_value, reading, said, schema};
+use super::{Claim, FieldPath, Mark, Scope, claims, lines, manifest, read, read_value, reading, said, schema};
 
 const GOOD: &str =
     "  s3:\n    account: {blockPublicAcls: true}\n    buckets:\n    - name: a\n      versioning: true\n    - name: b\n      days: 7\n";
@@ -34,7 +34,7 @@ fn a_mistake_in_an_entry_stops_that_entry_only() {
     let scopes: Vec<&Scope> = reading.problems.iter().map(|problem| &problem.scope).collect();
     let entry = |path: &str| Scope::Entry { path: path.to_owned() };
     assert_eq!(scopes, [&entry("spec.s3.account"), &entry("spec.s3.buckets[0]"), &entry("spec.s3.buckets[2]")]);
-    let later = loaded.problem("spec.s3.buckets[1].days", "too few");
+    let later = loaded.problem(&FieldPath::fixed("spec.s3.buckets[1].days"), "too few");
     assert_eq!(later.to_string(), "a.yaml:16:13: error: spec.s3.buckets[3].days: too few\n   |\n16 |       days: 4\n   |             ^");
     assert_eq!(later.scope, entry("spec.s3.buckets[3]"));
 }

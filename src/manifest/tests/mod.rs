@@ -34,10 +34,16 @@ fn schema() -> Value {
     });
     let account = json!({"type": "object", "properties": {"blockPublicAcls": {"type": "boolean"}}});
     let instance = json!({"type": "object", "properties": {"multiAz": {"type": "boolean"}}});
+    let fields = |paths: &[&str]| paths.iter().map(|path| (*path).to_owned()).collect();
     manifest_schema(&[
-        KindSchema { path: "s3.account", many: false, schema: account },
-        KindSchema { path: "s3.buckets", many: true, schema: bucket },
-        KindSchema { path: "rds.instances", many: true, schema: instance },
+        KindSchema { path: "s3.account", many: false, schema: account, fields: fields(&["blockPublicAcls"]) },
+        KindSchema {
+            path: "s3.buckets",
+            many: true,
+            schema: bucket,
+            fields: fields(&["versioning", "days", "ownership", "auth.secretArn", "rules.*", "tags.*"]),
+        },
+        KindSchema { path: "rds.instances", many: true, schema: instance, fields: fields(&["multiAz"]) },
     ])
 }
 

@@ -121,6 +121,18 @@ fn the_same_name_twice_in_a_list() {
 fn text_that_is_not_yaml() {
     let cases = [
         ("spec:\n\taccount: x\n", "a.yaml:2:1: error: a tab in the indentation; YAML indents with spaces; replace it by spaces"),
+        (
+            "spec:\n  region: us-east-1\n\n\taccount: \"317805897534\"\n",
+            "a.yaml:4:1: error: a tab in the indentation; YAML indents with spaces; replace it by spaces",
+        ),
+        (
+            "---\nspec:\n  - name: x\n  \tbucket: y\n",
+            "a.yaml:4:3: error: a tab in the indentation; YAML indents with spaces; replace it by spaces",
+        ),
+        ("spec:\n  name:\taaa\n", "a.yaml:2:8: error: a tab after ':'; replace it by a space"),
+        ("spec:\n  -\taaa: 1\n", "a.yaml:2:4: error: a tab after '-'; replace it by a space"),
+        // The tab of the next line is none of it.
+        ("a: ]\n\tb: c\n", "a.yaml:1:4: error: not YAML: misplaced bracket"),
         ("a: *nowhere\n", "a.yaml:1:4: error: not YAML: while parsing node, found unknown anchor"),
         ("a: &a [*a]\n", "a.yaml:1:8: error: this alias stands inside the value that it names"),
         ("a: !secret x\n", "a.yaml:1:4: error: the tag !secret means nothing here; take it out"),

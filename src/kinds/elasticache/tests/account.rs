@@ -54,7 +54,7 @@ impl Account {
             region: "us-east-1".to_owned(),
             partition: "aws".to_owned(),
         };
-        let (entries, wrong) = desired::entries(&object, &scope);
+        let (entries, _, wrong) = desired::entries(&object, &scope);
         assert_eq!(wrong, []);
         let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
         Baseline { object, scope, entries, windows }

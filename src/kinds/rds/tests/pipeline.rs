@@ -109,7 +109,7 @@ fn baseline(manifest: &str) -> Baseline {
         region: object.spec.region.clone(),
         partition: "aws".to_owned(),
     };
-    let (entries, wrong) = desired::entries(&object, &scope);
+    let (entries, _, wrong) = desired::entries(&object, &scope);
     assert!(wrong.is_empty(), "{wrong:?}");
     Baseline { object, scope, entries, windows: Windows::new(&[]).unwrap() }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::kinds::{Impact, SpecProblem};
+use crate::manifest::FieldPath;
 
 /// What a rule of ours is called on S3: its id behind this.
 pub(super) const ID_PREFIX: &str = "holdfast-";
@@ -233,15 +234,14 @@ pub(super) fn problems(lifecycle: &Lifecycle) -> Vec<SpecProblem> {
     if lifecycle.expiry_approved == Some(true) && lifecycle.rules.is_empty() {
         // Entries that speak of one bucket are merged: what this one consents to would be whatever another one says.
         problems.push(SpecProblem {
-            path: "lifecycle.expiryApproved".to_owned(),
+            path: FieldPath::fixed("lifecycle.expiryApproved"),
             message: "it consents to the rules of its own entry, which has none".to_owned(),
             expected: "expiryApproved beside the rules that delete".to_owned(),
         });
     }
-    for rule in &lifecycle.rules {
+    for (at, rule) in lifecycle.rules.iter().enumerate() {
         let mut wrong = |member: &str, message: String, expected: &str| {
-            let path =
-                if member.is_empty() { format!("lifecycle.rules.{}", rule.id) } else { format!("lifecycle.rules.{}.{member}", rule.id) };
+            let path = FieldPath::fixed("lifecycle.rules").index(at).then(&FieldPath::fixed(member));
             problems.push(SpecProblem { path, message, expected: expected.to_owned() });
         };
         if !ids.insert(rule.id.as_str()) {

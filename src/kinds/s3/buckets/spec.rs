@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::lifecycle::{self, Lifecycle};
 use crate::kinds::s3::PublicAccessBlock;
 use crate::kinds::{Selector, SpecProblem};
+use crate::manifest::FieldPath;
 
 /// A bucket, or with `match` every bucket that it chooses.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -181,9 +182,10 @@ impl BucketSpec {
 
     pub(super) fn problems(&self) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
-        let mut wrong = |path: &str, message: &str, expected: &str| {
-            problems.push(SpecProblem { path: path.to_owned(), message: message.to_owned(), expected: expected.to_owned() });
+        let mut wrong_at = |path: FieldPath, message: &str, expected: &str| {
+            problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
         };
+        let mut wrong = |path: &str, message: &str, expected: &str| wrong_at(FieldPath::fixed(path), message, expected);
         if self.matching.is_some() && self.bucket.is_some() {
             wrong("match", "the entry names one bucket and chooses buckets too", "one of bucket and match");
         }
@@ -220,9 +222,10 @@ impl BucketSpec {
                 _ => {}
             }
         }
+        let mut wrong = |path: &FieldPath, message: &str, expected: &str| wrong_at(path.clone(), message, expected);
         for (key, value) in &self.tags {
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/CostAllocTagging.html
-            let path = format!("tags.{key}");
+            let path = FieldPath::fixed("tags").key(key);
             if key.get(..4).is_some_and(|prefix| prefix.eq_ignore_ascii_case("aws:")) {
                 wrong(&path, "only AWS itself sets tags that begin with aws:", "another key");
             } else if key.starts_with("holdfast.dev/") {

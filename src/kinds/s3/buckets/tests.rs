@@ -415,7 +415,7 @@ fn an_operation_survives_the_journal() {
 
 #[test]
 fn wishes_that_cannot_be_met_are_said() {
-    let paths = |yaml: &str| -> Vec<String> { spec(yaml).problems().into_iter().map(|problem| problem.path).collect() };
+    let paths = |yaml: &str| -> Vec<String> { spec(yaml).problems().into_iter().map(|problem| problem.path.to_string()).collect() };
     let table = [
         ("match: {names: ['*']}\nbucket: abc", "match"),
         ("match: {names: ['*']}\ncreate: true", "create"),
@@ -425,32 +425,32 @@ fn wishes_that_cannot_be_met_are_said() {
         ("encryption: {algorithm: 'aws:kms:dsse', bucketKey: true}", "encryption.bucketKey"),
         ("logging: {targetPrefix: a/}", "logging.targetPrefix"),
         ("logging: {targetBucket: huntaze-assets}", "logging.targetBucket"),
-        ("tags: {'aws:x': y}", "tags.aws:x"),
-        ("tags: {'holdfast.dev/owner': null}", "tags.holdfast.dev/owner"),
-        ("tags: {'': y}", "tags."),
-        ("lifecycle: {rules: [{id: a, enabled: true}]}", "lifecycle.rules.a"),
-        ("lifecycle: {rules: [{id: a, enabled: true, expiration: {days: 1, date: 2027-01-31}}]}", "lifecycle.rules.a.expiration"),
-        ("lifecycle: {rules: [{id: a, enabled: true, expiration: {date: 2027-02-31}}]}", "lifecycle.rules.a.expiration"),
-        ("lifecycle: {rules: [{id: a, enabled: true, transitions: [{storageClass: GLACIER}]}]}", "lifecycle.rules.a.transitions"),
+        ("tags: {'aws:x': y}", "tags[\"aws:x\"]"),
+        ("tags: {'holdfast.dev/owner': null}", "tags[\"holdfast.dev/owner\"]"),
+        ("tags: {'': y}", "tags[\"\"]"),
+        ("lifecycle: {rules: [{id: a, enabled: true}]}", "lifecycle.rules[0]"),
+        ("lifecycle: {rules: [{id: a, enabled: true, expiration: {days: 1, date: 2027-01-31}}]}", "lifecycle.rules[0].expiration"),
+        ("lifecycle: {rules: [{id: a, enabled: true, expiration: {date: 2027-02-31}}]}", "lifecycle.rules[0].expiration"),
+        ("lifecycle: {rules: [{id: a, enabled: true, transitions: [{storageClass: GLACIER}]}]}", "lifecycle.rules[0].transitions"),
         (
             "lifecycle: {rules: [{id: a, enabled: true, transitions: [{days: 29, storageClass: STANDARD_IA}]}]}",
-            "lifecycle.rules.a.transitions",
+            "lifecycle.rules[0].transitions",
         ),
         (
             "lifecycle: {rules: [{id: a, enabled: true, transitions: [{days: 9, storageClass: GLACIER}], expiration: {days: 9}}]}",
-            "lifecycle.rules.a.expiration.days",
+            "lifecycle.rules[0].expiration.days",
         ),
         (
             "lifecycle: {rules: [{id: a, enabled: true, filter: {tags: {a: b}}, abortMultipartAfterDays: 1}]}",
-            "lifecycle.rules.a.abortMultipartAfterDays",
+            "lifecycle.rules[0].abortMultipartAfterDays",
         ),
         (
             "lifecycle: {rules: [{id: a, enabled: true, noncurrentExpiration: {newerNoncurrentVersions: 1}}]}",
-            "lifecycle.rules.a.noncurrentExpiration",
+            "lifecycle.rules[0].noncurrentExpiration",
         ),
         (
             "lifecycle: {rules: [{id: a, enabled: true, expiration: {days: 1}}, {id: a, enabled: true, expiration: {days: 1}}]}",
-            "lifecycle.rules.a.id",
+            "lifecycle.rules[1].id",
         ),
     ];
     for (yaml, path) in table {

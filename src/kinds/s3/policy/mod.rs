@@ -22,6 +22,7 @@ use crate::kinds::{
     Basis, Drift, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps,
     Target, Unreadable, Why, few,
 };
+use crate::manifest::FieldPath;
 
 /// The largest policy that S3 takes, in bytes.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>
@@ -101,7 +102,7 @@ impl Kind for BucketPolicy {
         spec.conflicts()
             .into_iter()
             .map(|sid| SpecProblem {
-                path: format!("statements.{sid}"),
+                path: FieldPath::fixed("statements").key(&sid),
                 message: format!("two wishes ask for different statements {sid} in the policy of {}", spec.bucket),
                 expected: "one statement a Sid".to_owned(),
             })

@@ -4,7 +4,7 @@ use super::{BUCKET, spec};
 use crate::kinds::s3::buckets::BucketSpec;
 
 fn paths(spec: &BucketSpec) -> Vec<String> {
-    spec.problems().into_iter().map(|problem| problem.path).collect()
+    spec.problems().into_iter().map(|problem| problem.path.to_string()).collect()
 }
 
 #[test]
