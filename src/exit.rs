@@ -15,7 +15,7 @@ pub enum Exit {
     Pending = 2,
     /// Something is blocked: consent or reading is missing.
     Blocked = 3,
-    /// Some of it failed.
+    /// Some of it failed, or is left though nothing holds it.
     PartlyFailed = 4,
     /// The command line is wrong.
     Usage = 64,
@@ -45,6 +45,10 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
             .any(|one| !one.done.is_empty() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. })))
     });
     let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());
+    // Planned again after the last change, something differs that nobody holds: it did not come to its end.
+    if reports.iter().any(|report| report.outcomes.is_some() && report.left.as_ref().is_some_and(Plan::changes)) && !failed {
+        return Exit::PartlyFailed;
+    }
     if failed {
         return if something_done || something_seen { Exit::PartlyFailed } else { Exit::Failed };
     }

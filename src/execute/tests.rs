@@ -384,7 +384,7 @@ async fn a_chain_of_ten_thousand_is_no_stack() {
             &fake::declared(&scope("chain"), json!({"name": at.to_string()})),
             &None,
         );
-        one.needs = vec![crate::kinds::Key::new("test.things", ((at + 1) % 10_000).to_string())];
+        one.needs = vec![crate::kinds::Need::of_all("test.things", ((at + 1) % 10_000).to_string())];
         assert_eq!(one.key, key);
         one
     };
@@ -396,7 +396,7 @@ async fn a_chain_of_ten_thousand_is_no_stack() {
     let order = order::Order::new(&resources);
     assert_eq!(order.ready(&works), [9_999]);
     works[9_999].phase = work::Phase::Ended(End::Blocked { blocks: Vec::new() });
-    order.end_needy(&mut works);
+    order.hold_needy(&mut works);
     assert!(works.iter().all(work::Work::ended));
 }
 

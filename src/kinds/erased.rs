@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, KindPeers, Multiplicity, Planning, Progress, Scope,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Planning, Progress, Scope,
     Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
@@ -68,10 +68,12 @@ pub trait AnyKind: Send + Sync {
     fn selector(&self, spec: &AnySpec) -> Option<Selector>;
     fn list<'a>(&self, reads: &'a Reads, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key>;
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need>;
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
+    /// The paths of all that a wish declares, a keyed field's with their keys.
+    fn declares(&self, wish: &Wish) -> Vec<String>;
     /// Every declared field beside what was found.
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
     fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value>;
@@ -193,7 +195,7 @@ impl<K: Kind> AnyKind for Erased<K> {
         Self::with(&wish.spec, Vec::new(), |spec| K::contributes(spec, &wish.id, scope))
     }
 
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key> {
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need> {
         Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope))
     }
 
@@ -213,6 +215,17 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn presence(&self, seen: &AnySeen) -> Fact<()> {
         seen.downcast_ref::<K::Seen>().map_or_else(Fact::default, K::presence)
+    }
+
+    fn declares(&self, wish: &Wish) -> Vec<String> {
+        Self::with(&wish.spec, Vec::new(), |spec| {
+            let declared = |field: &super::Field<K>| match (field.shape, (field.wish)(spec)) {
+                (_, None) => Vec::new(),
+                (Shape::Keyed, Some(Value::Object(entries))) => entries.keys().map(|key| format!("{}.{key}", field.path)).collect(),
+                (_, Some(_)) => vec![field.path.to_owned()],
+            };
+            K::FIELDS.iter().flat_map(declared).collect()
+        })
     }
 
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared> {

@@ -21,6 +21,7 @@ pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};
 pub use kind::{
-    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target,
+    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Need, Peers, Planning, Scope, Selector, SpecProblem, Target,
+    is_within,
 };
 pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps, few};

@@ -49,6 +49,8 @@ pub struct Loaded {
     pub object: AwsBaseline,
     pub file: PathBuf,
     pub positions: Positions,
+    /// The entries that were taken out of it since they are wrong, as they were written, each with its path in the file.
+    pub stopped: Vec<(FieldPath, Value)>,
     shape: Arc<Shape>,
     source: Option<Arc<Source>>,
 }
@@ -389,6 +391,8 @@ impl<'s> Reader<'s> {
         let mut entries: Vec<FieldPath> = stopped.into_iter().flatten().collect();
         entries.sort();
         entries.dedup();
+        let written = |path: &FieldPath| place.as_ref().map_or_else(|| path.clone(), |place| place.written(path));
+        let stopped = entries.iter().filter_map(|entry| Some((written(entry), find(&value, entry)?.clone()))).collect();
         // From the last to the first, so that the indices of those to come stay right.
         for entry in entries.iter().rev() {
             remove(&mut value, entry);
@@ -401,6 +405,7 @@ impl<'s> Reader<'s> {
                 object,
                 file: PathBuf::from(&origin.file),
                 positions: Positions(place.map(Arc::new)),
+                stopped,
                 shape: self.shape.clone(),
                 source: origin.source.clone(),
             }),
@@ -466,6 +471,13 @@ fn other_kind(value: &Value) -> Option<String> {
         (None, Value::Object(_)) => Some("this is no Kubernetes object: it has no kind".to_owned()),
         (None, _) => Some("this is no object".to_owned()),
     }
+}
+
+fn find<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Value> {
+    path.0.iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
+    })
 }
 
 fn remove(value: &mut Value, path: &FieldPath) {

@@ -1,6 +1,7 @@
 //! What would be done, as data: pure, deterministic, the same for the dry run and the apply (contract 1).
 
 mod hash;
+mod needs;
 mod resource;
 mod settle;
 pub mod text;
@@ -12,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kinds::{Block, Drift, Impact, Key, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, Observed, Origin};
@@ -76,8 +77,8 @@ pub struct ResourcePlan {
     /// What is not done, with the reason. A step that waits for consent has its own in `held`.
     pub blocks: Vec<Block>,
     pub notes: Vec<String>,
-    /// What must be in sync first.
-    pub needs: Vec<Key>,
+    /// What must be in sync first, and what for.
+    pub needs: Vec<Need>,
     /// How many declared fields were compared.
     pub compared: usize,
 }

@@ -18,7 +18,7 @@ use super::policy;
 use super::reached;
 use crate::aws::{Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
-    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Scope, Selector,
+    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Scope, Selector,
     SpecProblem, Steps, Target,
 };
 
@@ -228,9 +228,10 @@ impl Kind for Bucket {
         made.into_iter().chain(transport).chain(version).collect()
     }
 
-    fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Key> {
+    /// The bucket that its access log goes to, for that alone.
+    fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Need> {
         let target = spec.logging.as_ref().and_then(|logging| logging.target_bucket.as_deref());
-        target.filter(|target| *target != id).map(|target| Key::new(Self::PATH, target)).into_iter().collect()
+        target.filter(|target| *target != id).map(|target| Need::of_field(Self::PATH, target, "logging")).into_iter().collect()
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {

@@ -231,7 +231,7 @@ fn logging_keeps_what_is_not_declared() {
 #[test]
 fn a_bucket_is_waited_for_until_the_next_bucket_needs_it() {
     let spec = spec("logging: {targetBucket: huntaze-logs}");
-    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), [Key::new("s3.buckets", "huntaze-logs")]);
+    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), [Need::of_field("s3.buckets", "huntaze-logs", "logging")]);
     assert!(Bucket::needs(&spec, "huntaze-logs", &scope()).is_empty());
 }
 
