@@ -127,7 +127,9 @@ fn overlaps(read: &[(Loaded, Baseline)]) -> Vec<Problem> {
     for (loaded, baseline) in read {
         for entry in baseline.entries.iter().filter(|entry| entry.kind.selector(&entry.spec).is_none()) {
             let (scope, claim) = (&baseline.scope, claim(loaded, baseline, entry));
-            let same = |other: &Baseline| !std::ptr::eq(other, baseline) && (&other.scope.account, &other.scope.region) == (&scope.account, &scope.region);
+            let same = |other: &Baseline| {
+                !std::ptr::eq(other, baseline) && (&other.scope.account, &other.scope.region) == (&scope.account, &scope.region)
+            };
             let chosen = selectors
                 .iter()
                 .find(|(_, other, by, chooser)| by.kind.path() == entry.kind.path() && same(other) && chooser.names(&claim.id));

@@ -284,7 +284,9 @@ impl Run<'_> {
             false => print(&format!("planned again, what is left:\n{}", text::render(left, false))),
         };
         if left.changes() && outcomes.can_go_on() {
-            print(&format!("it was planned and carried out {rounds} times, and nothing holds what is left: see who changes it meanwhile, and run again\n"));
+            print(&format!(
+                "it was planned and carried out {rounds} times, and nothing holds what is left: see who changes it meanwhile, and run again\n"
+            ));
         }
     }
 

@@ -60,7 +60,8 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
     let mut declared = Vec::new();
     for (key, parts) in composed {
         let read = kind_of(&key)
-            .ok_or_else(|| "there is no such kind".to_owned()).and_then(|kind| Ok((kind, kind.spec(Value::Object(parts.value))?)));
+            .ok_or_else(|| "there is no such kind".to_owned())
+            .and_then(|kind| Ok((kind, kind.spec(Value::Object(parts.value))?)));
         match read {
             Ok((kind, spec)) => {
                 let mut blocks = parts.blocks;

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_selector_sees_the_tags_that_a_thing_is_about_to_have() {
-        let by_tags = Chooser::new(&serde_json::from_value::<Selector>(json!({"names": ["*"], "tags": {"tier": "gold", "team": "a"}})).unwrap());
+        let by_tags =
+            Chooser::new(&serde_json::from_value::<Selector>(json!({"names": ["*"], "tags": {"tier": "gold", "team": "a"}})).unwrap());
         let declared = |pairs: &[(&str, Option<&str>)]| -> DeclaredTags {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), value.map(str::to_owned))).collect()
         };

@@ -190,7 +190,8 @@ impl Bystander<'_> {
                 reason: Reason::Conflict,
                 fields: Vec::new(),
                 message: format!("two objects speak for it: {own} with {entry}, and {object} with {other}"),
-                what_to_do: "let one object speak for it: take its entry out of the other, or name it under the selector's `except`".to_owned(),
+                what_to_do: "let one object speak for it: take its entry out of the other, or name it under the selector's `except`"
+                    .to_owned(),
             },
         }
     }

@@ -85,8 +85,7 @@ impl<'a> Order<'a> {
                 continue;
             }
             for (on, need) in self.stands.get(*place).into_iter().flatten() {
-                let bad =
-                    works.get(*on).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })));
+                let bad = works.get(*on).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })));
                 if let Some(work) = works.get_mut(*place).filter(|_| bad) {
                     work.wait_for(need);
                 }

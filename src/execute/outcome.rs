@@ -103,11 +103,17 @@ mod tests {
     fn rounds_add_up_and_the_later_end_counts() {
         let blocked = || End::Blocked { blocks: Vec::new() };
         let mut all = Outcomes {
-            resources: vec![one("a", &["x"], End::Changed), one("b", &[], blocked()), one("c", &["x"], End::Changed), one("d", &[], End::Unchanged)],
+            resources: vec![
+                one("a", &["x"], End::Changed),
+                one("b", &[], blocked()),
+                one("c", &["x"], End::Changed),
+                one("d", &[], End::Unchanged),
+            ],
             stopped: None,
         };
         assert!(all.can_go_on());
-        let later = [one("a", &[], End::Unchanged), one("b", &["y"], End::Changed), one("c", &["y"], blocked()), one("e", &["y"], End::Changed)];
+        let later =
+            [one("a", &[], End::Unchanged), one("b", &["y"], End::Changed), one("c", &["y"], blocked()), one("e", &["y"], End::Changed)];
         all.extend(Outcomes { resources: later.into(), stopped: None });
         let expected = [
             one("a", &["x"], End::Changed),

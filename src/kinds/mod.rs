@@ -14,7 +14,7 @@ pub mod rds;
 pub mod s3;
 mod step;
 #[cfg(all(test, feature = "sandbox"))]
-mod testing;
+pub(crate) mod testing;
 
 pub use basis::Basis;
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};

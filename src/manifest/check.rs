@@ -202,7 +202,10 @@ pub fn overlap(claim: &Claim, selector: &Claim) -> Problem {
         }),
         ..Problem::of_file(
             &claim.file,
-            format!("{} {} of account {} is chosen by a selector of the object {} as well", claim.kind, claim.id, claim.account, selector.object),
+            format!(
+                "{} {} of account {} is chosen by a selector of the object {} as well",
+                claim.kind, claim.id, claim.account, selector.object
+            ),
         )
         .with_help("let one object speak for it: name it under the selector's `except`, or move its entry beside the selector")
     }

@@ -6,6 +6,8 @@ mod resource;
 mod settle;
 pub mod text;
 
+#[cfg(all(test, feature = "sandbox"))]
+mod said;
 #[cfg(test)]
 mod tests;
 
