@@ -54,9 +54,8 @@ fn reach(kind: &dyn AnyKind, value: &Value, scope: &Scope) -> Option<Reach> {
     let schema = kind.schema();
     let known = schema.get("properties").and_then(Value::as_object)?;
     let names_it = |member: &str| member != "name" && kind.identity().contains(&member);
-    let misspelt = |member: &String| {
-        !known.contains_key(member) && nearest(member, known.keys().map(String::as_str)).is_some_and(|near| names_it(near))
-    };
+    let misspelt =
+        |member: &String| !known.contains_key(member) && nearest(member, known.keys().map(String::as_str)).is_some_and(&names_it);
     if members.keys().any(misspelt) {
         return None;
     }
