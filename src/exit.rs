@@ -15,7 +15,7 @@ pub enum Exit {
     Pending = 2,
     /// Something is blocked: consent or reading is missing.
     Blocked = 3,
-    /// Some of it failed.
+    /// Some of it failed, or is left though nothing holds it.
     PartlyFailed = 4,
     /// The command line is wrong.
     Usage = 64,
@@ -47,6 +47,10 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
             .any(|one| !one.done.is_empty() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. })))
     });
     let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());
+    // Planned again after the last change, something differs that nobody holds: it did not come to its end.
+    if reports.iter().any(|report| report.outcomes.is_some() && report.left.as_ref().is_some_and(Plan::changes)) && !failed {
+        return Exit::PartlyFailed;
+    }
     if failed {
         return if something_done || something_seen { Exit::PartlyFailed } else { Exit::Failed };
     }
@@ -60,4 +64,53 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     }
     let pending = |report: &Report| report.outcomes.is_none() && report.plan.as_ref().is_some_and(Plan::changes);
     if detailed && reports.iter().any(pending) { Exit::Pending } else { Exit::Done }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::kinds::fake::{FAKE, looked, scope, world};
+    use crate::kinds::{Key, Peers};
+    use crate::manifest::{Policy, Windows};
+    use crate::plan::{Consent, Judgement, plan};
+
+    /// A plan for a thing whose one field is at 0, and is to be `value`.
+    fn planned(value: i64) -> Plan {
+        let scope = scope("exit");
+        crate::kinds::fake::enter(&world("exit")).things.entry("a".to_owned()).or_default().insert("x".to_owned(), 0);
+        let judgement = Judgement {
+            scope: &scope,
+            policy: &Policy::default(),
+            windows: &Windows::new(&[]).unwrap(),
+            exceptions: &[],
+            consent: &Consent::default(),
+            peers: &Peers::default(),
+            partial: false,
+            at: jiff::Timestamp::UNIX_EPOCH,
+        };
+        plan(&judgement, &[looked(&scope, json!({"name": "a", "v": {"x": value}}))])
+    }
+
+    #[test]
+    fn never_done_while_something_is_left_that_nobody_holds() {
+        let changed = crate::execute::ResourceOutcome {
+            key: Key::new(FAKE.path(), "a"),
+            title: String::new(),
+            done: vec!["x".to_owned()],
+            end: End::Changed,
+        };
+        let report = |left: Option<Plan>| Report {
+            object: "exit".to_owned(),
+            plan: Some(planned(1)),
+            outcomes: Some(Outcomes { resources: vec![changed.clone()], stopped: None }),
+            left,
+            error: None,
+            untold: None,
+        };
+        assert_eq!(of_run(&[report(None)], false, true), Exit::Done);
+        assert_eq!(of_run(&[report(Some(planned(0)))], false, true), Exit::Done);
+        assert_eq!(of_run(&[report(Some(planned(1)))], false, false), Exit::PartlyFailed);
+    }
 }

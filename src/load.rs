@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::desired::{self, Entry};
+use crate::desired::{self, Chooser, Entry, Speaker};
 use crate::kinds::{Multiplicity, Scope, registry};
 use crate::manifest::{self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition};
 use crate::reconcile::Baseline;
@@ -80,7 +80,8 @@ fn check(reading: Reading) -> Manifests {
             }
         };
         let entries = if std::ptr::eq(legible, &loaded) { good } else { desired::entries(&loaded.object, &scope).0 };
-        let baseline = Baseline { object: loaded.object.clone(), scope, entries, windows };
+        let stopped = self::stopped(&loaded, &entries, &scope);
+        let baseline = Baseline { object: loaded.object.clone(), scope, entries, stopped, windows };
         read.push((loaded, baseline));
     }
     let twice = manifest::claims(&claimed);
@@ -93,12 +94,16 @@ fn check(reading: Reading) -> Manifests {
         })
         .collect();
     problems.extend(twice);
+    problems.extend(overlaps(&read));
     problems.sort();
     let baselines = read
         .into_iter()
         .map(|(loaded, mut baseline)| {
             let (file, object) = (loaded.file.display().to_string(), Some(baseline.scope.object.clone()));
-            baseline.entries.retain(|entry| !stopped.contains(&(file.clone(), object.clone(), loaded.positions.written(&entry.path))));
+            let is_stopped = |entry: &Entry| stopped.contains(&(file.clone(), object.clone(), loaded.positions.written(&entry.path)));
+            let twice = baseline.entries.iter().filter(|entry| is_stopped(entry)).map(|entry| Speaker::of(entry, &baseline.scope));
+            baseline.stopped.extend(twice);
+            baseline.entries.retain(|entry| !is_stopped(entry));
             baseline
         })
         .collect();
@@ -113,6 +118,49 @@ fn scope(loaded: &Loaded) -> Scope {
         region: spec.region.clone(),
         partition: partition(&spec.region).to_owned(),
     }
+}
+
+/// The entries of an object that a mistake stops: those that reading took out of it, and those that their kinds refuse.
+fn stopped(loaded: &Loaded, kept: &[Entry], scope: &Scope) -> Vec<Speaker> {
+    let kept: BTreeSet<&str> = kept.iter().map(|entry| entry.path.as_str()).collect();
+    let refused = desired::declared(&loaded.object).filter(|(_, path, _)| !kept.contains(path.to_string().as_str()));
+    let refused = refused.map(|(kind, path, value)| Speaker::stopped(kind, value, &path.to_string(), scope));
+    let taken = loaded.stopped.iter().filter_map(|(path, value)| {
+        let mut keys = path.0.iter().filter_map(|step| match step {
+            manifest::Step::Key(key) => Some(key.as_str()),
+            manifest::Step::Index(_) => None,
+        });
+        let (_, group, list) = (keys.next()?, keys.next()?, keys.next()?);
+        let kind = registry().iter().find(|kind| kind.path().split_once('.') == Some((group, list)))?;
+        Some(Speaker::stopped(*kind, value, &path.to_string(), scope))
+    });
+    refused.chain(taken).collect()
+}
+
+/// Things that one object names and a selector of another chooses, as far as their names tell: a run leaves them alone.
+fn overlaps(read: &[(Loaded, Baseline)]) -> Vec<Problem> {
+    let selectors: Vec<(&Loaded, &Baseline, &Entry, Chooser)> = read
+        .iter()
+        .flat_map(|(loaded, baseline)| baseline.entries.iter().map(move |entry| (loaded, baseline, entry)))
+        .filter_map(|(loaded, baseline, entry)| Some((loaded, baseline, entry, Chooser::new(&entry.kind.selector(&entry.spec)?))))
+        .filter(|(.., chooser)| !chooser.by_tags())
+        .collect();
+    let mut problems = Vec::new();
+    for (loaded, baseline) in read {
+        for entry in baseline.entries.iter().filter(|entry| entry.kind.selector(&entry.spec).is_none()) {
+            let (scope, claim) = (&baseline.scope, claim(loaded, &baseline.scope, entry));
+            let same = |other: &Baseline| {
+                !std::ptr::eq(other, baseline) && (&other.scope.account, &other.scope.region) == (&scope.account, &scope.region)
+            };
+            let chosen = selectors
+                .iter()
+                .find(|(_, other, by, chooser)| by.kind.path() == entry.kind.path() && same(other) && chooser.names(&claim.id));
+            let Some((by_loaded, by_baseline, by, _)) = chosen else { continue };
+            let other = self::claim(by_loaded, &by_baseline.scope, by);
+            problems.push(manifest::overlap(&claim, &other));
+        }
+    }
+    problems
 }
 
 /// What the entries of an object speak for. Those that may overlap (they can be selectors) are merged later, and claim nothing against each

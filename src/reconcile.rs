@@ -44,7 +44,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
 use crate::clock::Clock;
-use crate::desired::{self, Choice, Entry};
+use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
 use crate::kinds::{Peers, Scope};
@@ -62,6 +62,8 @@ pub struct Baseline {
     pub object: AwsBaseline,
     pub scope: Scope,
     pub entries: Vec<Entry>,
+    /// What entries speak for that a mistake stops: it is left alone.
+    pub stopped: Vec<Speaker>,
     pub windows: Windows,
 }
 
@@ -81,6 +83,8 @@ pub struct Report {
     pub plan: Option<Plan>,
     /// Nothing in a dry run, and where the run did not come so far.
     pub outcomes: Option<Outcomes>,
+    /// What was planned after the last change.
+    pub left: Option<Plan>,
     /// Why the run over this object failed as a whole.
     pub error: Option<String>,
     /// Why the object's topic could not be told.
@@ -91,7 +95,14 @@ pub struct Report {
 #[derive(Clone, Default)]
 pub struct Request {
     pub choice: Choice,
+    /// The other objects of the run: what two objects speak for is changed by neither.
+    pub others: Others,
     pub consent: Consent,
+}
+
+/// The other objects of each object of a run, in their order.
+pub fn others(baselines: &[Baseline]) -> Vec<Others> {
+    Others::of_each(baselines.iter().map(|one| (&one.scope, one.entries.as_slice(), one.stopped.as_slice())))
 }
 
 /// Connects to the object's account, as the object says, and checks that it is the right one. Talks to AWS.
@@ -104,7 +115,8 @@ pub async fn connected(baseline: &Baseline, base: &ConnectOptions) -> Result<Con
 /// Desired, observed, planned: everything that a dry run does. Reads AWS.
 pub async fn look(baseline: &Baseline, connection: &Connection, request: &Request, at: Timestamp) -> Look {
     let reads = connection.reads.fresh();
-    let desired = desired::resolve(&reads, &baseline.scope, &baseline.entries, &request.choice).await;
+    let Baseline { scope, entries, stopped, .. } = baseline;
+    let desired = desired::resolve(&reads, &Asked { scope, entries, stopped, others: &request.others, choice: &request.choice }).await;
     let mut resources = observe(&reads, &baseline.scope, desired.resources).await;
     plan::withhold(&baseline.scope, &mut resources);
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use holdfast::clock::Clock;
 use holdfast::execute::{Interrupt, Journal, Moment};
-use holdfast::kinds::{Key, Peers};
+use holdfast::kinds::Peers;
 use holdfast::load::load_text;
 use holdfast::plan::{Consent, Declared, Judgement, Observed, plan};
 use holdfast::reconcile::{Apply, Baseline, Look, apply};
@@ -41,7 +41,6 @@ pub fn plans() {
                 let (declared, seen) = &look.resources[number % look.resources.len()];
                 let mut declared = declared.clone();
                 declared.wish.id = format!("bucket-{number:06}");
-                declared.needs = vec![Key::new("s3.account", "none")];
                 (declared, seen.clone())
             })
             .collect();

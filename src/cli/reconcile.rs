@@ -8,14 +8,15 @@ use super::ground::{self, Ground};
 use super::notify::Messages;
 use super::progress::Progress;
 use super::{Manifest, Output, complain, print, show, tell};
-use crate::desired::Choice;
+use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
 use crate::execute::{Interrupt, Journal, Opened, Past};
 use crate::exit::{self, Exit};
 use crate::load;
+use crate::execute::Outcomes;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look, others};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -70,6 +71,9 @@ pub struct Args {
     #[arg(short, long)]
     verbose: bool,
 }
+
+/// How often a run plans and carries out an object, where what it changed brings more with it: a tag that it sets lets a selector choose a bucket.
+const ROUNDS: usize = 4;
 
 /// A plan's hash, as it was printed.
 fn hash(text: &str) -> Result<String, String> {
@@ -210,16 +214,16 @@ impl<'a> Run<'a> {
     /// Looks at every object side by side, and shows what it found in the manifest's order.
     async fn dry(self, baselines: &[Baseline], invalid: bool) -> Ended {
         let this = &self;
-        let looks = baselines.iter().map(|baseline| async move {
-            let request = this.request(Consent { hash: this.args.approve.clone(), ..Consent::default() });
+        let looks = baselines.iter().zip(others(baselines)).map(|(baseline, others)| async move {
+            let request = this.request(others, Consent { hash: this.args.approve.clone(), ..Consent::default() });
             let looked = tokio::select! {
                 looked = this.look(baseline, &request) => looked,
                 () = this.interrupt.wished() => Err("interrupted".to_owned()),
             };
             let object = baseline.scope.object.clone();
             match looked {
-                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, error: None, untold: None },
-                Err(error) => Report { object, plan: None, outcomes: None, error: Some(error), untold: None },
+                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, left: None, error: None, untold: None },
+                Err(error) => Report { object, plan: None, outcomes: None, left: None, error: Some(error), untold: None },
             }
         });
         let reports = futures::future::join_all(looks).await;
@@ -246,11 +250,11 @@ impl<'a> Run<'a> {
             tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", shown(&record.event.words())));
         }
         let mut reports = Vec::new();
-        for baseline in baselines {
+        for (baseline, others) in baselines.iter().zip(others(baselines)) {
             if self.interrupt.stopped() {
                 break;
             }
-            reports.push(self.one(baseline, &opened.journal, &opened.past).await);
+            reports.push(self.one(baseline, others, &opened.journal, &opened.past).await);
         }
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit::of_run(&reports, invalid, self.args.detailed_exitcode) };
         let ended = vec![Event::RunEnded { exit: exit.code() }];
@@ -260,15 +264,15 @@ impl<'a> Run<'a> {
         Ended { run: self.name, reports, error: None, exit }
     }
 
-    async fn one(&self, baseline: &Baseline, journal: &Journal, past: &Past) -> Report {
+    async fn one(&self, baseline: &Baseline, others: Others, journal: &Journal, past: &Past) -> Report {
         let object = baseline.scope.object.clone();
         let failed = |error: String, plan: Option<Plan>| {
             self.show(None, Some(&error));
-            Report { object: object.clone(), plan, outcomes: None, error: Some(error), untold: None }
+            Report { object: object.clone(), plan, outcomes: None, left: None, error: Some(error), untold: None }
         };
         let clock = &self.ground.clock;
         let (consent, used) = consent(&past.consents, &object, self.args.approve.as_deref(), clock.now());
-        let request = self.request(consent);
+        let request = self.request(others, consent);
         let looked = tokio::select! {
             looked = self.look(baseline, &request) => looked,
             () = self.interrupt.wished() => Err("interrupted before anything was changed".to_owned()),
@@ -281,44 +285,80 @@ impl<'a> Run<'a> {
         if let Some(used) = used.filter(|_| self.args.approve.as_ref() == Some(&look.plan.hash)) {
             tell(&format!("{used}\n"));
         }
-        let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count(), clock);
-        let say = |said: &crate::execute::Said| progress.said(said);
-        let with = Apply { journal, clock, run: &self.name, interrupt: self.interrupt, say: &say };
-        let outcomes = apply(baseline, &look, &request.consent, &with).await;
-        progress.end();
-        let outcomes = match outcomes {
+        let mut outcomes = match self.carry_out(baseline, &look, &request.consent, journal).await {
             Ok(outcomes) => outcomes,
-            Err(error) => return failed(error.to_string(), Some(look.plan)),
+            Err(error) => return failed(error, Some(look.plan)),
         };
+        // What was consented to was the first plan: what is only now to be done waits for a consent of its own.
+        let request = Request { consent: Consent::default(), ..request };
+        let mut rounds = 1;
+        let mut last = None;
+        if outcomes.changed().next().is_some() {
+            last = self.look_again(baseline, &request).await;
+        }
+        while let Some(again) = last.take_if(|again| rounds < ROUNDS && outcomes.can_go_on() && again.plan.changes()) {
+            rounds += 1;
+            tell("what was changed brought more with it: going on\n");
+            self.show(Some(&again.plan), None);
+            match self.carry_out(baseline, &again, &request.consent, journal).await {
+                Ok(more) => outcomes.extend(more),
+                Err(error) => {
+                    outcomes.stopped = Some(error);
+                    break;
+                }
+            }
+            last = self.look_again(baseline, &request).await;
+        }
         let untold = self.messages(&request.choice, journal, past).tell(baseline, &look.connection, &outcomes).await;
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
+        let left = last.map(|again| again.plan);
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
-            let again = match outcomes.changed().next() {
-                Some(_) if !self.interrupt.stopped() => self.look_again(baseline, &request).await,
-                _ => None,
-            };
-            print(&self.advice(again.as_ref().unwrap_or(&look.plan)));
+            if let Some(left) = &left {
+                self.show_left(left, rounds, &outcomes);
+            }
+            print(&self.advice(left.as_ref().unwrap_or(&look.plan)));
         }
-        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), error: None, untold }
+        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), left, error: None, untold }
     }
 
-    /// Plans once more after changes, so that a person sees what is left.
-    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Plan> {
-        let plan = match self.look(baseline, request).await {
-            Ok(again) => again.plan,
+    /// Carries a plan out, with progress.
+    async fn carry_out(&self, baseline: &Baseline, look: &Look, consent: &Consent, journal: &Journal) -> Result<Outcomes, String> {
+        let clock = &self.ground.clock;
+        let progress = Progress::new(look.plan.resources.iter().filter(|resource| resource.changes()).count(), clock);
+        let say = |said: &crate::execute::Said| progress.said(said);
+        let with = Apply { journal, clock, run: &self.name, interrupt: self.interrupt, say: &say };
+        let outcomes = apply(baseline, look, consent, &with).await;
+        progress.end();
+        outcomes.map_err(|error| error.to_string())
+    }
+
+    /// Plans once more after changes: for a person to see what is left, and to go on where nothing holds it.
+    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Look> {
+        if self.interrupt.stopped() {
+            return None;
+        }
+        match self.look(baseline, request).await {
+            Ok(again) => Some(again),
             Err(error) => {
                 tell(&format!("it could not be planned again: {error}\n"));
-                return None;
+                None
             }
+        }
+    }
+
+    fn show_left(&self, left: &Plan, rounds: usize, outcomes: &Outcomes) {
+        match left.in_sync() {
+            true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
+            false => print(&format!("planned again, what is left:\n{}", text::render(left, false))),
         };
-        match plan.in_sync() {
-            true => print(&format!("planned again: nothing differs in {}\n", show::count(plan.resources.len(), "resource"))),
-            false => print(&format!("planned again, what is left:\n{}", text::render(&plan, false))),
-        };
-        Some(plan)
+        if left.changes() && outcomes.can_go_on() {
+            print(&format!(
+                "it was planned and carried out {rounds} times, and nothing holds what is left: see who changes it meanwhile, and run again\n"
+            ));
+        }
     }
 
     async fn look(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {
@@ -327,8 +367,8 @@ impl<'a> Run<'a> {
         Ok(look(baseline, &connection, request, self.ground.clock.now()).await)
     }
 
-    fn request(&self, consent: Consent) -> Request {
-        Request { choice: Choice { only: self.args.only.clone(), skip: self.args.skip.clone() }, consent }
+    fn request(&self, others: Others, consent: Consent) -> Request {
+        Request { choice: Choice { only: self.args.only.clone(), skip: self.args.skip.clone() }, others, consent }
     }
 
     fn messages<'m>(&'m self, choice: &'m Choice, journal: &'m Journal, past: &'m Past) -> Messages<'m> {

@@ -1,25 +1,28 @@
-//! Which resources may move: what stands on something waits for it, and ends with it where it ends badly.
+//! Which resources may move: what stands on something waits for it, and is held where it ends badly.
 
 use std::collections::HashMap;
 
 use super::End;
 use super::work::{Phase, Work};
-use crate::kinds::{Key, Reason};
+use crate::kinds::{Key, Need};
 use crate::plan::ResourcePlan;
 
 /// Who stands on whom, by place.
-pub(super) struct Order {
-    /// What each stands on. A circle (two buckets that log into each other) is broken at the need that closes it, so that somebody goes first.
+pub(super) struct Order<'a> {
+    /// What each stands on, and for which of its fields.
+    stands: Vec<Vec<(usize, &'a Need)>>,
+    /// What each waits for until it has ended. A circle (two buckets that log into each other) is broken at the need that closes it, so that somebody goes first.
     needs: Vec<Vec<usize>>,
     /// All places, each after what it stands on.
     sorted: Vec<usize>,
 }
 
-impl Order {
-    pub(super) fn new(resources: &[ResourcePlan]) -> Order {
+impl<'a> Order<'a> {
+    pub(super) fn new(resources: &'a [ResourcePlan]) -> Order<'a> {
         let places: HashMap<&Key, usize> = resources.iter().enumerate().map(|(place, one)| (&one.key, place)).collect();
-        let mut needs: Vec<Vec<usize>> =
-            resources.iter().map(|one| one.needs.iter().filter_map(|need| places.get(need).copied()).collect()).collect();
+        let place = |need: &'a Need| Some((places.get(&need.key).copied()?, need));
+        let stands: Vec<Vec<(usize, &Need)>> = resources.iter().map(|one| one.needs.iter().filter_map(place).collect()).collect();
+        let mut needs: Vec<Vec<usize>> = stands.iter().map(|stands| stands.iter().map(|(place, _)| *place).collect()).collect();
         #[derive(Clone, Copy, PartialEq)]
         enum Mark {
             New,
@@ -59,7 +62,7 @@ impl Order {
                 }
             }
         }
-        return Order { needs, sorted };
+        return Order { stands, needs, sorted };
 
         fn set(marks: &mut [Mark], place: usize, mark: Mark) {
             if let Some(old) = marks.get_mut(place) {
@@ -75,22 +78,17 @@ impl Order {
         (0..works.len()).filter(|place| open(place) && free(place)).collect()
     }
 
-    /// Ends what stands on something that ended badly, down the line.
-    pub(super) fn end_needy(&self, works: &mut [Work<'_>]) {
+    /// Holds what stands on something that ended badly, down the line. Whoever has nothing else to do ends with it.
+    pub(super) fn hold_needy(&self, works: &mut [Work<'_>]) {
         for place in &self.sorted {
-            let bad = |need: &&usize| {
-                works.get(**need).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })))
-            };
-            let Some(on) = self.needs.get(*place).and_then(|needs| needs.iter().find(bad)) else { continue };
-            let Some(on) = works.get(*on).map(|on| on.plan.key.to_string()) else { continue };
-            if let Some(work) = works.get_mut(*place).filter(|work| !work.ended()) {
-                let block = crate::kinds::Block {
-                    reason: Reason::WaitsForOther,
-                    fields: Vec::new(),
-                    message: format!("it stands on {on}, which is not as declared"),
-                    what_to_do: format!("see {on}, then run again"),
-                };
-                work.phase = Phase::Ended(End::Blocked { blocks: vec![block] });
+            if works.get(*place).is_none_or(Work::ended) {
+                continue;
+            }
+            for (on, need) in self.stands.get(*place).into_iter().flatten() {
+                let bad = works.get(*on).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })));
+                if let Some(work) = works.get_mut(*place).filter(|_| bad) {
+                    work.wait_for(need);
+                }
             }
         }
     }

@@ -60,7 +60,70 @@ impl Outcomes {
         self.resources.iter().filter(|one| matches!(one.end, End::Failed { .. }))
     }
 
+    /// Whether planning and carrying out once more may bring it further: nothing failed, and nobody stopped it.
+    pub fn can_go_on(&self) -> bool {
+        self.stopped.is_none() && !self.interrupted() && self.failed().next().is_none()
+    }
+
+    /// Adds what came of carrying out another plan after this one: what is done adds up, and the later end counts.
+    pub fn extend(&mut self, later: Outcomes) {
+        for mut one in later.resources {
+            let Some(before) = self.resources.iter_mut().find(|before| before.key == one.key) else {
+                self.resources.push(one);
+                continue;
+            };
+            before.done.append(&mut one.done);
+            before.end = match one.end {
+                End::Unchanged if !before.done.is_empty() => End::Changed,
+                end => end,
+            };
+        }
+        self.stopped = later.stopped;
+    }
+
     pub fn interrupted(&self) -> bool {
         self.resources.iter().any(|one| one.end == End::Interrupted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(id: &str, done: &[&str], end: End) -> ResourceOutcome {
+        ResourceOutcome {
+            key: Key::new("test.things", id),
+            title: String::new(),
+            done: done.iter().map(|step| (*step).to_owned()).collect(),
+            end,
+        }
+    }
+
+    #[test]
+    fn rounds_add_up_and_the_later_end_counts() {
+        let blocked = || End::Blocked { blocks: Vec::new() };
+        let mut all = Outcomes {
+            resources: vec![
+                one("a", &["x"], End::Changed),
+                one("b", &[], blocked()),
+                one("c", &["x"], End::Changed),
+                one("d", &[], End::Unchanged),
+            ],
+            stopped: None,
+        };
+        assert!(all.can_go_on());
+        let later =
+            [one("a", &[], End::Unchanged), one("b", &["y"], End::Changed), one("c", &["y"], blocked()), one("e", &["y"], End::Changed)];
+        all.extend(Outcomes { resources: later.into(), stopped: None });
+        let expected = [
+            one("a", &["x"], End::Changed),
+            one("b", &["y"], End::Changed),
+            one("c", &["x", "y"], blocked()),
+            one("d", &[], End::Unchanged),
+            one("e", &["y"], End::Changed),
+        ];
+        assert_eq!(all.resources, expected);
+        all.extend(Outcomes { resources: Vec::new(), stopped: Some("s".to_owned()) });
+        assert!(!all.can_go_on());
     }
 }

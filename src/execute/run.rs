@@ -84,12 +84,12 @@ impl Execution<'_> {
         Outcomes { resources: works.into_iter().map(outcome).collect(), stopped: stopped.map(|stopped| stopped.to_string()) }
     }
 
-    async fn passes(&self, works: &mut [Work<'_>], order: &Order, resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
+    async fn passes(&self, works: &mut [Work<'_>], order: &Order<'_>, resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
         let writes = self.reads.writes(self.journal);
         let mut waits = 0;
         let mut number = 0;
         loop {
-            order.end_needy(works);
+            order.hold_needy(works);
             let open = order.ready(works);
             let unended = works.iter().filter(|work| !work.ended()).count();
             if unended == 0 || self.interrupt.stopped() {

@@ -367,6 +367,28 @@ async fn needs_come_first_circles_end_and_what_failed_stops_what_stands_on_it() 
 }
 
 #[tokio::test]
+async fn only_the_steps_that_need_what_failed_are_held_in_every_round() {
+    // By its plan (c is not to be read), and while it is carried out (c fails).
+    for (name, blocked) in [("needs-part-plan", true), ("needs-part-run", false)] {
+        let ground = Ground::new(name, empty(&["a", "c"])).await;
+        if blocked {
+            enter(&world(name)).unreadable.insert("c".to_owned(), crate::kinds::Why::Denied);
+        } else {
+            answer(&mut enter(&world(name)), "c", "x", [Answer::Refused(Class::Denied)]);
+        }
+        let specs = [json!({"name": "a", "v": {"x": 1, "y": 1}, "needsFor": {"y": "c"}}), json!({"name": "c", "v": {"x": 1}})];
+        let outcomes = ground.run(&specs).await;
+        let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
+        assert_eq!(
+            blocks.iter().map(|block| (block.reason, block.fields.clone())).collect::<Vec<_>>(),
+            [(Reason::WaitsForOther, vec!["v.y".to_owned()])]
+        );
+        assert!(blocks[0].message.contains("test.things/c"));
+        assert_eq!((outcomes.resources[0].done.as_slice(), ground.value("a", "y")), (&["Set x of a".to_owned()][..], 0));
+    }
+}
+
+#[tokio::test]
 async fn a_chain_of_ten_thousand_is_no_stack() {
     let thing = |at: usize| {
         let key = crate::kinds::Key::new("test.things", at.to_string());
@@ -384,7 +406,7 @@ async fn a_chain_of_ten_thousand_is_no_stack() {
             &fake::declared(&scope("chain"), json!({"name": at.to_string()})),
             &None,
         );
-        one.needs = vec![crate::kinds::Key::new("test.things", ((at + 1) % 10_000).to_string())];
+        one.needs = vec![crate::kinds::Need::of_all("test.things", ((at + 1) % 10_000).to_string())];
         assert_eq!(one.key, key);
         one
     };
@@ -396,7 +418,7 @@ async fn a_chain_of_ten_thousand_is_no_stack() {
     let order = order::Order::new(&resources);
     assert_eq!(order.ready(&works), [9_999]);
     works[9_999].phase = work::Phase::Ended(End::Blocked { blocks: Vec::new() });
-    order.end_needy(&mut works);
+    order.hold_needy(&mut works);
     assert!(works.iter().all(work::Work::ended));
 }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::End;
 use crate::clock::later;
-use crate::kinds::{AnySeen, Block, FactSet, Progress, Reason, Why};
+use crate::kinds::{AnySeen, Block, FactSet, Need, Progress, Reason, Why};
 use crate::plan::{Declared, Judgement, PlannedStep, ResourcePlan, closed};
 
 /// After an answer that never came, how long a step may look as if it had not begun before it is begun again: longer than
@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const THROTTLED: Duration = Duration::from_secs(1800);
 /// How often a resource is planned anew within a run: transit encryption takes two rounds; more than a few mean that it never ends.
 const ROUNDS: u32 = 8;
+/// What is said of a thing that ended badly, to those that stand on it.
+const NOT_AS_DECLARED: &str = "not as declared";
 /// How long undoing one step may take.
 const UNDOING: Duration = Duration::from_secs(1800);
 
@@ -47,6 +49,8 @@ pub(super) struct Work<'a> {
     entered: Option<Timestamp>,
     begun: Option<Begun>,
     rounds: u32,
+    /// What it stands on that ended badly: steps that need it are held, in every round.
+    stuck: Vec<Need>,
     /// Why it was planned anew before its steps were done: somebody else changed what they were planned from.
     stale: Option<String>,
     /// Its end was recorded and said.
@@ -128,6 +132,7 @@ impl<'a> Work<'a> {
             entered: None,
             begun: None,
             rounds: 0,
+            stuck: Vec::new(),
             stale: None,
             told: false,
         }
@@ -140,6 +145,20 @@ impl<'a> Work<'a> {
 
     pub(super) fn ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))
+    }
+
+    /// Holds the steps that need something which ended badly; a step that was begun is brought to its end.
+    pub(super) fn wait_for(&mut self, need: &Need) {
+        if self.ended() || self.stuck.contains(need) {
+            return;
+        }
+        self.stuck.push(need.clone());
+        let Phase::Stepping(at) = self.phase else { return };
+        let from = if self.begun.is_some() { at + 1 } else { at };
+        self.plan.to_mut().hold_for(need, from, NOT_AS_DECLARED);
+        if !self.touched() && !self.plan.changes() {
+            self.phase = Phase::Ended(Self::rest(&self.plan, false));
+        }
     }
 
     /// How a resource ends whose steps are all done or held.
@@ -278,9 +297,12 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the plan of a resource that was looked at again as a whole.
-    pub(super) fn verified(&mut self, plan: ResourcePlan, now: Timestamp, digest: impl Fn(&PlannedStep) -> String) {
+    pub(super) fn verified(&mut self, mut plan: ResourcePlan, now: Timestamp, digest: impl Fn(&PlannedStep) -> String) {
         let Phase::Verifying { since } = &self.phase else { return };
         let since = since.unwrap_or(now);
+        for need in &self.stuck {
+            plan.hold_for(need, 0, NOT_AS_DECLARED);
+        }
         let open: Vec<&PlannedStep> = plan.steps.iter().filter(|step| step.held.is_none()).collect();
         let denied = plan.unreadable.iter().any(|field| field.why.why == Why::Denied);
         let again = open.iter().any(|step| self.finished.contains(&digest(step)));

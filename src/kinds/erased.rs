@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Key, Kind, KindPeers, Multiplicity, Planning, Progress, Scope,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Planning, Progress, Scope,
     Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
@@ -68,11 +68,13 @@ pub trait AnyKind: Send + Sync {
     fn selector(&self, spec: &AnySpec) -> Option<Selector>;
     fn list<'a>(&self, reads: &'a Reads, scope: &'a Scope, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key>;
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need>;
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
     fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool;
+    /// The paths of all that a wish declares, a keyed field's with their keys.
+    fn declares(&self, wish: &Wish) -> Vec<String>;
     /// Every declared field beside what was found.
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
     fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value>;
@@ -194,7 +196,7 @@ impl<K: Kind> AnyKind for Erased<K> {
         Self::with(&wish.spec, Vec::new(), |spec| K::contributes(spec, &wish.id, scope))
     }
 
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Key> {
+    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need> {
         Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope))
     }
 
@@ -218,6 +220,17 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool {
         seen.downcast_ref::<K::Seen>().is_some_and(|seen| K::managed_elsewhere(scope, seen))
+    }
+
+    fn declares(&self, wish: &Wish) -> Vec<String> {
+        Self::with(&wish.spec, Vec::new(), |spec| {
+            let declared = |field: &super::Field<K>| match (field.shape, (field.wish)(spec)) {
+                (_, None) => Vec::new(),
+                (Shape::Keyed, Some(Value::Object(entries))) => entries.keys().map(|key| format!("{}.{key}", field.path)).collect(),
+                (_, Some(_)) => vec![field.path.to_owned()],
+            };
+            K::FIELDS.iter().flat_map(declared).collect()
+        })
     }
 
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared> {

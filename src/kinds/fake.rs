@@ -21,6 +21,8 @@ pub(crate) struct Spec {
     pub(crate) name: String,
     pub(crate) v: BTreeMap<String, i64>,
     pub(crate) needs: Vec<String>,
+    /// What a key of `v` alone needs.
+    pub(crate) needs_for: BTreeMap<String, String>,
     pub(crate) disruptive: BTreeSet<String>,
     pub(crate) irreversible: BTreeSet<String>,
     /// Planned in a round of its own, once everything else is as declared.
@@ -118,8 +120,10 @@ impl Kind for Fake {
         spec.name.clone()
     }
 
-    fn needs(spec: &Spec, _id: &str, _scope: &Scope) -> Vec<Key> {
-        spec.needs.iter().map(|need| Key::new(Fake::PATH, need.clone())).collect()
+    fn needs(spec: &Spec, _id: &str, _scope: &Scope) -> Vec<Need> {
+        let whole = spec.needs.iter().map(|need| Need::of_all(Fake::PATH, need.clone()));
+        let parts = spec.needs_for.iter().map(|(key, need)| Need::of_field(Fake::PATH, need.clone(), &format!("v.{key}")));
+        whole.chain(parts).collect()
     }
 
     async fn observe(_reads: &Reads, target: &Target<'_, Fake>, _want: &FactSet) -> Seen {
@@ -252,7 +256,7 @@ pub(crate) fn scope(object: &str) -> Scope {
 /// A wish for a thing: `{"name": "a", "v": {"x": 1}}`.
 pub(crate) fn declared(scope: &Scope, spec: Value) -> crate::plan::Declared {
     let wish = FAKE.wish(FAKE.spec(spec).unwrap_or_else(|error| panic!("{error}")), scope);
-    let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None }];
+    let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None, parts: Vec::new() }];
     let needs = FAKE.needs(&wish, scope);
     crate::plan::Declared { kind: FAKE, wish, origins, blocks: Vec::new(), needs }
 }

@@ -78,8 +78,8 @@ pub trait Kind: Sized + Send + Sync + 'static {
         None
     }
 
-    /// What must be in sync before this one is touched, where the manifest speaks of it.
-    fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Key> {
+    /// What must be in sync before this one, or some of its fields, are touched, where the manifest speaks of it.
+    fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Need> {
         let _ = (spec, id, scope);
         Vec::new()
     }
@@ -169,6 +169,40 @@ impl std::fmt::Display for Key {
     }
 }
 
+/// Something that one stands on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Need {
+    #[serde(flatten)]
+    pub key: Key,
+    /// The fields of the one that needs it which it is needed for, each with what is below it: steps for other fields do not wait for it.
+    /// Empty: it is needed for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+}
+
+impl Need {
+    /// What a whole resource stands on.
+    pub fn of_all(kind: &str, id: impl Into<String>) -> Need {
+        Need { key: Key::new(kind, id), fields: Vec::new() }
+    }
+
+    /// The same for a field, and what is below it.
+    pub fn of_field(kind: &str, id: impl Into<String>, field: &str) -> Need {
+        Need { key: Key::new(kind, id), fields: vec![field.to_owned()] }
+    }
+
+    /// Whether a step for these fields waits for it.
+    pub fn concerns(&self, fields: &[String]) -> bool {
+        self.fields.is_empty() || fields.iter().any(|field| self.fields.iter().any(|of| is_within(field, of)))
+    }
+}
+
+/// Whether `field` is `path`, or below it.
+pub fn is_within(field: &str, path: &str) -> bool {
+    field == path || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'))
+}
+
 /// A resource as the manifest wants it.
 pub struct Target<'a, K: Kind> {
     pub scope: &'a Scope,
@@ -250,10 +284,7 @@ impl<'a, K: Kind> Planning<'a, K> {
 
     /// The drifts below a path: `parameters` gives `parameters.rds.force_ssl` and its like.
     pub fn below(&self, path: &str) -> Vec<&Drift> {
-        self.drifts
-            .iter()
-            .filter(|drift| drift.field == path || drift.field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
-            .collect()
+        self.drifts.iter().filter(|drift| is_within(&drift.field, path)).collect()
     }
 }
 
@@ -272,7 +303,7 @@ impl FactSet {
 
     /// Whether any field below `path` (or `path` itself) is asked for.
     pub fn any_below(&self, path: &str) -> bool {
-        self.0.iter().any(|field| *field == path || field.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+        self.0.iter().any(|field| is_within(field, path))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -15,13 +15,14 @@ pub mod s3;
 mod step;
 mod tags;
 #[cfg(all(test, feature = "sandbox"))]
-mod testing;
+pub(crate) mod testing;
 
 pub use basis::Basis;
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};
 pub use kind::{
-    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Peers, Planning, Scope, Selector, SpecProblem, Target,
+    Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Need, Peers, Planning, Scope, Selector, SpecProblem, Target,
+    is_within,
 };
 pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps, few};

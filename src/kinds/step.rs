@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Unreadable;
+use super::{Unreadable, is_within};
 
 /// What a change does to those who use the thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -120,8 +120,10 @@ impl<Op> Steps<Op> {
         self.steps.len() - 1
     }
 
+    /// Blocks a field, with all below it; an empty one is the whole resource.
     pub fn block(&mut self, reason: Reason, field: impl Into<String>, message: impl Into<String>, what_to_do: impl Into<String>) {
-        self.blocks.push(Block { reason, fields: vec![field.into()], message: message.into(), what_to_do: what_to_do.into() });
+        let fields = Some(field.into()).filter(|field| !field.is_empty()).into_iter().collect();
+        self.blocks.push(Block { reason, fields, message: message.into(), what_to_do: what_to_do.into() });
     }
 }
 
@@ -135,6 +137,13 @@ pub struct Block {
     pub message: String,
     /// What a person does about it.
     pub what_to_do: String,
+}
+
+impl Block {
+    /// Whether it stands against a field: that, one above it, or the whole resource is blocked.
+    pub fn concerns(&self, field: &str) -> bool {
+        self.fields.is_empty() || self.fields.iter().any(|blocked| is_within(field, blocked))
+    }
 }
 
 /// The fixed list of reasons for which something is blocked.

@@ -201,6 +201,33 @@ pub struct Claim {
     pub object: String,
 }
 
+/// A thing that the selector of another object chooses besides. Nothing is stopped here: a run leaves the thing alone, and what else the selector
+/// chooses is enforced.
+pub fn overlap(claim: &Claim, selector: &Claim) -> Problem {
+    let scope = |claim: &Claim| Scope::Entry { path: claim.path.clone() };
+    Problem {
+        mark: claim.position,
+        object: Some(claim.object.clone()),
+        path: claim.path.clone(),
+        scope: scope(claim),
+        related: Some(Related {
+            file: selector.file.clone(),
+            mark: selector.position,
+            object: Some(selector.object.clone()),
+            path: selector.path.clone(),
+            scope: scope(selector),
+        }),
+        ..Problem::of_file(
+            &claim.file,
+            format!(
+                "{} {} of account {} is chosen by a selector of the object {} as well",
+                claim.kind, claim.id, claim.account, selector.object
+            ),
+        )
+        .with_help("let one object speak for it: name it under the selector's `except`, or move its entry beside the selector")
+    }
+}
+
 /// Real things that more than one entry speaks for: one problem for each further entry, with the first beside it. Both
 /// entries are stopped.
 pub fn claims(claims: &[Claim]) -> Vec<Problem> {

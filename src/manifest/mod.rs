@@ -28,7 +28,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Claim, claims, partition};
+pub use check::{Claim, claims, overlap, partition};
 pub use object::{
     API_VERSION, AssumeRole, AwsBaseline, BadUntil, ChangeWindow, Day, Disruptive, Exception, KIND, Metadata, Mode, Notifications, Policy,
     Spec, Until,

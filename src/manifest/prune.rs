@@ -158,7 +158,7 @@ fn stand_in(path: &FieldPath, shape: &Shape) -> Option<Value> {
     }
 }
 
-fn find<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Value> {
+pub(super) fn find<'v>(value: &'v Value, path: &FieldPath) -> Option<&'v Value> {
     path.0.iter().try_fold(value, |value, step| match step {
         Step::Key(key) => value.get(key),
         Step::Index(index) => value.get(index),

@@ -13,7 +13,7 @@ use super::check;
 use super::object::{API_VERSION, AwsBaseline, KIND, full_name};
 use super::path::FieldPath;
 use super::problem::{Problem, Related, Scope, Severity, Source};
-use super::prune::{Removed, prune, remove};
+use super::prune::{find, Removed, prune, remove};
 use super::raw;
 use super::scan::{self, Document, Fault, MAX_BYTES, MAX_DOCUMENTS, MAX_NODES, Mark};
 use super::schema::Shape;
@@ -52,6 +52,8 @@ pub struct Loaded {
     pub object: AwsBaseline,
     pub file: PathBuf,
     pub positions: Positions,
+    /// The entries that were taken out of it since they are wrong, as they were written, each with its path in the file.
+    pub stopped: Vec<(FieldPath, Value)>,
     /// Its name, where one could be read.
     name: Option<String>,
     shape: Arc<Shape>,
@@ -415,6 +417,8 @@ impl<'s> Reader<'s> {
         let mut entries: Vec<FieldPath> = stopped.into_iter().flatten().collect();
         entries.sort();
         entries.dedup();
+        let written = |path: &FieldPath| place.as_ref().map_or_else(|| path.clone(), |place| place.written(path));
+        let stopped = entries.iter().filter_map(|entry| Some((written(entry), find(&value, entry)?.clone()))).collect();
         // From the last to the first, so that the indices of those to come stay right.
         for entry in entries.iter().rev() {
             remove(&mut value, entry);
@@ -425,7 +429,7 @@ impl<'s> Reader<'s> {
         match serde_json::from_value::<AwsBaseline>(value) {
             Ok(object) => {
                 let loaded = self.loaded(origin, object, place, name);
-                self.reading.objects.push(Loaded { legible: legible.map(Box::new), ..loaded });
+                self.reading.objects.push(Loaded { legible: legible.map(Box::new), stopped, ..loaded });
             }
             Err(error) => {
                 let finding = Finding::at(FieldPath::root(), format!("this fits the schema and still cannot be read: {error}"));
@@ -440,6 +444,7 @@ impl<'s> Reader<'s> {
             object,
             file: PathBuf::from(&origin.file),
             positions: Positions(place.map(Arc::new)),
+            stopped: Vec::new(),
             name,
             shape: self.shape.clone(),
             source: origin.source.clone(),

@@ -2,11 +2,14 @@
 
 pub mod escape;
 mod hash;
+mod needs;
 mod resource;
 mod settle;
 pub mod text;
 mod withhold;
 
+#[cfg(all(test, feature = "sandbox"))]
+mod said;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::kinds::{Block, Drift, Impact, Key, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, Observed, Origin};
@@ -79,8 +82,8 @@ pub struct ResourcePlan {
     /// What is not done, with the reason. A step that waits for consent has its own in `held`.
     pub blocks: Vec<Block>,
     pub notes: Vec<String>,
-    /// What must be in sync first.
-    pub needs: Vec<Key>,
+    /// What must be in sync first, and what for.
+    pub needs: Vec<Need>,
     /// How many declared fields were compared.
     pub compared: usize,
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
-use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Reason, Scope, Why, Wish};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Need, Reason, Scope, Why, Wish};
 use crate::manifest::Exception;
 
 /// A resource as the manifest wants it, whichever entries say so.
@@ -18,7 +18,7 @@ pub struct Declared {
     pub origins: Vec<Origin>,
     /// What is wrong with the wish itself: two entries disagree, a selector's tags could not be read.
     pub blocks: Vec<Block>,
-    pub needs: Vec<Key>,
+    pub needs: Vec<Need>,
 }
 
 impl Declared {
@@ -36,6 +36,9 @@ pub struct Origin {
     /// The field of the entry that asks for it, where the resource is composed of several wishes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The fields of the resource that it asks for by that, where the resource is composed: `statements.HoldfastDenyOldTls`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
 }
 
 /// What was observed of a resource; nothing where it was not asked for (its wish is blocked).
@@ -62,37 +65,42 @@ impl<'a> Exceptions<'a> {
     }
 
     /// Those that name this resource: by its real id, by an entry that speaks for it, or, where an account has its kind once, by the kind. With
-    /// the field by which an entry asks for it, where it is composed.
-    fn of<'d>(&self, declared: &'d Declared, key: &Key) -> Vec<(usize, Option<&'d str>)> {
+    /// the entry that asks for it, where it is composed of what several ask.
+    fn of<'d>(&self, declared: &'d Declared, key: &Key) -> Vec<(usize, Option<&'d Origin>)> {
         if self.all.is_empty() {
             return Vec::new();
         }
-        let mut named: Vec<(String, Option<&str>)> = vec![(key.to_string(), None)];
+        let mut named: Vec<(String, Option<&Origin>)> = vec![(key.to_string(), None)];
         if declared.kind.shape() == Multiplicity::One {
             named.push((key.kind.clone(), None));
         }
         for origin in &declared.origins {
-            let field = origin.field.as_deref();
-            named.push((origin.entry.clone(), field));
+            let by = origin.field.is_some().then_some(origin);
+            named.push((origin.entry.clone(), by));
             // The contributing entry may itself be one that an account has once.
             if let Some((kind, name)) = origin.entry.split_once('/')
                 && kind.rsplit('.').next() == Some(name)
             {
-                named.push((kind.to_owned(), field));
+                named.push((kind.to_owned(), by));
             }
         }
-        let places = |(name, field): (String, Option<&'d str>)| {
-            self.by_resource.get(name.as_str()).into_iter().flatten().map(move |place| (*place, field)).collect::<Vec<_>>()
+        let places = |(name, by): (String, Option<&'d Origin>)| {
+            self.by_resource.get(name.as_str()).into_iter().flatten().map(move |place| (*place, by)).collect::<Vec<_>>()
         };
         named.into_iter().flat_map(places).collect()
     }
 
     /// The exception in force that covers `field`, if there is one. One that ran out is noted as matching, and covers nothing.
-    fn covering(&mut self, of: &[(usize, Option<&str>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
+    fn covering(&mut self, of: &[(usize, Option<&Origin>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
         let mut covering = None;
-        for (place, asked) in of {
+        for (place, by) in of {
             let Some(exception) = self.all.get(*place) else { continue };
-            if covers(&exception.field, asked.unwrap_or(field), keyed) {
+            // By an entry that asks for a part of it, for that part alone: the other parts are not the exception's.
+            let covered = match by.and_then(|origin| Some((origin, origin.field.as_deref()?))) {
+                Some((origin, asked)) => covers(&exception.field, asked, keyed) && origin.parts.iter().any(|part| part == field),
+                None => covers(&exception.field, field, keyed),
+            };
+            if covered {
                 self.matched.insert(*place);
                 if self.at < exception.until.at() {
                     covering = Some(Excepting { until: exception.until.to_string(), reason: exception.reason.clone() });
@@ -240,16 +248,10 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
         })
         .collect();
     // A difference that nobody repairs and nobody blocks must not pass for repaired.
-    let known: BTreeSet<&str> = plan
-        .steps
-        .iter()
-        .flat_map(|step| &step.fields)
-        .chain(plan.blocks.iter().flat_map(|block| &block.fields))
-        .map(String::as_str)
-        .collect();
-    let whole = plan.blocks.iter().any(|block| block.fields.is_empty());
-    let lost: Vec<String> =
-        plan.drifts.iter().map(|drift| drift.field.clone()).filter(|field| !whole && !known.contains(field.as_str())).collect();
+    let stepped: BTreeSet<&str> = plan.steps.iter().flat_map(|step| &step.fields).map(String::as_str).collect();
+    let blocked = |field: &str| plan.blocks.iter().any(|block| block.concerns(field));
+    let unknown = |field: &&String| !stepped.contains(field.as_str()) && !blocked(field);
+    let lost: Vec<String> = plan.drifts.iter().map(|drift| &drift.field).filter(unknown).cloned().collect();
     if !lost.is_empty() {
         plan.blocks.push(Block {
             reason: Reason::UnexpectedState,

@@ -1,12 +1,12 @@
 //! The whole plan: every resource, then what policy, change windows and consent say of its steps.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use super::resource::{Exceptions, planned};
-use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash};
-use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
+use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
+use crate::kinds::{Block, Impact, Peers, Reason, Scope};
 use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
 
 /// What was consented to.
@@ -51,7 +51,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
         hold(judgement, approved, resource);
     }
     hold_too_many(judgement, approved, &mut planned);
-    hold_needy(&mut planned);
+    needs::hold_needy(&mut planned);
     for resource in &mut planned {
         // What waits for nothing but its window or a consent is blocked as a person sees it.
         if resource.status == Status::Drifted && resource.steps.iter().any(|step| step.held.is_some()) {
@@ -165,36 +165,6 @@ fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [Res
                 message: format!("{changing} resources would change, and policy.maxChanges is {most}"),
                 what_to_do: "read the plan, then run again with --approve and its hash, or raise policy.maxChanges".to_owned(),
             });
-        }
-    }
-}
-
-/// Holds what stands on something that is blocked, down the line.
-fn hold_needy(resources: &mut [ResourcePlan]) {
-    let mut stuck: Vec<Key> = resources
-        .iter()
-        .filter(|one| one.status != Status::InSync && one.all_blocks().next().is_some() || !one.unreadable.is_empty())
-        .map(|one| one.key.clone())
-        .collect();
-    let mut needy: HashMap<Key, Vec<usize>> = HashMap::new();
-    for (place, resource) in resources.iter().enumerate().filter(|(_, resource)| resource.changes()) {
-        for need in &resource.needs {
-            needy.entry(need.clone()).or_default().push(place);
-        }
-    }
-    stuck.sort_unstable();
-    while let Some(on) = stuck.pop() {
-        for place in needy.remove(&on).unwrap_or_default() {
-            let Some(resource) = resources.get_mut(place).filter(|resource| resource.changes()) else { continue };
-            for step in resource.steps.iter_mut().filter(|step| step.held.is_none()) {
-                step.held = Some(Block {
-                    reason: Reason::WaitsForOther,
-                    fields: step.fields.clone(),
-                    message: format!("it stands on {on}, which is blocked"),
-                    what_to_do: format!("see {on}"),
-                });
-            }
-            stuck.push(resource.key.clone());
         }
     }
 }

@@ -221,15 +221,25 @@ fn exceptions_name_a_resource_by_its_entry_and_a_part_by_who_asks_for_it() {
     there("except-origin", &["real"]);
     let given = given("except-origin");
     let (mut declared, seen) = looked(&given.scope, thing("real", 1));
-    declared.origins = vec![Origin { entry: "test.things/logical".to_owned(), field: None }];
+    declared.origins = vec![Origin { entry: "test.things/logical".to_owned(), field: None, parts: Vec::new() }];
     let plan = given.clone().except("test.things/logical", "v.x", "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
     assert_eq!((plan.resources[0].excepted.len(), plan.warnings.len()), (1, 0));
-    declared.origins = vec![Origin { entry: "s3.buckets/assets".to_owned(), field: Some("denyInsecureTransport".to_owned()) }];
+    // Composed: the bucket asks for three things by three of its fields, and by `create` for nothing that is compared.
+    let (mut declared, seen) = looked(&given.scope, json!({"name": "real", "v": {"x": 1, "y": 1, "x.z": 1}}));
+    let part = |field: &str, parts: &[&str]| Origin {
+        entry: "s3.buckets/assets".to_owned(),
+        field: Some(field.to_owned()),
+        parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+    };
+    declared.origins =
+        vec![part("create", &[]), part("denyInsecureTransport", &["v.x"]), part("minimumTlsVersion", &["v.y"]), part("more", &["v.x.z"])];
     let composed = |field: &str| {
         let plan = given.clone().except("s3.buckets/assets", field, "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
-        plan.resources[0].excepted.len()
+        plan.resources[0].excepted.iter().map(|one| one.drift.field.clone()).collect::<Vec<_>>()
     };
-    assert_eq!((composed("denyInsecureTransport"), composed("v.x")), (1, 0));
+    assert_eq!(composed("denyInsecureTransport"), ["v.x"]);
+    assert_eq!(composed("minimumTlsVersion"), ["v.y"]);
+    assert!(composed("create").is_empty() && composed("v.x").is_empty());
 }
 
 #[test]

@@ -98,8 +98,8 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
         let last = resource.blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do);
         render_block(out, "    ", block, last);
     }
-    for need in resource.needs.iter().filter(|_| !resource.steps.is_empty()) {
-        line(out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.to_string())));
+    for need in resource.needs.iter().filter(|need| resource.steps.iter().any(|step| need.concerns(&step.fields))) {
+        line(out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.key.to_string())));
     }
 }
 

@@ -142,7 +142,7 @@ impl Course {
         let journal = opened.journal.watched(watch);
         let clock = sandbox.clock();
         let (consent, _) = consent(&opened.past.consents, &baseline.scope.object, None, clock.now());
-        let request = Request { choice: self.choice(), consent };
+        let request = Request { choice: self.choice(), consent, ..Request::default() };
         let look = support::looked(sandbox, baseline, &request).await?;
         let interrupt = Interrupt::default();
         let with = Apply { journal: &journal, clock: &clock, run: "sweep", interrupt: &interrupt, say: &|_| {} };

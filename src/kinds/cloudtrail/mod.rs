@@ -16,7 +16,7 @@ pub use selectors::{AdvancedEventSelector, DataResource, EventSelector, Events, 
 pub use spec::{CloudWatchLogs, Insight, TrailSpec};
 
 use crate::aws::{Call, CallError, Reads, Writes, calls};
-use crate::kinds::{Contribution, Fact, FactSet, Field, Key, Kind, Multiplicity, Planning, Progress, Scope, SpecProblem, Steps, Target};
+use crate::kinds::{Contribution, Fact, FactSet, Field, Kind, Multiplicity, Need, Planning, Progress, Scope, SpecProblem, Steps, Target};
 
 /// The trails of an account.
 pub struct Trails;
@@ -64,9 +64,9 @@ impl Kind for Trails {
         policy::contributions(spec, id, scope)
     }
 
-    fn needs(spec: &TrailSpec, _: &str, scope: &Scope) -> Vec<Key> {
+    fn needs(spec: &TrailSpec, _: &str, scope: &Scope) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        vec![Key::new("s3.bucketPolicies", bucket), Key::new("s3.buckets", bucket)]
+        vec![Need::of_all("s3.bucketPolicies", bucket), Need::of_all("s3.buckets", bucket)]
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> TrailSeen {

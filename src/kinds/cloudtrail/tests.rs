@@ -318,7 +318,7 @@ async fn trails_that_share_a_bucket_each_have_their_own_statements() {
     let spec = spec(json!({"name": "one", "bucket": "logs"}));
     let sid = |scope: &Scope| Trails::contributes(&spec, "one", scope)[0].value["statements"][0]["sid"].clone();
     assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
-    assert_eq!(Trails::needs(&spec, "one", &scope()), [Key::new("s3.bucketPolicies", "logs"), Key::new("s3.buckets", "logs")]);
+    assert_eq!(Trails::needs(&spec, "one", &scope()), [Need::of_all("s3.bucketPolicies", "logs"), Need::of_all("s3.buckets", "logs")]);
     assert!(Trails::contributes(&TrailSpec::default(), "one", &scope()).is_empty());
 }
 

@@ -14,7 +14,7 @@ pub use op::{DetectorOp, Settings};
 pub use spec::{DetectorSpec, Feature, Features, Frequency, PublishingDestination};
 
 use crate::aws::{Call, CallError, Reads, Writes, calls};
-use crate::kinds::{Contribution, Fact, FactSet, Field, Key, Kind, Multiplicity, Planning, Progress, Scope, SpecProblem, Steps, Target};
+use crate::kinds::{Contribution, Fact, FactSet, Field, Kind, Multiplicity, Need, Planning, Progress, Scope, SpecProblem, Steps, Target};
 
 /// The detector: GuardDuty has one an account and region.
 pub struct Detector;
@@ -60,9 +60,9 @@ impl Kind for Detector {
         policy::contributions(spec, scope)
     }
 
-    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope) -> Vec<Key> {
+    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        vec![Key::new("s3.bucketPolicies", bucket), Key::new("s3.buckets", bucket)]
+        vec![Need::of_all("s3.bucketPolicies", bucket), Need::of_all("s3.buckets", bucket)]
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: &FactSet) -> DetectorSeen {

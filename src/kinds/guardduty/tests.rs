@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::execute::End;
 use crate::kinds::testing::{ACCOUNT, Account, policy};
-use crate::kinds::{Drift, Impact, Reason, Unreadable, Why};
+use crate::kinds::{Drift, Impact, Key, Reason, Unreadable, Why};
 use crate::plan::{ResourcePlan, Status};
 
 const KEY: &str = "arn:aws:kms:us-east-1:317805897534:key/k1";

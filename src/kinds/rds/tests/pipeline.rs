@@ -111,7 +111,7 @@ fn baseline(manifest: &str) -> Baseline {
     };
     let (entries, _, wrong) = desired::entries(&object, &scope);
     assert!(wrong.is_empty(), "{wrong:?}");
-    Baseline { object, scope, entries, windows: Windows::new(&[]).unwrap() }
+    Baseline { object, scope, entries, stopped: Vec::new(), windows: Windows::new(&[]).unwrap() }
 }
 
 pub(super) fn ops(steps: &[PlannedStep]) -> Vec<&str> {

@@ -18,7 +18,7 @@ use super::policy;
 use super::reached;
 use crate::aws::{CREATE_BUCKET_WITH_TAGS, Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
-    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Rule as Compare, Scope,
+    Candidate, Contribution, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Rule as Compare, Scope,
     Selector, SpecProblem, Steps, Target,
 };
 
@@ -238,10 +238,11 @@ impl Kind for Bucket {
         made.into_iter().chain(transport).chain(version).chain(logs).collect()
     }
 
-    fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Key> {
-        // S3 throws away what it may not deliver, so that it is let in before it is sent.
-        let keys = |target: &str| [Key::new(Self::PATH, target), Key::new(policy::BucketPolicy::PATH, target)];
-        spec.log_target(id).map(keys).into_iter().flatten().collect()
+    /// The bucket that its access log goes to and its policy, for that alone: S3 throws away what it may not deliver, so that it is let in before
+    /// it is sent.
+    fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Need> {
+        let needs = |target: &str| [Self::PATH, policy::BucketPolicy::PATH].map(|kind| Need::of_field(kind, target, "logging"));
+        spec.log_target(id).map(needs).into_iter().flatten().collect()
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {

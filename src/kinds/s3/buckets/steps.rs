@@ -46,15 +46,25 @@ pub(super) fn steps(planning: &Planning<'_, Bucket>) -> Steps<BucketOp> {
     }
     maker.ownership();
     maker.public_access();
-    maker.encryption();
+    maker.whole("encryption", Maker::encryption);
     maker.versioning();
-    maker.logging();
+    maker.whole("logging", Maker::logging);
     maker.lifecycle();
     maker.tags();
     maker.steps
 }
 
 impl Maker<'_> {
+    /// What one request writes as a whole is blocked as a whole.
+    fn whole(&mut self, group: &str, make: fn(&mut Self)) {
+        let before = self.steps.blocks.len();
+        make(self);
+        let fields: Vec<String> = self.planning.below(group).into_iter().map(|drift| drift.field.clone()).collect();
+        for block in self.steps.blocks.iter_mut().skip(before) {
+            block.fields.clone_from(&fields);
+        }
+    }
+
     fn op<'d>(&self, change: Change, drifts: impl IntoIterator<Item = &'d Drift>) -> BucketOp {
         let (bucket, account) = (self.bucket.to_owned(), self.planning.scope.account.clone());
         let mut op = BucketOp { bucket, account, change, from: None, wants: wants(drifts) };

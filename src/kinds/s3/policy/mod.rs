@@ -19,7 +19,7 @@ use self::merge::Document;
 use super::{explain_denied, reached, wants};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
-    Basis, Drift, Fact, FactSet, Field, Impact, Key, Kind, Multiplicity, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps,
+    Basis, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps,
     Target, Unreadable, Why, few,
 };
 use crate::manifest::FieldPath;
@@ -109,8 +109,8 @@ impl Kind for BucketPolicy {
             .collect()
     }
 
-    fn needs(_: &BucketPolicySpec, id: &str, _: &Scope) -> Vec<Key> {
-        vec![Key::new("s3.buckets", id)]
+    fn needs(_: &BucketPolicySpec, id: &str, _: &Scope) -> Vec<Need> {
+        vec![Need::of_all("s3.buckets", id)]
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, BucketPolicy>, want: &FactSet) -> BucketPolicySeen {

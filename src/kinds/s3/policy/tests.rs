@@ -1,4 +1,5 @@
 use super::*;
+use crate::kinds::Key;
 
 const BUCKET: &str = "huntaze-assets";
 
