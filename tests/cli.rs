@@ -238,6 +238,29 @@ fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
 }
 
 #[test]
+fn exit_130_while_the_journal_is_opened() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    // sled waits for somebody at the other end of this one, until it is given up.
+    let pipe = folder.path().join("state/sandbox/journal/sled/snap.0000000000000FFF");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+        .current_dir(folder.path())
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
+    std::io::BufRead::read_line(&mut said, &mut String::new()).expect("the sandbox's words about itself");
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_millis(2500), "it took {:?} to stop", asked.elapsed());
+}
+
+#[test]
 fn an_endpoint_is_taken_as_it_is_named() {
     let folder = folder(
         ACCOUNT,
