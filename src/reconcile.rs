@@ -113,6 +113,17 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     Look { connection: connection.clone(), resources, peers: desired.peers, plan }
 }
 
+/// Connects and looks. Credentials that ran out on the way leave half a look, which is none. Reads AWS.
+pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request: &Request, clock: &Clock) -> Result<Look, AccountError> {
+    let connection = connected(baseline, base).await?;
+    tracing::info!(object = %baseline.scope.object, caller = %connection.caller, "connected");
+    let look = look(baseline, &connection, request, clock.now()).await;
+    match connection.reads.credentials_refused() {
+        Some(code) => Err(AccountError::RanOut { caller: connection.caller, code }),
+        None => Ok(look),
+    }
+}
+
 /// Reads every declared resource, each once, many at a time. Reads AWS.
 async fn observe(reads: &Reads, scope: &Scope, declared: Vec<Declared>) -> Vec<(Declared, Observed)> {
     let looks = declared.into_iter().map(|declared| async move {

@@ -15,7 +15,7 @@ use crate::exit::{self, Exit};
 use crate::load;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -322,9 +322,7 @@ impl<'a> Run<'a> {
     }
 
     async fn look(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {
-        let connection = connected(baseline, &self.ground.connect).await.map_err(|error| error.to_string())?;
-        tracing::info!(object = %baseline.scope.object, caller = %connection.caller, "connected");
-        Ok(look(baseline, &connection, request, self.ground.clock.now()).await)
+        connected_look(baseline, &self.ground.connect, request, &self.ground.clock).await.map_err(|error| error.to_string())
     }
 
     fn request(&self, consent: Consent) -> Request {
