@@ -236,6 +236,37 @@ mod tests {
         (consent.hash, consent.steps.into_iter().collect(), said)
     }
 
+    #[cfg(feature = "sandbox")]
+    #[tokio::test]
+    async fn credentials_that_run_out_while_the_account_is_read_end_the_run() {
+        use crate::sandbox::{Options, Sandbox};
+        let text = "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {name: a}\nspec:\n  account: \"317805897534\"\n  region: us-east-1\n  \
+            assumeRole: {roleArn: \"arn:aws:iam::317805897534:role/holdfast\"}\n  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n";
+        let baseline = crate::load::load_text("m.yaml", text).baselines.remove(0);
+        let looked = async |faults: &str| {
+            // The SDK keeps a session by the machine's time; the sandbox lets it end by its own.
+            let clock = Clock::simulated(Timestamp::now());
+            let options = Options { clock: clock.clone(), faults: faults.parse().unwrap(), ..Options::default() };
+            let sandbox = Sandbox::from_yaml(include_str!("../examples/accounts/huntaze-as-found.yaml"), options).unwrap();
+            let base = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(clock.clone()), ..ConnectOptions::default() };
+            connected_look(&baseline, &base, &Request::default(), &clock).await.map(|look| look.plan.summary.unreadable)
+        };
+        assert_eq!(looked("").await.unwrap(), 0);
+        // AssumeRole and GetCallerIdentity come first.
+        let error = looked("slow@3=7200s").await.unwrap_err();
+        assert!(matches!(&error, AccountError::RanOut { code, .. } if code == "ExpiredToken"), "{error}");
+        let error = looked("denied@sts:AssumeRole").await.unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the role arn:aws:iam::317805897534:role/holdfast could not be assumed with the credentials of the sandbox (AccessDenied: "
+            ),
+            "{error}"
+        );
+        assert!(!error.contains("Error {") && !error.contains("Tried"), "{error}");
+        // Throttling is waited out here as everywhere.
+        assert_eq!(looked("throttle@1").await.unwrap(), 0);
+    }
+
     #[test]
     fn a_consent_counts_once_for_a_day_for_its_object() {
         let none: Vec<String> = Vec::new();

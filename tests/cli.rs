@@ -80,7 +80,53 @@ fn exit_1_no_credentials_in_one_sentence() {
         .assert()
         .code(1);
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    assert!(err.contains("no AWS credentials") && err.contains("aws sso login"), "{err}");
+    assert!(err.starts_with("holdfast: no AWS credentials, ") && err.contains("profile default") && err.contains("aws sso login"), "{err}");
+    assert!(err.lines().count() == 1 && !err.contains(". "), "more than a sentence: {err}");
+}
+
+#[test]
+fn exit_1_the_wrong_region_is_refused_before_any_request() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let (_sandbox, address) = served(folder.path(), 1);
+    let run = |set: &[(&str, &str)], code: i32| {
+        let run = holdfast(folder.path())
+            .args(["reconcile", "-f", "m.yaml", "--dry-run"])
+            .envs([("AWS_ENDPOINT_URL", address.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+            .envs(set.iter().copied())
+            .assert()
+            .code(code);
+        String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+    };
+    // Were anything sent there, it would be told as that.
+    let nowhere = ("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let err = run(&[("AWS_REGION", "eu-west-1"), nowhere], 1);
+    assert!(err.contains("the manifest is for region us-east-1, but AWS_REGION says eu-west-1"), "{err}");
+    assert!(run(&[("AWS_DEFAULT_REGION", "eu-west-1"), nowhere], 1).contains("AWS_DEFAULT_REGION says eu-west-1"));
+    run(&[("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "eu-west-1")], 0);
+    run(&[("AWS_REGION", "")], 0);
+    std::fs::create_dir(folder.path().join(".aws")).expect("a folder");
+    std::fs::write(folder.path().join(".aws/config"), "[default]\nregion = eu-west-3\n[profile right]\nregion = us-east-1\n")
+        .expect("a file");
+    assert!(run(&[nowhere], 1).contains("the profile default says eu-west-3"));
+    run(&[("AWS_PROFILE", "right")], 0);
+    run(&[("AWS_REGION", "us-east-1")], 0);
+    // The sandbox knows nothing of the caller's settings.
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--dry-run", "--sandbox"]).env("AWS_REGION", "eu-west-1").assert().code(0);
+}
+
+#[test]
+fn what_a_terminal_obeys_is_shown_and_not_sent_there() {
+    let spec = format!(
+        "  exceptions:\n    - {{resource: s3.buckets/huntaze-assets, field: versioning, until: 2999-01-01, reason: \"{}\"}}\n{VERSIONING}",
+        r"ok\e]0;pwned\a\e[2J\e[8m\nfine\u202E"
+    );
+    let folder = folder(ACCOUNT, &spec);
+    // As on a terminal: colours are sent.
+    let run =
+        holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).env("CLICOLOR_FORCE", "1").assert().code(0);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains(r"ok\u001b]0;pwned\u0007\u001b[2J\u001b[8m\nfine\u202e"), "{out:?}");
+    assert!(out.contains("\u{1b}[1mcli\u{1b}[0m"), "our own colours are gone: {out:?}");
 }
 
 #[test]
@@ -216,6 +262,7 @@ fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
         .args(["reconcile", "-f", "m.yaml"])
         .current_dir(folder.path())
         .envs([("AWS_ENDPOINT_URL", address.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .env("AWS_REGION", "us-east-1")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -247,6 +294,7 @@ fn exit_130_while_the_journal_is_opened() {
     let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
         .args(["reconcile", "-f", "m.yaml", "--sandbox"])
         .current_dir(folder.path())
+        .env_remove("AWS_ENDPOINT_URL")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

@@ -116,7 +116,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
     let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), options.clock.clone().unwrap_or_else(Clock::system)));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,
-        Err(error) => return Err(refusal(error, options, own).await),
+        Err(error) => return Err(refusal(error, options, own.filter(|_| options.embedded.is_none())).await),
     };
     let found = who.account().unwrap_or_default().to_owned();
     let caller = who.arn().unwrap_or_default().to_owned();
@@ -145,11 +145,11 @@ async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedC
     }
 }
 
-/// Where credentials came from, as their provider marked them.
+/// Where credentials came from, as their provider marked them; the sandbox has none of its own kind.
 async fn source_name(provider: Option<SharedCredentialsProvider>) -> String {
     use AwsCredentialFeature as From;
+    let Some(provider) = provider else { return "the sandbox".to_owned() };
     let profile = format!("the profile {}", region::profile());
-    let Some(provider) = provider else { return profile };
     let Ok(credentials) = provider.provide_credentials().await else { return profile };
     let marks = credentials.get_property::<Vec<From>>().map(Vec::as_slice).unwrap_or_default();
     let has = |mark: &From| marks.contains(mark);
