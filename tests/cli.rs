@@ -115,21 +115,6 @@ fn exit_1_the_wrong_region_is_refused_before_any_request() {
 }
 
 #[test]
-fn what_a_terminal_obeys_is_shown_and_not_sent_there() {
-    let spec = format!(
-        "  exceptions:\n    - {{resource: s3.buckets/huntaze-assets, field: versioning, until: 2999-01-01, reason: \"{}\"}}\n{VERSIONING}",
-        r"ok\e]0;pwned\a\e[2J\e[8m\nfine\u202E"
-    );
-    let folder = folder(ACCOUNT, &spec);
-    // As on a terminal: colours are sent.
-    let run =
-        holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).env("CLICOLOR_FORCE", "1").assert().code(0);
-    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
-    assert!(out.contains(r"ok\u001b]0;pwned\u0007\u001b[2J\u001b[8m\nfine\u202e"), "{out:?}");
-    assert!(out.contains("\u{1b}[1mcli\u{1b}[0m"), "our own colours are gone: {out:?}");
-}
-
-#[test]
 fn exit_1_a_manifest_that_is_wrong_as_a_whole() {
     let folder = folder(ACCOUNT, "  polcy: {}\n");
     let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
@@ -295,12 +280,11 @@ fn exit_130_while_the_journal_is_opened() {
         .args(["reconcile", "-f", "m.yaml", "--sandbox"])
         .current_dir(folder.path())
         .env_remove("AWS_ENDPOINT_URL")
-        .stderr(Stdio::piped())
+        .stderr(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
         .expect("it starts");
-    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
-    std::io::BufRead::read_line(&mut said, &mut String::new()).expect("the sandbox's words about itself");
+    // Nothing is said before it is open; half a second of four is enough to be in the middle.
     std::thread::sleep(Duration::from_millis(500));
     let asked = Instant::now();
     assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill runs").success());
