@@ -125,6 +125,17 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     Look { connection: connection.clone(), resources, peers: desired.peers, plan }
 }
 
+/// Connects and looks. Credentials that ran out on the way leave half a look, which is none. Reads AWS.
+pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request: &Request, clock: &Clock) -> Result<Look, AccountError> {
+    let connection = connected(baseline, base).await?;
+    tracing::info!(object = %baseline.scope.object, caller = %connection.caller, "connected");
+    let look = look(baseline, &connection, request, clock.now()).await;
+    match connection.reads.credentials_refused() {
+        Some(code) => Err(AccountError::RanOut { caller: connection.caller, code }),
+        None => Ok(look),
+    }
+}
+
 /// Reads every declared resource, each once, many at a time. Reads AWS.
 async fn observe(reads: &Reads, scope: &Scope, declared: Vec<Declared>) -> Vec<(Declared, Observed)> {
     let looks = declared.into_iter().map(|declared| async move {
@@ -235,6 +246,37 @@ mod tests {
     fn asked(given: &[Given], hash: Option<&str>) -> (Option<String>, Vec<String>, Option<String>) {
         let (consent, said) = consent(given, "o", hash, "2026-05-02T12:00:00Z".parse().unwrap());
         (consent.hash, consent.steps.into_iter().collect(), said)
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[tokio::test]
+    async fn credentials_that_run_out_while_the_account_is_read_end_the_run() {
+        use crate::sandbox::{Options, Sandbox};
+        let text = "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {name: a}\nspec:\n  account: \"317805897534\"\n  region: us-east-1\n  \
+            assumeRole: {roleArn: \"arn:aws:iam::317805897534:role/holdfast\"}\n  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n";
+        let baseline = crate::load::load_text("m.yaml", text).baselines.remove(0);
+        let looked = async |faults: &str| {
+            // The SDK keeps a session by the machine's time; the sandbox lets it end by its own.
+            let clock = Clock::simulated(Timestamp::now());
+            let options = Options { clock: clock.clone(), faults: faults.parse().unwrap(), ..Options::default() };
+            let sandbox = Sandbox::from_yaml(include_str!("../examples/accounts/huntaze-as-found.yaml"), options).unwrap();
+            let base = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(clock.clone()), ..ConnectOptions::default() };
+            connected_look(&baseline, &base, &Request::default(), &clock).await.map(|look| look.plan.summary.unreadable)
+        };
+        assert_eq!(looked("").await.unwrap(), 0);
+        // AssumeRole and GetCallerIdentity come first.
+        let error = looked("slow@3=7200s").await.unwrap_err();
+        assert!(matches!(&error, AccountError::RanOut { code, .. } if code == "ExpiredToken"), "{error}");
+        let error = looked("denied@sts:AssumeRole").await.unwrap_err().to_string();
+        assert!(
+            error.starts_with(
+                "the role arn:aws:iam::317805897534:role/holdfast could not be assumed with the credentials of the sandbox (AccessDenied: "
+            ),
+            "{error}"
+        );
+        assert!(!error.contains("Error {") && !error.contains("Tried"), "{error}");
+        // Throttling is waited out here as everywhere.
+        assert_eq!(looked("throttle@1").await.unwrap(), 0);
     }
 
     #[test]

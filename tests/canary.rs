@@ -265,6 +265,7 @@ fn credentials_are_shown_nowhere() {
             .env("HOME", folder.path())
             .env("HOLDFAST_STATE_DIR", folder.path())
             .env("AWS_ENDPOINT_URL", &endpoint)
+            .env("AWS_REGION", "us-east-1")
             .env("AWS_ACCESS_KEY_ID", "AKIASANDBOX")
             .env("AWS_SECRET_ACCESS_KEY", CANARY)
             .env("AWS_SESSION_TOKEN", format!("session-{CANARY}"))

@@ -80,7 +80,38 @@ fn exit_1_no_credentials_in_one_sentence() {
         .assert()
         .code(1);
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    assert!(err.contains("no AWS credentials") && err.contains("aws sso login"), "{err}");
+    assert!(err.starts_with("holdfast: no AWS credentials, ") && err.contains("profile default") && err.contains("aws sso login"), "{err}");
+    assert!(err.lines().count() == 1 && !err.contains(". "), "more than a sentence: {err}");
+}
+
+#[test]
+fn exit_1_the_wrong_region_is_refused_before_any_request() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let (_sandbox, address) = served(folder.path(), 1);
+    let run = |set: &[(&str, &str)], code: i32| {
+        let run = holdfast(folder.path())
+            .args(["reconcile", "-f", "m.yaml", "--dry-run"])
+            .envs([("AWS_ENDPOINT_URL", address.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+            .envs(set.iter().copied())
+            .assert()
+            .code(code);
+        String::from_utf8_lossy(&run.get_output().stderr).into_owned()
+    };
+    // Were anything sent there, it would be told as that.
+    let nowhere = ("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
+    let err = run(&[("AWS_REGION", "eu-west-1"), nowhere], 1);
+    assert!(err.contains("the manifest is for region us-east-1, but AWS_REGION says eu-west-1"), "{err}");
+    assert!(run(&[("AWS_DEFAULT_REGION", "eu-west-1"), nowhere], 1).contains("AWS_DEFAULT_REGION says eu-west-1"));
+    run(&[("AWS_REGION", "us-east-1"), ("AWS_DEFAULT_REGION", "eu-west-1")], 0);
+    run(&[("AWS_REGION", "")], 0);
+    std::fs::create_dir(folder.path().join(".aws")).expect("a folder");
+    std::fs::write(folder.path().join(".aws/config"), "[default]\nregion = eu-west-3\n[profile right]\nregion = us-east-1\n")
+        .expect("a file");
+    assert!(run(&[nowhere], 1).contains("the profile default says eu-west-3"));
+    run(&[("AWS_PROFILE", "right")], 0);
+    run(&[("AWS_REGION", "us-east-1")], 0);
+    // The sandbox knows nothing of the caller's settings.
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--dry-run", "--sandbox"]).env("AWS_REGION", "eu-west-1").assert().code(0);
 }
 
 #[test]
@@ -231,6 +262,7 @@ fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
         .args(["reconcile", "-f", "m.yaml"])
         .current_dir(folder.path())
         .envs([("AWS_ENDPOINT_URL", address.as_str()), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")])
+        .env("AWS_REGION", "us-east-1")
         .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
@@ -250,6 +282,29 @@ fn exit_130_ctrl_c_is_recorded_and_the_next_run_goes_on() {
     let journal = holdfast(folder.path()).arg("journal").assert().code(0);
     let journal = String::from_utf8_lossy(&journal.get_output().stdout).into_owned();
     assert!(journal.contains("AWS acknowledged it") && journal.contains("exit code 130"), "{journal}");
+}
+
+#[test]
+fn exit_130_while_the_journal_is_opened() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    // sled waits for somebody at the other end of this one, until it is given up.
+    let pipe = folder.path().join("state/sandbox/journal/sled/snap.0000000000000FFF");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+        .current_dir(folder.path())
+        .env_remove("AWS_ENDPOINT_URL")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    // Nothing is said before it is open; half a second of four is enough to be in the middle.
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = Instant::now();
+    assert!(Command::new("kill").args(["-TERM", &run.id().to_string()]).status().expect("kill runs").success());
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_millis(2500), "it took {:?} to stop", asked.elapsed());
 }
 
 #[test]

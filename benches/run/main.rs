@@ -103,6 +103,7 @@ fn program(folder: &Path, address: &str) -> Command {
         .current_dir(folder)
         .envs([
             ("AWS_ENDPOINT_URL", address),
+            ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "bench"),
             ("AWS_SECRET_ACCESS_KEY", "bench"),
             ("AWS_EC2_METADATA_DISABLED", "true"),

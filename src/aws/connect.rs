@@ -1,6 +1,8 @@
 //! From a manifest's account to clients that surely talk to it (contract 11).
 
 use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::credential_feature::AwsCredentialFeature;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::operations::{Clients, Reads};
-use super::{CallError, Class, Pace};
+use super::{CallError, Class, Pace, region};
 use crate::clock::Clock;
 
 /// Where to connect, and as whom.
@@ -48,13 +50,29 @@ pub struct Connection {
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     #[error(
-        "no AWS credentials: {0}. Tried, in order: environment variables, the shared config and credentials files (profile {1}), SSO, web identity, the container and instance metadata services. Set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "no AWS credentials, neither in environment variables nor in the shared config and credentials files (profile {profile}), SSO, web identity, the container or the instance metadata services: set AWS_PROFILE, run `aws sso login`, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     )]
-    NoCredentials(String, String),
+    NoCredentials { profile: String },
     #[error(
-        "AWS refused the credentials ({0}): they are expired or wrong. Sign in again (`aws sso login`) or renew the variables, then run the same command"
+        "no AWS credentials ({why}), from the first that is set up of environment variables, the shared config and credentials files (profile {profile}), SSO, web identity, the container and the instance metadata services: mend that one, run `aws sso login`, or choose another profile with AWS_PROFILE"
     )]
-    Refused(String),
+    ProviderFailed { profile: String, why: String },
+    #[error(
+        "AWS refused the credentials of {source_name} ({why}), which are expired or wrong: sign in again (`aws sso login`) or renew them there, then run the same command"
+    )]
+    Refused { source_name: String, why: String },
+    #[error(
+        "AWS refuses the credentials of {caller} since this run began ({code}), most likely as they ran out, and what was read until then is not all: sign in again (`aws sso login`) or renew them, then run the same command"
+    )]
+    RanOut { caller: String, code: String },
+    #[error(
+        "the role {role} could not be assumed with the credentials of {source_name} ({why}): allow sts:AssumeRole on it to them, have its trust policy (and external id) name them, or correct spec.assumeRole"
+    )]
+    RoleRefused { role: String, source_name: String, why: String },
+    #[error(
+        "the manifest is for region {expected}, but {setting} says {found}: nothing was read or changed. Run with AWS_REGION={expected}, or correct spec.region; where manifests of several regions are run together, no setting may name one"
+    )]
+    WrongRegion { expected: String, found: String, setting: String },
     #[error(
         "the manifest is for account {expected}, but these credentials ({caller}) belong to account {found}: nothing was read or changed. Choose the other profile with AWS_PROFILE, or correct spec.account"
     )]
@@ -63,8 +81,15 @@ pub enum AccountError {
     Unreachable(CallError),
 }
 
-/// Connects, and asks AWS who the caller is before anything else.
+/// Connects, and asks AWS who the caller is before anything else. A region that the caller's settings name must be the manifest's; the embedded AWS has
+/// no settings of the caller's.
 pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountError> {
+    if options.embedded.is_none()
+        && let Some((found, setting)) = region::configured().await
+        && found != options.region
+    {
+        return Err(AccountError::WrongRegion { expected: options.region.clone(), found, setting });
+    }
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(options.region.clone()))
         // Trying again is ours: it is budgeted, and a write without an answer is never sent twice blindly.
@@ -79,23 +104,20 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
             .credentials_provider(aws_credential_types::Credentials::new("SANDBOX", "sandbox", None, None, "sandbox"));
     }
     let mut config = loader.load().await;
+    let own = config.credentials_provider();
     if let Some(role) = &options.role {
         let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.arn).session_name("holdfast").configure(&config);
         if let Some(external_id) = &role.external_id {
             provider = provider.external_id(external_id);
         }
         let provider = provider.build().await;
-        config =
-            config.into_builder().credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build();
+        config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
     }
     let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), options.clock.clone().unwrap_or_else(Clock::system)));
-    let who = reads.sts().get_caller_identity(|request| request).await.map_err(|error| match error.class {
-        Class::Credentials if error.code == "NoCredentials" => {
-            AccountError::NoCredentials(error.message, std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned()))
-        }
-        Class::Credentials | Class::Denied => AccountError::Refused(format!("{}: {}", error.code, error.message)),
-        _ => AccountError::Unreachable(error),
-    })?;
+    let who = match reads.sts().get_caller_identity(|request| request).await {
+        Ok(who) => who,
+        Err(error) => return Err(refusal(error, options, own.filter(|_| options.embedded.is_none())).await),
+    };
     let found = who.account().unwrap_or_default().to_owned();
     let caller = who.arn().unwrap_or_default().to_owned();
     if found != options.account {
@@ -103,4 +125,43 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
     }
     let partition = caller.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws").to_owned();
     Ok(Connection { reads, caller, partition })
+}
+
+/// What it means that nobody could be asked, in one sentence that says whose credentials were tried and what to do.
+async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedCredentialsProvider>) -> AccountError {
+    let profile = region::profile();
+    match (error.class, error.code.as_str()) {
+        (Class::Credentials, "NoCredentials") => AccountError::NoCredentials { profile },
+        (Class::Credentials, "ProviderFailed") => AccountError::ProviderFailed { profile, why: error.message },
+        (Class::Credentials, "RoleRefused") => AccountError::RoleRefused {
+            role: options.role.as_ref().map_or_else(|| format!("of the profile {profile}"), |role| role.arn.clone()),
+            source_name: source_name(own).await,
+            why: error.message,
+        },
+        (Class::Credentials | Class::Denied, code) => {
+            AccountError::Refused { source_name: source_name(own).await, why: format!("{code}: {}", error.message) }
+        }
+        _ => AccountError::Unreachable(error),
+    }
+}
+
+/// Where credentials came from, as their provider marked them; the sandbox has none of its own kind.
+async fn source_name(provider: Option<SharedCredentialsProvider>) -> String {
+    use AwsCredentialFeature as From;
+    let Some(provider) = provider else { return "the sandbox".to_owned() };
+    let profile = format!("the profile {}", region::profile());
+    let Ok(credentials) = provider.provide_credentials().await else { return profile };
+    let marks = credentials.get_property::<Vec<From>>().map(Vec::as_slice).unwrap_or_default();
+    let has = |mark: &From| marks.contains(mark);
+    if has(&From::CredentialsEnvVars) {
+        "the environment variables (AWS_ACCESS_KEY_ID)".to_owned()
+    } else if has(&From::CredentialsEnvVarsStsWebIdToken) {
+        "the web identity token (AWS_WEB_IDENTITY_TOKEN_FILE)".to_owned()
+    } else if has(&From::CredentialsHttp) {
+        "the container's credentials service".to_owned()
+    } else if has(&From::CredentialsImds) {
+        "the instance metadata service".to_owned()
+    } else {
+        profile
+    }
 }

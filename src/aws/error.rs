@@ -1,5 +1,6 @@
 //! What went wrong with a request, in the few classes that decide what happens next.
 
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -56,7 +57,10 @@ impl CallError {
             }
             (SdkError::ConstructionFailure(_), _) => (Class::Invalid, "RequestNotBuilt".to_owned(), deepest(&error)),
             (SdkError::DispatchFailure(failure), _) if failure.is_user() || is_credentials(&error) => {
-                (Class::Credentials, "NoCredentials".to_owned(), deepest(&error))
+                let (class, code, message) = no_credentials(&error);
+                // The request itself was never sent.
+                let class = if call.writes && class == Class::Ambiguous { Class::Throttled } else { class };
+                (class, code, message)
             }
             (SdkError::TimeoutError(_), _) => (Class::Ambiguous, "Timeout".to_owned(), "no answer in time".to_owned()),
             _ => (Class::Ambiguous, "NoAnswer".to_owned(), deepest(&error)),
@@ -99,6 +103,29 @@ fn is_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+/// Why a request could not be signed: no provider has credentials, one of them failed, or a role could not be assumed with what it gave.
+fn no_credentials(error: &(dyn std::error::Error + 'static)) -> (Class, String, String) {
+    use aws_credential_types::provider::error::CredentialsError;
+    let mut found = "ProviderFailed";
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(SdkError::ServiceError(refused)) = error.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
+            let status = refused.raw().status().as_u16();
+            let code = refused.err().code().map(str::to_owned).unwrap_or_else(|| format!("HTTP {status}"));
+            let message = refused.err().message().unwrap_or("the service gave no reason").to_owned();
+            return match classify(&code, status) {
+                class @ (Class::Credentials | Class::Throttled | Class::Ambiguous) => (class, code, message),
+                _ => (Class::Credentials, "RoleRefused".to_owned(), format!("{code}: {message}")),
+            };
+        }
+        if matches!(error.downcast_ref(), Some(CredentialsError::CredentialsNotLoaded(_))) {
+            found = "NoCredentials";
+        }
+        next = error.source();
+    }
+    (Class::Credentials, found.to_owned(), deepest(error))
 }
 
 /// The class of a service's error code. A test holds every code of these tables against the published models.

@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod memo;
 mod operations;
+mod region;
 mod secret;
 
 pub use budget::Pace;

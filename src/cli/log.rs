@@ -13,8 +13,12 @@ use crate::plan::escape::output;
 /// Starts logging at `level`.
 pub fn start(level: &str, json: bool) -> Result<(), String> {
     let wanted = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
-    // The SDK logs whole requests, bodies and all, at debug and trace. Nothing but our own words goes below a warning, whatever is asked for.
-    let ours = filter_fn(|metadata: &Metadata<'_>| metadata.target().starts_with("holdfast") || *metadata.level() <= tracing::Level::WARN);
+    // The SDK logs whole requests, bodies and all, at debug and trace. Nothing but our own words goes below a warning, whatever is asked for; of
+    // credentials that cannot be had the result speaks, in fewer words.
+    let ours = filter_fn(|metadata: &Metadata<'_>| {
+        let target = metadata.target();
+        target.starts_with("holdfast") || (*metadata.level() <= tracing::Level::WARN && !target.starts_with("aws_config"))
+    });
     let filter = wanted.and(ours);
     let layer = tracing_subscriber::fmt::layer().with_writer(Clean).with_ansi(false);
     let started = match json {

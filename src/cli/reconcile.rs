@@ -10,13 +10,12 @@ use super::progress::Progress;
 use super::{Manifest, Output, complain, print, show, tell};
 use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
-use crate::execute::{Interrupt, Journal, Opened, Past};
+use crate::execute::{Interrupt, Journal, Opened, Outcomes, Past};
 use crate::exit::{self, Exit};
 use crate::load;
-use crate::execute::Outcomes;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected, consent, look, others};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent, others};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -362,9 +361,7 @@ impl<'a> Run<'a> {
     }
 
     async fn look(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {
-        let connection = connected(baseline, &self.ground.connect).await.map_err(|error| error.to_string())?;
-        tracing::info!(object = %baseline.scope.object, caller = %connection.caller, "connected");
-        Ok(look(baseline, &connection, request, self.ground.clock.now()).await)
+        connected_look(baseline, &self.ground.connect, request, &self.ground.clock).await.map_err(|error| error.to_string())
     }
 
     fn request(&self, others: Others, consent: Consent) -> Request {

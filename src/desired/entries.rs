@@ -37,7 +37,9 @@ pub struct Wrong {
 pub fn declared(object: &AwsBaseline) -> impl Iterator<Item = (&'static dyn AnyKind, FieldPath, &Value)> {
     registry().iter().flat_map(|kind| {
         let place = kind.path().split_once('.').filter(|_| kind.shape() != Multiplicity::Composed);
-        let found = place.and_then(|(group, list)| Some((FieldPath::root().key("spec").key(group).key(list), object.spec.resources.get(group)?.get(list)?)));
+        let found = place.and_then(|(group, list)| {
+            Some((FieldPath::root().key("spec").key(group).key(list), object.spec.resources.get(group)?.get(list)?))
+        });
         let values: Vec<(FieldPath, &Value)> = match (kind.shape(), found) {
             (Multiplicity::Many, Some((path, Value::Array(values)))) => {
                 values.iter().enumerate().map(|(at, value)| (path.index(at), value)).collect()
@@ -64,7 +66,11 @@ pub fn entries(object: &AwsBaseline, scope: &Scope) -> (Vec<Entry>, Vec<Entry>, 
                 let problems = kind.problems(&spec, scope);
                 let name = kind.wish(spec.clone(), scope).name;
                 let entry = Entry { kind, spec, value: value.clone(), name, path: path.to_string() };
-                if problems.is_empty() { entries.push(entry) } else { stopped.push(entry) }
+                if problems.is_empty() {
+                    entries.push(entry)
+                } else {
+                    stopped.push(entry)
+                }
                 wrong.extend(problems.into_iter().map(|SpecProblem { path: field, message, expected }| Wrong {
                     path: path.then(&field),
                     message,

@@ -19,6 +19,7 @@ pub fn object(value: &Value, shape: &Shape) -> Vec<Finding> {
     let spec = FieldPath::root().key("spec");
     name_length(value, &mut findings);
     arns(value, &spec, &mut findings);
+    super::region::check(value, &spec, &mut findings);
     windows(value, &spec.key("policy").key("changeWindows"), &mut findings);
     exceptions(value, &spec.key("exceptions"), shape, &mut findings);
     names(value, &spec, shape, &mut findings);

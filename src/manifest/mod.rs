@@ -19,6 +19,7 @@ mod problem;
 mod prune;
 mod raw;
 mod read;
+mod region;
 mod scan;
 mod schema;
 mod tree;

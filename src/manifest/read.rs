@@ -13,7 +13,7 @@ use super::check;
 use super::object::{API_VERSION, AwsBaseline, KIND, full_name};
 use super::path::FieldPath;
 use super::problem::{Problem, Related, Scope, Severity, Source};
-use super::prune::{find, Removed, prune, remove};
+use super::prune::{Removed, find, prune, remove};
 use super::raw;
 use super::scan::{self, Document, Fault, MAX_BYTES, MAX_DOCUMENTS, MAX_NODES, Mark};
 use super::schema::Shape;

@@ -4,6 +4,7 @@
 //! and a mark of our own, records are chained, opening happens on a thread that can be given up (`open`), and a flush ends with the
 //! system's own; a journal that cannot be opened is set aside, never deleted.
 
+mod files;
 mod open;
 mod past;
 
@@ -91,6 +92,14 @@ pub enum JournalError {
         "the journal in {folder} is of runs on {was}, and this one is on {is}: what was consented to there, and what is to be told of it, is nothing of this one's. Give this run a folder of its own with --state-dir"
     )]
     OtherGround { folder: PathBuf, was: String, is: String },
+    #[error(
+        "{folder} could not be locked: {error}. Nothing was changed. Take away what stands there, or name another folder with --state-dir"
+    )]
+    Unlocked { folder: PathBuf, error: String },
+    #[error(
+        "the journal in {folder} cannot be read where it is ({why}), and could not be copied to be read: {error}. Name a folder with room in TMPDIR"
+    )]
+    Uncopied { folder: PathBuf, why: String, error: String },
     #[error("the journal in {folder} cannot be read: {why}. The next run sets it aside, and finds in AWS where things stand")]
     Damaged { folder: PathBuf, why: String },
     #[error(
@@ -112,7 +121,7 @@ impl Journal {
     }
 
     /// Reads a journal and changes nothing of it: what `holdfast journal` shows. It needs the lock all the same, as sled has one process at
-    /// a time.
+    /// a time. Where the folder cannot be written, a copy is read.
     pub fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError> {
         open::read(state, who)
     }

@@ -8,7 +8,6 @@
 //! state/journal.set-aside-.../   a journal that could not be used
 //! ```
 
-use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::files::{Copied, lock, lock_to_read, no_other, open_file};
 use super::past::{Gathering, Past};
 use super::{Chain, Journal, JournalError, Opened, digest};
 use crate::execute::record::{Record, VERSION};
@@ -122,12 +122,24 @@ pub(super) fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError>
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         _ => {}
     }
-    let lock = lock(state, who)?;
-    let data = match inspect(&folder)? {
+    let lock = lock_to_read(state, who)?;
+    let mut data = match inspect(&folder)? {
         Found::Nothing => return Ok(Vec::new()),
         Found::Foreign(why) => return Err(damaged(why)),
         Found::Ours(header) => folder.join(header.data),
     };
+    let copy = match probe(state) {
+        Ok(()) => None,
+        // sled writes when it opens, too.
+        Err(why) => {
+            let uncopied =
+                |error: std::io::Error| JournalError::Uncopied { folder: state.to_owned(), why: why.to_string(), error: error.to_string() };
+            Some(Copied::of(&data).map_err(uncopied)?)
+        }
+    };
+    if let Some(copy) = &copy {
+        data = copy.0.clone();
+    }
     let contents = open_within(&folder, &data, false).map_err(|trouble| match trouble {
         Trouble::Damaged(why) => damaged(why),
         trouble => refusal(state, trouble),
@@ -137,7 +149,7 @@ pub(super) fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError>
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
     });
     let records = records.collect();
-    drop(lock);
+    drop((lock, copy));
     records
 }
 
@@ -160,7 +172,7 @@ fn inspect(folder: &Path) -> Result<Found, JournalError> {
         return Ok(Found::Nothing);
     }
     let mut text = String::new();
-    let read = File::open(folder.join(HEADER)).and_then(|file| file.take(4096).read_to_string(&mut text));
+    let read = open_file(&folder.join(HEADER)).and_then(|file| file.take(4096).read_to_string(&mut text));
     if let Err(error) = read {
         return Ok(Found::Foreign(format!("its header cannot be read: {error}")));
     }
@@ -190,6 +202,7 @@ fn begin(folder: &Path, data: &str, ground: Option<&str>) -> std::io::Result<Pat
     let ground = ground.map(str::to_owned);
     let header = serde_json::to_vec(&Header { format: FORMAT.to_owned(), version: VERSION, data: data.to_owned(), ground })?;
     let half = folder.join(HALF);
+    no_other(&half)?;
     let mut file = File::create(&half)?;
     file.write_all(&header)?;
     file.sync_all()?;
@@ -211,7 +224,10 @@ fn replace(folder: &Path, ground: Option<&str>, why: String, set_aside: &mut Opt
 
 /// Opens sled and reads everything, on a thread that is given up when it hangs. Such a thread does not keep the process from ending.
 fn open_within(folder: &Path, data: &Path, trim: bool) -> Result<Contents, Trouble> {
-    let known = read_mark(folder).map_err(|error| Trouble::Unwritable(format!("its mark cannot be read: {error}")))?;
+    let known = read_mark(folder).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput => Trouble::Damaged(format!("its mark cannot be read: {error}")),
+        _ => Trouble::Unwritable(format!("its mark cannot be read: {error}")),
+    })?;
     foresee(data, known.as_ref())?;
     let (tell, told) = mpsc::channel();
     let path = data.to_owned();
@@ -233,7 +249,7 @@ fn open_within(folder: &Path, data: &Path, trim: bool) -> Result<Contents, Troub
 fn foresee(data: &Path, known: Option<&Chain>) -> Result<(), Trouble> {
     let missing = |what: &str| Err(Trouble::Damaged(format!("{what}, where {} records were", known.map_or(0, |chain| chain.number))));
     let mut begins = Vec::new();
-    match File::open(data.join("db")).and_then(|file| file.take(20).read_to_end(&mut begins)) {
+    match open_file(&data.join("db")).and_then(|file| file.take(20).read_to_end(&mut begins)) {
         Err(error) if error.kind() == ErrorKind::NotFound && known.is_some() => return missing("its data is gone"),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if is_in_the_way(&error) => return Err(Trouble::Unwritable(error.to_string())),
@@ -254,17 +270,13 @@ fn foresee(data: &Path, known: Option<&Chain>) -> Result<(), Trouble> {
 
 fn open_and_check(folder: &Path, known: Option<&Chain>, trim: bool) -> Result<Contents, Trouble> {
     let damaged = |error: &dyn std::fmt::Display| Trouble::Damaged(error.to_string());
-    let trouble = |error: sled::Error| match &error {
-        sled::Error::Io(inner) if is_in_the_way(inner) => Trouble::Unwritable(inner.to_string()),
-        _ => Trouble::Damaged(error.to_string()),
-    };
     let config = sled::Config::new().path(folder).cache_capacity(4 << 20).flush_every_ms(None);
-    let db = patiently(&config).map_err(trouble)?;
+    let db = patiently(&config).map_err(of_sled)?;
     let mut gathering = Gathering::default();
-    let mut numbers = VecDeque::new();
+    let mut first = None;
     let mut chain: Option<Chain> = None;
     for entry in db.iter() {
-        let (key, bytes) = entry.map_err(trouble)?;
+        let (key, bytes) = entry.map_err(of_sled)?;
         let version: Versioned = serde_json::from_slice(&bytes).map_err(|error| damaged(&format!("a record cannot be read: {error}")))?;
         if version.version > VERSION {
             return Err(Trouble::Newer(version.version));
@@ -279,21 +291,37 @@ fn open_and_check(folder: &Path, known: Option<&Chain>, trim: bool) -> Result<Co
             return Err(damaged(&format!("record {} is not the one that was written", record.number)));
         }
         gathering.take(&record);
-        numbers.push_back(record.number);
+        first.get_or_insert(record.number);
         chain = Some(Chain { number: record.number, digest });
     }
-    let chain = chain.unwrap_or_default();
+    let mut chain = chain.unwrap_or_default();
     if let Some(known) = known.filter(|known| known.number > chain.number) {
         return Err(damaged(&format!("it ends at record {}, and {} were written", chain.number, known.number)));
     }
-    if trim && numbers.len() > KEPT {
-        let mut batch = sled::Batch::default();
-        for number in numbers.drain(..numbers.len() - KEPT) {
-            batch.remove(&number.to_be_bytes());
-        }
-        db.apply_batch(batch).map_err(trouble)?;
+    let first = first.unwrap_or(1);
+    if trim && chain.number.saturating_sub(first) >= KEPT as u64 {
+        let end = chain.number + 1 - KEPT as u64;
+        chain = shorten(&db, first..end, gathering.needed(end, Timestamp::now()), chain)?;
     }
     Ok(Contents { db, past: gathering.past(), chain })
+}
+
+/// Takes the oldest records out. What still counts of them is written once more at the end, at the same moment: so the journal stays short, however many
+/// records one run writes. Answers with the new end of the chain.
+fn shorten(db: &sled::Db, gone: std::ops::Range<u64>, needed: Vec<Record>, chain: Chain) -> Result<Chain, Trouble> {
+    let mut batch = sled::Batch::default();
+    for number in gone {
+        batch.remove(&number.to_be_bytes());
+    }
+    let chain = needed.into_iter().try_fold(chain, |chain, record| {
+        let record = Record { version: VERSION, number: chain.number + 1, previous: chain.digest, ..record };
+        let bytes = serde_json::to_vec(&record).map_err(|error| Trouble::Damaged(error.to_string()))?;
+        let next = Chain { number: record.number, digest: digest(&bytes) };
+        batch.insert(&record.number.to_be_bytes(), bytes);
+        Ok(next)
+    })?;
+    db.apply_batch(batch).map_err(of_sled)?;
+    Ok(chain)
 }
 
 /// Opens sled; its threads let go of the file a moment after the journal that had it was closed.
@@ -320,6 +348,13 @@ fn is_in_the_way(error: &std::io::Error) -> bool {
         || is_locked(error)
 }
 
+fn of_sled(error: sled::Error) -> Trouble {
+    match &error {
+        sled::Error::Io(inner) if is_in_the_way(inner) => Trouble::Unwritable(inner.to_string()),
+        _ => Trouble::Damaged(error.to_string()),
+    }
+}
+
 /// sled has no kind of error for it.
 fn is_locked(error: &std::io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
@@ -334,7 +369,7 @@ pub(super) fn mark(mut file: &File, chain: &Chain) -> std::io::Result<()> {
 /// The last record that was known to be on disk. A mark that cannot be understood says nothing.
 fn read_mark(folder: &Path) -> std::io::Result<Option<Chain>> {
     let mut bytes = Vec::new();
-    match File::open(folder.join(MARK)).and_then(|file| file.take(4096).read_to_end(&mut bytes)) {
+    match open_file(&folder.join(MARK)).and_then(|file| file.take(4096).read_to_end(&mut bytes)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
         Ok(_) => {}
@@ -348,41 +383,11 @@ fn read_mark(folder: &Path) -> std::io::Result<Option<Chain>> {
 /// Shows that the folder can be written, before sled is asked: a full disk is no damage.
 fn probe(state: &Path) -> std::io::Result<()> {
     let path = state.join("probe");
+    no_other(&path)?;
     let written = File::create(&path).and_then(|mut file| {
         file.write_all(&vec![0; ROOM])?;
         file.sync_all()
     });
     let removed = fs::remove_file(&path);
     written.and(removed)
-}
-
-fn lock(state: &Path, who: &str) -> Result<File, JournalError> {
-    let path = state.join("lock");
-    let unwritable = |error: std::io::Error| JournalError::Unwritable { folder: state.to_owned(), error: error.to_string() };
-    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
-    // A process that was just begun elsewhere in this one (credential_process) holds its copy of an earlier lock until it is another program.
-    let mut locked = file.try_lock();
-    for _ in 0..20 {
-        if !matches!(locked, Err(fs::TryLockError::WouldBlock)) {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        locked = file.try_lock();
-    }
-    match locked {
-        Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => {
-            let mut holder = Vec::new();
-            // Only words for a person: what cannot be read is simply not told.
-            let _ = (&mut file).take(4096).read_to_end(&mut holder);
-            let holder = crate::aws::clean(&String::from_utf8_lossy(&holder));
-            let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
-            return Err(JournalError::Held { folder: state.to_owned(), holder });
-        }
-        Err(fs::TryLockError::Error(error)) => return Err(unwritable(error)),
-    }
-    file.set_len(0).map_err(unwritable)?;
-    let told = format!("process {} ({who}), since {}", std::process::id(), Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"));
-    file.write_all(told.as_bytes()).map_err(unwritable)?;
-    Ok(file)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::execute::record::{Event, Record};
 
@@ -37,11 +37,21 @@ pub(super) struct Gathering {
     open: BTreeMap<u64, Record>,
     /// The objects that a run began with, until it ends: its end shows that it looked at them.
     began: BTreeMap<String, BTreeSet<String>>,
+    /// The records of `past.consents`, in the same order.
+    consented: Vec<Record>,
+    /// The records of `past.told`.
+    told: BTreeMap<(String, String, String), Record>,
+    /// When the last record was written.
+    last: Option<Timestamp>,
 }
+
+/// How long before the end of a journal a consent may have been given and still count. Longer than it counts, by as much as clocks may differ.
+const CONSENTS: SignedDuration = SignedDuration::from_hours(48);
 
 impl Gathering {
     pub(super) fn take(&mut self, record: &Record) {
         let past = &mut self.past;
+        self.last = Some(record.at);
         match &record.event {
             Event::RunBegan { .. } => {
                 self.began.entry(record.run.clone()).or_default().insert(record.object.clone());
@@ -56,12 +66,15 @@ impl Gathering {
             Event::Outcome { intent, .. } => {
                 self.open.remove(intent);
             }
-            Event::Consented { plan, steps } => past.consents.push(Given {
-                object: record.object.clone(),
-                plan: plan.clone(),
-                at: record.at,
-                open: steps.iter().cloned().collect(),
-            }),
+            Event::Consented { plan, steps } => {
+                self.consented.push(record.clone());
+                past.consents.push(Given {
+                    object: record.object.clone(),
+                    plan: plan.clone(),
+                    at: record.at,
+                    open: steps.iter().cloned().collect(),
+                });
+            }
             Event::StepDone { digest, undo: false, .. } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
                     given.open.remove(digest);
@@ -70,10 +83,30 @@ impl Gathering {
             Event::NotificationDue { .. } => past.unsent.push(record.clone()),
             Event::NotificationSent { id, topic, part, state } => {
                 past.unsent.retain(|due| !matches!(&due.event, Event::NotificationDue { id: other, .. } if other == id));
-                past.told.insert((record.object.clone(), topic.clone(), part.clone()), state.clone());
+                let key = (record.object.clone(), topic.clone(), part.clone());
+                past.told.insert(key.clone(), state.clone());
+                self.told.insert(key, record.clone());
             }
             Event::StepDone { .. } | Event::ResourceEnded { .. } => {}
         }
+    }
+
+    /// The records before number `end` without which the past would be another one, at `now`: consents that may still count, with those of their steps
+    /// that are not done; messages that were not sent; what was told last; intents that nobody has looked after.
+    pub(super) fn needed(&self, end: u64, now: Timestamp) -> Vec<Record> {
+        // A run's clock can be behind this machine's or ahead of it: a consent is old only where it is so by both.
+        let fresh = |record: &Record| {
+            let last = self.last.map_or(now, |last| last.min(now));
+            record.at.duration_since(last) > -CONSENTS
+        };
+        let consents = self.consented.iter().zip(&self.past.consents).filter(|(record, _)| fresh(record)).map(|(record, given)| Record {
+            event: Event::Consented { plan: given.plan.clone(), steps: given.open.iter().cloned().collect() },
+            ..record.clone()
+        });
+        let others = self.open.values().chain(&self.past.unsent).chain(self.told.values()).cloned();
+        let mut needed: Vec<Record> = consents.chain(others).filter(|record| record.number < end).collect();
+        needed.sort_by_key(|record| record.number);
+        needed
     }
 
     pub(super) fn past(self) -> Past {

@@ -43,6 +43,41 @@ fn a_read_only_folder_is_refused() {
 }
 
 #[test]
+fn a_journal_is_read_where_nothing_can_be_written() {
+    let Some(disk) = Mounted::new("16m") else { return };
+    let state = disk.0.path().join("state");
+    journal(&state, 3);
+    // Larger than a segment of sled's: it lies in a file of its own.
+    let steps = (0..20_000).map(|at| format!("{at:064}")).collect();
+    write(&Journal::open(&state, "test").unwrap().journal, vec![Event::Consented { plan: "p".to_owned(), steps }], true).unwrap();
+    let temporary = || {
+        let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
+        entries.filter(|name| name.to_string_lossy().starts_with(&format!("holdfast-journal-{}-", std::process::id()))).count()
+    };
+    let read = |how: &str| {
+        let records = Journal::read(&state, "test").unwrap_or_else(|error| panic!("{how}: {error}"));
+        assert_eq!(records.len(), 4, "{how}");
+        assert_eq!(temporary(), 0, "{how}: a copy was left behind");
+    };
+    disk.again("ro");
+    read("read-only");
+    disk.again("rw");
+    std::fs::remove_file(state.join("lock")).unwrap();
+    disk.again("ro");
+    read("read-only, without a lock");
+    disk.again("rw");
+    let ballast = disk.0.path().join("ballast");
+    let mut file = File::create(&ballast).unwrap();
+    while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+    let before = std::fs::read(state.join("journal/sled/db")).unwrap();
+    read("full");
+    assert!(std::fs::read(state.join("journal/sled/db")).unwrap() == before, "reading wrote");
+    drop(file);
+    std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(Journal::open(&state, "test").unwrap().journal.records().unwrap().len(), 4);
+}
+
+#[test]
 fn a_full_disk_on_opening_is_refused_and_costs_nothing() {
     let Some(disk) = Mounted::new("16m") else { return };
     let state = disk.0.path().join("state");

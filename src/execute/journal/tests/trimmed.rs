@@ -1,0 +1,64 @@
+//! What is not lost when the oldest records go.
+
+use super::*;
+
+fn at(journal: &Journal, object: &str, at: Timestamp, events: Vec<Event>) -> Vec<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(journal.append("run", object, at, events, true)).unwrap()
+}
+
+fn due(id: &str) -> Event {
+    let text = |text: &str| text.to_owned();
+    Event::NotificationDue { id: text(id), topic: text("t"), part: String::new(), state: text("s"), subject: text("a"), body: text("b") }
+}
+
+fn sent(topic: &str, state: &str) -> Event {
+    Event::NotificationSent { id: "sent".to_owned(), topic: topic.to_owned(), part: String::new(), state: state.to_owned() }
+}
+
+/// A run over ten thousand resources writes more records than are kept.
+#[test]
+fn what_still_counts_outlives_a_large_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Journal::open(folder.path(), "test").unwrap();
+    let now = Timestamp::now();
+    let hours = |hours: i64| now - jiff::SignedDuration::from_hours(hours);
+    let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()] };
+    let done = |digest: &str| Event::StepDone {
+        resource: Key::new("test.things", "one"),
+        step: "a".to_owned(),
+        digest: digest.to_owned(),
+        undo: false,
+    };
+    at(&opened.journal, "late", hours(100), vec![consented("late")]);
+    at(&opened.journal, "half", hours(23), vec![consented("half"), done("s1")]);
+    at(&opened.journal, "whole", hours(23), vec![consented("whole"), done("s1"), done("s2")]);
+    at(&opened.journal, "o", hours(1), vec![due("lost"), due("sent")]);
+    at(&opened.journal, "o", hours(1), vec![sent("t", "well"), sent("u", "well")]);
+    at(&opened.journal, "o", hours(1), vec![sent("t", "blocked")]);
+    let open = at(&opened.journal, "o", hours(1), vec![intent("open"), intent("answered")]);
+    at(&opened.journal, "o", now, vec![Event::Outcome { intent: open[1], outcome: Outcome::Acknowledged }]);
+    at(&opened.journal, "o", now, (0..open::KEPT).map(|_| done("other")).collect());
+    drop(opened);
+
+    // It is shortened once, then again with the records that were written once more, and nothing grows.
+    for round in 0..4 {
+        let opened = Journal::open(folder.path(), "test").unwrap();
+        assert!(opened.set_aside.is_none(), "{:?}", opened.set_aside);
+        let past = opened.past;
+        let given = |object: &str| past.consents.iter().filter(|given| given.object == object).collect::<Vec<_>>();
+        assert_eq!(given("half").len(), 1, "round {round}: a consent is forgotten, and could be given again");
+        assert_eq!((given("half")[0].at, given("half")[0].plan.as_str()), (hours(23), "half"));
+        assert_eq!(given("half")[0].open, ["s2".to_owned()].into());
+        assert_eq!((given("whole").len(), given("whole")[0].open.len()), (1, 0), "round {round}: a consent that was used up counts again");
+        assert_eq!(given("late").len(), usize::from(round == 0), "round {round}");
+        assert_eq!(past.unsent.len(), 1, "round {round}");
+        let told: Vec<&str> = past.told.values().map(String::as_str).collect();
+        assert_eq!(told, ["blocked", "well"], "round {round}");
+        let steps: Vec<String> = past.interrupted.iter().map(|record| record.event.words()).collect();
+        assert!(matches!(steps.as_slice(), [one] if one.contains("open")), "round {round}: {steps:?}");
+        let records = opened.journal.records().unwrap();
+        assert!((open::KEPT..open::KEPT + 7).contains(&records.len()), "round {round}: {}", records.len());
+        assert!(records.windows(2).all(|two| two[1].previous == digest(&serde_json::to_vec(&two[0]).unwrap())));
+    }
+}
