@@ -194,10 +194,10 @@ struct Source {
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for place in ["manifest", "kinds"] {
+    for place in ["manifest", "kinds", "desired"] {
         rust_below(&root.join(place), &mut files);
     }
-    files.extend(["load.rs", "desired.rs"].map(|name| root.join(name)));
+    files.push(root.join("load.rs"));
     let mut sources = Vec::new();
     for file in files {
         let name = file.strip_prefix(&root).expect("below src").to_string_lossy().into_owned();

@@ -63,10 +63,10 @@ fn wishes_that_cannot_be() {
         "maintenanceWindow",
         "parameterGroup",
         "parameters.cluster-enabled",
-        "tags.long",
         "tags[\"aws:x\"]",
         "tags[\"cost(center)\"]",
         "tags[\"holdfast.dev/owner\"]",
+        "tags.long",
     ];
     assert_eq!(paths(wrong), expected);
     let meeting = json!({"name": "redis", "snapshotWindow": "05:30-06:30", "maintenanceWindow": "sun:05:00-sun:06:00"});
