@@ -72,8 +72,11 @@ const MADE: &[Made] = &[
         |path| {
             fs::create_dir(path).expect("a folder");
             symlink("/dev/null", path.join("null.yaml")).expect("a link");
+            // Nobody ever writes to it: whoever opens it waits for ever.
+            let made = Command::new("mkfifo").arg(path.join("pipe.yaml")).status();
+            assert!(made.expect("mkfifo, of coreutils").success());
         },
-        &["device/null.yaml: error: not a regular file"],
+        &["device/null.yaml: error: not a regular file", "device/pipe.yaml: error: not a regular file"],
     ),
 ];
 

@@ -292,13 +292,14 @@ impl<'s> Reader<'s> {
 
     fn file(&mut self, path: &Path, in_folder: bool) {
         let name = path.display().to_string();
-        // In a folder a pipe or a device would be waited for without end; given by name it is what somebody wants.
-        let special = in_folder && !path.metadata().is_ok_and(|metadata| metadata.is_file());
+        // In a folder a pipe or a device would be waited for without end, by opening it already; given by name it is what somebody wants.
+        if in_folder && path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            return self.say(Problem::of_file(&name, "not a regular file"));
+        }
         let mut bytes = Vec::new();
         let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let read = File::open(path).and_then(|file| if special { Ok(0) } else { file.take(most).read_to_end(&mut bytes) });
+        let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
         match read {
-            Ok(_) if special => self.say(Problem::of_file(&name, "not a regular file")),
             Ok(_) => self.bytes(path, &bytes, in_folder),
             Err(error) => self.say(Problem::of_file(&name, format!("this file cannot be read: {error}"))),
         }
