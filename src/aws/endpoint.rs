@@ -18,15 +18,26 @@ impl ResolveEndpoint for AsNamed {
 /// The endpoint that requests go to where it is not AWS's own: from the environment or the profile, as the SDK reads them.
 pub async fn named() -> Option<String> {
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(aws_config::Region::new("us-east-1")).load().await;
-    let everything = config.endpoint_url().map(str::to_owned);
+    let everything = config.endpoint_url().map(bare);
     // Endpoints of one service each, of which the configuration as a whole does not tell.
     let mut single: Vec<String> = std::env::vars()
         .filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL_") && !url.is_empty())
-        .map(|(name, url)| format!("{name}={url}"))
+        .map(|(name, url)| format!("{name}={}", bare(&url)))
         .collect();
     single.sort();
     let all: Vec<String> = everything.into_iter().chain(single).collect();
     (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// An endpoint as it may be shown and kept: a password can stand before the host, a token in the query.
+fn bare(url: &str) -> String {
+    let uri = url.parse::<http::Uri>().ok();
+    let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16(), uri.path())));
+    match parts {
+        Some((scheme, host, Some(port), path)) => format!("{scheme}://{host}:{port}{path}"),
+        Some((scheme, host, None, path)) => format!("{scheme}://{host}{path}"),
+        None => "(an address that is no URL)".to_owned(),
+    }
 }
 
 /// Has S3 and S3 Control talk to the endpoint that was named, where one was.
@@ -36,4 +47,17 @@ pub(super) fn as_named(clients: &mut Clients, config: &aws_config::SdkConfig) {
     clients.s3control = aws_sdk_s3control::Client::from_conf(control);
     let path_style = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
     clients.s3 = aws_sdk_s3::Client::from_conf(path_style);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::bare;
+
+    #[test]
+    fn an_endpoint_is_kept_without_what_may_be_a_secret() {
+        assert_eq!(bare("http://user:s3cr3t@127.0.0.1:4566/aws?token=s3cr3t"), "http://127.0.0.1:4566/aws");
+        assert_eq!(bare("https://aws.example"), "https://aws.example/");
+        assert_eq!(bare("http://[::1]:4566"), "http://[::1]:4566/");
+        assert!(!bare("s3cr3t").contains("s3cr3t"));
+    }
 }

@@ -127,16 +127,24 @@ async fn spoken<'a>(kind: &'a dyn AnyKind, reads: &Reads, said: &Said<'a>) -> BT
         }
     }
     for (id, tags) in &candidates {
-        for (entry, chooser) in &selectors {
-            let block = match chooser.chosen(id, tags, declared.get(id)) {
-                Chosen::Yes => None,
-                Chosen::No => continue,
-                Chosen::Unknown(block) => Some(block),
-            };
-            let place = spoken.entry(id.clone()).or_default();
-            place.entries.push(entry);
-            place.selected = true;
-            place.blocks.extend(block);
+        // What chooses it may give it a tag by which something else chooses it: all of that belongs into this plan, not into the next.
+        let mut open: Vec<&(&Entry, Chooser)> = selectors.iter().collect();
+        let mut before = usize::MAX;
+        while open.len() < before {
+            before = open.len();
+            open.retain(|(entry, chooser)| {
+                let block = match chooser.chosen(id, tags, declared.get(id)) {
+                    Chosen::Yes => None,
+                    Chosen::No => return true,
+                    Chosen::Unknown(block) => Some(block),
+                };
+                let place = spoken.entry(id.clone()).or_default();
+                place.entries.push(entry);
+                place.selected = true;
+                place.blocks.extend(block);
+                declared.entry(id.clone()).or_default().extend(declared_tags(entry));
+                false
+            });
         }
     }
     for (id, place) in &mut spoken {

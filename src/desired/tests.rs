@@ -151,6 +151,22 @@ async fn a_selector_sees_the_tags_that_its_bucket_is_about_to_have() {
     let entries = ["{name: assets, tags: {tier: null}}", entries[1]];
     let plan = &of(&object("o", &entries)).await[0];
     assert_eq!(bucket(plan, "assets").drifts.len(), 1, "the tag goes, and the selector with it");
+    // The tag of one selector chooses for the next, and that for another: the plan has it all.
+    let chain = [
+        "{name: last, match: {names: ['*'], tags: {tier: silver}}, versioning: Enabled}",
+        entries[1],
+        "{name: more, match: {names: ['*'], tags: {team: web}}, tags: {tier: silver}}",
+        "{name: first, match: {names: [uploads]}, tags: {team: web}}",
+    ];
+    let plan = &of(&object("o", &chain)).await[0];
+    let fields: Vec<&str> = bucket(plan, "uploads").drifts.iter().map(|drift| drift.field.as_str()).collect();
+    assert_eq!(fields, ["versioning", "tags.team", "tags.tier"]);
+    // One that gives another value to the tag by which it was chosen, and so has another one choose it: they would take turns.
+    let turns = [
+        "{name: down, match: {names: ['*'], tags: {tier: gold}}, tags: {tier: silver}}",
+        "{name: up, match: {names: ['*'], tags: {tier: silver}}, tags: {tier: gold}}",
+    ];
+    assert_eq!(left_alone(&of(&object("o", &turns)).await[0], "assets").0, Reason::Conflict);
 }
 
 #[tokio::test]
