@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::{lines, manifest, read, read_text, schema};
 
-/// How long an answer may take: a tenth of this in a release build, much of the rest for a busy machine.
-const SOON: Duration = Duration::from_secs(if cfg!(debug_assertions) { 6 } else { 1 });
+/// What takes longer hangs: a twentieth of it is enough in a development build, the rest is for a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 /// The one problem of `text`, found at once.
 #[track_caller]
@@ -117,7 +117,7 @@ const WHOLE: &str = "  policy: {changeWindows: [{days: [Sat], from: \"22:00\", t
 fn survives(text: &str) -> Result<(), TestCaseError> {
     let started = Instant::now();
     let reading = read_text("a.yaml", text, &schema());
-    prop_assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+    prop_assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
     prop_assert!(!reading.objects.is_empty() || reading.problems.iter().any(super::Problem::is_error), "nothing read and nothing said");
     for problem in &reading.problems {
         prop_assert!(problem.to_string().starts_with("a.yaml"));
