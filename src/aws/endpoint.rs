@@ -18,15 +18,29 @@ impl ResolveEndpoint for AsNamed {
 /// The endpoint that requests go to where it is not AWS's own: from the environment or the profile, as the SDK reads them.
 pub async fn named() -> Option<String> {
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(aws_config::Region::new("us-east-1")).load().await;
-    let everything = config.endpoint_url().map(str::to_owned);
+    let everything = config.endpoint_url().map(bare);
     // Endpoints of one service each, of which the configuration as a whole does not tell.
     let mut single: Vec<String> = std::env::vars()
         .filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL_") && !url.is_empty())
-        .map(|(name, url)| format!("{name}={url}"))
+        .map(|(name, url)| format!("{name}={}", bare(&url)))
         .collect();
     single.sort();
     let all: Vec<String> = everything.into_iter().chain(single).collect();
     (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// The endpoint that the question who the caller is goes to, where it is not AWS's own.
+pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
+    let single = std::env::var("AWS_ENDPOINT_URL_STS").ok().filter(|url| !url.is_empty());
+    single.as_deref().or(config.endpoint_url()).map(bare)
+}
+
+/// A URL without what a proxy's may hold: user and password.
+fn bare(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest.get(..host).and_then(|host| host.rfind('@')).map_or(0, |at| at + 1);
+    format!("{scheme}://{}", rest.get(user..).unwrap_or_default())
 }
 
 /// Has S3 and S3 Control talk to the endpoint that was named, where one was.
