@@ -330,7 +330,9 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                let form = forms.iter().find(|form| form.get("type") == Some(&"object".into())).copied();
+                // Of several mappings nobody knows which was meant.
+                let mut mappings = forms.iter().copied().filter(|form| form.get("type") == Some(&"object".into()));
+                let form = mappings.next().filter(|_| mappings.next().is_none());
                 let finding = self.wrong_type(path, value, &types, form);
                 self.findings.push(finding);
             }

@@ -32,7 +32,7 @@ fn all_problems_are_said_at_once() {
         "a.yaml:10:19: error: spec.s3.buckets[0].versioning: this is text; expected true or false",
         "a.yaml:11:13: error: spec.s3.buckets[0].days: 70000 is too large; expected at most 65535",
         "a.yaml:12:28: error: spec.s3.buckets[1].ownership: \"Enforcd\" is not a known value; expected one of Enforced, Preferred; did you mean \"Enforced\"?",
-        "a.yaml:13:8: error: spec.rds: this is a number; expected a mapping",
+        "a.yaml:13:8: error: spec.rds: this is a number; expected a mapping with fields of its own (instances)",
     ];
     assert_eq!(lines(&manifest(spec)), expected);
 }
