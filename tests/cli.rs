@@ -1,5 +1,7 @@
 //! The program as a person runs it: every exit code, its options and subcommands.
 
+#[path = "cli/ground.rs"]
+mod ground;
 #[path = "cli/messages.rs"]
 mod messages;
 #[path = "cli/results.rs"]
@@ -405,6 +407,11 @@ fn validate_completion_and_version() {
     holdfast(folder.path()).args(["validate", "-f", OWNER]).assert().code(0);
     holdfast(folder.path()).args(["validate", "-f", "m.yaml", "-o", "json"]).assert().code(0);
     holdfast(folder.path()).args(["validate", "-f", "nowhere.yaml"]).assert().code(1);
+    // A document that is none of ours is no problem.
+    std::fs::write(folder.path().join("other.yaml"), "apiVersion: v1\nkind: ConfigMap\n").expect("a file");
+    let run = holdfast(folder.path()).args(["validate", "-f", "."]).assert().code(0);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.ends_with("2 files, 1 object with 2 entries: nothing is wrong, 1 note\n"), "{out}");
     let completion = holdfast(folder.path()).args(["completion", "bash"]).assert().code(0);
     assert!(String::from_utf8_lossy(&completion.get_output().stdout).contains("reconcile"));
     let version = holdfast(folder.path()).arg("version").assert().code(0);

@@ -92,6 +92,7 @@ const NEVER_SAID: &[(&str, Why)] = &[
         Why::Broken("types and schema are one declaration; it would be a bug of ours"),
     ),
     ("what `holdfast explain {}` shows", Why::Broken("the same, for the types of the kinds")),
+    ("text that matches {pattern}", Why::Broken("every pattern that a manifest reaches has an example beside it")),
     ("not a list", Why::Earlier("the schema: this is a mapping; expected a list")),
     ("a YAML value", Why::Broken("serde asks for it where a value is of none of the kinds that YAML has")),
     ("recursion limit", Why::Earlier("looked for in what the parser says, to say it better")),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::operations::{Clients, Reads};
-use super::{CallError, Class, Pace, region};
+use super::{CallError, Class, Pace, profile, region};
 use crate::clock::Clock;
 
 /// Where to connect, and as whom.
@@ -77,13 +77,30 @@ pub enum AccountError {
         "the manifest is for account {expected}, but these credentials ({caller}) belong to account {found}: nothing was read or changed. Choose the other profile with AWS_PROFILE, or correct spec.account"
     )]
     WrongAccount { expected: String, found: String, caller: String },
+    #[error(
+        "the manifest is for account {expected}, but the sandbox holds account {found}: nothing was read or changed. Write {found} into spec.account to try the manifest there; or describe your account in a file, serve it (`holdfast sandbox serve --account FILE`), and run with AWS_ENDPOINT_URL in place of --sandbox"
+    )]
+    NotInSandbox { expected: String, found: String },
+    #[error(
+        "the profile {profile} that AWS_PROFILE names is in neither {files}{known}: nothing else was tried. Correct AWS_PROFILE, or unset it"
+    )]
+    NoProfile { profile: String, files: String, known: String },
     #[error("AWS could not be asked who the caller is: {0}")]
     Unreachable(CallError),
+    #[error(
+        "the endpoint {endpoint} could not be asked who the caller is ({error}): start what answers there, or correct the endpoint where it is named (AWS_ENDPOINT_URL or the profile)"
+    )]
+    NoEndpoint { endpoint: String, error: CallError },
 }
 
 /// Connects, and asks AWS who the caller is before anything else. A region that the caller's settings name must be the manifest's; the embedded AWS has
 /// no settings of the caller's.
 pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountError> {
+    if options.embedded.is_none()
+        && let Some((files, known)) = profile::missing().await
+    {
+        return Err(AccountError::NoProfile { profile: profile::name(), files, known });
+    }
     if options.embedded.is_none()
         && let Some((found, setting)) = region::configured().await
         && found != options.region
@@ -116,11 +133,21 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
     let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), options.clock.clone().unwrap_or_else(Clock::system)));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,
-        Err(error) => return Err(refusal(error, options, own.filter(|_| options.embedded.is_none())).await),
+        Err(error) => {
+            let own = own.filter(|_| options.embedded.is_none());
+            let refused = refusal(error, options, own).await;
+            return Err(match (refused, super::endpoint::of_sts(&config)) {
+                (AccountError::Unreachable(error), Some(endpoint)) => AccountError::NoEndpoint { endpoint, error },
+                (refused, _) => refused,
+            });
+        }
     };
     let found = who.account().unwrap_or_default().to_owned();
     let caller = who.arn().unwrap_or_default().to_owned();
     if found != options.account {
+        if options.embedded.is_some() {
+            return Err(AccountError::NotInSandbox { expected: options.account.clone(), found });
+        }
         return Err(AccountError::WrongAccount { expected: options.account.clone(), found, caller });
     }
     let partition = caller.split(':').nth(1).filter(|partition| !partition.is_empty()).unwrap_or("aws").to_owned();
@@ -129,7 +156,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
 
 /// What it means that nobody could be asked, in one sentence that says whose credentials were tried and what to do.
 async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedCredentialsProvider>) -> AccountError {
-    let profile = region::profile();
+    let profile = profile::name();
     match (error.class, error.code.as_str()) {
         (Class::Credentials, "NoCredentials") => AccountError::NoCredentials { profile },
         (Class::Credentials, "ProviderFailed") => AccountError::ProviderFailed { profile, why: error.message },
@@ -149,7 +176,7 @@ async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedC
 async fn source_name(provider: Option<SharedCredentialsProvider>) -> String {
     use AwsCredentialFeature as From;
     let Some(provider) = provider else { return "the sandbox".to_owned() };
-    let profile = format!("the profile {}", region::profile());
+    let profile = format!("the profile {}", profile::name());
     let Ok(credentials) = provider.provide_credentials().await else { return profile };
     let marks = credentials.get_property::<Vec<From>>().map(Vec::as_slice).unwrap_or_default();
     let has = |mark: &From| marks.contains(mark);

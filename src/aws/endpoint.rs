@@ -29,6 +29,12 @@ pub async fn named() -> Option<String> {
     (!all.is_empty()).then(|| all.join(" "))
 }
 
+/// The endpoint that the question who the caller is goes to, where it is not AWS's own.
+pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
+    let single = std::env::var("AWS_ENDPOINT_URL_STS").ok().filter(|url| !url.is_empty());
+    single.as_deref().or(config.endpoint_url()).map(bare)
+}
+
 /// An endpoint as it may be shown and kept: a password can stand before the host, a token in the query.
 fn bare(url: &str) -> String {
     let uri = url.parse::<http::Uri>().ok();

@@ -10,6 +10,7 @@ mod endpoint;
 mod error;
 mod memo;
 mod operations;
+mod profile;
 mod region;
 mod secret;
 

@@ -12,10 +12,5 @@ pub(super) async fn configured() -> Option<(String, String)> {
         }
     }
     let region = aws_config::profile::ProfileFileRegionProvider::new().region().await?;
-    Some((region.to_string(), format!("the profile {}", profile())))
-}
-
-/// The name of the profile that is used where no variables are.
-pub(super) fn profile() -> String {
-    std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "default".to_owned())
+    Some((region.to_string(), format!("the profile {}", super::profile::name())))
 }

@@ -33,22 +33,32 @@ fn explain(schema: &Value, field: &str) -> Result<String, String> {
         |root: &Value| path.first().is_some_and(|first| *first == "spec" || root.pointer(&format!("/properties/{first}")).is_some());
     let spec = schema.pointer("/properties/spec").unwrap_or(schema);
     let mut at = if first_known(schema) { schema } else { spec };
-    let mut said: Vec<&str> = Vec::new();
-    for part in &path {
+    let mut said: Vec<String> = Vec::new();
+    let mut rest = path.as_slice();
+    while let Some((part, after)) = rest.split_first() {
         let inside = inner(at);
-        let known: Vec<&str> =
-            inside.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-        match inside.pointer(&format!("/properties/{part}")).or_else(|| inside.get("additionalProperties").filter(|open| open.is_object()))
-        {
-            Some(next) => at = next,
-            None => {
-                let place = if said.is_empty() { "the manifest's spec".to_owned() } else { said.join(".") };
-                let guess = did_you_mean(part, known.iter().copied()).map(|near| format!("; {near}")).unwrap_or_default();
-                return Err(format!("{place} has no field {part}{guess}. It has: {}", known.join(", ")));
+        let fields = inside.get("properties").and_then(Value::as_object);
+        if let Some(next) = fields.and_then(|fields| fields.get(*part)) {
+            (at, rest) = (next, after);
+            said.push((*part).to_owned());
+        } else if let Some(open) = inside.get("additionalProperties").filter(|open| open.is_object()) {
+            // A key of a map is a name of AWS's and may hold dots (`rds.force_ssl`): where nothing can stand below it, all that is left is the key.
+            let holds_fields =
+                ["properties", "additionalProperties"].iter().any(|word| inner(open).get(word).is_some_and(Value::is_object));
+            let (key, left) = if holds_fields { ((*part).to_owned(), after) } else { (rest.join("."), [].as_slice()) };
+            (at, rest) = (open, left);
+            said.push(key);
+        } else {
+            let known: Vec<&str> = fields.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            let place = if said.is_empty() { "the manifest's spec".to_owned() } else { said.join(".") };
+            if known.is_empty() {
+                return Err(format!("{place} is a value ({}), and has no field {part} or any other", kind_of(at)));
             }
+            let guess = did_you_mean(part, known.iter().copied()).map_or_else(|| ".".to_owned(), |near| format!("; {near}"));
+            return Err(format!("{place} has no field {part}{guess} It has: {}", known.join(", ")));
         }
-        said.push(part);
     }
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
     Ok(describe(&said, at))
 }
 
@@ -57,11 +67,19 @@ fn inner(schema: &Value) -> &Value {
     schema.get("items").unwrap_or(schema)
 }
 
+/// What a field's description says; a list that has none is described by its entries.
+fn said_of(schema: &Value) -> Option<&str> {
+    fn text(schema: &Value) -> Option<&str> {
+        schema.get("description")?.as_str().filter(|text| !text.trim().is_empty())
+    }
+    text(schema).or_else(|| text(inner(schema)))
+}
+
 fn describe(path: &[&str], schema: &Value) -> String {
     let mut out = String::new();
     let name = path.join(".");
     line(&mut out, format_args!("{name}  <{}>", kind_of(schema)));
-    if let Some(text) = schema.get("description").and_then(Value::as_str) {
+    if let Some(text) = said_of(schema) {
         line(&mut out, format_args!("\n{}", text.trim()));
     }
     for (word, what) in [
@@ -96,8 +114,7 @@ fn describe(path: &[&str], schema: &Value) -> String {
         let required: Vec<&str> =
             inner(schema).get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         for (field, schema) in fields {
-            let text = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-            let first = text.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+            let first = said_of(schema).unwrap_or_default().split("\n\n").next().unwrap_or_default().replace('\n', " ");
             let must = if required.contains(&field.as_str()) { ", required" } else { "" };
             line(&mut out, format_args!("  {field}  <{}{must}>\n      {first}", kind_of(schema)));
         }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 pub struct Ground {
     pub connect: ConnectOptions,
     pub clock: Clock,
-    /// The sandbox's own words about itself.
+    /// What a person is told first: where this runs, where that is not AWS itself.
     pub note: Option<String>,
     /// Keeps the sandbox's account for the next run.
     save: Box<dyn Fn() -> std::io::Result<()>>,
@@ -22,18 +22,22 @@ pub fn folder(state_dir: Option<&Path>, sandbox: bool) -> PathBuf {
     if sandbox { state.join("sandbox") } else { state.to_owned() }
 }
 
-/// What a journal calls the AWS that it is of.
+/// AWS itself, by its [`name`].
+const AWS: &str = "AWS";
+
+/// What a journal and a result call the AWS that they are of.
 pub async fn name(sandbox: bool) -> String {
     match sandbox {
         true => "the sandbox".to_owned(),
-        false => named_endpoint().await.map_or_else(|| "AWS".to_owned(), |url| format!("the endpoint {}", url.trim_end_matches('/'))),
+        false => named_endpoint().await.map_or_else(|| AWS.to_owned(), |url| format!("the endpoint {}", url.trim_end_matches('/'))),
     }
 }
 
 impl Ground {
-    /// AWS, or the endpoint that the environment names.
-    pub fn real() -> Ground {
-        Ground { connect: ConnectOptions::default(), clock: Clock::system(), note: None, save: Box::new(|| Ok(())) }
+    /// AWS, or the endpoint that the environment names; `on` is its [`name`].
+    pub fn real(on: &str) -> Ground {
+        let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
+        Ground { connect: ConnectOptions::default(), clock: Clock::system(), note, save: Box::new(|| Ok(())) }
     }
 
     /// The AWS inside this process, with the account that an earlier run left in `state`. What this run does is left there in turn, if `keeps`.
@@ -41,13 +45,11 @@ impl Ground {
     pub fn sandbox(state: &Path, faults: &str, keeps: bool) -> Result<Ground, String> {
         let (sandbox, left) = super::sandbox::of_run(state, faults, keeps)?;
         let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
-        let note = match left {
-            true => format!(
-                "the sandbox goes on with the account that an earlier run left in {} (`holdfast sandbox reset` begins anew)",
-                state.display()
-            ),
-            false => "the sandbox begins with the account as the audit found it".to_owned(),
+        let account = match left {
+            true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
+            false => "as the audit found it".to_owned(),
         };
+        let note = format!("the sandbox, an AWS inside this process: its time is simulated, its account is {account}");
         Ok(Ground { connect, clock: sandbox.clock(), note: Some(note), save: Box::new(move || sandbox.save()) })
     }
 

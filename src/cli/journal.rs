@@ -50,15 +50,19 @@ pub fn run(args: &Args) -> Exit {
         }
         text.push('\n');
     }
-    if chosen.is_empty() && args.output == Output::Text {
-        text = match &args.run {
-            Some(run) => format!("the journal in {} knows no run {run}\n", args.state_dir.display()),
-            None => format!("the journal in {} is empty\n", args.state_dir.display()),
-        };
-        let sandbox = super::ground::folder(Some(&args.state_dir), true);
-        if sandbox.join("journal").exists() {
-            text.push_str(&format!("the sandbox has one of its own: --state-dir {}\n", sandbox.display()));
-        }
+    if !chosen.is_empty() {
+        return print(&text);
     }
-    print(&text)
+    let sandbox = super::ground::folder(Some(&args.state_dir), true);
+    let other = match sandbox.join("journal").exists() {
+        true => format!("\nthe sandbox has one of its own: --state-dir {}", sandbox.display()),
+        false => String::new(),
+    };
+    match (&args.run, args.output) {
+        (Some(run), _) => {
+            complain(Exit::Failed, &format!("the journal in {} knows no run {}{other}", args.state_dir.display(), shown(run)))
+        }
+        (None, Output::Text) => print(&format!("the journal in {} is empty{other}\n", args.state_dir.display())),
+        (None, Output::Json) => Exit::Done,
+    }
 }

@@ -86,7 +86,7 @@ struct Manifest {
 enum Output {
     /// For people.
     Text,
-    /// For programs: `holdfast schema plan` and `holdfast schema report` describe it.
+    /// For programs.
     Json,
 }
 

@@ -39,7 +39,7 @@ pub struct Args {
     /// Only look: nothing is changed, and no journal is opened.
     #[arg(long)]
     dry_run: bool,
-    /// The form of the result.
+    /// The form of the result; `holdfast schema plan` and `holdfast schema report` describe the JSON.
     #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Exit with 2 when changes are pending.
@@ -62,11 +62,11 @@ pub struct Args {
     #[cfg(feature = "sandbox")]
     #[arg(long)]
     sandbox: bool,
-    /// What goes wrong in the sandbox.
+    /// What goes wrong in the sandbox. No option: completion scripts would offer it.
     #[cfg(feature = "sandbox")]
-    #[arg(long, env = "HOLDFAST_SANDBOX_FAULTS", default_value = "", hide = true)]
+    #[arg(skip = std::env::var("HOLDFAST_SANDBOX_FAULTS").unwrap_or_default())]
     sandbox_faults: String,
-    /// List what is in sync, too.
+    /// List what is in sync, too, and show long values whole.
     #[arg(short, long)]
     verbose: bool,
 }
@@ -96,13 +96,13 @@ impl Args {
     }
 
     #[cfg(feature = "sandbox")]
-    fn ground(&self, state: &Path) -> Result<Ground, String> {
-        self.in_sandbox().map_or_else(|| Ok(Ground::real()), |faults| Ground::sandbox(state, faults, !self.dry_run))
+    fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
+        self.in_sandbox().map_or_else(|| Ok(Ground::real(on)), |faults| Ground::sandbox(state, faults, !self.dry_run))
     }
 
     #[cfg(not(feature = "sandbox"))]
-    fn ground(&self, _state: &Path) -> Result<Ground, String> {
-        Ok(Ground::real())
+    fn ground(&self, on: &str, _state: &Path) -> Result<Ground, String> {
+        Ok(Ground::real(on))
     }
 }
 
@@ -137,16 +137,17 @@ pub async fn run(args: Args) -> Exit {
         tell(&show::problems(&manifests.problems));
     }
     let invalid = manifests.has_errors();
+    let on = ground::name(args.in_sandbox().is_some()).await;
     let ended = match manifests.baselines.is_empty() {
         true => Ended::before_it_began(Exit::Failed, format!("{} holds nothing that can be enforced", args.manifest.file.display())),
-        false => enforce(&args, &manifests.baselines, invalid).await,
+        false => enforce(&args, &on, &manifests.baselines, invalid).await,
     };
     if let Some(error) = &ended.error {
         complain(ended.exit, error);
     }
     if args.output == Output::Json {
         let printed =
-            match show::document(args.dry_run, &ended.run, &ended.reports, &manifests.problems, ended.error.as_deref(), ended.exit) {
+            match show::document(args.dry_run, &on, &ended.run, &ended.reports, &manifests.problems, ended.error.as_deref(), ended.exit) {
                 Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
                 Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
             };
@@ -159,14 +160,14 @@ pub async fn run(args: Args) -> Exit {
 }
 
 /// Looks at every object, and repairs it where the run is no dry one.
-async fn enforce(args: &Args, baselines: &[Baseline], invalid: bool) -> Ended {
+async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -> Ended {
     let failed = |error: String| Ended::before_it_began(Exit::Failed, error);
     let interrupt = Interrupt::default();
     listen(&interrupt);
     let sandbox = args.in_sandbox().is_some();
     let state = ground::folder(args.state_dir.as_deref(), sandbox);
     if args.dry_run {
-        let ground = match args.ground(&state) {
+        let ground = match args.ground(on, &state) {
             Ok(ground) => ground,
             Err(error) => return failed(error),
         };
@@ -175,14 +176,14 @@ async fn enforce(args: &Args, baselines: &[Baseline], invalid: bool) -> Ended {
     // The journal first: whoever holds it may be changing the sandbox's account.
     let who = format!("holdfast reconcile -f {}", args.manifest.file.display());
     let opened = tokio::select! {
-        opened = open(ground::name(sandbox).await, &state, who) => opened,
+        opened = open(on.to_owned(), &state, who) => opened,
         () = interrupt.wished() => return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned()),
     };
     let opened = match opened {
         Ok(opened) => opened,
         Err(error) => return failed(error),
     };
-    let ground = match args.ground(&state) {
+    let ground = match args.ground(on, &state) {
         Ok(ground) => ground,
         Err(error) => return failed(error),
     };
@@ -205,7 +206,10 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt) -> Run<'a> {
         if let Some(note) = &ground.note {
-            tell(&format!("{note}\n"));
+            match args.output {
+                Output::Text => _ = print(&format!("{}\n", shown(note))),
+                Output::Json => tell(&format!("{note}\n")),
+            }
         }
         Run { args, ground, interrupt, name: name(ground.clock.now()) }
     }
@@ -351,7 +355,7 @@ impl<'a> Run<'a> {
     fn show_left(&self, left: &Plan, rounds: usize, outcomes: &Outcomes) {
         match left.in_sync() {
             true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
-            false => print(&format!("planned again, what is left:\n{}", text::render(left, false))),
+            false => print(&format!("planned again, what is left:\n{}", text::render(left, self.args.verbose))),
         };
         if left.changes() && outcomes.can_go_on() {
             print(&format!(

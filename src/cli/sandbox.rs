@@ -38,10 +38,11 @@ enum Command {
         #[arg(long, default_value = "")]
         faults: String,
         /// How many times faster than the clock on the wall its time runs: things that take minutes take seconds.
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         speed: u32,
     },
-    /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found.
+    /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found. The journal of those
+    /// runs is kept.
     Reset {
         /// The folder that was given to `reconcile --sandbox`: the account is in its folder `sandbox`.
         #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
@@ -53,10 +54,16 @@ pub async fn run(args: Args) -> Exit {
     match args.command {
         Command::Serve { listen, account, faults, speed } => serve(listen, account.as_deref(), &faults, speed).await,
         Command::Reset { state_dir } => {
-            let file = saved(&ground::folder(Some(&state_dir), true));
+            let state = ground::folder(Some(&state_dir), true);
+            let (file, journal) = (saved(&state), state.join("journal"));
+            // It is what these runs did, and another process may hold it.
+            let kept = match journal.exists() {
+                true => format!("the journal of the sandbox's runs is kept, with the consents in it: {}\n", journal.display()),
+                false => String::new(),
+            };
             match std::fs::remove_file(&file) {
-                Ok(()) => print(&format!("{} is forgotten\n", file.display())),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => print("there is nothing to forget\n"),
+                Ok(()) => print(&format!("{} is forgotten: the next run begins with the account as found\n{kept}", file.display())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => print(&format!("there is no account to forget\n{kept}")),
                 Err(error) => complain(Exit::Failed, &format!("{}: {error}", file.display())),
             }
         }

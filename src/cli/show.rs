@@ -26,6 +26,8 @@ const RED: Style = AnsiColor::Red.on_default();
 pub struct PlanDocument<'a> {
     /// `holdfast.dev/plan/v1`.
     pub schema_version: &'static str,
+    /// Where it was looked: `AWS`, `the endpoint` with its URL, or `the sandbox`.
+    pub ground: &'a str,
     /// One plan an object that could be looked at.
     pub plans: Vec<&'a Plan>,
     pub errors: Vec<ObjectError<'a>>,
@@ -44,6 +46,8 @@ pub struct PlanDocument<'a> {
 pub struct ReportDocument<'a> {
     /// `holdfast.dev/report/v1`.
     pub schema_version: &'static str,
+    /// Where it ran: `AWS`, `the endpoint` with its URL, or `the sandbox`.
+    pub ground: &'a str,
     /// The run, as `holdfast journal --run` takes it; empty where none was begun.
     pub run: &'a str,
     pub objects: Vec<ObjectReport<'a>>,
@@ -87,6 +91,7 @@ fn errors(reports: &[Report]) -> Vec<ObjectError<'_>> {
 /// A run's result, for programs; `error` says why it did not come to the objects.
 pub fn document(
     dry_run: bool,
+    ground: &str,
     run: &str,
     reports: &[Report],
     problems: &[Problem],
@@ -96,6 +101,7 @@ pub fn document(
     if dry_run {
         return serde_json::to_string_pretty(&PlanDocument {
             schema_version: SCHEMA_VERSION,
+            ground,
             plans: reports.iter().filter_map(|report| report.plan.as_ref()).collect(),
             errors: errors(reports),
             error,
@@ -105,6 +111,7 @@ pub fn document(
     }
     serde_json::to_string_pretty(&ReportDocument {
         schema_version: "holdfast.dev/report/v1",
+        ground,
         run,
         objects: reports.iter().map(object).collect(),
         error,
@@ -170,14 +177,17 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
         End::Blocked { blocks } => {
             let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
             say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
-            // Steps that wait for the same thing say so once.
+            // Steps that wait for the same thing say so once, with the fields of all.
             let mut told = Vec::new();
             for (at, block) in blocks.iter().enumerate() {
                 if told.contains(&(&block.message, block.reason)) {
                     continue;
                 }
                 told.push((&block.message, block.reason));
-                say(out, format_args!("               {}: {}", text::reason(block.reason), shown(&block.message)));
+                let same = || blocks.iter().filter(|other| (&other.message, other.reason) == (&block.message, block.reason));
+                let whole = same().any(|other| other.fields.is_empty());
+                let fields = if whole { String::new() } else { text::fields(same().flat_map(|other| &other.fields)) };
+                say(out, format_args!("               {}{fields}: {}", text::reason(block.reason), shown(&block.message)));
                 if blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do || later.message == block.message) {
                     say(out, format_args!("               what to do: {}", shown(&block.what_to_do)));
                 }

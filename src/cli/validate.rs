@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{Manifest, Output, print, show};
 use crate::exit::Exit;
 use crate::load;
+use crate::manifest::Severity;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -13,6 +14,7 @@ use crate::load;
 pub struct Args {
     #[command(flatten)]
     manifest: Manifest,
+    /// Text, or one JSON object with `files`, `objects` and `problems`.
     #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
     output: Output,
 }
@@ -30,16 +32,16 @@ pub fn run(args: &Args) -> Exit {
         }
         Output::Text => {
             let entries: usize = manifests.baselines.iter().map(|baseline| baseline.entries.len()).sum();
+            // A note is about what is right, or none of ours.
+            let notes = manifests.problems.iter().filter(|problem| problem.severity == Severity::Note).count();
+            let wrong = manifests.problems.len() - notes;
             let sum = format!(
-                "{}, {} with {}: {}\n",
+                "{}, {} with {}: {}{}\n",
                 show::count(manifests.files, "file"),
                 show::count(manifests.baselines.len(), "object"),
                 show::count(entries, "entry"),
-                if manifests.problems.is_empty() {
-                    "nothing is wrong".to_owned()
-                } else {
-                    show::count(manifests.problems.len(), "problem")
-                }
+                if wrong == 0 { "nothing is wrong".to_owned() } else { show::count(wrong, "problem") },
+                if notes == 0 { String::new() } else { format!(", {}", show::count(notes, "note")) }
             );
             print(&format!("{}{sum}", show::problems(&manifests.problems)))
         }

@@ -110,7 +110,7 @@ pub struct AssumeRole {
     pub role_arn: String,
     /// The external id that the role asks for (IAM's own limits).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[A-Za-z0-9_+=,.@:/-]+$"))]
+    #[schemars(length(min = 2, max = 1224), regex(pattern = r"^[A-Za-z0-9_+=,.@:/-]+$"), extend("examples" = ["holdfast-production"]))]
     pub external_id: Option<String>,
 }
 
@@ -215,7 +215,7 @@ pub struct Exception {
     #[schemars(with = "String", length(max = 40), extend("examples" = ["2026-12-31"]))]
     pub until: Until,
     /// Why, for the person who reads this in a year.
-    #[schemars(length(min = 1, max = 1000), regex(pattern = r"\S"))]
+    #[schemars(length(min = 1, max = 1000), regex(pattern = r"\S"), extend("examples" = ["the old clients are gone in March"]))]
     pub reason: String,
 }
 

@@ -155,7 +155,12 @@ impl Judge<'_> {
                     TypeKind::Single(kind) => vec![kind.to_string()],
                     TypeKind::Multiple(kinds) => kinds.iter().map(|kind| kind.to_string()).collect(),
                 };
-                let finding = self.wrong_type(path, value, &types);
+                let around = self.around(error);
+                // A list of names says it better, and is held against the value by itself.
+                if !value.is_string() && around.is_some_and(lists_names) {
+                    return;
+                }
+                let finding = self.wrong_type(path, value, &types, around);
                 self.findings.push(finding);
             }
             ValidationErrorKind::Enum { options } => {
@@ -219,7 +224,7 @@ impl Judge<'_> {
         for name in unexpected {
             let mut finding = Finding { at_key: true, ..Finding::at(path.key(name), "unknown field") };
             finding.expected = one_of(known.iter().map(String::as_str));
-            finding.help = did_you_mean(name, known.iter().map(String::as_str));
+            finding.help = if known.len() > 1 { did_you_mean(name, known.iter().map(String::as_str)) } else { None };
             self.findings.push(finding);
         }
     }
@@ -228,20 +233,31 @@ impl Judge<'_> {
         if let Some(options) = (!value.is_string()).then_some(options)
             && options.iter().all(|option| option.parse::<f64>().is_err())
         {
-            // The type is wrong as well, and is said there.
             let finding = Finding::at(path, format!("this is {}", what(value)));
             let expected = one_of(options.iter().map(String::as_str));
-            self.findings.push(Finding { expected, ..finding });
+            // Quotes help only where the word is one of those.
+            let help = match value {
+                Value::Null => Some("give it a value, or leave the field out".to_owned()),
+                Value::Bool(_) | Value::Number(_) if options.contains(&plain(value)) => Some(quoted(&plain(value))),
+                _ => None,
+            };
+            self.findings.push(Finding { expected, help, ..finding });
             return;
         }
         let mut finding = Finding::at(path.clone(), shown(&path, value, "is not a known value"));
         finding.expected = one_of(options.iter().map(String::as_str));
-        finding.help = value.as_str().filter(|_| !hides(&path)).and_then(|text| did_you_mean(text, options.iter().map(String::as_str)));
+        // One that is the only one was just named.
+        let text = value.as_str().filter(|_| options.len() > 1 && !hides(&path));
+        finding.help = text.and_then(|text| did_you_mean(text, options.iter().map(String::as_str)));
         self.findings.push(finding);
     }
 
-    fn wrong_type(&self, path: FieldPath, value: &Value, types: &[String]) -> Finding {
-        let expected = types.iter().map(|kind| type_name(kind)).collect::<Vec<_>>().join(" or ");
+    fn wrong_type(&self, path: FieldPath, value: &Value, types: &[String], schema: Option<&Value>) -> Finding {
+        let named = types.iter().map(|kind| match kind.as_str() {
+            "object" => schema.and_then(|schema| mapping(schema, value)).unwrap_or_else(|| type_name(kind).to_owned()),
+            _ => type_name(kind).to_owned(),
+        });
+        let expected = named.collect::<Vec<_>>().join(" or ");
         let wants = |kind: &str| types.iter().any(|known| known == kind);
         let trap = self.place.and_then(|place| place.find(&path)).and_then(|place| place.trap);
         let secret = hides(&path);
@@ -314,10 +330,29 @@ impl Judge<'_> {
                 }
             }
             _ => {
-                let finding = self.wrong_type(path, value, &types);
+                // Of several mappings nobody knows which was meant.
+                let mut mappings = forms.iter().copied().filter(|form| form.get("type") == Some(&"object".into()));
+                let form = mappings.next().filter(|_| mappings.next().is_none());
+                let finding = self.wrong_type(path, value, &types, form);
                 self.findings.push(finding);
             }
         }
+    }
+}
+
+/// Whether a schema takes one of several words and nothing else.
+fn lists_names(schema: &Value) -> bool {
+    schema.get("enum").and_then(Value::as_array).is_some_and(|names| names.iter().all(Value::is_string))
+}
+
+/// What a mapping is to hold, where something else stands: with the value that stands there, if one of its fields takes it; else by its fields.
+fn mapping(schema: &Value, value: &Value) -> Option<String> {
+    let fields = schema.get("properties")?.as_object()?;
+    let takes = |field: &Value| field.get("enum").and_then(Value::as_array).is_some_and(|names| names.contains(value));
+    match fields.iter().find(|(_, field)| takes(field)) {
+        Some((name, _)) => Some(format!("a mapping such as {{{name}: {}}}", plain(value))),
+        None if fields.is_empty() => None,
+        None => Some(format!("a mapping with fields of its own ({})", fields.keys().map(String::as_str).collect::<Vec<_>>().join(", "))),
     }
 }
 

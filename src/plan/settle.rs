@@ -96,7 +96,11 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
                 "set policy.mode: Enforce to have it repaired".to_owned(),
             ))
         } else if waits {
-            Some((Reason::WaitsForOther, "an earlier step of it is held".to_owned(), "consent to that one".to_owned()))
+            Some((
+                Reason::WaitsForOther,
+                "it comes after a step that is held".to_owned(),
+                "see that step: what lets it go on lets this one, too".to_owned(),
+            ))
         } else if step.impact == Impact::Online {
             None
         } else if step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Deny && !step.consented {

@@ -15,10 +15,10 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
-/// The longest value that is shown whole, in characters.
+/// The longest value that is shown whole without being asked for, in characters.
 const LONGEST: usize = 160;
 
-/// The plan as text. `verbose` lists what is in sync, too.
+/// The plan as text. `verbose` lists what is in sync, too, and shows long values whole.
 pub fn render(plan: &Plan, verbose: bool) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", shown(&plan.object), shown(&plan.account), shown(&plan.region)));
@@ -28,7 +28,7 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
     for resource in &plan.resources {
         if resource.status != Status::InSync || !resource.excepted.is_empty() || !resource.notes.is_empty() {
             out.push('\n');
-            render_resource(&mut out, resource);
+            render_resource(&mut out, resource, verbose);
         } else if verbose {
             line(
                 &mut out,
@@ -48,7 +48,7 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
     out
 }
 
-fn render_resource(out: &mut String, resource: &ResourcePlan) {
+fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
     let (mark, style) = match resource.status {
         Status::Unreadable => ('?', RED),
         Status::Blocked => ('!', RED),
@@ -66,7 +66,7 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
     );
     let width = resource.drifts.iter().map(|drift| shown(&drift.field).chars().count()).max().unwrap_or(0).min(44);
     for drift in &resource.drifts {
-        line(out, format_args!("    {:width$}  {}", shown(&drift.field), difference(drift)));
+        line(out, format_args!("    {:width$}  {}", shown(&drift.field), difference(drift, whole)));
     }
     for excepted in &resource.excepted {
         line(
@@ -74,7 +74,7 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
             format_args!(
                 "    {DIM}{}  {} (excepted until {}: {}){DIM:#}",
                 shown(&excepted.drift.field),
-                difference(&excepted.drift),
+                difference(&excepted.drift, whole),
                 shown(&excepted.until),
                 shown(&excepted.reason)
             ),
@@ -96,7 +96,10 @@ fn render_resource(out: &mut String, resource: &ResourcePlan) {
     for (at, block) in resource.blocks.iter().enumerate() {
         // Blocks that ask for the same say so once, after the last.
         let last = resource.blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do);
-        render_block(out, "    ", block, last);
+        // Which fields it is about, where it is not about all that differs.
+        let about_all = !resource.drifts.is_empty() && resource.drifts.iter().all(|drift| block.concerns(&drift.field));
+        let about = if about_all { String::new() } else { fields(&block.fields) };
+        render_block(out, "    ", block, &about, last);
     }
     for need in resource.needs.iter().filter(|need| resource.steps.iter().any(|step| need.concerns(&step.fields))) {
         line(out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.key.to_string())));
@@ -115,14 +118,34 @@ fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
         line(out, format_args!("       {DIM}to go back: {}{DIM:#}", shown(&step.back)));
     }
     if let Some(held) = &step.held {
-        render_block(out, "       ", held, true);
+        // It stands below its step, which says what it is about.
+        render_block(out, "       ", held, "", true);
     }
 }
 
-fn render_block(out: &mut String, indent: &str, block: &Block, advise: bool) {
-    line(out, format_args!("{indent}{RED}{}:{RED:#} {}", reason(block.reason), shown(&block.message)));
+fn render_block(out: &mut String, indent: &str, block: &Block, about: &str, advise: bool) {
+    line(out, format_args!("{indent}{RED}{}{about}:{RED:#} {}", reason(block.reason), shown(&block.message)));
     if advise && !block.what_to_do.is_empty() {
         line(out, format_args!("{indent}  what to do: {}", shown(&block.what_to_do)));
+    }
+}
+
+/// How many fields a block names.
+const NAMED: usize = 6;
+
+/// ` (transitEncryption, auth)`: the fields that a block is about, each once; nothing where there are none.
+pub fn fields<'f>(fields: impl IntoIterator<Item = &'f String>) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for field in fields {
+        if !names.contains(&field.as_str()) {
+            names.push(field);
+        }
+    }
+    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 if names.is_empty() => String::new(),
+        0 => format!(" ({})", shown(&first)),
+        more => format!(" ({} and {more} more)", shown(&first)),
     }
 }
 
@@ -141,7 +164,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::NotSupported => "not supported",
         Reason::WaitsForOther => "waits",
         Reason::ObserveOnly => "observed only",
-        Reason::InvalidWish => "the wish is wrong",
+        Reason::InvalidWish => "cannot be as declared",
         Reason::UnexpectedState => "unexpected state",
     }
 }
@@ -155,20 +178,21 @@ fn named(resource: &ResourcePlan) -> String {
     if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) }
 }
 
-fn difference(drift: &Drift) -> String {
-    format!("{} -> {}", value(&drift.found), value(&drift.declared))
+fn difference(drift: &Drift, whole: bool) -> String {
+    format!("{} -> {}", value(&drift.found, whole), value(&drift.declared, whole))
 }
 
-/// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON.
-pub fn value(value: &Value) -> String {
+/// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON; cut where it is long, unless it is
+/// wanted `whole`.
+fn value(value: &Value, whole: bool) -> String {
     let text = match value {
         Value::Null => "absent".to_owned(),
         Value::String(text) if is_plain(text) => text.clone(),
         other => shown(&other.to_string()).into_owned(),
     };
-    match text.chars().count() > LONGEST {
-        true => text.chars().take(LONGEST).chain("...".chars()).collect(),
-        false => text,
+    match text.chars().count().saturating_sub(LONGEST) {
+        more if more > 0 && !whole => format!("{}... ({more} more, whole with --verbose)", text.chars().take(LONGEST).collect::<String>()),
+        _ => text,
     }
 }
 
@@ -209,4 +233,27 @@ pub fn count(number: usize, what: &str) -> String {
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a String does not fail.
     let _ = writeln!(out, "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_and_said_to_be_and_whole_on_demand() {
+        let long = Value::from("a".repeat(LONGEST + 3));
+        let cut = value(&long, false);
+        assert_eq!(cut, format!("{}... (3 more, whole with --verbose)", "a".repeat(LONGEST)));
+        assert_eq!(value(&long, true), "a".repeat(LONGEST + 3));
+        assert_eq!(value(&Value::from("a".repeat(LONGEST)), false), "a".repeat(LONGEST));
+    }
+
+    #[test]
+    fn a_block_names_its_fields_once_and_not_without_end() {
+        let many: Vec<String> = (0..8).map(|number| format!("f{number}")).collect();
+        assert_eq!(fields(&[]), "");
+        assert_eq!(fields(many.iter().take(2).chain(many.first())), " (f0, f1)");
+        assert_eq!(fields(many.iter().take(6)), " (f0, f1, f2, f3, f4, f5)");
+        assert_eq!(fields(&many), " (f0, f1, f2, f3, f4, f5 and 2 more)");
+    }
 }

@@ -7,15 +7,15 @@ use holdfast::execute::Journal;
 
 use super::{ACCOUNT, Running, TLS, VERSIONING, folder, holdfast, served};
 
-fn stderr(run: &assert_cmd::assert::Assert) -> String {
+pub fn stderr(run: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&run.get_output().stderr).into_owned()
 }
 
-fn stdout(run: &assert_cmd::assert::Assert) -> String {
+pub fn stdout(run: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&run.get_output().stdout).into_owned()
 }
 
-fn at(address: &str) -> [(&str, &str); 3] {
+pub fn at(address: &str) -> [(&str, &str); 3] {
     [("AWS_ENDPOINT_URL", address), ("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
 }
 
@@ -51,7 +51,7 @@ fn a_dry_run_leaves_the_sandbox_as_it_is() {
     let account = folder.path().join("state/sandbox/account.json");
     let before = std::fs::read(&account).expect("the account");
     let dry = holdfast(folder.path()).args(reconcile).args(["--dry-run", "--detailed-exitcode"]).assert().code(0);
-    assert!(stderr(&dry).contains("an earlier run left"), "{}", stderr(&dry));
+    assert!(stdout(&dry).contains("an earlier run left"), "{}", stdout(&dry));
     assert_eq!(std::fs::read(&account).expect("the account"), before, "a dry run wrote the account");
 }
 

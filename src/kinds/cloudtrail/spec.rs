@@ -16,24 +16,24 @@ use crate::manifest::FieldPath;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TrailSpec {
     /// The label of this entry. It is the trail's name too, where `trail` is left out.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-audit"]))]
     pub name: String,
     /// The trail's name: 3 to 128 letters, digits, periods, hyphens and underscores.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$"))]
+    #[schemars(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$"), extend("examples" = ["huntaze-audit"]))]
     pub trail: Option<String>,
     /// The bucket that log files are delivered to. The statements that CloudTrail needs in its policy are merged into it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("examples" = ["huntaze-audit-logs"]))]
     pub bucket: Option<String>,
     /// The account that `bucket` belongs to, where it is not this one: its policy is then left to that account, which must put CloudTrail's
     /// statements into it: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-set-bucket-policy-for-multiple-accounts.html>
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["317805897534"]))]
     pub bucket_account: Option<String>,
     /// What the keys of log files begin with, before `AWSLogs/`; empty for nothing. No slash at its ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 200), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"))]
+    #[schemars(length(max = 200), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"), extend("examples" = ["cloudtrail"]))]
     pub key_prefix: Option<String>,
     /// Whether events of every region are recorded, not only of the trail's own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,10 +79,10 @@ pub struct TrailSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CloudWatchLogs {
     /// The log group's ARN, with or without `:*` at its end.
-    #[schemars(length(min = 1, max = 700), regex(pattern = r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:.+$"))]
+    #[schemars(length(min = 1, max = 700), regex(pattern = r"^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:.+$"), extend("examples" = ["arn:aws:logs:us-east-1:317805897534:log-group:cloudtrail:*"]))]
     pub log_group_arn: String,
     /// The role that CloudTrail assumes to write to it.
-    #[schemars(length(min = 1, max = 700), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(length(min = 1, max = 700), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"), extend("examples" = ["arn:aws:iam::317805897534:role/cloudtrail-to-logs"]))]
     pub role_arn: String,
 }
 

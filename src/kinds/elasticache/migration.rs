@@ -79,7 +79,7 @@ pub struct Cutover {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretMember {
     /// The secret's ARN.
-    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"))]
+    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"), extend("examples" = ["arn:aws:secretsmanager:us-east-1:317805897534:secret:huntaze/redis-auth-Ab12Cd"]))]
     pub secret_arn: String,
     /// The member that holds the address. Left out: the whole secret is the address.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,7 +92,7 @@ pub struct SecretMember {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SsmParameter {
     /// Its name, with its path: `/huntaze/REDIS_URL`.
-    #[schemars(length(min = 1, max = 1011), regex(pattern = "^[a-zA-Z0-9_.:/-]+$"))]
+    #[schemars(length(min = 1, max = 1011), regex(pattern = "^[a-zA-Z0-9_.:/-]+$"), extend("examples" = ["/huntaze/REDIS_URL"]))]
     pub name: String,
 }
 
@@ -112,7 +112,7 @@ pub struct KubernetesSecret {
     pub key: String,
     /// What reads it only when it starts: `deployment/api`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 300), regex(pattern = "^(deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(max = 300), regex(pattern = "^(deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["deployment/api"]))]
     pub restart: Option<String>,
 }
 

@@ -16,11 +16,11 @@ use crate::manifest::FieldPath;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplicationGroupSpec {
     /// The label of this entry. It is the group's id too, where `replicationGroupId` is left out.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-redis"]))]
     pub name: String,
     /// The replication group's id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"))]
+    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"), extend("examples" = ["huntaze-redis"]))]
     pub replication_group_id: Option<String>,
     /// Encryption of what is written to disk. It is fixed when a group is made: a difference is reported, and never repaired in place.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,19 +44,20 @@ pub struct ReplicationGroupSpec {
     pub snapshot_retention_days: Option<i32>,
     /// The daily window of snapshots, in UTC: `03:00-04:00`, an hour or more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 11), regex(pattern = "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$"))]
+    #[schemars(length(max = 11), regex(pattern = "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$"), extend("examples" = ["03:00-04:00"]))]
     pub snapshot_window: Option<String>,
     /// The weekly maintenance window, in UTC: `sun:05:00-sun:06:00`, an hour or more, apart from the snapshot window.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 19),
-        regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$")
+        regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$"),
+        extend("examples" = ["sun:04:00-sun:05:00"])
     )]
     pub maintenance_window: Option<String>,
     /// The cache parameter group, by name. All that it holds must be in force: what only a restart of the nodes brings is reported, and
     /// never forced. Left out while `parameters` are declared, the group gets one of its own where it needs one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-zA-Z][a-zA-Z0-9.-]*$"))]
+    #[schemars(length(min = 1, max = 255), regex(pattern = "^[a-zA-Z][a-zA-Z0-9.-]*$"), extend("examples" = ["huntaze-redis7"]))]
     pub parameter_group: Option<String>,
     /// Engine parameters (`maxmemory-policy: volatile-lru`) and their values. They are set through a parameter group; `null` sets one
     /// back to the engine's default. Parameters that are not named keep what they have.
@@ -72,7 +73,7 @@ pub struct ReplicationGroupSpec {
     pub log_delivery: Option<LogDeliveries>,
     /// The SNS topic that is told of the group's events, in the group's own account. It is made active too.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"))]
+    #[schemars(length(max = 2048), regex(pattern = "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"), extend("examples" = ["arn:aws:sns:us-east-1:317805897534:huntaze-ops-alerts"]))]
     pub notification_topic_arn: Option<String>,
     /// Whether minor engine versions are installed by themselves, in the maintenance window.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +119,7 @@ pub enum TransitEncryption {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Auth {
     /// The ARN of the Secrets Manager secret that holds the token: 16 to 128 letters, digits and `! & # $ ^ < > -`.
-    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"))]
+    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"), extend("examples" = ["arn:aws:secretsmanager:us-east-1:317805897534:secret:huntaze/redis-auth-Ab12Cd"]))]
     pub secret_arn: String,
     /// The member of a JSON secret that is the token. Left out: the whole secret is.
     #[serde(skip_serializing_if = "Option::is_none")]

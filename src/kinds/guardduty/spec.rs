@@ -132,20 +132,20 @@ pub struct Agents {
 pub struct PublishingDestination {
     /// The bucket, by name or ARN.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 100), regex(pattern = r"^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 100), regex(pattern = r"^(arn:aws[a-z-]*:s3:::)?[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("examples" = ["huntaze-findings"]))]
     pub bucket: Option<String>,
     /// The account that `bucket` belongs to, where it is not this one: its policy is then left to that account, which must put GuardDuty's
     /// statements into it: <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_exportfindings.html>
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["317805897534"]))]
     pub bucket_account: Option<String>,
     /// What the keys of its objects begin with, before `AWSLogs/`; empty for nothing. No slash at its ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 512), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"))]
+    #[schemars(length(max = 512), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"), extend("examples" = ["findings"]))]
     pub prefix: Option<String>,
     /// The ARN of the KMS key that findings are encrypted with. Its policy must let GuardDuty use it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$"))]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/.+$"), extend("examples" = ["arn:aws:kms:us-east-1:317805897534:key/1234abcd-12ab-34cd-56ef-1234567890ab"]))]
     pub kms_key_arn: Option<String>,
 }
 

@@ -16,11 +16,11 @@ use crate::manifest::FieldPath;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct InstanceSpec {
     /// The label of this entry. It is the instance's identifier too, where `instance` is left out.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-db"]))]
     pub name: String,
     /// The DB instance identifier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"), extend("examples" = ["huntaze-db"]))]
     pub instance: Option<String>,
     /// Database parameters (`rds.force_ssl: 1`) and their values. They are set through a parameter group; `true`, `on` and `1` mean the
     /// same, and `null` sets one back to the engine's default. Parameters that are not named keep what they have.
@@ -37,13 +37,14 @@ pub struct InstanceSpec {
     pub backup_retention_days: Option<i32>,
     /// The daily window of automated backups, in UTC: `03:00-04:00`, 30 minutes or more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 11), regex(pattern = "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$"))]
+    #[schemars(length(max = 11), regex(pattern = "^([01]?[0-9]|2[0-3]):[0-5][0-9]-([01]?[0-9]|2[0-3]):[0-5][0-9]$"), extend("examples" = ["03:00-04:00"]))]
     pub backup_window: Option<String>,
     /// The weekly maintenance window, in UTC: `sun:04:30-sun:05:30`, 30 minutes or more, apart from the backup window.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 19),
-        regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$")
+        regex(pattern = "^[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]-[A-Za-z]{3}:([01]?[0-9]|2[0-3]):[0-5][0-9]$"),
+        extend("examples" = ["sun:04:00-sun:05:00"])
     )]
     pub maintenance_window: Option<String>,
     /// Whether a standby in another Availability Zone is kept.
@@ -171,7 +172,7 @@ pub struct EnhancedMonitoring {
     pub interval_seconds: Option<i32>,
     /// The role by which RDS writes to CloudWatch Logs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"), extend("examples" = ["arn:aws:iam::317805897534:role/rds-monitoring"]))]
     pub role_arn: Option<String>,
 }
 

@@ -81,7 +81,7 @@ fn what_only_the_envelope_as_a_whole_can_say() {
                 "exceptions[0].resource: this names a kind and no resource; expected s3.buckets/NAME, where NAME is its name here or in AWS",
                 "exceptions[0].field: s3.buckets has no field \"versionin\" that could differ; expected one of versioning, days, ownership, auth.secretArn, rules.KEY, tags.KEY; did you mean \"versioning\"?",
                 "exceptions[0].until: neither a date such as 2026-12-31 nor a time such as 2026-12-31T18:00:00Z",
-                "exceptions[0].reason: \" \" does not have the right form; expected text that matches \\S",
+                "exceptions[0].reason: \" \" does not have the right form; expected text such as the old clients are gone in March",
             ],
         ),
         (

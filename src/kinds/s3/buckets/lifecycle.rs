@@ -39,7 +39,7 @@ pub struct Lifecycle {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Rule {
     /// Letters, digits, `-`, `_` and `.`. Unique within the bucket.
-    #[schemars(length(min = 1, max = 246), regex(pattern = "^[A-Za-z0-9][-_.A-Za-z0-9]*$"))]
+    #[schemars(length(min = 1, max = 246), regex(pattern = "^[A-Za-z0-9][-_.A-Za-z0-9]*$"), extend("examples" = ["expire-old"]))]
     pub id: String,
     /// Whether S3 acts on it.
     pub enabled: bool,
@@ -98,7 +98,7 @@ pub struct Transition {
     pub days: Option<i32>,
     /// A day, at midnight UTC: `2027-01-31`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), extend("examples" = ["2027-01-31"]))]
     pub date: Option<String>,
     pub storage_class: StorageClass,
 }
@@ -121,7 +121,7 @@ pub struct Expiration {
     pub days: Option<i32>,
     /// A day, at midnight UTC: `2027-01-31`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"))]
+    #[schemars(length(min = 10, max = 10), regex(pattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), extend("examples" = ["2027-01-31"]))]
     pub date: Option<String>,
     /// Removes the marks of deleted objects that have no versions left.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -16,11 +16,11 @@ use crate::manifest::FieldPath;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BucketSpec {
     /// Our label of this entry.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-assets"]))]
     pub name: String,
     /// The bucket's name, where it is not `name`. Not together with `match`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"), extend("examples" = ["huntaze-assets"]))]
     pub bucket: Option<String>,
     /// The buckets that this entry is for, those made later too. Not together with `bucket` or `create`.
     #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
@@ -160,7 +160,7 @@ pub struct Logging {
     /// The bucket that receives the log: same account and region, and another than this one. S3 is let in by one statement of ours in that bucket's
     /// policy: without it, it throws the log away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"), extend("examples" = ["huntaze-assets"]))]
     pub target_bucket: Option<String>,
     /// What the keys of log objects begin with.
     #[serde(default, skip_serializing_if = "Option::is_none")]

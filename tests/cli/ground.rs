@@ -1,0 +1,108 @@
+//! Where a run takes place: said first, and named where nobody answers there.
+
+use serde_json::Value;
+
+use super::state::{at, stderr, stdout};
+use super::{ACCOUNT, VERSIONING, folder, holdfast, served};
+
+/// An endpoint at which nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+#[test]
+fn the_first_line_says_where_it_runs() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let dry = |more: &[&str], set: &[(&str, &str)]| {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--dry-run"]).args(more).envs(set.iter().copied()).assert();
+        stdout(&run.code(0))
+    };
+    let sandbox = dry(&["--sandbox"], &[]);
+    let first = sandbox.lines().next().unwrap_or_default();
+    assert!(first.contains("sandbox") && first.contains("its time is simulated"), "{sandbox}");
+    let document: Value = serde_json::from_str(&dry(&["--sandbox", "-o", "json"], &[])).expect("a document");
+    assert_eq!(document["ground"], "the sandbox");
+    let (_aws, address) = served(folder.path(), 1);
+    // A proxy's password stands in its URL, and on no screen.
+    let guarded = address.replace("http://", "http://me:pass-word@");
+    for url in [&address, &guarded] {
+        let served = dry(&[], &at(url));
+        assert_eq!(served.lines().next().unwrap_or_default(), format!("the endpoint {address}, in place of AWS"), "{served}");
+    }
+    let document: Value = serde_json::from_str(&dry(&["-o", "json"], &at(&address))).expect("a document");
+    assert_eq!(document["ground"], format!("the endpoint {address}"));
+}
+
+#[test]
+fn an_endpoint_that_does_not_answer_is_named() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let run = |set: &[(&str, &str)]| {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml", "--dry-run"]).envs(at("http://127.0.0.1:10")).envs(set.iter().copied());
+        stderr(&run.assert().code(1))
+    };
+    assert!(run(&[]).contains("the endpoint http://127.0.0.1:10 could not be asked"), "{}", run(&[]));
+    let err = run(&[("AWS_ENDPOINT_URL_STS", NOBODY)]);
+    assert!(err.contains(&format!("the endpoint {NOBODY} could not be asked")), "{err}");
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_said_and_nothing_else_is_tried() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    std::fs::create_dir(folder.path().join(".aws")).expect("a folder");
+    std::fs::write(folder.path().join(".aws/config"), "[profile right]\nregion = us-east-1\n").expect("a file");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("a listener");
+    let metadata = format!("http://{}", listener.local_addr().expect("its address"));
+    let run = |set: &[(&str, &str)]| {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml", "--dry-run"]).env("AWS_PROFILE", "nope").env("AWS_ENDPOINT_URL", NOBODY);
+        run.env("AWS_EC2_METADATA_DISABLED", "false").env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata);
+        stderr(&run.envs(set.iter().copied()).assert().code(1))
+    };
+    let err = run(&[]);
+    assert!(err.contains("the profile nope") && err.contains("is in neither ~/.aws/config nor ~/.aws/credentials"), "{err}");
+    assert!(err.contains("(there are: right)"), "{err}");
+    assert!(listener.accept().is_err(), "the instance metadata service was asked");
+    // Keys come before any profile, as with the SDK.
+    let err = run(&[("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    assert!(err.contains(NOBODY) && !err.contains("profile nope"), "{err}");
+}
+
+#[test]
+fn another_account_in_the_sandbox_is_not_answered_with_profiles() {
+    let folder = folder("111111111111", VERSIONING);
+    let err = stderr(&holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1));
+    assert!(err.contains(&format!("the sandbox holds account {ACCOUNT}")) && err.contains("sandbox serve --account FILE"), "{err}");
+    assert!(!err.contains("AWS_PROFILE"), "{err}");
+}
+
+#[test]
+fn reset_says_what_it_keeps() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let reset = || stdout(&holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0));
+    assert_eq!(reset(), "there is no account to forget\n");
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    let said = reset();
+    assert!(said.contains("account.json is forgotten") && said.contains("journal of the sandbox's runs is kept"), "{said}");
+    let journal = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox"]).assert().code(0);
+    assert!(stdout(&journal).contains("run began"), "{}", stdout(&journal));
+}
+
+#[test]
+fn a_run_that_the_journal_does_not_know_is_no_success() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    for output in ["text", "json"] {
+        let run = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox", "--run", "nope", "-o", output]).assert().code(1);
+        assert!(stderr(&run).contains("knows no run nope") && stdout(&run).is_empty(), "{}", stderr(&run));
+    }
+}
+
+#[test]
+fn no_time_that_stands_still_and_no_hidden_option_is_offered() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    holdfast(folder.path()).args(["sandbox", "serve", "--speed", "0", "--listen", "127.0.0.1:0"]).assert().code(64);
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&holdfast(folder.path()).args(["completion", shell]).assert().code(0));
+        assert!(script.contains("detailed-exitcode") && !script.contains("sandbox-faults"), "{shell}");
+    }
+}
