@@ -11,7 +11,7 @@ use crate::manifest::FieldPath;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Migration {
-    /// Whether the move is consented to. Left out: no.
+    /// Whether the move is consented to, once a version of holdfast carries it out: this one does not. Left out: no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved: Option<bool>,
     /// Whether writes may be lost while clients move. `None` loses no write, and needs a network path to both groups; `Accept` takes
