@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn a_shell_reads_a_word_as_one() {
-        for (text, written) in [("a-b:c/d", "a-b:c/d"), ("", "''"), ("a:*", "'a:*'"), ("it's", r"'it'\''s'"), ("[{\"a\":1}]", "'[{\"a\":1}]'")] {
+        for (text, written) in
+            [("a-b:c/d", "a-b:c/d"), ("", "''"), ("a:*", "'a:*'"), ("it's", r"'it'\''s'"), ("[{\"a\":1}]", "'[{\"a\":1}]'")]
+        {
             assert_eq!(word(text), written);
         }
     }

@@ -77,3 +77,53 @@ fn as_the_api_spells(value: Value) -> Value {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Impact;
+    use crate::kinds::cloudtrail::op::Settings;
+
+    fn scope() -> Scope {
+        Scope { object: "o".to_owned(), account: "317805897534".to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() }
+    }
+
+    #[test]
+    fn a_trail_goes_back_to_the_settings_that_were_found() {
+        let settings = Settings {
+            multi_region: Some(false),
+            log_group_arn: Some("arn:aws:logs:us-east-1:317805897534:log-group:old:*".to_owned()),
+            role_arn: Some("arn:aws:iam::317805897534:role/old".to_owned()),
+            ..Settings::default()
+        };
+        let trail = SeenTrail { arn: String::new(), home_region: String::new(), owner: String::new(), settings };
+        let drift = |field: &str| Drift { field: field.to_owned(), found: Value::Null, declared: Value::Null, impact: Impact::Online };
+        let drifts = ["multiRegion", "kmsKeyId", "cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"].map(drift);
+        assert_eq!(
+            update(&scope(), "audit", &trail, &drifts.iter().collect::<Vec<_>>()),
+            "`aws cloudtrail update-trail --region us-east-1 --name audit --no-is-multi-region-trail --kms-key-id '' \
+             --cloud-watch-logs-log-group-arn 'arn:aws:logs:us-east-1:317805897534:log-group:old:*' \
+             --cloud-watch-logs-role-arn arn:aws:iam::317805897534:role/old`"
+        );
+    }
+
+    #[test]
+    fn what_was_recorded_is_written_as_the_api_spells_it() {
+        let command = "`aws cloudtrail put-event-selectors --region us-east-1 --trail-name audit";
+        for (found, option) in [
+            (r#"{"plain": []}"#, r#"--event-selectors '[{"IncludeManagementEvents":true,"ReadWriteType":"All"}]'"#),
+            (
+                r#"{"advanced": [{"fieldSelectors": [{"field": "eventCategory", "notStartsWith": ["x"]}]}]}"#,
+                r#"--advanced-event-selectors '[{"FieldSelectors":[{"Field":"eventCategory","NotStartsWith":["x"]}]}]'"#,
+            ),
+        ] {
+            let found: Events = serde_json::from_str(found).unwrap();
+            assert_eq!(events(&scope(), "audit", &found), format!("{command} {option}`"));
+        }
+        let found = [InsightSetting { insight: "ApiCallRateInsight".to_owned(), categories: Vec::new() }];
+        assert_eq!(
+            insights(&scope(), "audit", &found),
+            "`aws cloudtrail put-insight-selectors --region us-east-1 --trail-name audit --insight-selectors '[{\"InsightType\":\"ApiCallRateInsight\"}]'`"
+        );
+    }
+}

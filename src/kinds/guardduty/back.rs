@@ -51,3 +51,34 @@ pub(super) fn delete_destination(scope: &Scope, detector: &str) -> String {
         "`aws guardduty delete-publishing-destination {of} --destination-id ID` with the ID that `aws guardduty list-publishing-destinations {of}` shows"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::Impact;
+    use crate::kinds::guardduty::observe::SeenFeature;
+
+    #[test]
+    fn a_detector_goes_back_to_what_was_found() {
+        let scope = Scope {
+            object: "o".to_owned(),
+            account: "317805897534".to_owned(),
+            region: "us-east-1".to_owned(),
+            partition: "aws".to_owned(),
+        };
+        let on = SeenFeature { enabled: true, managed: false };
+        let detector = SeenDetector {
+            id: "abc".to_owned(),
+            features: BTreeMap::from([("RUNTIME_MONITORING".to_owned(), on)]),
+            ..SeenDetector::default()
+        };
+        let drift = |field: &str| Drift { field: field.to_owned(), found: Value::Null, declared: Value::Null, impact: Impact::Online };
+        let drifts = ["enabled", "features.S3_DATA_EVENTS", "features.RUNTIME_MONITORING.EC2_AGENT_MANAGEMENT"].map(drift);
+        assert_eq!(
+            update(&scope, &detector, &drifts.iter().collect::<Vec<_>>()),
+            "`aws guardduty update-detector --region us-east-1 --detector-id abc --no-enable --features \
+             '[{\"AdditionalConfiguration\":[{\"Name\":\"EC2_AGENT_MANAGEMENT\",\"Status\":\"DISABLED\"}],\"Name\":\"RUNTIME_MONITORING\",\"Status\":\"ENABLED\"},\
+             {\"Name\":\"S3_DATA_EVENTS\",\"Status\":\"DISABLED\"}]'`"
+        );
+    }
+}

@@ -217,7 +217,12 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 Place { arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))), kms_key_arn: key };
             let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
             let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
-                let back = format!("set it back to {} under {:?} and the key {}", found.bucket, found.prefix, found.kms_key_arn.as_deref().unwrap_or("that it had"));
+                let back = format!(
+                    "set it back to {} under {:?} and the key {}",
+                    found.bucket,
+                    found.prefix,
+                    found.kms_key_arn.as_deref().unwrap_or("that it had")
+                );
                 let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place, from: found.basis() };
                 let takes = if impact > Impact::Online {
                     "new findings appear in another place; GuardDuty verifies it for about a minute"
@@ -265,6 +270,8 @@ fn retag(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&
     }
     if !remove.is_empty() {
         let fields: Vec<String> = remove.iter().map(|key| format!("tags.{key}")).collect();
-        steps.push(Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back(true)));
+        steps.push(
+            Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back(true)),
+        );
     }
 }

@@ -36,7 +36,8 @@ impl Context<'_> {
         let (id, arn) = (self.id(), self.group.arn.clone());
         if !set.is_empty() {
             let fields = fields(&mut set.keys());
-            self.plan.push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(set_back).within(SETTINGS));
+            self.plan
+                .push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(set_back).within(SETTINGS));
         }
         if !gone.is_empty() {
             let fields = fields(&mut gone.iter());
@@ -80,7 +81,9 @@ impl Context<'_> {
         if immediately && !waiting.is_empty() {
             step = step.impact(Impact::Disruptive, takes_with(waiting));
         }
-        let paid: Vec<&str> = drifts.iter().filter_map(|drift| paid(drift)).collect();
+        let mut paid: Vec<&str> = drifts.iter().filter_map(|drift| paid(drift)).collect();
+        // Both logs say the same.
+        paid.dedup();
         self.plan.push(step.also_takes(&paid.join("; ")));
     }
 
@@ -141,7 +144,9 @@ fn paid(drift: &Drift) -> Option<&'static str> {
     match drift.field.as_str() {
         // One of each group comes with it. <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/backups.html>
         "snapshotRetentionDays" => drift.declared.as_i64().is_some_and(|days| days > 1).then_some("snapshots beyond one are paid for"),
-        field if field.starts_with("logDelivery.") && !drift.declared.is_null() => Some("delivered logs are paid for by volume where they go"),
+        field if field.starts_with("logDelivery.") && !drift.declared.is_null() => {
+            Some("delivered logs are paid for by volume where they go")
+        }
         _ => None,
     }
 }

@@ -389,7 +389,7 @@ impl Maker<'_> {
             }
             let mut back = rules_back(&drifts, found);
             if deletes {
-                back.push_str(", before they act; what they deleted is gone");
+                back.push_str("; what S3 deleted by then is gone");
             }
             after = Some(self.steps.push(step.back(back)));
         }

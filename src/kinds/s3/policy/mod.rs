@@ -156,7 +156,7 @@ impl Kind for BucketPolicy {
     fn missing(id: &str, scope: &Scope) -> (String, String) {
         (
             format!("there is no bucket {id} in account {}, whose policy could be changed", scope.account),
-            format!("make the bucket (`create: true` in an entry of s3.buckets), or correct its name where it is declared"),
+            "make the bucket (`create: true` in an entry of s3.buckets), or correct its name where it is declared".to_owned(),
         )
     }
 
