@@ -176,6 +176,17 @@ mod tests {
     }
 
     #[test]
+    fn it_is_said_that_no_move_is_carried_out() {
+        let said = |schema: schemars::Schema, field: &str| {
+            schema.as_value().pointer(&format!("/properties/{field}/description")).map(ToString::to_string)
+        };
+        let group = said(schemars::schema_for!(crate::kinds::elasticache::ReplicationGroupSpec), "migration").unwrap();
+        assert!(group.contains("carries out no move"), "{group}");
+        let approved = said(schemars::schema_for!(Migration), "approved").unwrap();
+        assert!(approved.contains("this one does not"), "{approved}");
+    }
+
+    #[test]
     fn a_place_is_one_place() {
         let migration: Migration = serde_json::from_value(serde_json::json!({
             "approved": true, "freezeBudget": "4 minutes",
