@@ -89,7 +89,7 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
             planning.drifts.iter().filter(|drift| possible || !is_destination(drift)).map(|drift| drift.field.clone()),
         )
         .also_takes(if enable { PAID } else { "" })
-        .back(back::delete(&planning.scope)),
+        .back(back::delete(planning.scope)),
     );
 }
 
@@ -158,7 +158,7 @@ fn update(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[
     )
     .impact(impact, takes)
     .also_takes(if more { PAID } else { "" })
-    .back(back::update(&planning.scope, detector, drifts))
+    .back(back::update(planning.scope, detector, drifts))
 }
 
 /// What these drifts ask of CreateDetector and UpdateDetector.
@@ -204,7 +204,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 steps.push(
                     Step::online(format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket)), op, fields)
                         .impact(Impact::Online, takes)
-                        .back(back::delete_destination(&planning.scope, &detector.id))
+                        .back(back::delete_destination(planning.scope, &detector.id))
                         .within(VERIFYING)
                         .after(before.iter().copied()),
                 );
