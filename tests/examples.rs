@@ -1,10 +1,15 @@
 //! Every kind has an example that is right, declares each of its fields, and every manifest that is shipped is right.
 
+mod support;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use holdfast::kinds::{Multiplicity, registry};
+use holdfast::clock::Clock;
+use holdfast::kinds::{Multiplicity, Reason, registry};
 use holdfast::load::load;
+use holdfast::plan::{Plan, Status};
+use holdfast::reconcile::Baseline;
 use holdfast::sandbox::{Options, Sandbox};
 
 fn root() -> &'static Path {
@@ -53,6 +58,83 @@ fn every_baseline_is_right() {
         let manifests = load(&file);
         assert!(manifests.problems.is_empty(), "{}", manifests.problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());
         assert_eq!(manifests.baselines.len(), 1);
+    }
+}
+
+/// The embedded account as the audit found it, at a time.
+fn as_found(at: &str) -> Sandbox {
+    let text = std::fs::read_to_string(root().join("examples/accounts/huntaze-as-found.yaml")).expect("a text");
+    let options = Options { clock: Clock::simulated(at.parse().expect("a time")), ..Options::default() };
+    Sandbox::from_yaml(&text, options).expect("the account is right")
+}
+
+/// What is left after runs with consent, until none of them does anything.
+async fn left(baseline: &Baseline, sandbox: &Sandbox) -> Plan {
+    let state = tempfile::tempdir().expect("a folder");
+    for _ in 0..8 {
+        sandbox.forget_records();
+        let (_, outcomes) = support::wet(sandbox, baseline, state.path(), true).await.expect("a run");
+        assert_eq!(outcomes.failed().count(), 0, "{outcomes:?}");
+        if sandbox.writes().is_empty() {
+            return support::dry(sandbox, baseline).await.expect("a plan");
+        }
+    }
+    panic!("it comes to no end: {:?}", sandbox.writes());
+}
+
+/// The comment at the head of a file, as one line.
+fn head(text: &str) -> String {
+    text.lines().take_while(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim()).collect::<Vec<_>>().join(" ")
+}
+
+/// The fields of which a comment says that they stay blocked: "a, b and c stay blocked".
+fn stay_blocked(head: &str) -> BTreeSet<String> {
+    let Some((before, _)) = head.split_once(" stay blocked") else { return BTreeSet::new() };
+    let sentence = before.rsplit(". ").next().unwrap_or(before);
+    sentence.replace(" and ", ", ").split(", ").map(|field| field.trim().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn every_example_of_a_kind_comes_to_its_end_on_the_sandbox() {
+    for file in yaml_below(&root().join("examples/kinds")) {
+        let text = std::fs::read_to_string(&file).expect("a text");
+        let head = head(&text);
+        let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+        let command = format!("Try it: `holdfast reconcile -f examples/kinds/{name} --sandbox`");
+        assert!(head.contains(&command), "{name} does not say how to try it: {head}");
+        let baseline = support::baseline(&text);
+        let sandbox = as_found("2026-01-15T10:00:00Z");
+        let found = support::dry(&sandbox, &baseline).await.expect("a plan");
+        let waits = found.resources.iter().flat_map(|resource| &resource.steps).any(|step| step.held.is_some());
+        assert_eq!(head.contains("run the command that is shown then"), waits, "{name}: whether something waits for consent");
+        let plan = left(&baseline, &sandbox).await;
+        let top = |field: &str| field.split('.').next().unwrap_or(field).to_owned();
+        let differing: BTreeSet<String> = plan.resources.iter().flat_map(|one| &one.drifts).map(|drift| top(&drift.field)).collect();
+        assert_eq!(differing, stay_blocked(&head), "{name}: {plan:#?}");
+        assert_eq!(plan.in_sync(), differing.is_empty(), "{name}: {plan:#?}");
+    }
+}
+
+#[tokio::test]
+async fn the_example_of_policy_does_what_its_comments_say() {
+    let file = root().join("examples/policy.yaml");
+    let text = std::fs::read_to_string(file).expect("a text");
+    let baseline = support::baseline(&text);
+    let state = |plan: &Plan| -> Vec<(String, Status)> { plan.resources.iter().map(|one| (one.key.to_string(), one.status)).collect() };
+    // A Thursday morning, and a Thursday night in Paris.
+    for (at, open) in [("2026-01-15T10:00:00Z", false), ("2026-01-15T22:00:00Z", true)] {
+        let sandbox = as_found(at);
+        let plan = left(&baseline, &sandbox).await;
+        let blocks: Vec<Reason> =
+            plan.resources.iter().flat_map(|one| &one.steps).filter_map(|step| step.held.as_ref()).map(|held| held.reason).collect();
+        assert_eq!(blocks, if open { vec![] } else { vec![Reason::OutsideChangeWindow] }, "{at}: {:?}", state(&plan));
+        assert_eq!(plan.summary.drifted + plan.summary.unreadable, 0, "{at}: {:?}", state(&plan));
+        let excepted: Vec<&str> = plan.resources.iter().flat_map(|one| &one.excepted).map(|one| one.drift.field.as_str()).collect();
+        assert_eq!(excepted, ["versioning"], "{at}");
+        assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    }
+    for part in ["assumeRole", "mode", "disruptive", "changeWindows", "maxChanges", "exceptions", "notifications"] {
+        assert!(text.contains(&format!("{part}:")), "{part} is not shown");
     }
 }
 

@@ -69,6 +69,7 @@ pub trait AnyKind: Send + Sync {
     fn list<'a>(&self, reads: &'a Reads, scope: &'a Scope, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
     fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need>;
+    fn missing(&self, id: &str, scope: &Scope) -> (String, String);
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
@@ -198,6 +199,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need> {
         Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope))
+    }
+
+    fn missing(&self, id: &str, scope: &Scope) -> (String, String) {
+        K::missing(id, scope)
     }
 
     fn creates(&self, wish: &Wish) -> bool {

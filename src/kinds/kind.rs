@@ -90,6 +90,14 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Whether the thing is there at all.
     fn presence(seen: &Self::Seen) -> Fact<()>;
 
+    /// What is said of one that is not there and that nobody asks to be made, and what to do about it.
+    fn missing(id: &str, scope: &Scope) -> (String, String) {
+        (
+            format!("there is no {} {id} in account {}, region {}", Self::TITLE, scope.account, scope.region),
+            "make it, correct its name, or take the entry out of the manifest".to_owned(),
+        )
+    }
+
     /// Whether one that is absent is to be made.
     fn creates(spec: &Self::Spec) -> bool {
         let _ = spec;

@@ -1,5 +1,6 @@
 //! The kinds of AWS resources: one file or folder each, one line each in [`registry`].
 
+pub(crate) mod back;
 mod basis;
 pub mod cloudtrail;
 pub mod elasticache;

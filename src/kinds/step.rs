@@ -40,7 +40,7 @@ pub struct Step<Op> {
     /// What is done, as data: it goes into the journal, the plan's JSON and its hash. No secret, ever: references only.
     pub op: Op,
     pub impact: Impact,
-    /// What it takes, and what people see of it: "a reboot, about a minute without connections". Empty: nothing.
+    /// What it takes, what people see of it, and what is paid for from then on: "a reboot, about a minute without connections". Empty: nothing.
     pub takes: String,
     /// How to go back by hand.
     pub back: String,
@@ -73,6 +73,14 @@ impl<Op> Step<Op> {
     pub fn impact(mut self, impact: Impact, takes: impl Into<String>) -> Step<Op> {
         self.impact = impact;
         self.takes = takes.into();
+        self
+    }
+
+    /// Adds to what it takes.
+    pub fn also_takes(mut self, more: &str) -> Step<Op> {
+        if !more.is_empty() {
+            self.takes = if self.takes.is_empty() { more.to_owned() } else { format!("{}; {more}", self.takes) };
+        }
         self
     }
 
@@ -202,10 +210,13 @@ pub enum Progress {
     Unknown(Unreadable),
 }
 
-/// The first three of a list, for a title: "a, b, c and 4 more".
+/// The most names that a title holds.
+const FEW: usize = 6;
+
+/// The first six of a list, for a title: "a, b, c, d, e, f and 4 more".
 pub fn few(names: &[impl AsRef<str>]) -> String {
-    let shown = names.iter().take(3).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
-    match names.len().saturating_sub(3) {
+    let shown = names.iter().take(FEW).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+    match names.len().saturating_sub(FEW) {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
@@ -216,10 +227,10 @@ mod tests {
     use super::few;
 
     #[test]
-    fn a_title_names_three_at_most() {
+    fn a_title_names_six_at_most() {
         assert_eq!(few(&[""; 0]), "");
         assert_eq!(few(&["a"]), "a");
-        assert_eq!(few(&["a", "b", "c"]), "a, b, c");
-        assert_eq!(few(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
+        assert_eq!(few(&["a", "b", "c", "d", "e", "f"]), "a, b, c, d, e, f");
+        assert_eq!(few(&["a", "b", "c", "d", "e", "f", "g", "h"]), "a, b, c, d, e, f and 2 more");
     }
 }

@@ -174,12 +174,8 @@ pub(super) fn planned(
         }
         Fact::Absent if !declared.kind.creates(&declared.wish) => {
             exceptions.unsure(declared, &plan.key);
-            plan.blocks.push(Block {
-                reason: Reason::Missing,
-                fields: Vec::new(),
-                message: format!("there is no {} {} in account {}, region {}", plan.title, plan.key.id, scope.account, scope.region),
-                what_to_do: "make it, correct its name, or take the entry out of the manifest".to_owned(),
-            });
+            let (message, what_to_do) = declared.kind.missing(&plan.key.id, scope);
+            plan.blocks.push(Block { reason: Reason::Missing, fields: Vec::new(), message, what_to_do });
             plan.status = Status::Blocked;
             return plan;
         }

@@ -1,5 +1,6 @@
 //! CloudTrail: trails, what they record, where they deliver it, and whether they log.
 
+mod back;
 mod fields;
 mod observe;
 mod op;

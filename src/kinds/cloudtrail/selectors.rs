@@ -127,6 +127,17 @@ impl Events {
         }
     }
 
+    /// Whether other events than management events are among what is recorded.
+    pub fn record_data(&self) -> bool {
+        match self {
+            Events::Plain(selectors) => selectors.iter().any(|selector| !selector.data_resources.is_empty()),
+            Events::Advanced(selectors) => selectors.iter().any(|selector| {
+                let other = |one: &FieldSelector| one.field == "eventCategory" && one.equals.iter().any(|equal| equal != "Management");
+                selector.field_selectors.iter().any(other)
+            }),
+        }
+    }
+
     /// Whether `self` means what `declared` says.
     pub fn satisfy(&self, declared: &Events) -> bool {
         match (self, declared) {

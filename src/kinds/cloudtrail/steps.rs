@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, Trails, arn};
+use super::{SeenTrail, Trails, arn, back};
+use crate::kinds::back as way_back;
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
@@ -92,8 +93,13 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         steps.notes.push(format!("the new trail {name} will not log: declare logging: true"));
     }
     let op = TrailOp::Create { name: name.to_owned(), settings, tags };
-    let made = steps
-        .push(Step::online(format!("Create the trail {name}"), op, fields).back(format!("`aws cloudtrail delete-trail --name {name}`")));
+    let back = format!("`{}`", back::command(planning.scope, "delete-trail", "--name", name));
+    let paid = join(
+        // The first copy of management events costs nothing. <https://aws.amazon.com/cloudtrail/pricing/>
+        "its log files are stored and paid for; management events are paid for where another trail records them, too",
+        drifts.iter().filter_map(|drift| paid(drift)),
+    );
+    let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
     recording(planning, &arn(planning.scope, name), &[made], steps);
 }
 
@@ -127,13 +133,13 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         let mut takes: Vec<&str> = drifts.iter().filter_map(|drift| takes(drift)).collect();
         // Bucket and prefix say the same.
         takes.dedup();
-        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
         steps.push(
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
-                .back(format!("set back with `aws cloudtrail update-trail` what was found: {}", was.join(", "))),
+                .also_takes(&join("", drifts.iter().filter_map(|drift| paid(drift))))
+                .back(back::update(planning.scope, planning.id, trail, &drifts)),
         );
     }
 }
@@ -151,6 +157,20 @@ fn takes(drift: &Drift) -> Option<&'static str> {
         "cloudWatchLogs.logGroupArn" => Some("events go to another log group; metric filters and alarms on the old one see no more"),
         _ => None,
     }
+}
+
+/// What is paid for from then on, where a setting costs something.
+fn paid(drift: &Drift) -> Option<&'static str> {
+    match drift.field.as_str() {
+        "multiRegion" if drift.declared == Value::Bool(true) => Some("the events of all regions are stored and paid for"),
+        "kmsKeyId" => Some("requests to KMS are paid for"),
+        "cloudWatchLogs.logGroupArn" => Some("events in CloudWatch Logs are paid for by volume"),
+        _ => None,
+    }
+}
+
+fn join(first: &'static str, rest: impl IntoIterator<Item = &'static str>) -> String {
+    std::iter::once(first).filter(|first| !first.is_empty()).chain(rest).collect::<Vec<_>>().join("; ")
 }
 
 fn title(trail: &str, drifts: &[&Drift]) -> String {
@@ -266,16 +286,20 @@ fn tags(planning: &Planning<'_, Trails>, trail: &str, steps: &mut Steps<TrailOp>
             None => remove.push(key.to_owned()),
         }
     }
+    let back = |taken: bool| {
+        let drifts = planning.below("tags").into_iter().filter(|drift| drift.declared.is_null() == taken);
+        way_back::tags(drifts.collect::<Vec<_>>())
+    };
     let fields = |keys: Vec<&String>| keys.into_iter().map(|key| format!("tags.{key}")).collect::<Vec<_>>();
     if !set.is_empty() {
         let fields = fields(set.keys().collect());
         let op = TrailOp::Tag { trail: trail.to_owned(), tags: set };
-        steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back("set the former tags again"));
+        steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back(back(false)));
     }
     if !remove.is_empty() {
         let fields = fields(remove.iter().collect());
         let op = TrailOp::Untag { trail: trail.to_owned(), keys: remove };
-        steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back("set the former tags again"));
+        steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back(back(true)));
     }
 }
 
@@ -287,7 +311,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
     match planning.drift("logging") {
         Some(drift) if drift.declared == Value::Bool(true) => {
             let op = TrailOp::StartLogging { trail: trail() };
-            let back = format!("`aws cloudtrail stop-logging --name {name}`");
+            let back = format!("`{}`", back::command(planning.scope, "stop-logging", "--name", name));
             steps.push(Step::online(format!("Start logging of the trail {name}"), op, ["logging"]).back(back).after(after()));
         }
         // A new trail does not log.
@@ -298,7 +322,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
             steps.push(
                 Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
                     .impact(drift.impact.max(Impact::Disruptive), takes)
-                    .back(format!("`aws cloudtrail start-logging --name {name}`")),
+                    .back(format!("`{}`", back::command(planning.scope, "start-logging", "--name", name))),
             );
         }
         _ => {}
@@ -315,12 +339,15 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         let impact = if replaced { impact.max(Impact::Disruptive) } else { impact };
         let takes = if impact > Impact::Online { "some of what is recorded today may no longer be" } else { "" };
         let from = planning.seen.events.present().filter(|_| made.is_empty()).map(Basis::of);
+        let back = back::events(planning.scope, name, planning.seen.events.present().unwrap_or(&Events::Plain(Vec::new())));
+        let paid = if events.record_data() { "data events are paid for by number" } else { "" };
         let op = TrailOp::PutEventSelectors { trail: trail(), events, from };
         before.push(
             steps.push(
                 Step::online(format!("Set what the trail {name} records"), op, [field])
                     .impact(impact, takes)
-                    .back("put the former selectors back with `aws cloudtrail put-event-selectors`")
+                    .also_takes(paid)
+                    .back(back)
                     .after(after()),
             ),
         );
@@ -342,6 +369,8 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
             let setting = found.iter().find(|setting| setting.insight == insight).cloned();
             wished.push(setting.unwrap_or_else(|| InsightSetting { insight: insight.to_owned(), categories: Vec::new() }));
         }
+        let more = wished.iter().any(|setting| !found.contains(setting));
+        let paid = if more { "Insights is paid for by the number of events that it looks at" } else { "" };
         wished.sort();
         wished.dedup();
         let takes = if drift.impact > Impact::Online { "some of what Insights finds today it finds no more" } else { "" };
@@ -349,7 +378,8 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         steps.push(
             Step::online(format!("Set what Insights looks for in the trail {name}"), op, ["insights"])
                 .impact(drift.impact, takes)
-                .back("put the former insights back with `aws cloudtrail put-insight-selectors`")
+                .also_takes(paid)
+                .back(back::insights(planning.scope, name, found))
                 // Insights on calls need a trail that records writing management events.
                 .after(before),
         );

@@ -11,7 +11,7 @@ use crate::manifest::FieldPath;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Migration {
-    /// Whether the move is consented to. Left out: no.
+    /// Whether the move is consented to, once a version of holdfast carries it out: this one does not. Left out: no.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved: Option<bool>,
     /// Whether writes may be lost while clients move. `None` loses no write, and needs a network path to both groups; `Accept` takes
@@ -173,6 +173,17 @@ mod tests {
     fn lengths_of_time_are_read() {
         assert_eq!((seconds("240s"), seconds("30m"), seconds("24h")), (Some(240), Some(1800), Some(86_400)));
         assert_eq!((seconds(""), seconds("m"), seconds("0s"), seconds("5d"), seconds("é")), (None, None, None, None, None));
+    }
+
+    #[test]
+    fn it_is_said_that_no_move_is_carried_out() {
+        let said = |schema: schemars::Schema, field: &str| {
+            schema.as_value().pointer(&format!("/properties/{field}/description")).map(ToString::to_string)
+        };
+        let group = said(schemars::schema_for!(crate::kinds::elasticache::ReplicationGroupSpec), "migration").unwrap();
+        assert!(group.contains("carries out no move"), "{group}");
+        let approved = said(schemars::schema_for!(Migration), "approved").unwrap();
+        assert!(approved.contains("this one does not"), "{approved}");
     }
 
     #[test]

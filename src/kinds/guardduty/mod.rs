@@ -1,5 +1,6 @@
 //! GuardDuty: the detector of an account and region, its features, and where its findings are published.
 
+mod back;
 mod fields;
 mod observe;
 mod op;

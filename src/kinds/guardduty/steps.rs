@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::op::{DetectorOp, Place, Settings};
-use super::{Detector, SeenDetector};
+use super::{Detector, SeenDetector, back};
+use crate::kinds::back as way_back;
 use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// GuardDuty verifies a publishing destination for about a minute; a quarter of an hour is plenty.
@@ -33,6 +34,9 @@ fn block(steps: &mut Steps<DetectorOp>, reason: Reason, drifts: &[&Drift], messa
     let fields = drifts.iter().map(|drift| drift.field.clone()).collect();
     steps.blocks.push(Block { reason, fields, message: message.into(), what_to_do: what_to_do.into() });
 }
+
+/// What a feature that is on costs. <https://aws.amazon.com/guardduty/pricing/>
+const PAID: &str = "GuardDuty is paid for by what it analyses";
 
 /// What holdfast makes says so.
 fn ours(planning: &Planning<'_, Detector>) -> BTreeMap<String, String> {
@@ -84,7 +88,8 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
             // The destination hangs on the detector's id, which GuardDuty chooses: it is planned when the id is known.
             planning.drifts.iter().filter(|drift| possible || !is_destination(drift)).map(|drift| drift.field.clone()),
         )
-        .back("`aws guardduty delete-detector`; findings go with it"),
+        .also_takes(if enable { PAID } else { "" })
+        .back(back::delete(planning.scope)),
     );
 }
 
@@ -126,7 +131,7 @@ fn change(planning: &Planning<'_, Detector>, detector: &SeenDetector, steps: &mu
     publish(planning, detector, &destination, &before, steps);
 }
 
-fn on(detector: &SeenDetector, feature: &str) -> bool {
+pub(super) fn on(detector: &SeenDetector, feature: &str) -> bool {
     detector.features.get(feature).is_some_and(|feature| feature.enabled)
 }
 
@@ -144,7 +149,7 @@ fn update(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[
         .collect();
     let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
     let takes = if impact > Impact::Online { "GuardDuty finds nothing of that kind any more" } else { "" };
-    let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, drift.found)).collect();
+    let more = drifts.iter().any(|drift| drift.field != "findingPublishingFrequency" && drift.declared == Value::Bool(true));
     let op = DetectorOp::Update { detector: detector.id.clone(), settings: gather(drifts) };
     Step::online(
         format!("Update the GuardDuty detector of {}: {}", planning.scope.region, words.join(", ")),
@@ -152,7 +157,8 @@ fn update(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[
         drifts.iter().map(|drift| drift.field.clone()),
     )
     .impact(impact, takes)
-    .back(format!("set back with `aws guardduty update-detector` what was found: {}", was.join(", ")))
+    .also_takes(if more { PAID } else { "" })
+    .back(back::update(planning.scope, detector, drifts))
 }
 
 /// What these drifts ask of CreateDetector and UpdateDetector.
@@ -198,7 +204,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 steps.push(
                     Step::online(format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket)), op, fields)
                         .impact(Impact::Online, takes)
-                        .back("`aws guardduty delete-publishing-destination`")
+                        .back(back::delete_destination(planning.scope, &detector.id))
                         .within(VERIFYING)
                         .after(before.iter().copied()),
                 );
@@ -211,7 +217,12 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 Place { arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))), kms_key_arn: key };
             let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
             let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
-                let back = format!("set it back to {} and the key {}", found.bucket, found.kms_key_arn.as_deref().unwrap_or("that it had"));
+                let back = format!(
+                    "set it back to {} under {:?} and the key {}",
+                    found.bucket,
+                    found.prefix,
+                    found.kms_key_arn.as_deref().unwrap_or("that it had")
+                );
                 let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place, from: found.basis() };
                 let takes = if impact > Impact::Online {
                     "new findings appear in another place; GuardDuty verifies it for about a minute"
@@ -249,13 +260,18 @@ fn retag(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&
             None => remove.push(key.to_owned()),
         }
     }
-    let back = "set the former tags again";
+    let back = |taken: bool| {
+        let of = drifts.iter().copied().filter(|drift| drift.declared.is_null() == taken);
+        way_back::tags(of.collect::<Vec<_>>())
+    };
     if !set.is_empty() {
         let fields: Vec<String> = set.keys().map(|key| format!("tags.{key}")).collect();
-        steps.push(Step::online("Tag the GuardDuty detector", DetectorOp::Tag { arn: arn(), tags: set }, fields).back(back));
+        steps.push(Step::online("Tag the GuardDuty detector", DetectorOp::Tag { arn: arn(), tags: set }, fields).back(back(false)));
     }
     if !remove.is_empty() {
         let fields: Vec<String> = remove.iter().map(|key| format!("tags.{key}")).collect();
-        steps.push(Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back));
+        steps.push(
+            Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back(true)),
+        );
     }
 }

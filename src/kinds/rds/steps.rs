@@ -9,7 +9,7 @@ use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
 use super::spec::InstanceSpec;
 use super::{Instances, parameter_steps, window};
-use crate::kinds::{Block, Drift, Impact, Planning, Reason, Step, Steps, few};
+use crate::kinds::{Block, Drift, Impact, Planning, Reason, Step, Steps, back as way_back, few};
 
 /// Fields that belong to the cluster where the instance is a member of one (ModifyDBInstance: "doesn't apply to Amazon Aurora DB
 /// instances"; storage and its growth are the cluster's volume).
@@ -96,6 +96,7 @@ fn tags(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Ste
         });
         return;
     };
+    let back = way_back::tags(drifts.iter().copied());
     let (mut set, mut remove) = (BTreeMap::new(), Vec::new());
     for drift in drifts {
         let Some(key) = drift.field.strip_prefix("tags.") else { continue };
@@ -106,7 +107,7 @@ fn tags(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Ste
     }
     let keys: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix("tags.")).collect();
     let title = format!("Tag {}: {}", planning.id, few(&keys));
-    steps.push(Step::online(title, Op::Tag { arn, set, remove }, fields).back("set the former tags again"));
+    steps.push(Step::online(title, Op::Tag { arn, set, remove }, fields).back(back));
 }
 
 /// Settings that ModifyDBInstance changes: those that nobody notices in one request, the others each in a step of its own.
@@ -164,7 +165,9 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
         let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
         let when = fields.iter().any(|field| field == "maintenanceWindow");
         let takes = if when { "what waits for maintenance happens in the new window" } else { "" };
-        steps.push(Step::online(title, op, fields).impact(Impact::Online, takes).back(back).within(30 * MINUTE));
+        let paid = planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(paid).collect::<Vec<_>>().join("; ");
+        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&paid);
+        steps.push(step.back(back).within(30 * MINUTE));
     }
     for (drift, changes) in alone {
         // What is dropped first is set off by nothing.
@@ -180,6 +183,22 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
         // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
         let takes = format!("what waits for maintenance happens in the new window, at once where that is open: {}", waiting.join(", "));
         steps.push(Step::online(title, op, fields).impact(Impact::Disruptive, takes).back(back(windows)).within(30 * MINUTE));
+    }
+}
+
+/// What is paid for from then on, where a setting costs something.
+fn paid(drift: &Drift) -> Option<&'static str> {
+    let more_than = |least: i64| drift.declared.as_i64().is_some_and(|declared| declared > least);
+    match drift.field.as_str() {
+        "multiAz" => (drift.declared == Value::Bool(true)).then_some("a second instance and its storage are paid for"),
+        // As much as the databases of the region hold comes with them. <https://aws.amazon.com/rds/postgresql/pricing/>
+        "backupRetentionDays" => more_than(0).then_some("backups beyond the size of the databases are paid for"),
+        "maxAllocatedStorageGiB" => Some("storage that is added as it grows is paid for, and is never given back"),
+        // Seven days come with the instance. <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PerfInsights.Overview.cost.html>
+        "performanceInsights.retentionDays" => more_than(7).then_some("Performance Insights is paid for beyond 7 days"),
+        "enhancedMonitoring.intervalSeconds" => more_than(0).then_some("enhanced monitoring is paid for as logs in CloudWatch"),
+        "logExports" => Some("exported logs are paid for by volume in CloudWatch"),
+        _ => None,
     }
 }
 
@@ -275,6 +294,7 @@ fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &D
     let op = Op::Modify { instance: id.to_owned(), changes, timing };
     Step::online(title, op, [drift.field.clone()])
         .impact(impact, takes)
+        .also_takes(paid(drift).unwrap_or_default())
         .back(format!("set {} back to {}", drift.field, shown(&drift.found)))
         .within(deadline)
 }

@@ -150,7 +150,7 @@ impl Kind for Account {
         steps.push(
             Step::online(format!("Set Block Public Access of account {}", planning.id), op, drifts.iter().map(|drift| drift.field.clone()))
                 .impact(impact, takes)
-                .back("set the flags back with `aws s3control put-public-access-block`"),
+                .back(found.way_back(&format!("aws s3control {{}}-public-access-block --account-id {}", planning.id))),
         );
         steps
     }

@@ -55,6 +55,21 @@ impl Flags {
         self
     }
 
+    /// The command that brings these flags back. `command` holds the verb as `{}`. All four off is what a thing without them has.
+    pub(super) fn way_back(self, command: &str) -> String {
+        if self == Flags::default() {
+            return format!("`{}`", command.replace("{}", "delete"));
+        }
+        format!(
+            "`{} --public-access-block-configuration BlockPublicAcls={},IgnorePublicAcls={},BlockPublicPolicy={},RestrictPublicBuckets={}`",
+            command.replace("{}", "put"),
+            self.block_public_acls,
+            self.ignore_public_acls,
+            self.block_public_policy,
+            self.restrict_public_buckets
+        )
+    }
+
     /// Whether every declared flag is as declared.
     pub(super) fn satisfy(self, declared: &PublicAccessBlock) -> bool {
         let same = |declared: Option<bool>, found: bool| declared.is_none_or(|declared| declared == found);

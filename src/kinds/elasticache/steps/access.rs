@@ -90,7 +90,10 @@ impl Context<'_> {
         if self.group.transit.is_none() {
             let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Preferred };
             let mut step = Step::online(format!("Let {id} accept TLS beside plain text"), op, fields.clone())
-                .back("set TransitEncryptionEnabled to false, while the mode is still preferred")
+                .back(format!(
+                    "`aws elasticache modify-replication-group --replication-group-id {id} --no-transit-encryption-enabled --apply-immediately`, while \
+                     the mode is still preferred"
+                ))
                 .within(NODES)
                 .after(after.iter().copied());
             step.takes = "minutes in which nodes are changed one by one; clients stay connected".to_owned();
@@ -105,7 +108,10 @@ impl Context<'_> {
         let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Required };
         let step = Step::online(format!("Let {id} accept nothing but TLS"), op, fields)
             .impact(Impact::Disruptive, "clients that still connect in plain text are cut off: move them to TLS first")
-            .back("set TransitEncryptionMode to preferred; plain text is accepted again")
+            .back(format!(
+                "`aws elasticache modify-replication-group --replication-group-id {id} --transit-encryption-enabled --transit-encryption-mode \
+                 preferred --apply-immediately`: plain text is accepted again"
+            ))
             .within(NODES)
             .after(after);
         Tls::Required(vec![self.plan.push(step)])

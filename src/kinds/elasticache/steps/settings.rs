@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, SETTINGS, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::version;
-use crate::kinds::{Drift, Impact, Reason, Step, few};
+use crate::kinds::{Drift, Impact, Reason, Step, back, few};
 
 /// Settings that touch no node: in force as soon as AWS takes them, whatever ApplyImmediately says. [AWS documentation, ModifyReplicationGroup]
 const UNTOUCHING: [&str; 5] =
@@ -19,6 +19,8 @@ impl Context<'_> {
         if self.planning.seen.busy().is_some() && !drifts.is_empty() {
             return self.wait(names(&drifts));
         }
+        let back = |gone: bool| back::tags(drifts.iter().copied().filter(|drift| drift.declared.is_null() == gone));
+        let (set_back, gone_back) = (back(false), back(true));
         let mut set = BTreeMap::new();
         let mut gone = Vec::new();
         for drift in drifts {
@@ -34,13 +36,13 @@ impl Context<'_> {
         let (id, arn) = (self.id(), self.group.arn.clone());
         if !set.is_empty() {
             let fields = fields(&mut set.keys());
-            let back = "set the tags back to what they were".to_owned();
-            self.plan.push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(back).within(SETTINGS));
+            self.plan
+                .push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(set_back).within(SETTINGS));
         }
         if !gone.is_empty() {
             let fields = fields(&mut gone.iter());
             let step = Step::online(format!("Remove tags from {id}"), Op::Untag { arn, keys: gone }, fields);
-            self.plan.push(step.back("add the tags again").within(SETTINGS));
+            self.plan.push(step.back(gone_back).within(SETTINGS));
         }
     }
 
@@ -79,7 +81,10 @@ impl Context<'_> {
         if immediately && !waiting.is_empty() {
             step = step.impact(Impact::Disruptive, takes_with(waiting));
         }
-        self.plan.push(step);
+        let mut paid: Vec<&str> = drifts.iter().filter_map(|drift| paid(drift)).collect();
+        // Both logs say the same.
+        paid.dedup();
+        self.plan.push(step.also_takes(&paid.join("; ")));
     }
 
     fn block_impossible(&mut self, drift: &Drift) {
@@ -131,6 +136,18 @@ impl Context<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// What is paid for from then on, where a setting costs something.
+fn paid(drift: &Drift) -> Option<&'static str> {
+    match drift.field.as_str() {
+        // One of each group comes with it. <https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/backups.html>
+        "snapshotRetentionDays" => drift.declared.as_i64().is_some_and(|days| days > 1).then_some("snapshots beyond one are paid for"),
+        field if field.starts_with("logDelivery.") && !drift.declared.is_null() => {
+            Some("delivered logs are paid for by volume where they go")
+        }
+        _ => None,
     }
 }
 

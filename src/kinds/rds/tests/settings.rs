@@ -116,3 +116,17 @@ async fn enhanced_monitoring_takes_interval_and_role() {
     let plan = account.planned(&format!("    - {{name: db, enhancedMonitoring: {{roleArn: '{ROLE}'}}}}")).await;
     assert_eq!((plan.steps.len(), plan.blocks[0].reason), (0, Reason::InvalidWish));
 }
+
+/// What is paid for from then on is said where it begins, and the way back has what was found.
+#[tokio::test]
+async fn what_costs_says_so() {
+    let account = Account::new(BARE);
+    let plan = account.planned("    - {name: db, multiAz: true, performanceInsights: {enabled: true, retentionDays: 31}, logExports: [postgresql], tags: {team: web}}").await;
+    let takes: Vec<&str> = plan.steps.iter().map(|step| step.takes.as_str()).collect();
+    assert_eq!(takes[0], "");
+    assert_eq!(takes[1], "Performance Insights is paid for beyond 7 days; exported logs are paid for by volume in CloudWatch");
+    assert!(takes[2].ends_with("; a second instance and its storage are paid for"), "{}", takes[2]);
+    assert_eq!(plan.steps[0].back, "take the tag team off");
+    let free = account.planned("    - {name: db, performanceInsights: {enabled: true, retentionDays: 7}}").await;
+    assert!(free.steps.iter().all(|step| step.takes.is_empty()), "{free:?}");
+}

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::Bucket;
 use super::change::{BucketOp, Change, lifecycle_basis};
-use super::lifecycle::{ID_PREFIX, Rule};
+use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::observe::{Encryption, Lifecycle};
 use crate::kinds::s3::{Flags, wants};
-use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, few};
+use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, back, few};
 
 /// S3 documents up to 15 minutes until versioning holds everywhere.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html>
@@ -102,7 +102,7 @@ impl Maker<'_> {
         let region = self.planning.scope.region.clone();
         let title = format!("Make the bucket {} in {region}", self.bucket);
         let step = self.step(title, Change::Create { region, tags: self.ownership_tags() }, &drifts);
-        let made = self.steps.push(step.back("delete the bucket while it is empty"));
+        let made = self.steps.push(step.back(format!("`aws s3api delete-bucket --bucket {}`, while it is empty", self.bucket)));
         self.made.push(made);
     }
 
@@ -181,7 +181,7 @@ impl Maker<'_> {
             }
             _ => {}
         }
-        self.steps.push(step.back("set the flags back with `aws s3api put-public-access-block`"));
+        self.steps.push(step.back(found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {}", self.bucket))));
     }
 
     fn encryption(&mut self) {
@@ -240,6 +240,9 @@ impl Maker<'_> {
             step.impact = Impact::Online;
         } else if algorithm != "AES256" {
             step.takes = "whoever writes needs kms:GenerateDataKey on the key, whoever reads new objects kms:Decrypt".to_owned();
+        }
+        if algorithm != "AES256" {
+            step = step.also_takes("requests to KMS are paid for");
         }
         let before = if found.algorithm.is_empty() { "nothing, which is SSE-S3" } else { &found.algorithm };
         let before = found.raw_key.as_ref().map_or(before.to_owned(), |key| format!("{before} with the key {key}"));
@@ -329,6 +332,7 @@ impl Maker<'_> {
             None => "turn access logging off".to_owned(),
         };
         let step = self.step(format!("Deliver the access log of {} to {target}", self.bucket), change, &drifts);
+        let step = step.also_takes("log files are stored and paid for until they are deleted or expire");
         self.steps.push(step.back(back));
     }
 
@@ -347,7 +351,12 @@ impl Maker<'_> {
                 return self.unreadable("lifecycle", &why);
             }
         };
-        let (deleting, harmless): (Vec<&Drift>, Vec<&Drift>) = drifts.iter().partition(|drift| drift.impact == Impact::Irreversible);
+        let (mut deleting, mut harmless): (Vec<&Drift>, Vec<&Drift>) =
+            drifts.iter().partition(|drift| drift.impact == Impact::Irreversible);
+        // Of a bucket that is to be made there are no others to remove: that asks for no step of its own.
+        if found.others.is_empty() && !deleting.is_empty() && harmless.iter().all(|drift| drift.field == "lifecycle.exclusive") {
+            deleting.append(&mut harmless);
+        }
         let mut rules = found.rules.clone();
         if drifts.iter().any(|drift| drift.field == "lifecycle.exclusive") {
             rules.retain(|rule| !found.others.contains(&rule.id));
@@ -375,7 +384,13 @@ impl Maker<'_> {
             } else if archives(&drifts) {
                 step.takes = "objects that reach GLACIER or DEEP_ARCHIVE must be restored before they can be read".to_owned();
             }
-            let back = if deletes { "set the rules back before they act; what they deleted is gone" } else { "set the rules back" };
+            if moves(&drifts) {
+                step = step.also_takes("each object that changes its storage class is paid for");
+            }
+            let mut back = rules_back(&drifts, found);
+            if deletes {
+                back.push_str("; what S3 deleted by then is gone");
+            }
             after = Some(self.steps.push(step.back(back)));
         }
     }
@@ -417,7 +432,7 @@ impl Maker<'_> {
             (set, taken) => format!("Tag {} with {} and take off {}", self.bucket, few(&set), few(&taken)),
         };
         let step = self.step(title, Change::Tags(tags), &drifts);
-        self.steps.push(step.back("set the tags back"));
+        self.steps.push(step.back(back::tags(drifts.iter().copied())));
     }
 }
 
@@ -438,18 +453,41 @@ fn title(bucket: &str, drifts: &[&Drift], others: &[String]) -> String {
     match (ids.is_empty(), removed) {
         (false, None) => format!("Set the lifecycle rules {} of {bucket}", few(&ids)),
         (true, Some(removed)) => format!("Remove the lifecycle rules {removed} of {bucket}"),
-        (_, removed) => format!("Set the lifecycle rules {} of {bucket} and remove {}", few(&ids), removed.unwrap_or_default()),
+        (true, None) => format!("Leave no other lifecycle rules on {bucket}"),
+        (false, removed) => format!("Set the lifecycle rules {} of {bucket} and remove {}", few(&ids), removed.unwrap_or_default()),
     }
 }
 
-fn archives(drifts: &[&Drift]) -> bool {
-    let offline = |drift: &&Drift| {
+/// How to go back from rules: what each was, and those that were removed.
+fn rules_back(drifts: &[&Drift], found: &Lifecycle) -> String {
+    let of = |id: &str| found.rules.iter().find(|rule| rule.id == id).map_or(Value::Null, Rule::value);
+    let mut each: Vec<String> = Vec::new();
+    for drift in drifts {
+        match drift.field.strip_prefix("lifecycle.rules.") {
+            Some(id) if drift.found.is_null() => each.push(format!("remove the rule {ID_PREFIX}{id}")),
+            Some(id) => each.push(format!("set the rule {ID_PREFIX}{id} to {}", drift.found)),
+            None => each.extend(found.others.iter().map(|id| format!("put the rule {id} back: {}", of(id)))),
+        }
+    }
+    if each.is_empty() { "nothing to take back".to_owned() } else { each.join(", ") }
+}
+
+/// The storage classes that the rules move objects to.
+fn classes(drifts: &[&Drift]) -> Vec<lifecycle::StorageClass> {
+    let of = |drift: &&Drift| {
         let rule = Rule::from_value(String::new(), &drift.declared).unwrap_or_default();
-        let current = rule.transitions.iter().map(|transition| &transition.storage_class);
-        let noncurrent = rule.noncurrent_transitions.iter().map(|transition| &transition.storage_class);
-        current.chain(noncurrent).any(|class| matches!(class.0.as_str(), "GLACIER" | "DEEP_ARCHIVE"))
+        let current = rule.transitions.into_iter().map(|transition| transition.storage_class);
+        current.chain(rule.noncurrent_transitions.into_iter().map(|transition| transition.storage_class)).collect::<Vec<_>>()
     };
-    drifts.iter().any(offline)
+    drifts.iter().flat_map(of).collect()
+}
+
+fn archives(drifts: &[&Drift]) -> bool {
+    classes(drifts).iter().any(|class| matches!(class.0.as_str(), "GLACIER" | "DEEP_ARCHIVE"))
+}
+
+fn moves(drifts: &[&Drift]) -> bool {
+    !classes(drifts).is_empty()
 }
 
 fn was(words: &str, found: &Value) -> String {

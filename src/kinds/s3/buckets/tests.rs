@@ -1,5 +1,6 @@
 mod impacts;
 mod refused;
+mod said;
 
 use std::collections::BTreeMap;
 

@@ -153,6 +153,13 @@ impl Kind for BucketPolicy {
         seen.bucket.clone()
     }
 
+    fn missing(id: &str, scope: &Scope) -> (String, String) {
+        (
+            format!("there is no bucket {id} in account {}, whose policy could be changed", scope.account),
+            "make the bucket (`create: true` in an entry of s3.buckets), or correct its name where it is declared".to_owned(),
+        )
+    }
+
     fn creates(spec: &BucketPolicySpec) -> bool {
         spec.bucket_is_made == Some(true)
     }
@@ -202,8 +209,8 @@ impl Kind for BucketPolicy {
             (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
         };
         let back = match policy.text() {
-            Some(_) => "take the statements of ours out of the policy again; the others are as they were",
-            None => "delete the bucket policy: there was none before",
+            Some(_) => statements_back(&drifts),
+            None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`: there was none before"),
         };
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         let op = BucketPolicyOp {
@@ -250,6 +257,15 @@ impl Kind for BucketPolicy {
 
 fn sid(drift: &Drift) -> &str {
     drift.field.strip_prefix("statements.").unwrap_or(&drift.field)
+}
+
+/// How to go back from statements: the others of the policy are as they were.
+fn statements_back(drifts: &[&Drift]) -> String {
+    let each = drifts.iter().map(|drift| match &drift.found {
+        Value::Null => format!("take {} out of the policy", sid(drift)),
+        found => format!("put {} into the policy as it was: {found}", sid(drift)),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn title(bucket: &str, drifts: &[&Drift]) -> String {

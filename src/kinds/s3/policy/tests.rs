@@ -237,3 +237,11 @@ fn a_contribution_is_read_back_as_it_was_given() {
     let spec: BucketPolicySpec = serde_json::from_value(contribution.value).unwrap();
     assert_eq!(spec.statements, statements);
 }
+
+#[test]
+fn a_policy_whose_bucket_is_missing_is_said_to_miss_its_bucket() {
+    let scope = scope();
+    let (message, what_to_do) = BucketPolicy::missing("huntaze-audit-logs", &scope);
+    assert_eq!(message, "there is no bucket huntaze-audit-logs in account 317805897534, whose policy could be changed");
+    assert!(what_to_do.contains("create: true"), "{what_to_do}");
+}
