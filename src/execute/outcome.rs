@@ -1,5 +1,6 @@
 //! What came of a run, resource by resource.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{Block, Key};
@@ -22,7 +23,37 @@ pub enum End {
         undone: Vec<String>,
     },
     /// The run was stopped before it was done.
-    Interrupted,
+    Interrupted {
+        /// What AWS may be doing meanwhile.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        under_way: Option<UnderWay>,
+    },
+}
+
+/// A step that was begun, and that nobody has seen the end of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnderWay {
+    /// Its sentence.
+    pub step: String,
+    /// AWS said that it took it; otherwise its answer was lost.
+    pub acknowledged: bool,
+}
+
+/// Resources counted by how they ended: each once, whatever else was done to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Everything that differed was repaired.
+    pub changed: usize,
+    /// Nothing differed.
+    pub unchanged: usize,
+    /// Something is left that waits for a person; steps may have been done.
+    pub blocked: usize,
+    /// A step did not succeed.
+    pub failed: usize,
+    /// The run was stopped before it was done.
+    pub interrupted: usize,
 }
 
 /// One resource's end.
@@ -48,8 +79,25 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    pub fn changed(&self) -> impl Iterator<Item = &ResourceOutcome> {
-        self.resources.iter().filter(|one| !one.done.is_empty())
+    /// The one way to count: for reports, documents and messages.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for one in &self.resources {
+            let place = match one.end {
+                End::Changed => &mut counts.changed,
+                End::Unchanged => &mut counts.unchanged,
+                End::Blocked { .. } => &mut counts.blocked,
+                End::Failed { .. } => &mut counts.failed,
+                End::Interrupted { .. } => &mut counts.interrupted,
+            };
+            *place += 1;
+        }
+        counts
+    }
+
+    /// Whether any step was done, of resources that ended otherwise too.
+    pub fn acted(&self) -> bool {
+        self.resources.iter().any(|one| !one.done.is_empty())
     }
 
     pub fn blocked(&self) -> impl Iterator<Item = &ResourceOutcome> {
@@ -82,7 +130,7 @@ impl Outcomes {
     }
 
     pub fn interrupted(&self) -> bool {
-        self.resources.iter().any(|one| one.end == End::Interrupted)
+        self.resources.iter().any(|one| matches!(one.end, End::Interrupted { .. }))
     }
 }
 
@@ -97,6 +145,16 @@ mod tests {
             done: done.iter().map(|step| (*step).to_owned()).collect(),
             end,
         }
+    }
+
+    #[test]
+    fn each_is_counted_once_by_its_end() {
+        let failed = End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
+        let ends = [End::Unchanged, End::Changed, End::Blocked { blocks: Vec::new() }, failed, End::Interrupted { under_way: None }];
+        // Steps that were done make none of them a changed one.
+        let all = Outcomes { resources: ends.map(|end| one("a", &["x"], end)).into(), stopped: None };
+        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, failed: 1, interrupted: 1 });
+        assert!(all.acted() && !Outcomes { resources: vec![one("a", &[], End::Unchanged)], stopped: None }.acted());
     }
 
     #[test]

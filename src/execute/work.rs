@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::End;
+use super::{End, UnderWay};
 use crate::clock::later;
 use crate::kinds::{AnySeen, Block, FactSet, Need, Progress, Reason, Why};
 use crate::plan::{Declared, Judgement, PlannedStep, ResourcePlan, closed};
@@ -141,6 +141,17 @@ impl<'a> Work<'a> {
     /// Whether this run sent anything for it, or found a step done.
     pub(super) fn touched(&self) -> bool {
         self.begun.is_some() || !self.taken.is_empty() || !self.done.is_empty()
+    }
+
+    /// The step that AWS may be carrying out now.
+    pub(super) fn under_way(&self) -> Option<UnderWay> {
+        let begun = self.begun.as_ref().filter(|begun| begun.attempts > 0)?;
+        let step = match &self.phase {
+            Phase::Stepping(at) => self.plan.steps.get(*at)?.title.clone(),
+            Phase::Undoing { .. } => format!("taking back: {}", self.taken.last()?.0.title),
+            Phase::Verifying { .. } | Phase::Ended(_) => return None,
+        };
+        Some(UnderWay { step, acknowledged: begun.acknowledged })
     }
 
     pub(super) fn ended(&self) -> bool {
