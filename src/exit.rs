@@ -112,5 +112,20 @@ mod tests {
         assert_eq!(of_run(&[report(None)], false, true), Exit::Done);
         assert_eq!(of_run(&[report(Some(planned(0)))], false, true), Exit::Done);
         assert_eq!(of_run(&[report(Some(planned(1)))], false, false), Exit::PartlyFailed);
+        // What is found blocked at the end counts, whatever the run itself saw of it.
+        let mut left = planned(1);
+        let block = crate::kinds::Block {
+            reason: crate::kinds::Reason::NeedsConsent,
+            fields: Vec::new(),
+            message: "nobody has consented".to_owned(),
+            what_to_do: "consent".to_owned(),
+        };
+        left.resources.iter_mut().for_each(|one| {
+            one.status = Status::Blocked;
+            one.steps.iter_mut().for_each(|step| step.held = Some(block.clone()));
+        });
+        let mut outcomes = Outcomes { resources: vec![changed.clone()], stopped: None };
+        outcomes.see(&left);
+        assert_eq!(of_run(&[Report { outcomes: Some(outcomes), ..report(Some(left)) }], false, false), Exit::Blocked);
     }
 }

@@ -37,14 +37,14 @@
 //! }
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
 use crate::clock::Clock;
-use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker};
+use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker, Unnamed};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
 use crate::kinds::{Peers, Scope};
@@ -74,6 +74,8 @@ pub struct Look {
     /// Everything that the manifest speaks for, chosen for this run or not.
     pub peers: Peers,
     pub plan: Plan,
+    /// What of the run's choice names nothing in this object.
+    pub unnamed: Unnamed,
 }
 
 /// How a run over one object ended.
@@ -122,7 +124,7 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
     let mut plan = plan::plan(&judgement, &resources);
     plan.warnings.splice(0..0, desired.warnings);
-    Look { connection: connection.clone(), resources, peers: desired.peers, plan }
+    Look { connection: connection.clone(), resources, peers: desired.peers, plan, unnamed: desired.unnamed }
 }
 
 /// Connects and looks. Credentials that ran out on the way leave half a look, which is none. Reads AWS.
@@ -163,7 +165,7 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     let object = &baseline.scope.object;
     let mut consent = consent.clone();
     let mut events = vec![Event::RunBegan { plan: look.plan.hash.clone(), holdfast: env!("CARGO_PKG_VERSION").to_owned() }];
-    if consent.hash.as_deref() == Some(look.plan.hash.as_str()) {
+    if consent.hashes.contains(&look.plan.hash) {
         let given = digests(baseline, &look.plan);
         // A plan without steps needs none, and uses none up.
         events
@@ -182,6 +184,15 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
         say: with.say,
     };
     Ok(execution.run(&look.plan, &look.resources).await)
+}
+
+/// What of a consent still counts after a plan was carried out: for its steps, which are found again where they are not done. Pure.
+pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent) -> Consent {
+    let mut steps = consent.steps.clone();
+    if consent.hashes.contains(&plan.hash) {
+        steps.extend(digests(baseline, plan));
+    }
+    Consent { steps, ..Consent::default() }
 }
 
 /// The steps of a plan, as consent remembers them.
@@ -207,27 +218,37 @@ fn judgement<'a>(baseline: &'a Baseline, peers: &'a Peers, consent: &'a Consent,
     }
 }
 
-/// What is consented to: by an earlier consent whose steps are not all done, and by `hash`, unless it was used up; a consent counts once, for a day. The
-/// second answer says that it was. Pure.
-pub fn consent(given: &[Given], object: &str, hash: Option<&str>, at: Timestamp) -> (Consent, Option<String>) {
+/// What is consented to: by an earlier consent whose steps are not all done, and by `hashes`, unless one was used up; a consent counts once, for a day.
+/// The second answer says of those that were given before, by hash, how they count. Pure.
+pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, String>) {
     // By the size of the distance: a record of a clock that was ahead is not fresh for ever.
     let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS);
     let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
-    let steps = fresh.iter().flat_map(|given| given.open.iter().cloned()).collect();
-    let same: Vec<&&Given> = fresh.iter().filter(|given| Some(given.plan.as_str()) == hash).collect();
-    let Some(first) = same.first() else { return (Consent { hash: hash.map(str::to_owned), steps }, None) };
-    // The hash brings nothing new: it counts for what is left of the plan that it was given to, step by step.
-    let plan = first.plan.get(..12).unwrap_or(&first.plan);
-    let when = first.at.strftime("%Y-%m-%d %H:%M:%SZ");
-    let message = match same.iter().all(|given| given.open.is_empty()) {
+    let mut consent = Consent { steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(), ..Consent::default() };
+    let mut used = BTreeMap::new();
+    for hash in hashes {
+        let same: Vec<&Given> = fresh.iter().copied().filter(|given| given.plan == *hash).collect();
+        // A hash that was given already brings nothing new: it counts for what is left of the plan that it was given to, step by step.
+        match same.first() {
+            None => consent.hashes.extend([hash.clone()]),
+            Some(first) => used.extend([(hash.clone(), given_before(first, same.iter().all(|given| given.open.is_empty())))]),
+        }
+    }
+    (consent, used)
+}
+
+/// How a consent counts that is given a second time.
+fn given_before(given: &Given, done: bool) -> String {
+    let plan = given.plan.get(..12).unwrap_or(&given.plan);
+    let when = given.at.strftime("%Y-%m-%d %H:%M:%SZ");
+    match done {
         true => format!(
             "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
         ),
         false => format!(
             "the consent to plan {plan} was given on {when} already, and counts once: for those of its steps that were not done since"
         ),
-    };
-    (Consent { hash: None, steps }, Some(message))
+    }
 }
 
 #[cfg(test)]
@@ -244,8 +265,10 @@ mod tests {
     }
 
     fn asked(given: &[Given], hash: Option<&str>) -> (Option<String>, Vec<String>, Option<String>) {
-        let (consent, said) = consent(given, "o", hash, "2026-05-02T12:00:00Z".parse().unwrap());
-        (consent.hash, consent.steps.into_iter().collect(), said)
+        let hashes: Vec<String> = hash.map(str::to_owned).into_iter().collect();
+        let (consent, mut said) = consent(given, "o", &hashes, "2026-05-02T12:00:00Z".parse().unwrap());
+        let said = hash.and_then(|hash| said.remove(hash));
+        (consent.hashes.into_iter().next(), consent.steps.into_iter().collect(), said)
     }
 
     #[cfg(feature = "sandbox")]
@@ -299,6 +322,12 @@ mod tests {
         let old = [given("h", "2026-05-01T12:00:00Z", &["s2"])];
         assert_eq!(asked(&old, None), (None, none.clone(), None));
         assert_eq!(asked(&old, Some("h")), (Some("h".to_owned()), none.clone(), None));
+        // One that was given before, and a new one beside it.
+        let (consent, said) = consent(&half, "o", &["h".to_owned(), "new".to_owned()], "2026-05-02T12:00:00Z".parse().unwrap());
+        assert_eq!(
+            (consent.hashes.into_iter().collect::<Vec<_>>(), said.into_keys().collect::<Vec<_>>()),
+            (vec!["new".to_owned()], vec!["h".to_owned()])
+        );
         // Another plan's, another object's, and one of a clock that was days ahead.
         assert_eq!(asked(&half, Some("other")).0, Some("other".to_owned()));
         let elsewhere = [Given { object: "p".to_owned(), ..given("h", "2026-05-02T11:00:00Z", &["s2"]) }];

@@ -1,5 +1,7 @@
 //! The program as a person runs it: every exit code, its options and subcommands.
 
+#[path = "cli/consent.rs"]
+mod consent;
 #[path = "cli/ground.rs"]
 mod ground;
 #[path = "cli/messages.rs"]
@@ -141,10 +143,6 @@ fn exit_3_consent_is_missing_and_then_given_by_hash() {
     assert!(out.contains("needs consent"), "{out}");
     let hash = out.rsplit("--approve ").next().and_then(|rest| rest.split_whitespace().next()).expect("the hash is shown").to_owned();
     // What was online is done: the plan that is left was shown last, with its hash.
-    let wrong = "0".repeat(64);
-    let other = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &wrong]).assert().code(3);
-    let other = String::from_utf8_lossy(&other.get_output().stdout).into_owned();
-    assert!(other.contains("the consent given is for another plan"), "{other}");
     holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &hash]).assert().code(0);
 }
 
@@ -366,7 +364,41 @@ fn only_and_skip_choose_resources() {
     assert_eq!(looked(&[]), ["huntaze-assets", "huntaze-uploads"]);
     assert_eq!(looked(&["--only", "s3.buckets/*-assets"]), ["huntaze-assets"]);
     assert_eq!(looked(&["--skip", "s3.buckets/huntaze-assets"]), ["huntaze-uploads"]);
-    assert_eq!(looked(&["--only", "rds"]), Vec::<String>::new());
+    // One that names nothing is a mistake, whatever it stands beside; of what is left out, it is only said.
+    assert_eq!(looked(&["--skip", "rds"]), ["huntaze-assets", "huntaze-uploads"]);
+    for (args, expected) in [
+        (&["--only", "rds"][..], "--only rds names nothing that the manifest speaks for; it speaks for s3.buckets"),
+        (&["--only", "s3,S3.bucket"], "did you mean \"s3.buckets\"?"),
+        (&["--only", "huntaze-asets", "--dry-run"], "--only huntaze-asets names nothing"),
+        (&["--only", "huntaze-assets", "--dry-run"], "did you mean \"s3.buckets/huntaze-assets\"?"),
+    ] {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(args).assert().code(1);
+        let (out, err) = (&run.get_output().stdout, String::from_utf8_lossy(&run.get_output().stderr).into_owned());
+        assert!(err.contains("nothing was done") && err.contains(expected) && out.is_empty(), "{args:?}: {err}");
+    }
+    assert_eq!(looked(&[]).len(), 2, "something was done");
+}
+
+/// What a run waits for in vain, since it leaves it out, is said at once.
+#[test]
+fn only_leaves_out_the_bucket_that_a_trail_stands_on() {
+    let folder = folder(ACCOUNT, "");
+    let run = |more: &[&str], code: i32| {
+        let run =
+            holdfast(folder.path()).args(["reconcile", "-f", OWNER, "--sandbox", "--only", "cloudtrail"]).args(more).assert().code(code);
+        String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+    };
+    for more in [&["--dry-run"][..], &[]] {
+        let out = run(more, 3);
+        assert!(
+            out.contains("missing: it stands on s3.buckets/huntaze-cloudtrail-logs, which is not there, and which this run leaves out"),
+            "{out}"
+        );
+        assert!(out.contains("what to do: add --only s3.buckets/huntaze-cloudtrail-logs\n"), "{out}");
+        assert!(!out.contains("after s3.buckets") && !out.contains("failed"), "{out}");
+    }
+    let out = run(&["--only", "s3.buckets/huntaze-cloudtrail-logs", "--dry-run"], 0);
+    assert!(out.contains("3 resources: 3 to repair"), "{out}");
 }
 
 #[test]

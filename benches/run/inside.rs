@@ -76,7 +76,7 @@ pub fn journal() {
     let clock = sandbox.clock();
     let with = Apply { journal: &journal, clock: &clock, run: "bench", interrupt: &Interrupt::default(), say: &|_| {} };
     let outcomes = block_on(apply(&baseline, &look, &Consent::default(), &with)).expect("a run");
-    assert_eq!(outcomes.changed().count(), BUCKETS);
+    assert_eq!(outcomes.counts().changed, BUCKETS);
     drop(journal);
     let records = Journal::read(state.path(), "a bench").expect("records").len();
     let writes = writes.load(Ordering::Relaxed);

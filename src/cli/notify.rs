@@ -5,12 +5,12 @@
 
 use sha2::{Digest, Sha256};
 
-use super::tell;
+use super::{show, tell};
 use crate::aws::{CallError, Class, Connection, Writes};
 use crate::clock::Clock;
 use crate::desired::Choice;
 use crate::execute::record::Event;
-use crate::execute::{End, Interrupt, Journal, JournalError, Outcomes, Past};
+use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
 use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
@@ -86,11 +86,10 @@ impl Messages<'_> {
         let last = on_its_way.last().or_else(told).unwrap_or_default();
         // Of a run that was left in the middle, the same.
         let state = if outcomes.interrupted() && outcomes.stopped.is_none() { last.to_owned() } else { state(outcomes) };
-        let changed = outcomes.changed().count();
-        if changed == 0 && last == state {
+        if !outcomes.acted() && last == state {
             return None;
         }
-        let (blocked, failed) = (outcomes.blocked().count(), outcomes.failed().count());
+        let Counts { changed, blocked, failed, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
         let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{stopped}");
@@ -192,7 +191,12 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &st
                 format!("blocked: {}: {}", one.key, why.join("; "))
             }
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
-            End::Interrupted => format!("interrupted: {}", one.key),
+            End::Interrupted { under_way: None } => format!("interrupted: {}", one.key),
+            End::Interrupted { under_way: Some(under_way) } => format!("interrupted: {}: {}", one.key, show::sent(under_way)),
+        };
+        let line = match one.done.is_empty() || one.end == End::Changed {
+            true => line,
+            false => format!("{line}. Done before that: {}", one.done.join("; ")),
         };
         body.push_str(&shown(&crate::aws::reveal_nothing(&line)));
         body.push('\n');

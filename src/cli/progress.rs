@@ -58,7 +58,7 @@ impl Progress {
                     End::Changed => self.line(resource, "as declared"),
                     End::Failed { message, .. } => self.line(resource, &format!("failed: {message}")),
                     End::Blocked { .. } => self.line(resource, "blocked"),
-                    End::Unchanged | End::Interrupted => {}
+                    End::Unchanged | End::Interrupted { .. } => {}
                 }
             }
         }

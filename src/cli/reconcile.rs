@@ -4,18 +4,19 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::consent::{self, Looked, misspelt, stale};
 use super::ground::{self, Ground};
 use super::notify::Messages;
 use super::progress::Progress;
 use super::{Manifest, Output, complain, print, show, tell};
 use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
-use crate::execute::{Interrupt, Journal, Opened, Outcomes, Past};
+use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes, Past};
 use crate::exit::{self, Exit};
 use crate::load;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent, others};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, others, still_given};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -45,15 +46,16 @@ pub struct Args {
     /// Exit with 2 when changes are pending.
     #[arg(long)]
     detailed_exitcode: bool,
-    /// Only these resources: a group (s3), a kind (s3.buckets) or a resource (s3.buckets/huntaze-*). Repeatable.
+    /// Only these resources: a group (s3), a kind (s3.buckets) or a resource (s3.buckets/huntaze-*). Repeatable; one that names nothing ends the run before
+    /// anything is done.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     only: Vec<String>,
     /// All but these resources, in the same words.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     skip: Vec<String>,
-    /// Consent to the plan with this hash, once: if the live difference is another one by then, nothing that needs consent is done.
+    /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is done.
     #[arg(long, value_name = "HASH", value_parser = hash)]
-    approve: Option<String>,
+    approve: Vec<String>,
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -70,9 +72,6 @@ pub struct Args {
     #[arg(short, long)]
     verbose: bool,
 }
-
-/// How often a run plans and carries out an object, where what it changed brings more with it: a tag that it sets lets a selector choose a bucket.
-const ROUNDS: usize = 4;
 
 /// A plan's hash, as it was printed.
 fn hash(text: &str) -> Result<String, String> {
@@ -216,32 +215,24 @@ impl<'a> Run<'a> {
 
     /// Looks at every object side by side, and shows what it found in the manifest's order.
     async fn dry(self, baselines: &[Baseline], invalid: bool) -> Ended {
-        let this = &self;
-        let looks = baselines.iter().zip(others(baselines)).map(|(baseline, others)| async move {
-            let request = this.request(others, Consent { hash: this.args.approve.clone(), ..Consent::default() });
-            let looked = tokio::select! {
-                looked = this.look(baseline, &request) => looked,
-                () = this.interrupt.wished() => Err("interrupted".to_owned()),
-            };
-            let object = baseline.scope.object.clone();
-            match looked {
-                Ok(look) => Report { object, plan: Some(look.plan), outcomes: None, left: None, error: None, untold: None },
-                Err(error) => Report { object, plan: None, outcomes: None, left: None, error: Some(error), untold: None },
-            }
-        });
-        let reports = futures::future::join_all(looks).await;
-        for report in &reports {
-            self.show(report.plan.as_ref(), report.error.as_deref());
-            if let Some(plan) = report.plan.as_ref().filter(|_| self.args.output == Output::Text) {
-                print(&self.advice(plan));
-            }
+        let looked = self.looks(baselines, &[]).await;
+        if let Some(error) = misspelt(&looked) {
+            return Ended::before_it_began(Exit::Failed, error);
         }
+        let unknown = stale(&self.args.approve, &looked);
+        let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();
+        self.show_all(&reports);
+        if let Some(unknown) = unknown.filter(|_| self.args.output == Output::Text) {
+            print(&format!("{unknown}\n"));
+        }
+        self.advise(&reports);
         let exit = exit::of_run(&reports, invalid, self.args.detailed_exitcode);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
         Ended { run: self.name, reports, error: None, exit }
     }
 
-    /// Looks, shows, applies: one object after the other, since they share a journal and a person's attention.
+    /// Looks at every object, so that nothing is changed where the command line is about something else; then shows and applies one after the other,
+    /// since they share a journal and a person's attention.
     async fn wet(self, baselines: &[Baseline], invalid: bool, opened: &Opened) -> Ended {
         if let Some((place, why)) = &opened.set_aside {
             tell(&format!(
@@ -252,13 +243,28 @@ impl<'a> Run<'a> {
         for record in &opened.past.interrupted {
             tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", shown(&record.event.words())));
         }
-        let mut reports = Vec::new();
-        for (baseline, others) in baselines.iter().zip(others(baselines)) {
+        let looked = self.looks(baselines, &opened.past.consents).await;
+        if self.interrupt.stopped() {
+            return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned());
+        }
+        if let Some(error) = misspelt(&looked) {
+            return Ended::before_it_began(Exit::Failed, error);
+        }
+        if let Some(stale) = stale(&self.args.approve, &looked) {
+            return self.refuse(looked, &stale);
+        }
+        let mut reports: Vec<Report> = Vec::new();
+        for mut looked in looked {
             if self.interrupt.stopped() {
                 break;
             }
-            reports.push(self.one(baseline, others, &opened.journal, &opened.past).await);
+            // Carrying out what comes before takes time, and may have changed this one's account.
+            if reports.iter().any(|report| report.outcomes.as_ref().is_some_and(Outcomes::acted)) {
+                looked = self.look_anew(looked).await;
+            }
+            reports.push(self.one(looked, &opened.journal, &opened.past).await);
         }
+        self.go_on(&reports);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit::of_run(&reports, invalid, self.args.detailed_exitcode) };
         let ended = vec![Event::RunEnded { exit: exit.code() }];
         if let Err(error) = opened.journal.append(&self.name, "", self.ground.clock.now(), ended, true).await {
@@ -267,62 +273,89 @@ impl<'a> Run<'a> {
         Ended { run: self.name, reports, error: None, exit }
     }
 
-    async fn one(&self, baseline: &Baseline, others: Others, journal: &Journal, past: &Past) -> Report {
+    /// Looks at every object side by side; `given` are the consents of the journal.
+    async fn looks<'b>(&self, baselines: &'b [Baseline], given: &[Given]) -> Vec<Looked<'b>> {
+        let looks = baselines.iter().zip(others(baselines)).map(|(baseline, others)| async move {
+            let (consent, used) = given_consent(given, &baseline.scope.object, &self.args.approve, self.ground.clock.now());
+            let request = self.request(others, consent);
+            let look = self.look_or_stop(baseline, &request).await;
+            Looked { baseline, request, used, look }
+        });
+        futures::future::join_all(looks).await
+    }
+
+    async fn look_or_stop(&self, baseline: &Baseline, request: &Request) -> Result<Look, String> {
+        tokio::select! {
+            looked = self.look(baseline, request) => looked,
+            () = self.interrupt.wished() => Err("interrupted before anything was changed".to_owned()),
+        }
+    }
+
+    /// Looks a second time, and says so where a consent was for what was seen the first time.
+    async fn look_anew<'b>(&self, before: Looked<'b>) -> Looked<'b> {
+        let look = self.look_or_stop(before.baseline, &before.request).await;
+        let hash = |look: &Result<Look, String>| look.as_ref().ok().map(|look| look.plan.hash.clone());
+        let (was, is) = (hash(&before.look), hash(&look));
+        if was != is && was.is_some_and(|was| before.request.consent.hashes.contains(&was)) {
+            tell(&format!(
+                "{}: its plan is another one since the objects before it were carried out, and the consent to the former does not count for it\n",
+                shown(&before.baseline.scope.object)
+            ));
+        }
+        Looked { look, ..before }
+    }
+
+    /// Ends the run before anything is changed, with the plans as they are now and how to consent to them.
+    fn refuse(&self, looked: Vec<Looked<'_>>, stale: &str) -> Ended {
+        let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();
+        self.show_all(&reports);
+        let what_to_do = match self.advise(&reports) {
+            true => "read them, and consent to them as they are now",
+            false => "nothing in them waits for consent: read them, and leave --approve out",
+        };
+        // An object that could not be looked at failed, and nothing was done.
+        let exit = if reports.iter().any(|report| report.error.is_some()) { Exit::Failed } else { Exit::Blocked };
+        Ended { run: String::new(), reports, error: Some(format!("nothing was done: {stale}; {what_to_do}")), exit }
+    }
+
+    async fn one(&self, looked: Looked<'_>, journal: &Journal, past: &Past) -> Report {
+        let Looked { baseline, request, used, look } = looked;
         let object = baseline.scope.object.clone();
         let failed = |error: String, plan: Option<Plan>| {
             self.show(None, Some(&error));
             Report { object: object.clone(), plan, outcomes: None, left: None, error: Some(error), untold: None }
         };
-        let clock = &self.ground.clock;
-        let (consent, used) = consent(&past.consents, &object, self.args.approve.as_deref(), clock.now());
-        let request = self.request(others, consent);
-        let looked = tokio::select! {
-            looked = self.look(baseline, &request) => looked,
-            () = self.interrupt.wished() => Err("interrupted before anything was changed".to_owned()),
-        };
-        let look = match looked {
+        let look = match look {
             Ok(look) => look,
             Err(error) => return failed(error, None),
         };
         self.show(Some(&look.plan), None);
-        if let Some(used) = used.filter(|_| self.args.approve.as_ref() == Some(&look.plan.hash)) {
+        if let Some(used) = used.get(&look.plan.hash) {
             tell(&format!("{used}\n"));
         }
         let mut outcomes = match self.carry_out(baseline, &look, &request.consent, journal).await {
             Ok(outcomes) => outcomes,
             Err(error) => return failed(error, Some(look.plan)),
         };
-        // What was consented to was the first plan: what is only now to be done waits for a consent of its own.
-        let request = Request { consent: Consent::default(), ..request };
-        let mut rounds = 1;
-        let mut last = None;
-        if outcomes.changed().next().is_some() {
-            last = self.look_again(baseline, &request).await;
-        }
-        while let Some(again) = last.take_if(|again| rounds < ROUNDS && outcomes.can_go_on() && again.plan.changes()) {
-            rounds += 1;
-            tell("what was changed brought more with it: going on\n");
-            self.show(Some(&again.plan), None);
-            match self.carry_out(baseline, &again, &request.consent, journal).await {
-                Ok(more) => outcomes.extend(more),
-                Err(error) => {
-                    outcomes.stopped = Some(error);
-                    break;
-                }
+        let left = match outcomes.acted() {
+            true => {
+                self.look_again(baseline, &Request { consent: still_given(baseline, &look.plan, &request.consent), ..request.clone() })
+                    .await
             }
-            last = self.look_again(baseline, &request).await;
+            false => None,
+        };
+        if let Some(left) = &left {
+            outcomes.see(left);
         }
         let untold = self.messages(&request.choice, journal, past).tell(baseline, &look.connection, &outcomes).await;
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
-        let left = last.map(|again| again.plan);
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
             if let Some(left) = &left {
-                self.show_left(left, rounds, &outcomes);
+                self.show_left(left);
             }
-            print(&self.advice(left.as_ref().unwrap_or(&look.plan)));
         }
         Report { object, plan: Some(look.plan), outcomes: Some(outcomes), left, error: None, untold }
     }
@@ -338,13 +371,13 @@ impl<'a> Run<'a> {
         outcomes.map_err(|error| error.to_string())
     }
 
-    /// Plans once more after changes: for a person to see what is left, and to go on where nothing holds it.
-    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Look> {
+    /// Plans once more after changes, for a person to see what is left. Nothing of it is carried out: nobody has seen that plan yet.
+    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Plan> {
         if self.interrupt.stopped() {
             return None;
         }
         match self.look(baseline, request).await {
-            Ok(again) => Some(again),
+            Ok(again) => Some(again.plan),
             Err(error) => {
                 tell(&format!("it could not be planned again: {error}\n"));
                 None
@@ -352,15 +385,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn show_left(&self, left: &Plan, rounds: usize, outcomes: &Outcomes) {
+    fn show_left(&self, left: &Plan) {
         match left.in_sync() {
             true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
             false => print(&format!("planned again, what is left:\n{}", text::render(left, self.args.verbose))),
         };
-        if left.changes() && outcomes.can_go_on() {
-            print(&format!(
-                "it was planned and carried out {rounds} times, and nothing holds what is left: see who changes it meanwhile, and run again\n"
-            ));
+        if left.changes() {
+            print(
+                "nothing holds what is left: somebody changed it meanwhile, or what was done brought it with it. Read it, and run again\n",
+            );
         }
     }
 
@@ -385,24 +418,32 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// How to go on, where something waits for consent.
-    fn advice(&self, plan: &Plan) -> String {
-        use crate::kinds::Reason;
-        let waits = plan
-            .resources
-            .iter()
-            .flat_map(|resource| resource.all_blocks())
-            .any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges));
-        let again = self.again();
-        match (waits, &self.args.approve) {
-            (false, _) => String::new(),
-            (true, Some(given)) if *given != plan.hash => format!(
-                "the consent given is for another plan ({}): the difference has changed since. Read this one; to consent to it:\n  {again} --approve {}\n",
-                given.get(..12).unwrap_or(given),
-                plan.hash
-            ),
-            (true, _) => format!("to consent to exactly this plan:\n  {again} --approve {}\n", plan.hash),
+    fn show_all(&self, reports: &[Report]) {
+        for report in reports {
+            self.show(report.plan.as_ref(), report.error.as_deref());
         }
+    }
+
+    /// How to go on after a run: with the same command where it was left in the middle, with consent where something waits for it.
+    fn go_on(&self, reports: &[Report]) {
+        let mut outcomes = reports.iter().filter_map(|report| report.outcomes.as_ref());
+        if !self.interrupt.stopped() && !outcomes.any(Outcomes::interrupted) {
+            self.advise(reports);
+        } else if self.args.output == Output::Text {
+            print(&format!(
+                "what was sent goes on at AWS. The same command goes on from where that is by then:\n  {}\n",
+                consent::command(&self.again(), self.args.approve.iter().map(String::as_str))
+            ));
+        }
+    }
+
+    /// Says how to consent to what waits for it, and whether anything does.
+    fn advise(&self, reports: &[Report]) -> bool {
+        let advice = consent::advice(reports, &self.args.approve, &self.again());
+        if let Some(advice) = advice.as_ref().filter(|_| self.args.output == Output::Text) {
+            print(advice);
+        }
+        advice.is_some()
     }
 
     /// The command that plans the same: what it chooses, and where, belongs to it.

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::execute::{End, Outcomes, ResourceOutcome};
+use crate::execute::{Counts, End, Outcomes, ResourceOutcome, UnderWay};
 use crate::exit::Exit;
 use crate::manifest::Problem;
 use crate::plan::escape::shown;
@@ -70,6 +70,8 @@ pub struct ObjectReport<'a> {
     /// How each resource ended: `end` is unchanged, changed, blocked, failed or interrupted.
     #[schemars(with = "Option<serde_json::Value>")]
     pub outcomes: Option<&'a Outcomes>,
+    /// The outcomes, counted.
+    pub counts: Option<Counts>,
     pub error: Option<&'a str>,
     /// Why the object's topic could not be told.
     pub notification_error: Option<&'a str>,
@@ -125,6 +127,7 @@ fn object(report: &Report) -> ObjectReport<'_> {
         object: &report.object,
         plan: report.plan.as_ref(),
         outcomes: report.outcomes.as_ref(),
+        counts: report.outcomes.as_ref().map(Outcomes::counts),
         error: report.error.as_deref(),
         notification_error: report.untold.as_deref(),
     }
@@ -144,14 +147,8 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     if let Some(stopped) = &outcomes.stopped {
         say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
-    let number = |is: fn(&ResourceOutcome) -> bool| outcomes.resources.iter().filter(|one| is(one)).count();
-    let parts = [
-        (number(|one| one.end == End::Changed), "changed"),
-        (number(|one| one.end == End::Unchanged), "unchanged"),
-        (outcomes.blocked().count(), "blocked"),
-        (outcomes.failed().count(), "failed"),
-        (number(|one| one.end == End::Interrupted), "interrupted"),
-    ];
+    let Counts { changed, unchanged, blocked, failed, interrupted } = outcomes.counts();
+    let parts = [(changed, "changed"), (unchanged, "unchanged"), (blocked, "blocked"), (failed, "failed"), (interrupted, "interrupted")];
     let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     say(
         &mut out,
@@ -164,15 +161,27 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     out
 }
 
+/// What is known of a step that the run did not see the end of.
+pub fn sent(under_way: &UnderWay) -> String {
+    let state = match under_way.acknowledged {
+        true => "was sent and is under way",
+        false => "was sent, and the answer was lost: it may be under way",
+    };
+    format!("\"{}\" {state}", under_way.step)
+}
+
 fn outcome(out: &mut String, one: &ResourceOutcome) {
     let key = one.key.to_string();
     let key = shown(&key);
     match &one.end {
         End::Unchanged => {}
         End::Changed => say(out, format_args!("{GREEN}changed{GREEN:#}      {BOLD}{}{BOLD:#}  {}", key, count(one.done.len(), "step"))),
-        End::Interrupted if one.done.is_empty() => say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}", key)),
-        End::Interrupted => {
-            say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}  after {}", key, count(one.done.len(), "step")))
+        End::Interrupted { under_way } => {
+            let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
+            say(out, format_args!("{YELLOW}interrupted{YELLOW:#}  {BOLD}{}{BOLD:#}{done}", key));
+            if let Some(under_way) = under_way {
+                say(out, format_args!("               {}", shown(&sent(under_way))));
+            }
         }
         End::Blocked { blocks } => {
             let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };

@@ -1,8 +1,12 @@
 //! Which of the resources that a manifest speaks for a run looks at.
 
+use std::collections::BTreeSet;
+
 use wildmatch::WildMatch;
 
+use crate::manifest::did_you_mean;
 use crate::plan::Declared;
+use crate::plan::escape::shown;
 
 /// Which resources a run looks at: `--only` and `--skip`.
 #[derive(Clone, Debug, Default)]
@@ -22,13 +26,72 @@ impl Choice {
         (self.only.is_empty() || any(&self.only)) && !any(&self.skip)
     }
 
-    /// The patterns that name nothing of what the manifest speaks for: a misspelt one must not look like an account in sync.
-    pub(super) fn idle(&self, found: &[Declared]) -> Vec<String> {
-        let given = self.only.iter().map(|pattern| ("--only", pattern)).chain(self.skip.iter().map(|pattern| ("--skip", pattern)));
-        let idle = given.filter(|(_, pattern)| !found.iter().any(|declared| names_it(pattern, declared)));
-        idle.map(|(option, pattern)| format!("{option} {pattern} names nothing that this manifest speaks for: correct it, or leave it out"))
-            .collect()
+    /// What is to be changed on the command line for the resource to be chosen; nothing where it is.
+    pub(super) fn leaves_out(&self, declared: &Declared) -> Option<String> {
+        if self.admits(declared) {
+            return None;
+        }
+        let named = |pattern: &&String| names_it(pattern, declared);
+        let unchosen = !self.only.is_empty() && !self.only.iter().any(|pattern| named(&pattern));
+        let mut advice = Vec::from_iter(unchosen.then(|| format!("add --only {}", declared.key())));
+        advice.extend(self.skip.iter().filter(named).map(|pattern| format!("leave out --skip {pattern}")));
+        Some(advice.join(", and "))
     }
+
+    /// The patterns of `--skip` that name nothing of what the manifest speaks for.
+    pub(super) fn idle(&self, found: &[Declared]) -> Vec<String> {
+        let idle = self.skip.iter().filter(|pattern| is_idle(pattern, found));
+        idle.map(|pattern| format!("--skip {pattern} names nothing that this manifest speaks for: correct it, or leave it out")).collect()
+    }
+
+    /// The patterns of `--only` that name nothing of what the manifest speaks for, with what is there to be named.
+    pub(super) fn unnamed(&self, found: &[Declared]) -> Unnamed {
+        let patterns: Vec<String> = self.only.iter().filter(|pattern| is_idle(pattern, found)).cloned().collect();
+        let mut names = BTreeSet::new();
+        for declared in found.iter().filter(|_| !patterns.is_empty()) {
+            let path = declared.kind.path();
+            names.extend(path.split_once('.').map(|(group, _)| group.to_owned()));
+            names.extend([path.to_owned(), declared.key().to_string()]);
+            names.extend(declared.origins.iter().map(|origin| origin.entry.clone()));
+        }
+        Unnamed { patterns, names }
+    }
+}
+
+/// The patterns of `--only` that name nothing of what an object speaks for.
+#[derive(Clone, Debug, Default)]
+pub struct Unnamed {
+    pub patterns: Vec<String>,
+    /// The groups, kinds, resources and entries that could have been named; empty where every pattern names something.
+    pub names: BTreeSet<String>,
+}
+
+/// Why a run must not go on whose `--only` names nothing in any of its objects: a misspelt one would look like an account in sync. Pure.
+pub fn misspelt(objects: &[&Unnamed]) -> Option<String> {
+    let (first, others) = objects.split_first()?;
+    let everywhere = |pattern: &&String| others.iter().all(|object| object.patterns.contains(pattern));
+    let said: Vec<String> = first.patterns.iter().filter(everywhere).map(|pattern| unknown(pattern, objects)).collect();
+    (!said.is_empty()).then(|| format!("nothing was done: {}", said.join("; ")))
+}
+
+/// That a pattern names nothing, with the nearest that it could mean.
+fn unknown(pattern: &str, objects: &[&Unnamed]) -> String {
+    let names: BTreeSet<&str> = objects.iter().flat_map(|object| &object.names).map(String::as_str).collect();
+    let without_kind = names.iter().find(|name| name.split_once('/').is_some_and(|(_, id)| id == pattern));
+    let near = match without_kind {
+        Some(name) => Some(format!("did you mean \"{name}\"?")),
+        None => did_you_mean(pattern, names.iter().copied()),
+    };
+    let kinds = || {
+        let kinds: Vec<&str> = names.iter().copied().filter(|name| name.contains('.') && !name.contains('/')).collect();
+        if kinds.is_empty() { "it speaks for nothing".to_owned() } else { format!("it speaks for {}", kinds.join(", ")) }
+    };
+    let near = near.unwrap_or_else(kinds);
+    format!("--only {} names nothing that the manifest speaks for; {}", shown(pattern), shown(&near))
+}
+
+fn is_idle(pattern: &str, found: &[Declared]) -> bool {
+    !found.iter().any(|declared| names_it(pattern, declared))
 }
 
 fn names_it(pattern: &str, declared: &Declared) -> bool {
@@ -70,5 +133,40 @@ mod tests {
             Choice { only: own(only), skip: own(skip) }.admits(&declared)
         };
         assert!(admits(&[], &[]) && admits(&["test"], &[]) && !admits(&["s3"], &[]) && !admits(&["test"], &["test.things/a"]));
+    }
+
+    #[test]
+    fn only_must_name_something_in_one_object_at_least() {
+        let of = |id: &str, only: &[&str]| {
+            let only = only.iter().map(|one| (*one).to_owned()).collect();
+            Choice { only, skip: Vec::new() }.unnamed(&[fake::declared(&scope("unnamed"), json!({"name": id}))])
+        };
+        let said = |only: &[&str]| misspelt(&[&of("assets", only), &of("uploads", only)]);
+        assert_eq!((said(&[]), said(&["test"]), said(&["test.things/assets", "test.things/up*"])), (None, None, None));
+        for (pattern, expected) in [
+            ("tset", "did you mean \"test\"?"),
+            ("Test.Thing", "did you mean \"test.things\"?"),
+            ("test.things/uploda", "did you mean \"test.things/uploads\"?"),
+            ("uploads", "did you mean \"test.things/uploads\"?"),
+            ("guardduty", "it speaks for test.things"),
+        ] {
+            let said = said(&["test", pattern]).unwrap();
+            assert_eq!(said, format!("nothing was done: --only {pattern} names nothing that the manifest speaks for; {expected}"));
+        }
+        assert_eq!(misspelt(&[]), None);
+    }
+
+    #[test]
+    fn what_is_left_out_says_how_to_choose_it() {
+        let declared = fake::declared(&scope("left out"), json!({"name": "a"}));
+        for (only, skip, expected) in [
+            (None, None, None),
+            (Some("s3"), None, Some("add --only test.things/a")),
+            (Some("test"), Some("test.things/a"), Some("leave out --skip test.things/a")),
+            (Some("s3"), Some("test"), Some("add --only test.things/a, and leave out --skip test")),
+        ] {
+            let own = |pattern: Option<&str>| pattern.map(str::to_owned).into_iter().collect();
+            assert_eq!(Choice { only: own(only), skip: own(skip) }.leaves_out(&declared).as_deref(), expected);
+        }
     }
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::Choice;
 use crate::kinds::{AnyKind, Block, Key, Reason, Scope, registry};
-use crate::plan::{Declared, Origin};
+use crate::plan::{Declared, LeftOut, Origin};
 
 /// The things that several wishes meet on, each composed once (contract 13). Where that fails, those who asked for it are blocked: what they
 /// declare would not be kept.
-pub(super) fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
+///
+/// That a thing will be made counts only where who makes it is of this run: it would be waited for in vain.
+pub(super) fn compose(found: &mut [Declared], scope: &Scope, choice: &Choice) -> Vec<Declared> {
     #[derive(Default)]
     struct Parts {
         value: Map<String, Value>,
@@ -21,11 +24,19 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
         blocks: Vec<Block>,
     }
     let mut composed: BTreeMap<Key, Parts> = BTreeMap::new();
+    let mut left_out: BTreeMap<Key, LeftOut> = BTreeMap::new();
     for (place, declared) in found.iter().enumerate().filter(|(_, declared)| declared.blocks.is_empty()) {
         for part in declared.kind.contributes(&declared.wish, scope) {
             // What it asks for by itself: an exception for its field covers that, and nothing that others ask for.
             let own = kind_of(&part.to).and_then(|kind| Some(kind.declares(&kind.wish(kind.spec(part.value.clone()).ok()?, scope))));
             let own = own.unwrap_or_default();
+            // Without parts of its own, all that it says is that the thing will be there.
+            if own.is_empty()
+                && let Some(choose) = choice.leaves_out(declared)
+            {
+                left_out.entry(part.to).or_insert_with(|| LeftOut { key: declared.key(), choose });
+                continue;
+            }
             let parts = composed.entry(part.to).or_default();
             parts.from.push(place);
             parts.origins.extend(declared.origins.iter().map(|origin| Origin {
@@ -72,8 +83,9 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
                     what_to_do: problem.expected,
                 }));
                 let mut wish = kind.wish(spec, scope);
+                let left_out = left_out.remove(&key);
                 wish.id = key.id;
-                declared.push(Declared { kind, wish, origins: parts.origins, blocks, needs: Vec::new() });
+                declared.push(Declared { kind, wish, origins: parts.origins, blocks, needs: Vec::new(), left_out });
             }
             Err(message) => {
                 for place in parts.from {

@@ -56,7 +56,7 @@ pub(super) fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spok
     });
     let mut wish = kind.wish(spec, scope);
     wish.id = id;
-    Declared { kind, wish, origins, blocks, needs: Vec::new() }
+    Declared { kind, wish, origins, blocks, needs: Vec::new(), left_out: None }
 }
 
 /// The values of a tree that are no objects, each with the members on its way. Lists count as one value, an object without members says nothing.

@@ -18,7 +18,7 @@ use crate::aws::Reads;
 use crate::kinds::{AnyKind, Block, Fact, Key, Peers, Reason, Scope, Unreadable, registry};
 use crate::plan::Declared;
 
-pub use choice::Choice;
+pub use choice::{Choice, Unnamed, misspelt};
 pub use entries::{Entry, Wrong, declared, entries};
 pub(crate) use selector::Chooser;
 pub use speaker::{Others, Speaker};
@@ -47,6 +47,8 @@ pub struct Desired {
     pub peers: Peers,
     /// What a person should know of the choice.
     pub warnings: Vec<String>,
+    /// What of the choice names nothing here.
+    pub unnamed: Unnamed,
 }
 
 /// The resources that a run is about, and what the manifest speaks for besides.
@@ -57,23 +59,24 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
         let spoken = spoken(*kind, reads, said).await;
         found.extend(spoken.into_iter().map(|(id, spoken)| merged(*kind, scope, id, spoken)));
     }
-    let composed = compose(&mut found, scope);
+    let composed = compose(&mut found, scope, choice);
     found.extend(composed);
+    let mut peers = Peers::default();
+    for declared in &found {
+        peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
+    }
+    let warnings = choice.idle(&found);
+    let unnamed = choice.unnamed(&found);
+    found.retain(|declared| choice.admits(declared));
     let known: BTreeSet<Key> = found.iter().map(Declared::key).collect();
     for declared in &mut found {
         let own = declared.key();
         declared.needs =
             declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && known.contains(&need.key)).collect();
     }
-    let mut peers = Peers::default();
-    for declared in &found {
-        peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
-    }
-    let warnings = choice.idle(&found);
-    found.retain(|declared| choice.admits(declared));
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
     found.sort_by_key(order);
-    Desired { resources: found, peers, warnings }
+    Desired { resources: found, peers, warnings, unnamed }
 }
 
 /// The entries that speak for one thing, and what already stands against it.

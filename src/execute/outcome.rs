@@ -1,8 +1,10 @@
 //! What came of a run, resource by resource.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{Block, Key};
+use crate::plan::{Plan, Status};
 
 /// How a resource ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,7 +24,37 @@ pub enum End {
         undone: Vec<String>,
     },
     /// The run was stopped before it was done.
-    Interrupted,
+    Interrupted {
+        /// What AWS may be doing meanwhile.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        under_way: Option<UnderWay>,
+    },
+}
+
+/// A step that was begun, and that nobody has seen the end of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnderWay {
+    /// Its sentence.
+    pub step: String,
+    /// AWS said that it took it; otherwise its answer was lost.
+    pub acknowledged: bool,
+}
+
+/// Resources counted by how they ended: each once, whatever else was done to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// Everything that differed was repaired.
+    pub changed: usize,
+    /// Nothing differed.
+    pub unchanged: usize,
+    /// Something is left that waits for a person; steps may have been done.
+    pub blocked: usize,
+    /// A step did not succeed.
+    pub failed: usize,
+    /// The run was stopped before it was done.
+    pub interrupted: usize,
 }
 
 /// One resource's end.
@@ -48,8 +80,25 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
-    pub fn changed(&self) -> impl Iterator<Item = &ResourceOutcome> {
-        self.resources.iter().filter(|one| !one.done.is_empty())
+    /// The one way to count: for reports, documents and messages.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for one in &self.resources {
+            let place = match one.end {
+                End::Changed => &mut counts.changed,
+                End::Unchanged => &mut counts.unchanged,
+                End::Blocked { .. } => &mut counts.blocked,
+                End::Failed { .. } => &mut counts.failed,
+                End::Interrupted { .. } => &mut counts.interrupted,
+            };
+            *place += 1;
+        }
+        counts
+    }
+
+    /// Whether any step was done, of resources that ended otherwise too.
+    pub fn acted(&self) -> bool {
+        self.resources.iter().any(|one| !one.done.is_empty())
     }
 
     pub fn blocked(&self) -> impl Iterator<Item = &ResourceOutcome> {
@@ -60,29 +109,22 @@ impl Outcomes {
         self.resources.iter().filter(|one| matches!(one.end, End::Failed { .. }))
     }
 
-    /// Whether planning and carrying out once more may bring it further: nothing failed, and nobody stopped it.
-    pub fn can_go_on(&self) -> bool {
-        self.stopped.is_none() && !self.interrupted() && self.failed().next().is_none()
-    }
-
-    /// Adds what came of carrying out another plan after this one: what is done adds up, and the later end counts.
-    pub fn extend(&mut self, later: Outcomes) {
-        for mut one in later.resources {
-            let Some(before) = self.resources.iter_mut().find(|before| before.key == one.key) else {
-                self.resources.push(one);
-                continue;
-            };
-            before.done.append(&mut one.done);
-            before.end = match one.end {
-                End::Unchanged if !before.done.is_empty() => End::Changed,
-                end => end,
-            };
+    /// Takes up what a plan made afterwards shows as blocked or unreadable: how things stand at the end is what counts.
+    pub fn see(&mut self, left: &Plan) {
+        for resource in left.resources.iter().filter(|one| matches!(one.status, Status::Blocked | Status::Unreadable)) {
+            let end = super::work::rest(resource, false);
+            match self.resources.iter_mut().find(|one| one.key == resource.key) {
+                Some(one) if matches!(one.end, End::Changed | End::Unchanged) => one.end = end,
+                Some(_) => {}
+                None => {
+                    self.resources.push(ResourceOutcome { key: resource.key.clone(), title: resource.title.clone(), done: Vec::new(), end })
+                }
+            }
         }
-        self.stopped = later.stopped;
     }
 
     pub fn interrupted(&self) -> bool {
-        self.resources.iter().any(|one| one.end == End::Interrupted)
+        self.resources.iter().any(|one| matches!(one.end, End::Interrupted { .. }))
     }
 }
 
@@ -100,30 +142,12 @@ mod tests {
     }
 
     #[test]
-    fn rounds_add_up_and_the_later_end_counts() {
-        let blocked = || End::Blocked { blocks: Vec::new() };
-        let mut all = Outcomes {
-            resources: vec![
-                one("a", &["x"], End::Changed),
-                one("b", &[], blocked()),
-                one("c", &["x"], End::Changed),
-                one("d", &[], End::Unchanged),
-            ],
-            stopped: None,
-        };
-        assert!(all.can_go_on());
-        let later =
-            [one("a", &[], End::Unchanged), one("b", &["y"], End::Changed), one("c", &["y"], blocked()), one("e", &["y"], End::Changed)];
-        all.extend(Outcomes { resources: later.into(), stopped: None });
-        let expected = [
-            one("a", &["x"], End::Changed),
-            one("b", &["y"], End::Changed),
-            one("c", &["x", "y"], blocked()),
-            one("d", &[], End::Unchanged),
-            one("e", &["y"], End::Changed),
-        ];
-        assert_eq!(all.resources, expected);
-        all.extend(Outcomes { resources: Vec::new(), stopped: Some("s".to_owned()) });
-        assert!(!all.can_go_on());
+    fn each_is_counted_once_by_its_end() {
+        let failed = End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
+        let ends = [End::Unchanged, End::Changed, End::Blocked { blocks: Vec::new() }, failed, End::Interrupted { under_way: None }];
+        // Steps that were done make none of them a changed one.
+        let all = Outcomes { resources: ends.map(|end| one("a", &["x"], end)).into(), stopped: None };
+        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, failed: 1, interrupted: 1 });
+        assert!(all.acted() && !Outcomes { resources: vec![one("a", &[], End::Unchanged)], stopped: None }.acted());
     }
 }

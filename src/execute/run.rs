@@ -72,14 +72,17 @@ impl Execution<'_> {
         {
             stopped = Some(error.into());
         }
-        let outcome = |work: Work<'_>| ResourceOutcome {
-            key: work.plan.key.clone(),
-            title: work.plan.title.clone(),
-            done: work.done,
-            end: match work.phase {
-                Phase::Ended(end) => end,
-                _ => End::Interrupted,
-            },
+        let outcome = |work: Work<'_>| {
+            let under_way = work.under_way();
+            ResourceOutcome {
+                key: work.plan.key.clone(),
+                title: work.plan.title.clone(),
+                done: work.done,
+                end: match work.phase {
+                    Phase::Ended(end) => end,
+                    _ => End::Interrupted { under_way },
+                },
+            }
         };
         Outcomes { resources: works.into_iter().map(outcome).collect(), stopped: stopped.map(|stopped| stopped.to_string()) }
     }
@@ -121,7 +124,7 @@ impl Execution<'_> {
     async fn close(&self, works: &mut [Work<'_>]) -> Result<(), JournalError> {
         let mut events = self.ends(works);
         for work in works.iter().filter(|work| !work.ended()) {
-            (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: End::Interrupted });
+            (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: End::Interrupted { under_way: work.under_way() } });
             if work.touched() {
                 events.push(Event::ResourceEnded {
                     resource: work.plan.key.clone(),
@@ -308,7 +311,7 @@ impl Execution<'_> {
                 End::Changed => ("in sync", String::new()),
                 End::Blocked { blocks } => ("blocked", blocks.first().map(|block| block.message.clone()).unwrap_or_default()),
                 End::Failed { message, .. } => ("failed", message.clone()),
-                End::Interrupted => ("interrupted", String::new()),
+                End::Interrupted { .. } => ("interrupted", String::new()),
             };
             (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: end.clone() });
             events.push(Event::ResourceEnded { resource: work.plan.key.clone(), end: word.to_owned(), message });

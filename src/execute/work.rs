@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::End;
+use super::{End, UnderWay};
 use crate::clock::later;
 use crate::kinds::{AnySeen, Block, FactSet, Need, Progress, Reason, Why};
 use crate::plan::{Declared, Judgement, PlannedStep, ResourcePlan, closed};
@@ -118,9 +118,28 @@ pub(super) struct Advance {
     pub(super) undo: bool,
 }
 
+/// How a resource ends whose steps are all done or held.
+pub(super) fn rest(plan: &ResourcePlan, changed: bool) -> End {
+    let mut blocks: Vec<Block> = plan.all_blocks().cloned().collect();
+    blocks.extend(plan.unreadable.iter().map(|field| Block {
+        reason: Reason::Unreadable,
+        fields: vec![field.field.clone()],
+        message: format!("{} could not be read: {}: {}", field.field, field.why.call, field.why.message),
+        what_to_do: match field.why.why {
+            Why::Denied => format!("allow it to the role that holdfast runs as ({})", field.why.call),
+            _ => "run again; if it stays so, look at the message".to_owned(),
+        },
+    }));
+    match (blocks.is_empty(), changed) {
+        (false, _) => End::Blocked { blocks },
+        (true, true) => End::Changed,
+        (true, false) => End::Unchanged,
+    }
+}
+
 impl<'a> Work<'a> {
     pub(super) fn new(place: usize, plan: &'a ResourcePlan) -> Work<'a> {
-        let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(Self::rest(plan, false)) };
+        let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(rest(plan, false)) };
         Work {
             place,
             plan: Cow::Borrowed(plan),
@@ -143,6 +162,17 @@ impl<'a> Work<'a> {
         self.begun.is_some() || !self.taken.is_empty() || !self.done.is_empty()
     }
 
+    /// The step that AWS may be carrying out now.
+    pub(super) fn under_way(&self) -> Option<UnderWay> {
+        let begun = self.begun.as_ref().filter(|begun| begun.attempts > 0)?;
+        let step = match &self.phase {
+            Phase::Stepping(at) => self.plan.steps.get(*at)?.title.clone(),
+            Phase::Undoing { .. } => format!("taking back: {}", self.taken.last()?.0.title),
+            Phase::Verifying { .. } | Phase::Ended(_) => return None,
+        };
+        Some(UnderWay { step, acknowledged: begun.acknowledged })
+    }
+
     pub(super) fn ended(&self) -> bool {
         matches!(self.phase, Phase::Ended(_))
     }
@@ -157,32 +187,13 @@ impl<'a> Work<'a> {
         let from = if self.begun.is_some() { at + 1 } else { at };
         self.plan.to_mut().hold_for(need, from, NOT_AS_DECLARED);
         if !self.touched() && !self.plan.changes() {
-            self.phase = Phase::Ended(Self::rest(&self.plan, false));
-        }
-    }
-
-    /// How a resource ends whose steps are all done or held.
-    fn rest(plan: &ResourcePlan, changed: bool) -> End {
-        let mut blocks: Vec<Block> = plan.all_blocks().cloned().collect();
-        blocks.extend(plan.unreadable.iter().map(|field| Block {
-            reason: Reason::Unreadable,
-            fields: vec![field.field.clone()],
-            message: format!("{} could not be read: {}: {}", field.field, field.why.call, field.why.message),
-            what_to_do: match field.why.why {
-                Why::Denied => format!("allow it to the role that holdfast runs as ({})", field.why.call),
-                _ => "run again; if it stays so, look at the message".to_owned(),
-            },
-        }));
-        match (blocks.is_empty(), changed) {
-            (false, _) => End::Blocked { blocks },
-            (true, true) => End::Changed,
-            (true, false) => End::Unchanged,
+            self.phase = Phase::Ended(rest(&self.plan, false));
         }
     }
 
     /// The same after it was planned anew: a step that waits for consent though consent was given says why that does not count for it.
     fn rest_after_rounds(&self, plan: &ResourcePlan) -> End {
-        let mut end = Self::rest(plan, !self.done.is_empty());
+        let mut end = rest(plan, !self.done.is_empty());
         if let (End::Blocked { blocks }, Some(why)) = (&mut end, &self.stale) {
             for block in blocks.iter_mut().filter(|block| block.reason == Reason::NeedsConsent) {
                 block.message = format!("{}; {why}, and a consent to the change as it was planned before does not count", block.message);

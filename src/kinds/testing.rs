@@ -56,7 +56,7 @@ impl Account {
     /// Carries the plan out, with consent to all of it.
     pub async fn apply(&self, spec: &Value) -> (Plan, Outcomes) {
         let hash = self.look(&baseline(spec), &Request::default()).await.plan.hash;
-        self.apply_with(spec, Consent { hash: Some(hash), ..Consent::default() }).await
+        self.apply_with(spec, Consent { hashes: [hash].into(), ..Consent::default() }).await
     }
 
     /// Carries out what nobody has to consent to.

@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::kinds::{Block, Drift, Impact, Key, Need, Unreadable};
 
 pub use hash::step_digest;
-pub use resource::{Declared, Observed, Origin};
+pub use resource::{Declared, LeftOut, Observed, Origin};
 pub use settle::{Consent, Judgement, closed, plan, plan_one};
 pub use withhold::withhold;
 

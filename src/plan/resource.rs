@@ -19,6 +19,16 @@ pub struct Declared {
     /// What is wrong with the wish itself: two entries disagree, a selector's tags could not be read.
     pub blocks: Vec<Block>,
     pub needs: Vec<Need>,
+    /// The resource that would make it, where this run leaves that one out.
+    pub left_out: Option<LeftOut>,
+}
+
+/// A resource that the manifest speaks for, and that `--only` or `--skip` leaves out of this run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    pub key: Key,
+    /// What is to be changed on the command line for it to be chosen.
+    pub choose: String,
 }
 
 impl Declared {
@@ -174,7 +184,12 @@ pub(super) fn planned(
         }
         Fact::Absent if !declared.kind.creates(&declared.wish) => {
             exceptions.unsure(declared, &plan.key);
-            let (message, what_to_do) = declared.kind.missing(&plan.key.id, scope);
+            let (message, what_to_do) = match &declared.left_out {
+                Some(LeftOut { key, choose }) => {
+                    (format!("it stands on {key}, which is not there, and which this run leaves out"), choose.clone())
+                }
+                None => declared.kind.missing(&plan.key.id, scope),
+            };
             plan.blocks.push(Block { reason: Reason::Missing, fields: Vec::new(), message, what_to_do });
             plan.status = Status::Blocked;
             return plan;

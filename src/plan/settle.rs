@@ -12,8 +12,8 @@ use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
 /// What was consented to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consent {
-    /// The hash of a plan (`--approve`): it counts for exactly that plan.
-    pub hash: Option<String>,
+    /// The hashes of plans (`--approve`): each counts for exactly that plan.
+    pub hashes: BTreeSet<String>,
     /// Digests of steps ([`super::step_digest`]) of a plan that was consented to earlier and not carried to its end.
     pub steps: BTreeSet<String>,
 }
@@ -46,7 +46,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
     let Exceptions { mut matched, unsure, .. } = exceptions;
     matched.extend(unsure);
     let hash = hash::plan_hash(scope, &planned);
-    let approved = judgement.consent.hash.as_deref() == Some(hash.as_str());
+    let approved = judgement.consent.hashes.contains(&hash);
     for resource in &mut planned {
         hold(judgement, approved, resource);
     }

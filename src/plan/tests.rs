@@ -90,7 +90,7 @@ fn the_hash_is_of_what_is_done_and_of_nothing_else() {
     let mut later = base.clone();
     later.at = "2027-01-01T00:00:00Z".parse().unwrap();
     later.policy.mode = Mode::Observe;
-    later.consent.hash = Some("x".to_owned());
+    later.consent.hashes = ["x".to_owned()].into();
     assert_eq!(first, hash(&later, &[thing("a", 1), thing("b", 1)]));
     // Arguments, impacts, resources, account, region and object are.
     let mut others = vec![
@@ -135,8 +135,8 @@ fn policy_consent_and_windows() {
         held(&given.of(&specs)).remove(0)
     };
     let hash = plan.hash.clone();
-    assert_eq!(with(&|given| given.consent.hash = Some(hash.clone())), [None, None, None]);
-    assert_eq!(with(&|given| given.consent.hash = Some("another".to_owned()))[1], Some(Reason::NeedsConsent));
+    assert_eq!(with(&|given| given.consent.hashes = [hash.clone()].into()), [None, None, None]);
+    assert_eq!(with(&|given| given.consent.hashes = ["another".to_owned()].into())[1], Some(Reason::NeedsConsent));
     let digest = |place: usize| {
         let step = &plan.resources[0].steps[place];
         step_digest(&base.scope, &plan.resources[0].key, &step.op, step.impact)
@@ -148,13 +148,13 @@ fn policy_consent_and_windows() {
     // No consent overrides Deny.
     let denied = with(&|given| {
         given.policy.disruptive = Disruptive::Deny;
-        given.consent.hash = Some(hash.clone());
+        given.consent.hashes = [hash.clone()].into();
     });
     assert_eq!(denied, [None, Some(Reason::DeniedByPolicy), Some(Reason::WaitsForOther)]);
     assert_eq!(with(&|given| given.policy.mode = Mode::Observe), [Some(Reason::ObserveOnly); 3]);
     // Consent does not open a window; what is online needs none.
     let closed = with(&|given| {
-        given.consent.hash = Some(hash.clone());
+        given.consent.hashes = [hash.clone()].into();
         let window = ChangeWindow { days: vec![Day::Sat], from: "01:00".to_owned(), to: "02:00".to_owned(), time_zone: "UTC".to_owned() };
         given.policy.change_windows = vec![window];
     });
@@ -172,7 +172,7 @@ fn too_many_changes_wait_for_consent() {
     let plan = given.of(&specs);
     assert_eq!(held(&plan), [vec![Some(Reason::TooManyChanges)], vec![Some(Reason::TooManyChanges)], vec![]]);
     let mut approved = given.clone();
-    approved.consent.hash = Some(plan.hash.clone());
+    approved.consent.hashes = [plan.hash.clone()].into();
     assert_eq!(held(&approved.of(&specs)), [vec![None], vec![None], vec![]]);
     // The rest of a plan that was consented to needs no second word; anything beyond it does.
     given.consent.steps = plan

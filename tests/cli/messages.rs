@@ -52,6 +52,24 @@ fn a_look_at_a_part_gives_no_all_clear() {
     assert!(told.len() == 2 && told[1].1.contains("(a part of it)"), "{told:?}");
 }
 
+/// A resource of which a part was done and a part waits is counted once, everywhere.
+#[test]
+fn report_document_and_message_count_alike() {
+    let db = "  rds:\n    instances:\n      - {name: huntaze-postgres, deletionProtection: true, parameters: {rds.force_ssl: \"1\"}}\n";
+    let spec = format!("{}  policy: {{disruptive: Deny}}\n{db}", topic("huntaze-ops-alerts"));
+    let text = folder(ACCOUNT, &spec);
+    let run_text = run(&text, &[], 3);
+    let out = String::from_utf8_lossy(&run_text.get_output().stdout).into_owned();
+    assert!(out.contains("after 3 steps") && out.contains("1 resource: 1 blocked"), "{out}");
+    let told = messages(&text);
+    assert!(told.len() == 1 && told[0].1.contains("0 changed, 1 blocked, 0 failed"), "{told:?}");
+    let json = folder(ACCOUNT, &spec);
+    let run_json = run(&json, &["-o", "json"], 3);
+    let document: Value = serde_json::from_slice(&run_json.get_output().stdout).expect("JSON");
+    let expected = serde_json::json!({"changed": 0, "unchanged": 0, "blocked": 1, "failed": 0, "interrupted": 0});
+    assert_eq!(document.pointer("/objects/0/counts"), Some(&expected), "{document:#}");
+}
+
 #[test]
 fn another_topic_is_told_what_is_so_already() {
     let folder = folder(ACCOUNT, &format!("{}{SPEC}", topic("huntaze-ops-alerts")));

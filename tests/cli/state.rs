@@ -106,7 +106,7 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
         .current_dir(folder.path())
         .envs(at(&address))
         .stderr(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");
     let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
@@ -118,7 +118,12 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
         assert!(text.len() > before, "it ended before it waited:\n{text}");
     }
     assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
-    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    let ended = run.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    let out = String::from_utf8_lossy(&ended.stdout).into_owned();
+    let report = out.split("interrupted  rds.instances/huntaze-postgres").nth(1).unwrap_or_default();
+    assert!(report.contains("\" was sent and is under way\n"), "{out}");
+    assert!(report.contains("The same command goes on from where that is by then:\n  holdfast reconcile -f m.yaml\n"), "{out}");
     assert_eq!(published(), 0, "a message was sent after the wish to stop");
     holdfast(folder.path())
         .args(["reconcile", "-f", "m.yaml", "--only", "s3"])

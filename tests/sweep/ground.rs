@@ -141,7 +141,7 @@ impl Course {
         }
         let journal = opened.journal.watched(watch);
         let clock = sandbox.clock();
-        let (consent, _) = consent(&opened.past.consents, &baseline.scope.object, None, clock.now());
+        let (consent, _) = consent(&opened.past.consents, &baseline.scope.object, &[], clock.now());
         let request = Request { choice: self.choice(), consent, ..Request::default() };
         let look = support::looked(sandbox, baseline, &request).await?;
         let interrupt = Interrupt::default();
@@ -266,7 +266,7 @@ impl Ended {
                 End::Changed | End::Unchanged => None,
                 End::Failed { message, .. } => Some(format!("{} failed: {message}", one.key)),
                 End::Blocked { blocks } => Some(format!("{} blocked: {}", one.key, blocks.first().map_or("", |block| &block.message))),
-                End::Interrupted => Some(format!("{} interrupted", one.key)),
+                End::Interrupted { .. } => Some(format!("{} interrupted", one.key)),
             })
             .collect();
         if bad.is_empty() { Ok(()) } else { Err(bad.join("; ")) }

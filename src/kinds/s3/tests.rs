@@ -285,7 +285,7 @@ async fn raced(sandbox: &Sandbox, baseline: &Baseline, meanwhile: impl FnOnce(&m
     let connection = connected(baseline, &base(sandbox)).await.unwrap();
     let at = || sandbox.clock().now();
     let hash = look(baseline, &connection, &Request::default(), at()).await.plan.hash;
-    let request = Request { consent: Consent { hash: Some(hash), ..Consent::default() }, ..Request::default() };
+    let request = Request { consent: Consent { hashes: [hash].into(), ..Consent::default() }, ..Request::default() };
     let found = look(baseline, &connection, &request, at()).await;
     assert!(found.plan.changes(), "{:#?}", found.plan);
     sandbox.edit(meanwhile);

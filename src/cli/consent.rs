@@ -1,0 +1,80 @@
+//! What a command line is about, held against what a run saw before it changes anything: plans consented to, patterns that name something.
+
+use std::collections::BTreeMap;
+
+use crate::desired;
+use crate::kinds::Reason;
+use crate::plan::Plan;
+use crate::reconcile::{Baseline, Look, Report, Request};
+
+/// What was seen of an object.
+pub struct Looked<'b> {
+    pub baseline: &'b Baseline,
+    pub request: Request,
+    /// The hashes that were given before, each with how it counts.
+    pub used: BTreeMap<String, String>,
+    pub look: Result<Look, String>,
+}
+
+impl Looked<'_> {
+    /// The report of a run that did nothing but look.
+    pub fn report(self) -> Report {
+        let (plan, error) = match self.look {
+            Ok(look) => (Some(look.plan), None),
+            Err(error) => (None, Some(error)),
+        };
+        Report { object: self.baseline.scope.object.clone(), plan, outcomes: None, left: None, error, untold: None }
+    }
+}
+
+/// That `--only` names nothing in any object; where one could not be looked at, nobody knows.
+pub fn misspelt(looked: &[Looked<'_>]) -> Option<String> {
+    let unnamed: Option<Vec<_>> = looked.iter().map(|one| one.look.as_ref().ok().map(|look| &look.unnamed)).collect();
+    desired::misspelt(&unnamed?)
+}
+
+/// That hashes were given which are of none of the run's plans, and of no consent that the journal still counts. Where nothing could be looked at, there
+/// is nothing to be refused.
+pub fn stale(approve: &[String], looked: &[Looked<'_>]) -> Option<String> {
+    let plans: Vec<&Plan> = looked.iter().filter_map(|one| Some(&one.look.as_ref().ok()?.plan)).collect();
+    let known = |hash: &&String| plans.iter().any(|plan| plan.hash == **hash) || looked.iter().any(|one| one.used.contains_key(*hash));
+    let stale: Vec<&str> = approve.iter().filter(|hash| !known(hash)).map(|hash| hash.get(..12).unwrap_or(hash)).collect();
+    if stale.is_empty() || plans.is_empty() {
+        return None;
+    }
+    let stale = format!("--approve {}", stale.join(", --approve "));
+    Some(match plans.len() == looked.len() {
+        true => {
+            format!("{stale}: none of these plans has that hash: the manifest, the account or the selection (--only, --skip) differs since")
+        }
+        false => format!("{stale}: none of these plans has that hash, and not every object could be looked at"),
+    })
+}
+
+/// How to consent to what waits for it, as it was planned last; nothing where nothing waits. `approve` is what was consented to, `again` the command
+/// without that.
+pub fn advice(reports: &[Report], approve: &[String], again: &str) -> Option<String> {
+    let plans = reports.iter().filter_map(|report| report.left.as_ref().or(report.plan.as_ref()));
+    let waits = |plan: &&Plan| {
+        let mut blocks = plan.resources.iter().flat_map(|resource| resource.all_blocks());
+        blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
+    };
+    let mut hashes: Vec<&str> = plans.filter(waits).map(|plan| plan.hash.as_str()).collect();
+    if hashes.is_empty() {
+        return None;
+    }
+    // Where nothing was done, a consent that was right is still to be given.
+    let undone = reports.iter().filter(|report| report.outcomes.is_none()).filter_map(|report| report.plan.as_ref());
+    for plan in undone.filter(|plan| approve.contains(&plan.hash)) {
+        if !hashes.contains(&plan.hash.as_str()) {
+            hashes.push(&plan.hash);
+        }
+    }
+    let plans = if hashes.len() == 1 { "this plan" } else { "these plans" };
+    Some(format!("to consent to exactly {plans}:\n  {}\n", command(again, hashes)))
+}
+
+/// The command with its consents.
+pub fn command<'h>(again: &str, hashes: impl IntoIterator<Item = &'h str>) -> String {
+    hashes.into_iter().fold(again.to_owned(), |command, hash| format!("{command} --approve {hash}"))
+}
