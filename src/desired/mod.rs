@@ -33,7 +33,7 @@ use speaker::Bystanders;
 pub struct Said<'a> {
     pub scope: &'a Scope,
     pub entries: &'a [Entry],
-    /// Entries of the same object that a mistake stops.
+    /// Entries that a mistake stops: of the same object, and of those that are refused as a whole.
     pub stopped: &'a [Speaker],
     pub others: &'a Others,
     pub choice: &'a Choice,
