@@ -43,7 +43,7 @@ pub struct Said<'a> {
 pub struct Desired {
     /// The resources that a run is about.
     pub resources: Vec<Declared>,
-    /// All that the manifest speaks for, chosen or not.
+    /// All that the manifest speaks for, chosen or not, and what other objects name.
     pub peers: Peers,
     /// What a person should know of the choice.
     pub warnings: Vec<String>,
@@ -69,6 +69,7 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     for declared in &found {
         peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
     }
+    said.others.add_to(&mut peers, scope);
     let warnings = choice.idle(&found);
     found.retain(|declared| choice.admits(declared));
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::Entry;
 use super::selector::{Chooser, Chosen, DeclaredTags, Tags};
-use crate::kinds::{AnyKind, Block, Fact, Key, Multiplicity, Reason, Scope, Selector};
+use crate::kinds::{AnyKind, AnySpec, Block, Fact, Key, Multiplicity, Peers, Reason, Scope, Selector};
 use crate::manifest::nearest;
 
 /// An entry by what it speaks for, whether it is enforced or not.
@@ -138,11 +138,30 @@ pub struct Others {
 struct Object {
     scope: Scope,
     speakers: Vec<Speaker>,
+    /// What it says of things by their names.
+    named: Vec<Named>,
+}
+
+struct Named {
+    kind: &'static str,
+    id: String,
+    spec: AnySpec,
+}
+
+impl std::fmt::Debug for Named {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.kind, self.id)
+    }
 }
 
 impl Others {
     /// The others of each object, in the order in which the objects come: with their entries, and those that a mistake stops.
     pub fn of_each<'a>(objects: impl IntoIterator<Item = (&'a Scope, &'a [Entry], &'a [Speaker])>) -> Vec<Others> {
+        fn named(entry: &Entry, scope: &Scope) -> Option<Named> {
+            let names = entry.kind.selector(&entry.spec).is_none();
+            let id = || entry.kind.wish(entry.spec.clone(), scope).id;
+            names.then(|| Named { kind: entry.kind.path(), id: id(), spec: entry.spec.clone() })
+        }
         // Those of refused objects every object knows already.
         fn own(stopped: &[Speaker]) -> impl Iterator<Item = &Speaker> {
             stopped.iter().filter(|speaker| speaker.object.is_none())
@@ -150,9 +169,20 @@ impl Others {
         let object = |(scope, entries, stopped): (&Scope, &[Entry], &[Speaker])| Object {
             scope: scope.clone(),
             speakers: entries.iter().map(|entry| Speaker::of(entry, scope)).chain(own(stopped).cloned()).collect(),
+            named: entries.iter().filter_map(|entry| named(entry, scope)).collect(),
         };
         let all: Arc<Vec<Object>> = Arc::new(objects.into_iter().map(object).collect());
         (0..all.len()).map(|own| Others { all: Arc::clone(&all), own }).collect()
+    }
+
+    /// What the others of the same account and region say of things by their names.
+    pub(super) fn add_to(&self, peers: &mut Peers, scope: &Scope) {
+        let others = self.all.iter().enumerate().filter(|(place, _)| *place != self.own).map(|(_, object)| object);
+        for other in others.filter(|other| other.scope.account == scope.account && other.scope.region == scope.region) {
+            for Named { kind, id, spec } in &other.named {
+                peers.add_of(&other.scope.object, kind, id.clone(), spec.clone());
+            }
+        }
     }
 
     /// Those who can meet with what `scope` declares of a kind.

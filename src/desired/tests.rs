@@ -237,3 +237,37 @@ async fn a_selector_that_cannot_be_listed_still_disagrees_with_what_is_named() {
     let plan = &plans(&sandbox("denied@s3:ListBuckets"), &load_text("m.yaml", &text)).await[0];
     assert_eq!(left_alone(plan, "assets").0, Reason::Conflict);
 }
+
+/// Bug family 1: two objects whose databases use one parameter group would set each other's value back for ever.
+#[tokio::test]
+async fn two_objects_that_disagree_on_a_shared_parameter_group_are_both_told() {
+    let account = "{account: '317805897534', rds: {instances: {first: {engineVersion: '14.9', parameterGroup: team}, second: {engineVersion: '14.9', \
+                   parameterGroup: team}}, parameterGroups: {team: {family: postgres14}}}}";
+    let options = Options { clock: Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap()), ..Options::default() };
+    let account = Sandbox::from_yaml(account, options).unwrap();
+    let database = |object_name: &str, region: &str, name: &str, value: u32| {
+        format!(
+            "---\napiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {{name: {object_name}}}\nspec:\n  account: \"317805897534\"\n  \
+             region: {region}\n  policy: {{disruptive: Allow}}\n  rds: {{instances: [{{name: {name}, sharedParameterGroup: Allow, parameters: \
+             {{log_min_duration_statement: {value}}}}}]}}\n"
+        )
+    };
+    let planned = async |region: &str, value: u32| {
+        let text = format!("{}{}", database("a", "us-east-1", "first", 500), database("b", region, "second", value));
+        let manifests = load_text("m.yaml", &text);
+        let mut own = load_text("m.yaml", &database("a", "us-east-1", "first", 500)).baselines;
+        let base = ConnectOptions { embedded: Some(account.http_client()), ..ConnectOptions::default() };
+        let connection = connected(&own[0], &base).await.unwrap();
+        let request = Request { others: others(&manifests.baselines).remove(0), ..Request::default() };
+        look(&own.remove(0), &connection, &request, account.clock().now()).await.plan.resources.remove(0)
+    };
+    let told = planned("us-east-1", 1000).await;
+    assert_eq!((told.status, told.steps.len(), told.blocks[0].reason), (Status::Blocked, 0, Reason::Conflict), "{told:#?}");
+    for word in ["rds.instances/first declares 500", "rds.instances/second of the object b 1000", "parameter group team"] {
+        assert!(told.blocks[0].message.contains(word), "{word}: {}", told.blocks[0].message);
+    }
+    // The same value, or a database of the same name in another region, is no conflict.
+    for (region, value) in [("us-east-1", 500), ("eu-west-1", 1000)] {
+        assert_eq!(planned(region, value).await.steps.len(), 1, "{region}");
+    }
+}
