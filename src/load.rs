@@ -6,9 +6,9 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::desired::{self, Chooser, Entry, Speaker};
-use crate::kinds::{Multiplicity, Scope, registry};
+use crate::kinds::{AnyKind, FieldDoc, Multiplicity, Scope, registry};
 use crate::manifest::{
-    self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition,
+    self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, note_composed, partition,
 };
 use crate::reconcile::Baseline;
 
@@ -30,21 +30,26 @@ impl Manifests {
 
 /// The schema of a manifest, from what the kinds declare.
 pub fn schema() -> Value {
-    let kinds: Vec<KindSchema> = registry()
-        .iter()
-        .filter(|kind| kind.shape() != Multiplicity::Composed)
+    let (composed, kinds): (Vec<&&dyn AnyKind>, Vec<&&dyn AnyKind>) =
+        registry().iter().partition(|kind| kind.shape() == Multiplicity::Composed);
+    let fields = |kind: &dyn AnyKind| -> Vec<String> {
+        let path = |field: FieldDoc| if field.keyed { format!("{}.*", field.path) } else { field.path.to_owned() };
+        kind.fields().into_iter().map(path).collect()
+    };
+    let kinds: Vec<KindSchema> = kinds
+        .into_iter()
         .map(|kind| KindSchema {
             path: kind.path(),
             many: kind.shape() == Multiplicity::Many,
             schema: kind.schema(),
-            fields: kind
-                .fields()
-                .iter()
-                .map(|field| if field.keyed { format!("{}.*", field.path) } else { field.path.to_owned() })
-                .collect(),
+            fields: fields(*kind),
         })
         .collect();
-    manifest_schema(&kinds)
+    let mut schema = manifest_schema(&kinds);
+    for kind in composed {
+        note_composed(&mut schema, kind.path(), fields(*kind));
+    }
+    schema
 }
 
 /// Reads a manifest, or a folder of them.
