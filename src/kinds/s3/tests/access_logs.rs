@@ -73,3 +73,22 @@ async fn a_target_that_is_not_the_accounts_is_said() {
     let target = missing.resources.iter().find(|one| one.key.id == "nobodys-logs").unwrap();
     assert_eq!(target.blocks[0].reason, Reason::Missing);
 }
+
+/// Two buckets that are made and log into each other, and a circle of three: each is made before anything waits for it.
+#[tokio::test]
+async fn new_buckets_may_log_into_each_other() {
+    for names in [&["one", "two"][..], &["one", "two", "three"]] {
+        let sandbox = sandbox("s3: {buckets: {}}");
+        let next = |at: usize| names[(at + 1) % names.len()];
+        let bucket =
+            |(at, name): (usize, &&str)| format!("{{name: huntaze-{name}, create: true, logging: {{targetBucket: huntaze-{}}}}}", next(at));
+        let buckets: Vec<String> = names.iter().enumerate().map(bucket).collect();
+        let wish = format!("{{buckets: [{}]}}", buckets.join(", "));
+        let outcomes = run(&sandbox, &wish).await;
+        assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+        let last = |operation: &str| writes(&sandbox).iter().rposition(|one| one == operation).unwrap();
+        let first = writes(&sandbox).iter().position(|one| one == "PutBucketLogging").unwrap();
+        assert!(last("CreateBucket") < first && last("PutBucketPolicy") < first, "{:?}", writes(&sandbox));
+        assert!(plan(&sandbox, &wish).await.resources.iter().all(|one| one.status == Status::InSync));
+    }
+}
