@@ -32,6 +32,7 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope) -> Vec<Declared> {
                 entry: origin.entry.clone(),
                 field: Some(part.field.to_owned()),
                 parts: own.clone(),
+                by: Some(declared.key()),
             }));
             let Value::Object(members) = part.value else { continue };
             for (member, value) in members {

@@ -70,7 +70,9 @@ impl<'a> Order<'a> {
             }
             for (on, need) in self.stands.get(*place).into_iter().flatten() {
                 let bad = works.get(*on).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })));
-                if let Some(work) = works.get_mut(*place).filter(|_| bad) {
+                // What an exception keeps as it is ends well, and is still not what this one asked of it.
+                let kept = works.get(*on).zip(works.get(*place)).is_some_and(|(on, needy)| on.plan.keeps_from(&needy.plan, need));
+                if let Some(work) = works.get_mut(*place).filter(|_| bad || kept) {
                     work.wait_for(need);
                 }
             }
