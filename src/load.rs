@@ -6,8 +6,10 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::desired::{self, Chooser, Entry, Speaker};
-use crate::kinds::{Multiplicity, Scope, registry};
-use crate::manifest::{self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, partition};
+use crate::kinds::{AnyKind, FieldDoc, Multiplicity, Scope, registry};
+use crate::manifest::{
+    self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, note_composed, partition,
+};
 use crate::reconcile::Baseline;
 
 /// What a folder or file of manifests holds.
@@ -28,21 +30,26 @@ impl Manifests {
 
 /// The schema of a manifest, from what the kinds declare.
 pub fn schema() -> Value {
-    let kinds: Vec<KindSchema> = registry()
-        .iter()
-        .filter(|kind| kind.shape() != Multiplicity::Composed)
+    let (composed, kinds): (Vec<&&dyn AnyKind>, Vec<&&dyn AnyKind>) =
+        registry().iter().partition(|kind| kind.shape() == Multiplicity::Composed);
+    let fields = |kind: &dyn AnyKind| -> Vec<String> {
+        let path = |field: FieldDoc| if field.keyed { format!("{}.*", field.path) } else { field.path.to_owned() };
+        kind.fields().into_iter().map(path).collect()
+    };
+    let kinds: Vec<KindSchema> = kinds
+        .into_iter()
         .map(|kind| KindSchema {
             path: kind.path(),
             many: kind.shape() == Multiplicity::Many,
             schema: kind.schema(),
-            fields: kind
-                .fields()
-                .iter()
-                .map(|field| if field.keyed { format!("{}.*", field.path) } else { field.path.to_owned() })
-                .collect(),
+            fields: fields(*kind),
         })
         .collect();
-    manifest_schema(&kinds)
+    let mut schema = manifest_schema(&kinds);
+    for kind in composed {
+        note_composed(&mut schema, kind.path(), fields(*kind));
+    }
+    schema
 }
 
 /// Reads a manifest, or a folder of them.
@@ -59,6 +66,7 @@ fn check(reading: Reading) -> Manifests {
     let mut problems = reading.problems;
     let mut claimed = Vec::new();
     let mut read: Vec<(Loaded, Baseline)> = Vec::new();
+    let mut unenforced: Vec<Unenforced> = Vec::new();
     let objects = reading.objects.into_iter().map(|loaded| (loaded, true));
     for (loaded, is_enforced) in objects.chain(reading.refused.into_iter().map(|loaded| (loaded, false))) {
         // What is stopped already is looked at with the rest: nobody should mend a manifest twice.
@@ -70,12 +78,14 @@ fn check(reading: Reading) -> Manifests {
             problems.push(Problem { expected: Some(wrong.expected), ..legible.problem(&wrong.path, wrong.message) });
         }
         if !is_enforced {
+            unenforced.push(Unenforced::new(&loaded, scope));
             continue;
         }
         let windows = match Windows::new(&loaded.object.spec.policy.change_windows) {
             Ok(windows) => windows,
             Err(error) => {
                 problems.push(loaded.problem(&FieldPath::fixed("spec.policy.changeWindows"), error.to_string()));
+                unenforced.push(Unenforced::new(&loaded, scope));
                 continue;
             }
         };
@@ -103,6 +113,7 @@ fn check(reading: Reading) -> Manifests {
             let is_stopped = |entry: &Entry| stopped.contains(&(file.clone(), object.clone(), loaded.positions.written(&entry.path)));
             let twice = baseline.entries.iter().filter(|entry| is_stopped(entry)).map(|entry| Speaker::of(entry, &baseline.scope));
             baseline.stopped.extend(twice);
+            baseline.stopped.extend(unenforced.iter().flat_map(|one| one.meeting(&baseline.scope)));
             baseline.entries.retain(|entry| !is_stopped(entry));
             baseline
         })
@@ -123,9 +134,12 @@ fn scope(loaded: &Loaded) -> Scope {
 /// The entries of an object that a mistake stops: those that reading took out of it, and those that their kinds refuse.
 fn stopped(loaded: &Loaded, kept: &[Entry], scope: &Scope) -> Vec<Speaker> {
     let kept: BTreeSet<&str> = kept.iter().map(|entry| entry.path.as_str()).collect();
-    let refused = desired::declared(&loaded.object).filter(|(_, path, _)| !kept.contains(path.to_string().as_str()));
-    let refused = refused.map(|(kind, path, value)| Speaker::stopped(kind, value, &path.to_string(), scope));
-    let taken = loaded.stopped.iter().filter_map(|(path, value)| {
+    // What is left of an object that is refused holds those that were taken out, too.
+    let taken: BTreeSet<String> = loaded.stopped.iter().map(|(path, _)| path.to_string()).collect();
+    let is_taken = |path: &FieldPath| taken.contains(&loaded.positions.written(&path.to_string()));
+    let refused = desired::declared(&loaded.object).filter(|(_, path, _)| !kept.contains(path.to_string().as_str()) && !is_taken(path));
+    let refused = refused.flat_map(|(kind, path, value)| Speaker::stopped(kind, value, &path.to_string(), scope));
+    let written = loaded.stopped.iter().filter_map(|(path, value)| {
         let mut keys = path.0.iter().filter_map(|step| match step {
             manifest::Step::Key(key) => Some(key.as_str()),
             manifest::Step::Index(_) => None,
@@ -134,7 +148,33 @@ fn stopped(loaded: &Loaded, kept: &[Entry], scope: &Scope) -> Vec<Speaker> {
         let kind = registry().iter().find(|kind| kind.path().split_once('.') == Some((group, list)))?;
         Some(Speaker::stopped(*kind, value, &path.to_string(), scope))
     });
-    refused.chain(taken).collect()
+    refused.chain(written.flatten()).collect()
+}
+
+/// An object that is not enforced, since something of it as a whole is wrong. It still speaks for what it names: what it asks for is not overruled
+/// by another object's wish (contract 13).
+struct Unenforced {
+    /// Nothing where what is wrong is its account or region.
+    scope: Option<Scope>,
+    speakers: Vec<Speaker>,
+}
+
+impl Unenforced {
+    fn new(loaded: &Loaded, scope: Scope) -> Unenforced {
+        let is_taken = |entry: &Entry| {
+            let written = loaded.positions.written(&entry.path);
+            loaded.stopped.iter().any(|(path, _)| path.to_string() == written)
+        };
+        let entries: Vec<Entry> = desired::entries(&loaded.object, &scope).0.into_iter().filter(|entry| !is_taken(entry)).collect();
+        let speakers = entries.iter().map(|entry| Speaker::of(entry, &scope)).chain(stopped(loaded, &entries, &scope));
+        let speakers = speakers.map(|speaker| speaker.of_refused(&scope.object)).collect();
+        Unenforced { speakers, scope: loaded.is_placed().then_some(scope) }
+    }
+
+    /// Those who can meet with what is declared in `scope`.
+    fn meeting(&self, scope: &Scope) -> impl Iterator<Item = Speaker> {
+        self.speakers.iter().filter(|speaker| self.scope.as_ref().is_none_or(|own| speaker.meets(own, scope))).cloned()
+    }
 }
 
 /// Things that one object names and a selector of another chooses, as far as their names tell: a run leaves them alone.

@@ -62,7 +62,7 @@ pub struct Baseline {
     pub object: AwsBaseline,
     pub scope: Scope,
     pub entries: Vec<Entry>,
-    /// What entries speak for that a mistake stops: it is left alone.
+    /// What entries speak for that a mistake stops, their own or one that stops another object whole: it is left alone.
     pub stopped: Vec<Speaker>,
     pub windows: Windows,
 }

@@ -43,6 +43,7 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope, choice: &Choice) ->
                 entry: origin.entry.clone(),
                 field: Some(part.field.to_owned()),
                 parts: own.clone(),
+                by: Some(declared.key()),
             }));
             let Value::Object(members) = part.value else { continue };
             for (member, value) in members {

@@ -11,7 +11,7 @@ use crate::plan::{Declared, Origin};
 /// One resource out of all entries that speak for it. Two that disagree block it, and are both named.
 pub(super) fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spoken: Spoken<'_>) -> Declared {
     let mut blocks = spoken.blocks;
-    let origins = spoken.entries.iter().map(|entry| Origin { entry: entry.label(), field: None, parts: Vec::new() }).collect();
+    let origins = spoken.entries.iter().map(|entry| Origin { entry: entry.label(), field: None, parts: Vec::new(), by: None }).collect();
     // By the members on the way, not by a path in one text: a tag's key may hold dots.
     let mut says: BTreeMap<Vec<&str>, (String, &Value)> = BTreeMap::new();
     let mut value = Map::new();

@@ -33,7 +33,7 @@ use speaker::Bystanders;
 pub struct Said<'a> {
     pub scope: &'a Scope,
     pub entries: &'a [Entry],
-    /// Entries of the same object that a mistake stops.
+    /// Entries that a mistake stops: of the same object, and of those that are refused as a whole.
     pub stopped: &'a [Speaker],
     pub others: &'a Others,
     pub choice: &'a Choice,
@@ -43,7 +43,7 @@ pub struct Said<'a> {
 pub struct Desired {
     /// The resources that a run is about.
     pub resources: Vec<Declared>,
-    /// All that the manifest speaks for, chosen or not.
+    /// All that the manifest speaks for, chosen or not, and what other objects name.
     pub peers: Peers,
     /// What a person should know of the choice.
     pub warnings: Vec<String>,
@@ -65,15 +65,16 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     for declared in &found {
         peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
     }
+    said.others.add_to(&mut peers, scope);
     let warnings = choice.idle(&found);
     let unnamed = choice.unnamed(&found);
-    found.retain(|declared| choice.admits(declared));
     let known: BTreeSet<Key> = found.iter().map(Declared::key).collect();
     for declared in &mut found {
         let own = declared.key();
         declared.needs =
             declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && known.contains(&need.key)).collect();
     }
+    found.retain(|declared| choice.admits(declared));
     let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
     found.sort_by_key(order);
     Desired { resources: found, peers, warnings, unnamed }

@@ -71,15 +71,77 @@ async fn an_entry_with_a_mistake_stops_what_it_speaks_for() {
         assert!(bucket(plan, "uploads").changes(), "{wrong}: the others are kept");
     }
     // Where it cannot be told what it speaks for, whatever a selector chooses may be meant; what is named is not.
-    for wrong in
-        ["{name: website, buket: assets, versioning: Suspended}", "{name: some, match: {names: [as*], exept: [x]}, versioning: Suspended}"]
-    {
-        let plan = &of(&object("o", &[ALL, "{name: logs, versioning: Enabled}", wrong])).await[0];
-        assert_eq!((left_alone(plan, "assets").0, left_alone(plan, "uploads").0), (Reason::InvalidWish, Reason::InvalidWish), "{wrong}");
-        assert!(bucket(plan, "logs").changes(), "{wrong}");
-    }
+    let wrong = "{name: website, buket: assets, versioning: Suspended}";
+    let plan = &of(&object("o", &[ALL, "{name: logs, versioning: Enabled}", wrong])).await[0];
+    assert_eq!((left_alone(plan, "assets").0, left_alone(plan, "uploads").0), (Reason::InvalidWish, Reason::InvalidWish));
+    assert!(bucket(plan, "logs").changes());
     // Of a mistake that has nothing to do with the bucket nothing is held.
     let plan = &of(&object("o", &[ALL, "{name: other, versionin: Enabled}"])).await[0];
+    assert!(bucket(plan, "assets").changes());
+}
+
+/// Entries that may choose or name the bucket `assets`, and are wrong.
+const MAY_MEAN_ASSETS: &[&str] = &[
+    "{name: some, match: {names: [as*], exept: [x]}, versioning: Enabled}",
+    "{name: some, match: {names: ['*'], exept: [x], tags: {tier: gold}}, versioning: Enabled}",
+    "{name: some, match: {names: as*}, versioning: Enabled}",
+    "{name: some, match: {names: []}, versioning: Enabled}",
+    "{name: some, match: as*, versioning: Enabled}",
+    "{name: some, mach: {names: [as*]}, versioning: Enabled}",
+    "{name: website, buket: assets, versioning: Enabled}",
+];
+
+#[tokio::test]
+async fn what_a_wrong_entry_may_mean_is_not_written_where_another_names_it() {
+    let named = ["{name: a, bucket: assets, versioning: Suspended}", "{name: u, bucket: uploads, versioning: Suspended}"];
+    for wrong in MAY_MEAN_ASSETS {
+        // In the same object, and in another one.
+        let same = of(&object("o", &[named[0], named[1], wrong])).await;
+        let other = of(&format!("{}{}", object("b", &named), object("a", &[wrong, "{name: logs}"]))).await;
+        for plan in [&same[0], &other[0]] {
+            let (reason, message) = left_alone(plan, "assets");
+            assert_eq!(reason, Reason::InvalidWish, "{wrong}");
+            assert!(message.contains("speaks for it too, or may, and is wrong"), "{message}");
+            let hidden = wrong.contains("names: as*") || wrong.contains("[]") || wrong.contains("match: as*");
+            assert_eq!(bucket(plan, "uploads").changes(), !hidden, "{wrong}");
+        }
+    }
+    // What it may choose it does not name: the tags tell here.
+    let plan = &of(&object("o", &["{name: logs, versioning: Suspended}", MAY_MEAN_ASSETS[1]])).await[0];
+    assert!(bucket(plan, "logs").changes());
+    // A selector of another object may choose whatever a hidden entry speaks for.
+    let plans = of(&format!("{}{}", object("b", &[ALL]), object("a", &[MAY_MEAN_ASSETS[6], "{name: logs}"]))).await;
+    assert_eq!((left_alone(&plans[0], "assets").0, left_alone(&plans[0], "uploads").0), (Reason::InvalidWish, Reason::InvalidWish));
+}
+
+#[tokio::test]
+async fn an_object_that_is_refused_still_speaks_for_what_it_names() {
+    let b = object("b", &["{name: website, bucket: assets, versioning: Suspended}", "{name: logs, versioning: Suspended}"]);
+    let a = object("a", &["{name: all, match: {names: ['*'], except: [logs]}, versioning: Enabled}"]);
+    for (right, wrong) in [
+        ("{disruptive: Allow}", "{disruptve: Allow}"),
+        ("{disruptive: Allow}", "{changeWindows: [{days: [Mon], from: '25:00', to: '26:00', timeZone: UTC}]}"),
+        // Whose account it is then nobody knows.
+        ("\"317805897534\"", "31780589753"),
+    ] {
+        let manifests = load_text("m.yaml", &format!("{}{b}", a.replace(right, wrong)));
+        assert_eq!(manifests.baselines.len(), 1, "{wrong}");
+        let plan = &plans(&sandbox(""), &manifests).await[0];
+        let (reason, message) = left_alone(plan, "assets");
+        assert_eq!(reason, Reason::Conflict, "{wrong}");
+        assert!(message.contains("b with s3.buckets/website, and a with s3.buckets/all"), "{message}");
+        assert!(bucket(plan, "logs").changes(), "{wrong}");
+    }
+    // With a mistake in the entry besides, and two objects of one name.
+    let both = object("a", &["{name: all, match: {names: ['as*'], exept: [logs]}, versioning: Enabled}"]);
+    let twice = format!("{both}{}", object("a", &["{name: uploads}"]));
+    for refused in [both.replace("disruptive", "disruptve"), twice] {
+        let plan = &of(&format!("{refused}{b}")).await[0];
+        assert!(left_alone(plan, "assets").1.contains("s3.buckets/all of the object a speaks for it too, or may"));
+        assert!(bucket(plan, "logs").changes());
+    }
+    // Of another region it is no concern.
+    let plan = &of(&format!("{}{b}", a.replace("disruptive", "disruptve").replace("us-east-1", "eu-west-1"))).await[0];
     assert!(bucket(plan, "assets").changes());
 }
 
@@ -174,4 +236,38 @@ async fn a_selector_that_cannot_be_listed_still_disagrees_with_what_is_named() {
     let text = object("o", &[ALL, "{name: assets, versioning: Suspended}"]);
     let plan = &plans(&sandbox("denied@s3:ListBuckets"), &load_text("m.yaml", &text)).await[0];
     assert_eq!(left_alone(plan, "assets").0, Reason::Conflict);
+}
+
+/// Bug family 1: two objects whose databases use one parameter group would set each other's value back for ever.
+#[tokio::test]
+async fn two_objects_that_disagree_on_a_shared_parameter_group_are_both_told() {
+    let account = "{account: '317805897534', rds: {instances: {first: {engineVersion: '14.9', parameterGroup: team}, second: {engineVersion: '14.9', \
+                   parameterGroup: team}}, parameterGroups: {team: {family: postgres14}}}}";
+    let options = Options { clock: Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap()), ..Options::default() };
+    let account = Sandbox::from_yaml(account, options).unwrap();
+    let database = |object_name: &str, region: &str, name: &str, value: u32| {
+        format!(
+            "---\napiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {{name: {object_name}}}\nspec:\n  account: \"317805897534\"\n  \
+             region: {region}\n  policy: {{disruptive: Allow}}\n  rds: {{instances: [{{name: {name}, sharedParameterGroup: Allow, parameters: \
+             {{log_min_duration_statement: {value}}}}}]}}\n"
+        )
+    };
+    let planned = async |region: &str, value: u32| {
+        let text = format!("{}{}", database("a", "us-east-1", "first", 500), database("b", region, "second", value));
+        let manifests = load_text("m.yaml", &text);
+        let mut own = load_text("m.yaml", &database("a", "us-east-1", "first", 500)).baselines;
+        let base = ConnectOptions { embedded: Some(account.http_client()), ..ConnectOptions::default() };
+        let connection = connected(&own[0], &base).await.unwrap();
+        let request = Request { others: others(&manifests.baselines).remove(0), ..Request::default() };
+        look(&own.remove(0), &connection, &request, account.clock().now()).await.plan.resources.remove(0)
+    };
+    let told = planned("us-east-1", 1000).await;
+    assert_eq!((told.status, told.steps.len(), told.blocks[0].reason), (Status::Blocked, 0, Reason::Conflict), "{told:#?}");
+    for word in ["rds.instances/first declares 500", "rds.instances/second of the object b 1000", "parameter group team"] {
+        assert!(told.blocks[0].message.contains(word), "{word}: {}", told.blocks[0].message);
+    }
+    // The same value, or a database of the same name in another region, is no conflict.
+    for (region, value) in [("us-east-1", 500), ("eu-west-1", 1000)] {
+        assert_eq!(planned(region, value).await.steps.len(), 1, "{region}");
+    }
 }

@@ -177,6 +177,13 @@ impl<'a> Work<'a> {
         matches!(self.phase, Phase::Ended(_))
     }
 
+    /// The fields of the step that is to be begun next; none where one was begun, or there is none.
+    pub(super) fn next_fields(&self) -> Option<&[String]> {
+        let Phase::Stepping(at) = self.phase else { return None };
+        let step = self.plan.steps.iter().skip(at).find(|step| step.held.is_none()).filter(|_| self.begun.is_none())?;
+        Some(&step.fields)
+    }
+
     /// Holds the steps that need something which ended badly; a step that was begun is brought to its end.
     pub(super) fn wait_for(&mut self, need: &Need) {
         if self.ended() || self.stuck.contains(need) {

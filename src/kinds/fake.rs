@@ -256,7 +256,7 @@ pub(crate) fn scope(object: &str) -> Scope {
 /// A wish for a thing: `{"name": "a", "v": {"x": 1}}`.
 pub(crate) fn declared(scope: &Scope, spec: Value) -> crate::plan::Declared {
     let wish = FAKE.wish(FAKE.spec(spec).unwrap_or_else(|error| panic!("{error}")), scope);
-    let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None, parts: Vec::new() }];
+    let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None, parts: Vec::new(), by: None }];
     let needs = FAKE.needs(&wish, scope);
     crate::plan::Declared { kind: FAKE, wish, origins, blocks: Vec::new(), needs, left_out: None }
 }

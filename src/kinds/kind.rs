@@ -234,18 +234,25 @@ pub struct Planning<'a, K: Kind> {
 #[derive(Clone, Default)]
 pub struct KindPeers {
     specs: BTreeMap<String, AnySpec>,
-    /// The ids by what [`Kind::shares`] says of them; made when it is first asked for.
+    /// What other objects of the same account and region say of theirs, each with the object's name.
+    elsewhere: BTreeMap<String, (String, AnySpec)>,
+    /// The ids of all of them by what [`Kind::shares`] says of them; made when it is first asked for.
     sharing: OnceLock<BTreeMap<String, Vec<String>>>,
 }
 
 impl KindPeers {
     pub const fn new() -> KindPeers {
-        KindPeers { specs: BTreeMap::new(), sharing: OnceLock::new() }
+        KindPeers { specs: BTreeMap::new(), elsewhere: BTreeMap::new(), sharing: OnceLock::new() }
     }
 
     pub fn add(&mut self, id: String, spec: AnySpec) {
         self.sharing.take();
         self.specs.insert(id, spec);
+    }
+
+    pub fn add_of(&mut self, object: &str, id: String, spec: AnySpec) {
+        self.sharing.take();
+        self.elsewhere.insert(id, (object.to_owned(), spec));
     }
 }
 
@@ -256,6 +263,11 @@ pub struct Peers(BTreeMap<&'static str, KindPeers>);
 impl Peers {
     pub fn add(&mut self, kind: &'static str, id: String, spec: AnySpec) {
         self.0.entry(kind).or_default().add(id, spec);
+    }
+
+    /// The same of another object.
+    pub fn add_of(&mut self, object: &str, kind: &'static str, id: String, spec: AnySpec) {
+        self.0.entry(kind).or_default().add_of(object, id, spec);
     }
 
     /// Those of one kind.
@@ -271,11 +283,22 @@ impl<'a, K: Kind> Planning<'a, K> {
         self.peers.specs.get(id)?.downcast_ref()
     }
 
-    /// The ids of those that declare the shared thing of this name ([`Kind::shares`]).
+    /// The same, by another object of the account and region too: with the words that say which, where it is another. What two of them declare of a
+    /// thing that they share must agree; what may be changed is still a matter of the same manifest.
+    pub fn peer_anywhere(&self, id: &str) -> Option<(&'a K::Spec, String)> {
+        let elsewhere = || {
+            let (object, spec) = self.peers.elsewhere.get(id)?;
+            Some((spec.downcast_ref()?, format!(" of the object {object}")))
+        };
+        self.peer(id).map(|spec| (spec, String::new())).or_else(elsewhere)
+    }
+
+    /// The ids of those that declare the shared thing of this name ([`Kind::shares`]), in other objects too.
     pub fn sharing(&self, name: &str) -> &'a [String] {
         let index = self.peers.sharing.get_or_init(|| {
             let mut index: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for (id, spec) in &self.peers.specs {
+            let elsewhere = self.peers.elsewhere.iter().filter(|(id, _)| !self.peers.specs.contains_key(*id));
+            for (id, spec) in self.peers.specs.iter().chain(elsewhere.map(|(id, (_, spec))| (id, spec))) {
                 if let Some(name) = spec.downcast_ref().and_then(K::shares) {
                     index.entry(name).or_default().push(id.clone());
                 }

@@ -188,3 +188,25 @@ fn whoever_contributes_to_another_thing_names_a_field_of_its_own() {
     }
     assert!(seen >= 5, "{seen}");
 }
+
+#[test]
+fn a_difference_is_excepted_by_the_name_that_the_plan_prints() {
+    let excepting = |resource: &str, field: &str| {
+        let exception = format!("  exceptions: [{{resource: {resource}, field: {field}, until: 2030-01-01, reason: r}}]\n");
+        said(&object("{name: a}", "us-east-1", &format!("{exception}  s3: {{buckets: [{{name: assets, denyInsecureTransport: true}}]}}\n")))
+    };
+    for field in ["statements", "statements.HoldfastDenyInsecureTransport"] {
+        assert_eq!(excepting("s3.bucketPolicies/assets", field), Vec::<String>::new(), "{field}");
+    }
+    let said = excepting("s3.bucketPolicies", "statements");
+    assert!(said[0].contains("this names a kind and no resource"), "{said:?}");
+    let said = excepting("s3.bucketPolicies/assets", "versioning");
+    assert!(said[0].contains("s3.bucketPolicies has no field \"versioning\" that could differ"), "{said:?}");
+    // It still stands in no manifest.
+    let said = said_of_unknown("bucketPolicies");
+    assert!(said.iter().any(|line| line.contains("spec.s3.bucketPolicies")), "{said:?}");
+}
+
+fn said_of_unknown(kind: &str) -> Vec<String> {
+    said(&object("{name: a}", "us-east-1", &format!("  s3: {{{kind}: []}}\n")))
+}

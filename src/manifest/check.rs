@@ -113,7 +113,7 @@ fn windows(value: &Value, path: &FieldPath, findings: &mut Vec<Finding>) {
 }
 
 fn exceptions(value: &Value, path: &FieldPath, shape: &Shape, findings: &mut Vec<Finding>) {
-    let kinds: Vec<(String, bool)> = shape.kinds().collect();
+    let kinds: Vec<(String, bool)> = shape.excepted().collect();
     for (index, exception) in list(value, path).iter().enumerate() {
         let path = path.index(index);
         if let Some(Err(bad)) = text(exception, "/until").map(str::parse::<Until>) {

@@ -208,7 +208,7 @@ pub struct Exception {
         extend("examples" = ["s3.buckets/huntaze-assets"])
     )]
     pub resource: String,
-    /// Which field, with everything in it.
+    /// Which field, with everything in it. What several entries ask for together (a statement of a bucket's policy) is excepted where all of them are.
     #[schemars(length(min = 1, max = 400), extend("examples" = ["versioning"]))]
     pub field: String,
     /// Until when: a date (to its end, UTC) or an RFC 3339 time.

@@ -31,7 +31,8 @@ const MAX_FILES: usize = 10_000;
 pub struct Reading {
     /// The objects that can be enforced, without the entries that cannot.
     pub objects: Vec<Loaded>,
-    /// What is left of objects that cannot be enforced, for what else may be wrong with them.
+    /// What is left of objects that cannot be enforced, for what else may be wrong with them, and for what they speak for. An entry with mistakes is
+    /// both in what is left, without them, and among the stopped, as it was written.
     pub refused: Vec<Loaded>,
     /// Everything that is wrong, in order of file and line.
     pub problems: Vec<Problem>,
@@ -80,6 +81,11 @@ impl Loaded {
     /// Whether what is wrong at `path` may only come of fields that were taken out.
     pub fn is_doubtful(&self, path: &FieldPath) -> bool {
         self.removed.casts_doubt_on(&self.positions.written_path(path), &self.shape)
+    }
+
+    /// Whether the account and region are as they were written, and nothing stands in for them.
+    pub fn is_placed(&self) -> bool {
+        self.removed.is_placed()
     }
 
     /// Whether it is known for certain which thing the entry at `path` speaks for.
@@ -244,7 +250,10 @@ impl<'s> Reader<'s> {
     fn end(mut self) -> Reading {
         // Of two objects of one name neither is meant more than the other.
         let twice = |loaded: &mut Loaded| self.twice.contains(&loaded.object.metadata.object());
-        let refused = self.reading.objects.extract_if(.., twice).map(|mut loaded| loaded.legible.take().map_or(loaded, |legible| *legible));
+        let refused = self.reading.objects.extract_if(.., twice).map(|mut loaded| match loaded.legible.take() {
+            Some(legible) => Loaded { stopped: loaded.stopped, ..*legible },
+            None => loaded,
+        });
         self.reading.refused.extend(refused);
         self.reading.problems.sort();
         self.reading.problems.dedup();
@@ -411,15 +420,16 @@ impl<'s> Reader<'s> {
         problems.extend(name.as_deref().and_then(|name| self.same_name(origin, name)));
         self.reading.problems.extend(problems);
         let legible = if stopped.is_empty() { None } else { self.legible(origin, value.clone(), paths, name.as_deref()) };
-        if stopped.contains(&None) {
-            return self.reading.refused.extend(legible);
-        }
+        let is_refused = stopped.contains(&None);
         let mut place = origin.place.cloned();
         let mut entries: Vec<FieldPath> = stopped.into_iter().flatten().collect();
         entries.sort();
         entries.dedup();
         let written = |path: &FieldPath| place.as_ref().map_or_else(|| path.clone(), |place| place.written(path));
         let stopped = entries.iter().filter_map(|entry| Some((written(entry), find(&value, entry)?.clone()))).collect();
+        if is_refused {
+            return self.reading.refused.extend(legible.map(|legible| Loaded { stopped, ..legible }));
+        }
         // From the last to the first, so that the indices of those to come stay right.
         for entry in entries.iter().rev() {
             remove(&mut value, entry);

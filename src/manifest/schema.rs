@@ -25,6 +25,9 @@ pub(super) const KIND_PATH: &str = "x-holdfast-kind";
 /// Lists what can differ of a kind, as [`KindSchema::fields`] says it: what an exception can name.
 pub(super) const FIELDS: &str = "x-holdfast-fields";
 
+/// Lists the kinds of a group that stand in no manifest, each with what can differ of it: an exception can name them, too.
+pub(super) const COMPOSED: &str = "x-holdfast-composed";
+
 /// What one kind adds to the schema.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KindSchema {
@@ -89,6 +92,17 @@ pub fn manifest_schema(kinds: &[KindSchema]) -> Value {
         },
         "additionalProperties": false,
     })
+}
+
+/// Notes a kind that stands in no manifest since it is composed of what others ask for: exceptions can name its differences, as [`KindSchema::fields`]
+/// says them. Nothing where its group is not there.
+pub fn note_composed(schema: &mut Value, path: &str, fields: Vec<String>) {
+    let Some((group, name)) = path.split_once('.') else { return };
+    let group = schema.pointer_mut("/properties/spec/properties").and_then(|groups| groups.get_mut(group)).and_then(Value::as_object_mut);
+    let composed = group.map(|group| group.entry(COMPOSED).or_insert_with(|| json!({})));
+    if let Some(composed) = composed {
+        put(composed, name, fields.into());
+    }
 }
 
 fn kind_schema(kind: &KindSchema) -> Value {
@@ -275,12 +289,18 @@ fn one_of_constants(map: &mut Map<String, Value>) {
     }
 }
 
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 /// Which paths of a manifest speak of which resource, read from its schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     groups: BTreeSet<String>,
     /// By group and place in it.
     kinds: BTreeMap<(String, String), KindShape>,
+    /// By path, the kinds that stand in no manifest, with what can differ of them.
+    composed: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -301,10 +321,11 @@ impl Shape {
             let kinds = group_schema.get("properties").and_then(Value::as_object);
             for (name, kind) in kinds.into_iter().flatten() {
                 let many = kind.get("type") == Some(&"array".into());
-                let fields = kind.get(FIELDS).and_then(Value::as_array).into_iter().flatten();
-                let fields = fields.filter_map(Value::as_str).map(str::to_owned).collect();
+                let fields = kind.get(FIELDS).map(texts).unwrap_or_default();
                 shape.kinds.insert((group.clone(), name.clone()), KindShape { many, fields });
             }
+            let composed = group_schema.get(COMPOSED).and_then(Value::as_object);
+            shape.composed.extend(composed.into_iter().flatten().map(|(name, fields)| (format!("{group}.{name}"), texts(fields))));
         }
         shape
     }
@@ -314,10 +335,15 @@ impl Shape {
         self.kinds.iter().map(|((group, name), kind)| (format!("{group}.{name}"), kind.many))
     }
 
+    /// The same of what can be excepted: with the kinds that stand in no manifest.
+    pub fn excepted(&self) -> impl Iterator<Item = (String, bool)> {
+        self.kinds().chain(self.composed.keys().map(|kind| (kind.clone(), true)))
+    }
+
     /// What can differ of a kind: see [`KindSchema::fields`].
     pub fn fields(&self, kind: &str) -> &[String] {
         let known = kind.split_once('.').and_then(|(group, name)| self.kinds.get(&(group.to_owned(), name.to_owned())));
-        known.map(|kind| kind.fields.as_slice()).unwrap_or_default()
+        known.map(|kind| &kind.fields).or_else(|| self.composed.get(kind)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The path of the resource inside whose declaration `path` stands, or that it is. A name that no kind has, in a

@@ -1,9 +1,12 @@
 //! What waits for something else: the steps of a resource that need one which is not as declared, in the plan and while it is carried out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{ResourcePlan, Status};
-use crate::kinds::{Block, Key, Need, Reason};
+use crate::kinds::{Block, Key, Need, Reason, is_within};
+
+/// What is wrong with something of which a part that another one stands on is excepted.
+const EXCEPTED: &str = "not as declared, by an exception";
 
 /// Holds what stands on something that is blocked, down the line.
 pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
@@ -18,6 +21,13 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
             needy.entry(need.key.clone()).or_default().push((place, need.clone()));
         }
     }
+    for (place, need) in excepted(resources) {
+        if let Some(resource) = resources.get_mut(place)
+            && resource.hold_for(&need, 0, EXCEPTED)
+        {
+            stuck.push(resource.key.clone());
+        }
+    }
     stuck.sort_unstable();
     while let Some(on) = stuck.pop() {
         for (place, need) in needy.remove(&on).unwrap_or_default() {
@@ -29,7 +39,46 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
     }
 }
 
+/// The needs of resources, by place, of which an exception keeps a part as it is.
+fn excepted(resources: &[ResourcePlan]) -> Vec<(usize, Need)> {
+    let with: HashMap<&Key, &ResourcePlan> = resources.iter().filter(|one| !one.excepted.is_empty()).map(|one| (&one.key, one)).collect();
+    let mut found = Vec::new();
+    for (place, resource) in resources.iter().enumerate() {
+        for need in &resource.needs {
+            if with.get(&need.key).is_some_and(|on| on.keeps_from(resource, need)) {
+                found.push((place, need.clone()));
+            }
+        }
+    }
+    found
+}
+
+/// Notes what a resource that changes stands on and this run leaves out: whether that is as declared nobody looked.
+pub(super) fn note_left_out(resources: &mut [ResourcePlan]) {
+    let known: HashSet<Key> = resources.iter().map(|one| one.key.clone()).collect();
+    for resource in resources {
+        let left_out = resource.needs.iter().filter(|need| !known.contains(&need.key));
+        let changes = left_out.filter(|need| resource.steps.iter().any(|step| need.concerns(&step.fields)));
+        let note =
+            |need: &Need| format!("it stands on {}, which this run leaves out: whether that is as declared was not looked at", need.key);
+        let notes: Vec<String> = changes.map(note).collect();
+        resource.notes.extend(notes);
+    }
+}
+
 impl ResourcePlan {
+    /// Whether an exception keeps a part of it as it is that `needy` asks of it for the fields of `need`: S3 throws away the access log that the
+    /// target's policy does not let in.
+    pub(crate) fn keeps_from(&self, needy: &ResourcePlan, need: &Need) -> bool {
+        if self.excepted.is_empty() {
+            return false;
+        }
+        let concerns = |field: &str| need.fields.iter().any(|of| is_within(field, of));
+        let asks = self.origins.iter().filter(|origin| origin.field.as_deref().is_some_and(concerns));
+        asks.filter(|origin| needy.origins.iter().any(|own| own.entry == origin.entry))
+            .any(|origin| self.excepted.iter().any(|excepted| origin.asks_for(&excepted.drift.field)))
+    }
+
     /// Holds the open steps, from the place `from` on, that wait for `need`, with those that come after them. `state` is what is wrong with it. Says
     /// whether there were any.
     pub(crate) fn hold_for(&mut self, need: &Need, from: usize, state: &str) -> bool {

@@ -49,6 +49,16 @@ pub struct Origin {
     /// The fields of the resource that it asks for by that, where the resource is composed: `statements.HoldfastDenyOldTls`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
+    /// The resource whose field that is: several entries may speak for it, and ask as one.
+    #[serde(skip)]
+    pub by: Option<Key>,
+}
+
+impl Origin {
+    /// Whether it asks for this field of a composed resource.
+    pub(crate) fn asks_for(&self, field: &str) -> bool {
+        self.parts.iter().any(|part| part == field)
+    }
 }
 
 /// What was observed of a resource; nothing where it was not asked for (its wish is blocked).
@@ -100,24 +110,41 @@ impl<'a> Exceptions<'a> {
         named.into_iter().flat_map(places).collect()
     }
 
-    /// The exception in force that covers `field`, if there is one. One that ran out is noted as matching, and covers nothing.
-    fn covering(&mut self, of: &[(usize, Option<&Origin>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
-        let mut covering = None;
+    /// The exception in force that covers `field`, if there is one: the first to run out, where it takes several. One that ran out is noted as
+    /// matching, and covers nothing.
+    ///
+    /// By an entry that asks for a part of it, for that part alone, and only where every other entry that asks for the part is excepted too: nobody's
+    /// exception switches off what another one stands on.
+    fn covering(&mut self, declared: &Declared, of: &[(usize, Option<&Origin>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
+        let mut whole: Option<&Exception> = None;
+        let mut parts: Vec<(&Origin, &Exception)> = Vec::new();
         for (place, by) in of {
             let Some(exception) = self.all.get(*place) else { continue };
-            // By an entry that asks for a part of it, for that part alone: the other parts are not the exception's.
-            let covered = match by.and_then(|origin| Some((origin, origin.field.as_deref()?))) {
-                Some((origin, asked)) => covers(&exception.field, asked, keyed) && origin.parts.iter().any(|part| part == field),
+            let asks = by.and_then(|origin| Some((origin, origin.field.as_deref()?)));
+            let covered = match asks {
+                Some((origin, asked)) => covers(&exception.field, asked, keyed) && origin.asks_for(field),
                 None => covers(&exception.field, field, keyed),
             };
-            if covered {
-                self.matched.insert(*place);
-                if self.at < exception.until.at() {
-                    covering = Some(Excepting { until: exception.until.to_string(), reason: exception.reason.clone() });
-                }
+            if !covered {
+                continue;
+            }
+            self.matched.insert(*place);
+            if exception.until.at() <= self.at {
+                continue;
+            }
+            match asks {
+                Some((origin, _)) => parts.push((origin, exception)),
+                None => whole = Some(exception),
             }
         }
-        covering
+        let together = || {
+            let mut asking = declared.origins.iter().filter(|origin| origin.asks_for(field));
+            let all = asking
+                .all(|origin| parts.iter().any(|(excepted, _)| *excepted == origin || excepted.by.is_some() && excepted.by == origin.by));
+            parts.iter().map(|(_, exception)| *exception).filter(|_| all).min_by_key(|exception| exception.until.at())
+        };
+        let covering = whole.or_else(together)?;
+        Some(Excepting { until: covering.until.to_string(), reason: covering.reason.clone() })
     }
 
     /// Notes that a resource could not be compared.
@@ -231,7 +258,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             continue;
         }
         let drift = Drift { field: field.field, found, declared: field.declared, impact: field.impact };
-        match exceptions.covering(&of, &drift.field, &keyed) {
+        match exceptions.covering(declared, &of, &drift.field, &keyed) {
             Some(by) => plan.excepted.push(Excepted { drift, until: by.until, reason: by.reason }),
             None => plan.drifts.push(drift),
         }

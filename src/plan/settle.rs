@@ -52,6 +52,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
     }
     hold_too_many(judgement, approved, &mut planned);
     needs::hold_needy(&mut planned);
+    needs::note_left_out(&mut planned);
     for resource in &mut planned {
         // What waits for nothing but its window or a consent is blocked as a person sees it.
         if resource.status == Status::Drifted && resource.steps.iter().any(|step| step.held.is_some()) {

@@ -221,7 +221,7 @@ fn exceptions_name_a_resource_by_its_entry_and_a_part_by_who_asks_for_it() {
     there("except-origin", &["real"]);
     let given = given("except-origin");
     let (mut declared, seen) = looked(&given.scope, thing("real", 1));
-    declared.origins = vec![Origin { entry: "test.things/logical".to_owned(), field: None, parts: Vec::new() }];
+    declared.origins = vec![Origin { entry: "test.things/logical".to_owned(), field: None, parts: Vec::new(), by: None }];
     let plan = given.clone().except("test.things/logical", "v.x", "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
     assert_eq!((plan.resources[0].excepted.len(), plan.warnings.len()), (1, 0));
     // Composed: the bucket asks for three things by three of its fields, and by `create` for nothing that is compared.
@@ -230,6 +230,7 @@ fn exceptions_name_a_resource_by_its_entry_and_a_part_by_who_asks_for_it() {
         entry: "s3.buckets/assets".to_owned(),
         field: Some(field.to_owned()),
         parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+        by: None,
     };
     declared.origins =
         vec![part("create", &[]), part("denyInsecureTransport", &["v.x"]), part("minimumTlsVersion", &["v.y"]), part("more", &["v.x.z"])];

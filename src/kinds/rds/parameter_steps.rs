@@ -127,11 +127,11 @@ fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<W
     let disagreeing = |one: &Wanted| {
         let declared = planning.spec.parameter(&one.name)?;
         attached.others.iter().find_map(|user| {
-            let peer = planning.peer(&user.to_ascii_lowercase())?;
+            let (peer, whose) = planning.peer_anywhere(&user.to_ascii_lowercase())?;
             let other = peer.parameter(&one.name).filter(|other| !same(other, &declared))?;
             let words = |value: &Value| if value.is_null() { "the engine's default".to_owned() } else { plain(value) };
             Some(format!(
-                "rds.instances/{} declares {} and rds.instances/{} {}, and both instances use the parameter group {}",
+                "rds.instances/{} declares {} and rds.instances/{}{whose} {}, and both instances use the parameter group {}",
                 planning.spec.name,
                 words(&declared),
                 peer.name,

@@ -300,7 +300,7 @@ impl<'a> Context<'a> {
         let seen = self.planning.seen;
         let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
         let users = users.into_iter().flatten().map(String::as_str);
-        let undeclared = users.filter(|user| self.planning.peer(user).is_some_and(|peer| peer.parameter_group.is_none()));
+        let undeclared = users.filter(|user| self.planning.peer_anywhere(user).is_some_and(|(peer, _)| peer.parameter_group.is_none()));
         let declared = self.planning.sharing(name).iter().map(String::as_str);
         undeclared.chain(declared).filter(|other| *other != self.planning.id).collect()
     }
@@ -309,7 +309,7 @@ impl<'a> Context<'a> {
     fn agreed(&mut self, group: &str, mut values: Changes) -> Changes {
         let mine = self.planning.spec.parameter_values().unwrap_or_default();
         for other in self.sharers(group) {
-            let Some(peer) = self.planning.peer(other) else { continue };
+            let Some((peer, whose)) = self.planning.peer_anywhere(other) else { continue };
             let theirs = peer.parameter_values().unwrap_or_default();
             let disagree = |name: &&String| match (mine.get(*name), theirs.get(*name)) {
                 (Some(mine), Some(theirs)) => {
@@ -324,7 +324,7 @@ impl<'a> Context<'a> {
                     Some(value) => plain(value),
                 };
                 let message = format!(
-                    "elasticache.replicationGroups/{} declares {} and elasticache.replicationGroups/{} {}, and both have the parameter group {group}",
+                    "elasticache.replicationGroups/{} declares {} and elasticache.replicationGroups/{}{whose} {}, and both have the parameter group {group}",
                     self.planning.spec.name,
                     words(&mine),
                     peer.name,

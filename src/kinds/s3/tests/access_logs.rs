@@ -73,3 +73,91 @@ async fn a_target_that_is_not_the_accounts_is_said() {
     let target = missing.resources.iter().find(|one| one.key.id == "nobodys-logs").unwrap();
     assert_eq!(target.blocks[0].reason, Reason::Missing);
 }
+
+/// Two buckets that are made and log into each other, and a circle of three: each is made before anything waits for it.
+#[tokio::test]
+async fn new_buckets_may_log_into_each_other() {
+    for names in [&["one", "two"][..], &["one", "two", "three"]] {
+        let sandbox = sandbox("s3: {buckets: {}}");
+        let next = |at: usize| names[(at + 1) % names.len()];
+        let bucket =
+            |(at, name): (usize, &&str)| format!("{{name: huntaze-{name}, create: true, logging: {{targetBucket: huntaze-{}}}}}", next(at));
+        let buckets: Vec<String> = names.iter().enumerate().map(bucket).collect();
+        let wish = format!("{{buckets: [{}]}}", buckets.join(", "));
+        let outcomes = run(&sandbox, &wish).await;
+        assert_eq!(outcomes.blocked().count() + outcomes.failed().count(), 0, "{outcomes:#?}");
+        let last = |operation: &str| writes(&sandbox).iter().rposition(|one| one == operation).unwrap();
+        let first = writes(&sandbox).iter().position(|one| one == "PutBucketLogging").unwrap();
+        assert!(last("CreateBucket") < first && last("PutBucketPolicy") < first, "{:?}", writes(&sandbox));
+        assert!(plan(&sandbox, &wish).await.resources.iter().all(|one| one.status == Status::InSync));
+    }
+}
+
+fn excepted(resource: &str, field: &str, second: bool) -> Baseline {
+    let second = if second { ", {name: b, bucket: huntaze-uploads, logging: {targetBucket: huntaze-logs, targetPrefix: b/}}" } else { "" };
+    baseline_of(&format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, \
+         policy: {{disruptive: Allow}}, exceptions: [{{resource: {resource}, field: {field}, until: 2027-12-31, reason: r}}], s3: {{buckets: [\
+         {{name: a, bucket: huntaze-assets, logging: {{targetBucket: huntaze-logs, targetPrefix: a/}}}}{second}]}}}}}}"
+    ))
+}
+
+#[tokio::test]
+async fn an_exception_of_one_source_does_not_switch_off_the_delivery_of_another() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-uploads: {}, huntaze-logs: {ownership: BucketOwnerEnforced}}}");
+    let looked = async |baseline: &Baseline| {
+        let connection = connected(baseline, &base(&sandbox)).await.unwrap();
+        look(baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan
+    };
+    let status = |plan: &Plan| -> Vec<(String, Status, usize)> {
+        plan.resources.iter().map(|one| (one.key.id.clone(), one.status, one.excepted.len())).collect()
+    };
+    let of = |id: &str, status: Status, excepted: usize| (id.to_owned(), status, excepted);
+    // The other source still needs the statement.
+    let plan = looked(&excepted("s3.buckets/a", "logging", true)).await;
+    let (assets, uploads, logs) = ("huntaze-assets", "huntaze-uploads", "huntaze-logs");
+    assert_eq!(status(&plan), [of(assets, Status::InSync, 2), of(uploads, Status::Drifted, 0), of(logs, Status::Drifted, 0)], "{plan:#?}");
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    // Where nobody else does, it is excepted with the rest.
+    let plan = looked(&excepted("s3.buckets/a", "logging", false)).await;
+    assert_eq!(status(&plan), [of(assets, Status::InSync, 2), of(logs, Status::InSync, 1)]);
+    // Excepted by its own name it is for all, and nothing is sent where nobody is let in.
+    let baseline = excepted("s3.bucketPolicies/huntaze-logs", "statements.HoldfastAccessLogs", true);
+    let plan = looked(&baseline).await;
+    assert_eq!(status(&plan), [of(assets, Status::Blocked, 0), of(uploads, Status::Blocked, 0), of(logs, Status::InSync, 1)]);
+    let held = plan.resources[0].steps[0].held.as_ref().unwrap();
+    assert_eq!(held.reason, Reason::WaitsForOther);
+    assert!(held.message.contains("s3.bucketPolicies/huntaze-logs, which is not as declared, by an exception"), "{}", held.message);
+}
+
+/// In a later round of the run, too: the source is made first.
+#[tokio::test]
+async fn a_new_source_sends_nothing_where_an_exception_lets_nobody_in() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-logs: {ownership: BucketOwnerEnforced}}}");
+    let mut baseline = excepted("s3.bucketPolicies/huntaze-logs", "statements.HoldfastAccessLogs", false);
+    let wish = "{buckets: [{name: a, bucket: huntaze-assets, create: true, logging: {targetBucket: huntaze-logs, targetPrefix: a/}}]}";
+    baseline.entries = self::baseline(wish).entries;
+    let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+    let found = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await;
+    let state = tempfile::tempdir().unwrap();
+    let journal = Journal::open(state.path(), "a test").unwrap().journal;
+    let clock = sandbox.clock();
+    let with = Apply { journal: &journal, clock: &clock, run: "r", interrupt: &Interrupt::default(), say: &|_| {} };
+    let outcomes = apply(&baseline, &found, &Default::default(), &with).await.unwrap();
+    assert_eq!(outcomes.blocked().count(), 1, "{outcomes:#?}");
+    assert!(!writes(&sandbox).contains(&"PutBucketLogging".to_owned()), "{:?}", writes(&sandbox));
+}
+
+#[tokio::test]
+async fn a_policy_that_a_run_leaves_out_is_noted() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {ownership: BucketOwnerEnforced}}}");
+    let baseline = baseline("{buckets: [{name: a, bucket: huntaze-assets, logging: {targetBucket: huntaze-logs}}]}");
+    let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+    let choice = crate::desired::Choice { skip: vec!["s3.bucketPolicies".to_owned()], ..Default::default() };
+    let plan = look(&baseline, &connection, &Request { choice, ..Request::default() }, sandbox.clock().now()).await.plan;
+    assert_eq!(plan.resources.len(), 1);
+    assert!(
+        plan.resources[0].notes.iter().any(|note| note.contains("s3.bucketPolicies/huntaze-logs, which this run leaves out")),
+        "{plan:#?}"
+    );
+}
