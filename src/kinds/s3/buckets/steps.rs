@@ -162,9 +162,15 @@ impl Maker<'_> {
                 let note = format!("objects of {} may be public by their own ACLs; that was not looked at", self.bucket);
                 self.steps.notes.push(note);
             }
+            // It decides on the impact alone: the flags are set all the same, as if there were such an ACL.
             Fact::Unknown(why) if ignores && self.made.is_empty() => {
-                let why = why.clone();
-                return self.unreadable("publicAccessBlock", &why);
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads an object by a public ACL of its own, if there is one, no longer can".to_owned();
+                let note = format!(
+                    "whether ACLs of objects count in {} could not be read ({}: {}): they are taken to let somebody in",
+                    self.bucket, why.call, why.message
+                );
+                self.steps.notes.push(note);
             }
             _ => {}
         }
