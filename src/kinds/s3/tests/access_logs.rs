@@ -73,3 +73,35 @@ async fn a_target_that_is_not_the_accounts_is_said() {
     let target = missing.resources.iter().find(|one| one.key.id == "nobodys-logs").unwrap();
     assert_eq!(target.blocks[0].reason, Reason::Missing);
 }
+
+/// What is declared of the target besides, and waits for consent, keeps no log from being delivered.
+#[tokio::test]
+async fn a_target_is_needed_only_for_being_there() {
+    for waiting in ["ownership: BucketOwnerEnforced", "encryption: {algorithm: 'aws:kms'}"] {
+        let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {ownership: ObjectWriter}}}");
+        let approve = |s3: String| {
+            baseline_of(&format!(
+                "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, cloudtrail: {{trails: [{{name: audit, bucket: huntaze-logs, logging: true}}]}}, s3: {s3}}}}}"
+            ))
+        };
+        let baseline = approve(format!("{{buckets: [{{name: huntaze-logs, {waiting}}}]}}"));
+        let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+        let plan = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan;
+        let held = |kind: &str| -> Vec<bool> {
+            let steps = plan.resources.iter().filter(|one| one.key.kind == kind).flat_map(|one| &one.steps);
+            steps.map(|step| step.held.is_some()).collect()
+        };
+        assert_eq!(held("s3.buckets"), [true], "{plan:#?}");
+        assert_eq!((held("s3.bucketPolicies"), held("cloudtrail.trails")), (vec![false], vec![false; 2]), "{waiting}: {plan:#?}");
+    }
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {ownership: ObjectWriter}}}");
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, s3: {{buckets: [{{name: huntaze-logs, ownership: BucketOwnerEnforced}}, {{name: huntaze-assets, logging: {{targetBucket: huntaze-logs}}}}]}}}}}}"
+    );
+    let baseline = baseline_of(&text);
+    let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+    let plan = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan;
+    let held: Vec<_> = plan.resources.iter().map(|one| (one.key.to_string(), one.steps[0].held.is_some())).collect();
+    let held: Vec<_> = held.iter().map(|(key, held)| (key.as_str(), *held)).collect();
+    assert_eq!(held, [("s3.buckets/huntaze-assets", false), ("s3.buckets/huntaze-logs", true), ("s3.bucketPolicies/huntaze-logs", false)]);
+}
