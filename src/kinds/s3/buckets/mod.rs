@@ -125,7 +125,14 @@ impl Kind for Bucket {
         Field::<Bucket>::new(
             "logging.targetBucket",
             |spec| spec.logging.as_ref()?.target_bucket.clone().map(Value::from),
-            |seen| seen.logging.as_ref().map(|found| Value::from(found.bucket.clone())),
+            // A log that is thrown away is none.
+            |seen| {
+                let by = |bucket: &str| seen.log_encryption.present().filter(|log| log.bucket == bucket && log.by_kms());
+                seen.logging.as_ref().map(|found| match by(&found.bucket) {
+                    Some(log) => Value::from(format!("{} (encrypted by {}: nothing is delivered)", found.bucket, log.algorithm)),
+                    None => Value::from(found.bucket.clone()),
+                })
+            },
         )
         .controls(LOGGING),
         Field::<Bucket>::new(
@@ -236,12 +243,19 @@ impl Kind for Bucket {
         made.into_iter().chain(transport).chain(version).chain(logs).collect()
     }
 
+    /// The bucket that its access log goes to.
+    fn shares(spec: &BucketSpec) -> Option<String> {
+        spec.logging.as_ref()?.target_bucket.clone()
+    }
+
     /// That the bucket is there which its access log goes to, and that its policy lets S3 in, for that alone: S3 throws away what it may not deliver,
     /// so that it is let in before it is sent.
     fn needs(spec: &BucketSpec, id: &str, scope: &Scope) -> Vec<Need> {
         let Some(target) = spec.log_target(id) else { return Vec::new() };
         let asked = [log_contribution(target, scope)];
-        policy::needs_of_delivery(target, &asked, &["logging"])
+        let mut needs = policy::needs_of_delivery(target, &asked, &["logging"]);
+        needs.push(Need::of_field(Self::PATH, target, "logging").only(["encryption.algorithm"]));
+        needs
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {
