@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::End;
-use super::work::{Phase, Work};
+use super::work::Work;
 use crate::kinds::{Key, Need};
 use crate::plan::ResourcePlan;
 
@@ -69,7 +68,7 @@ impl<'a> Order<'a> {
                 continue;
             }
             for (on, need) in self.stands.get(*place).into_iter().flatten() {
-                let bad = works.get(*on).is_some_and(|on| matches!(on.phase, Phase::Ended(End::Failed { .. } | End::Blocked { .. })));
+                let bad = works.get(*on).is_some_and(|on| on.fails(need));
                 // What an exception keeps as it is ends well, and is still not what this one asked of it.
                 let kept = works.get(*on).zip(works.get(*place)).is_some_and(|(on, needy)| on.plan.keeps_from(&needy.plan, need));
                 if let Some(work) = works.get_mut(*place).filter(|_| bad || kept) {

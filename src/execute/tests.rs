@@ -388,6 +388,21 @@ async fn only_the_steps_that_need_what_failed_are_held_in_every_round() {
     }
 }
 
+/// Of c, x is set and y waits for consent: whoever needs x goes on, whoever needs y or all of c does not.
+#[tokio::test]
+async fn only_what_is_needed_of_a_thing_counts() {
+    let ground = Ground::new("needs-parts", empty(&["a", "b", "c", "d"])).await;
+    let needy = |name: &str, need: &str| json!({"name": name, "v": {"x": 1}, "needs": [need]});
+    let c = json!({"name": "c", "v": {"x": 1, "y": 1}, "disruptive": ["y"]});
+    let outcomes = ground.run(&[needy("a", "c.x"), needy("b", "c.y"), c, needy("d", "c")]).await;
+    assert_eq!(ground.log(), ["c x=1", "a x=1"], "{outcomes:?}");
+    assert!(matches!(outcomes.resources[0].end, End::Changed), "{outcomes:?}");
+    for held in [1, 3] {
+        let End::Blocked { blocks } = &outcomes.resources[held].end else { panic!("{outcomes:?}") };
+        assert_eq!(blocks[0].reason, Reason::WaitsForOther);
+    }
+}
+
 #[tokio::test]
 async fn a_chain_of_ten_thousand_is_no_stack() {
     let thing = |at: usize| {

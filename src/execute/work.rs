@@ -184,6 +184,18 @@ impl<'a> Work<'a> {
         Some(&step.fields)
     }
 
+    /// Whether it ended, and not with what others need of it.
+    pub(super) fn fails(&self, need: &Need) -> bool {
+        let undone = match &self.phase {
+            Phase::Ended(End::Failed { undone, .. }) => undone.as_slice(),
+            Phase::Ended(End::Blocked { .. }) => &[],
+            _ => return false,
+        };
+        let done = |step: &PlannedStep| self.done.contains(&step.title) && !undone.contains(&step.title);
+        let asked = |step: &&PlannedStep| step.fields.iter().any(|field| need.counts(field));
+        need.parts.is_empty() || !self.plan.meets(need) || !self.plan.steps.iter().filter(asked).all(done)
+    }
+
     /// Holds the steps that need something which ended badly; a step that was begun is brought to its end.
     pub(super) fn wait_for(&mut self, need: &Need) {
         if self.ended() || self.stuck.contains(need) {

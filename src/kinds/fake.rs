@@ -121,7 +121,11 @@ impl Kind for Fake {
     }
 
     fn needs(spec: &Spec, _id: &str, _scope: &Scope) -> Vec<Need> {
-        let whole = spec.needs.iter().map(|need| Need::of_all(Fake::PATH, need.clone()));
+        // `c.x`: of the thing c the field v.x.
+        let whole = spec.needs.iter().map(|need| match need.split_once('.') {
+            Some((id, part)) => Need::of_all(Fake::PATH, id).only([format!("v.{part}").as_str()]),
+            None => Need::of_all(Fake::PATH, need.clone()),
+        });
         let parts = spec.needs_for.iter().map(|(key, need)| Need::of_field(Fake::PATH, need.clone(), &format!("v.{key}")));
         whole.chain(parts).collect()
     }

@@ -187,17 +187,36 @@ pub struct Need {
     /// Empty: it is needed for all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<String>,
+    /// The fields of the thing needed that must be as declared, each with what is below it: whatever else of it is blocked keeps nobody waiting.
+    /// Empty: all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
 }
 
 impl Need {
     /// What a whole resource stands on.
     pub fn of_all(kind: &str, id: impl Into<String>) -> Need {
-        Need { key: Key::new(kind, id), fields: Vec::new() }
+        Need { key: Key::new(kind, id), fields: Vec::new(), parts: Vec::new() }
     }
 
     /// The same for a field, and what is below it.
     pub fn of_field(kind: &str, id: impl Into<String>, field: &str) -> Need {
-        Need { key: Key::new(kind, id), fields: vec![field.to_owned()] }
+        Need { fields: vec![field.to_owned()], ..Need::of_all(kind, id) }
+    }
+
+    /// The same for several fields.
+    pub fn of_fields(kind: &str, id: impl Into<String>, fields: &[&str]) -> Need {
+        Need { fields: fields.iter().map(|field| (*field).to_owned()).collect(), ..Need::of_all(kind, id) }
+    }
+
+    /// Only these fields of the thing needed count: `create` of a bucket that must be there, and no more.
+    pub fn only<'p>(self, parts: impl IntoIterator<Item = &'p str>) -> Need {
+        Need { parts: parts.into_iter().map(str::to_owned).collect(), ..self }
+    }
+
+    /// Whether a field of the thing needed counts.
+    pub fn counts(&self, field: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|part| is_within(field, part) || is_within(part, field))
     }
 
     /// Whether a step for these fields waits for it.

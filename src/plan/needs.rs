@@ -10,11 +10,7 @@ const EXCEPTED: &str = "not as declared, by an exception";
 
 /// Holds what stands on something that is blocked, down the line.
 pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
-    let mut stuck: Vec<Key> = resources
-        .iter()
-        .filter(|one| one.status != Status::InSync && one.all_blocks().next().is_some() || !one.unreadable.is_empty())
-        .map(|one| one.key.clone())
-        .collect();
+    let mut stuck: Vec<usize> = (0..resources.len()).filter(|place| resources.get(*place).is_some_and(|one| !one.is_free())).collect();
     let mut needy: HashMap<Key, Vec<(usize, Need)>> = HashMap::new();
     for (place, resource) in resources.iter().enumerate().filter(|(_, resource)| resource.changes()) {
         for need in &resource.needs {
@@ -25,15 +21,18 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
         if let Some(resource) = resources.get_mut(place)
             && resource.hold_for(&need, 0, EXCEPTED)
         {
-            stuck.push(resource.key.clone());
+            stuck.push(place);
         }
     }
-    stuck.sort_unstable();
+    stuck.sort_unstable_by(|one, other| resources.get(*one).map(|one| &one.key).cmp(&resources.get(*other).map(|other| &other.key)));
+    // What comes to be held more stands here again: others may need just that part.
     while let Some(on) = stuck.pop() {
-        for (place, need) in needy.remove(&on).unwrap_or_default() {
-            let Some(resource) = resources.get_mut(place) else { continue };
-            if resource.hold_for(&need, 0, "blocked") {
-                stuck.push(resource.key.clone());
+        let Some(waiting) = resources.get(on).and_then(|on| needy.get(&on.key)) else { continue };
+        for (place, need) in waiting {
+            let met = resources.get(on).is_some_and(|on| on.meets(need));
+            let Some(resource) = resources.get_mut(*place).filter(|_| !met) else { continue };
+            if resource.hold_for(need, 0, "blocked") {
+                stuck.push(*place);
             }
         }
     }
@@ -77,6 +76,24 @@ impl ResourcePlan {
         let asks = self.origins.iter().filter(|origin| origin.field.as_deref().is_some_and(concerns));
         asks.filter(|origin| needy.origins.iter().any(|own| own.entry == origin.entry))
             .any(|origin| self.excepted.iter().any(|excepted| origin.asks_for(&excepted.drift.field)))
+    }
+
+    /// Whether nothing of it is blocked, held or unknown.
+    fn is_free(&self) -> bool {
+        (self.status == Status::InSync || self.all_blocks().next().is_none()) && self.unreadable.is_empty()
+    }
+
+    /// Whether what others need of it is as declared, or becomes so by its steps.
+    pub(crate) fn meets(&self, need: &Need) -> bool {
+        // Nothing is known of one that was not compared.
+        if need.parts.is_empty() || self.compared == 0 {
+            return self.is_free();
+        }
+        let against = |block: &Block| block.fields.is_empty() || block.fields.iter().any(|field| field.is_empty() || need.counts(field));
+        let repaired = |field: &String| self.steps.iter().any(|step| step.held.is_none() && step.fields.contains(field));
+        !self.all_blocks().any(against)
+            && !self.unreadable.iter().any(|unread| unread.field.is_empty() || need.counts(&unread.field))
+            && self.drifts.iter().filter(|drift| need.counts(&drift.field)).all(|drift| repaired(&drift.field))
     }
 
     /// Holds the open steps, from the place `from` on, that wait for `need`, with those that come after them. `state` is what is wrong with it. Says

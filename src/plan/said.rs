@@ -73,16 +73,19 @@ async fn what_is_blocked_is_not_called_a_bug_besides() {
 }
 
 #[tokio::test]
-async fn only_logging_waits_for_the_bucket_that_the_log_goes_to() {
-    let buckets = json!([
-        {"name": "backups", "ownership": "BucketOwnerEnforced"},
-        {"name": "assets", "logging": {"targetBucket": "backups"}, "versioning": "Enabled"},
-    ]);
-    let plan = account("").plan(&json!({"s3": {"buckets": buckets}})).await;
-    let held: Vec<(&str, Option<Reason>)> = of(&plan, "s3.buckets", "assets")
-        .steps
-        .iter()
-        .map(|step| (step.fields[0].as_str(), step.held.as_ref().map(|block| block.reason)))
-        .collect();
-    assert_eq!(held, [("versioning", None), ("logging.targetBucket", Some(Reason::WaitsForOther))]);
+async fn only_logging_waits_for_the_bucket_that_the_log_goes_to_and_only_for_its_being_there() {
+    for (target, waits) in [
+        (json!({"name": "backups", "ownership": "BucketOwnerEnforced"}), None),
+        (json!({"name": "backups", "bucket": "gone", "versioning": "Enabled"}), Some(Reason::WaitsForOther)),
+    ] {
+        let to = target.get("bucket").or(target.get("name")).cloned();
+        let buckets = json!([target, {"name": "assets", "logging": {"targetBucket": to}, "versioning": "Enabled"}]);
+        let plan = account("").plan(&json!({"s3": {"buckets": buckets}})).await;
+        let held: Vec<(&str, Option<Reason>)> = of(&plan, "s3.buckets", "assets")
+            .steps
+            .iter()
+            .map(|step| (step.fields[0].as_str(), step.held.as_ref().map(|block| block.reason)))
+            .collect();
+        assert_eq!(held, [("versioning", None), ("logging.targetBucket", waits)]);
+    }
 }

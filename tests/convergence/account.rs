@@ -50,6 +50,10 @@ pub fn world(draw: &mut Draw) -> Value {
     }
     let deliver = deliveries(&world);
     for name in LOG_BUCKETS {
+        // S3 delivers no access log to a bucket that is encrypted by KMS.
+        if let Some(bucket) = world["s3"]["buckets"][*name].as_object_mut() {
+            bucket.remove("encryption");
+        }
         let policy = &mut world["s3"]["buckets"][*name]["policy"];
         let mut written: Value =
             policy.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({"Version": "2012-10-17"}));

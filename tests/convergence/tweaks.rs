@@ -182,6 +182,11 @@ pub fn whole(kind: &str, about: &About<'_>, entry: &mut Map<String, Value>, draw
         "s3.buckets" => {
             if about.name == "log-archive" {
                 entry.remove("logging");
+                // Others log to it, which S3 does only where it is not encrypted by KMS.
+                if let Some(encryption) = entry.get_mut("encryption").and_then(Value::as_object_mut) {
+                    encryption.remove("kmsKeyId");
+                    encryption.insert("algorithm".to_owned(), json!("AES256"));
+                }
             }
             if entry.get("logging").is_some_and(|logging| logging.get("targetBucket").is_none()) {
                 entry.remove("logging");

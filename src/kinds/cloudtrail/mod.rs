@@ -17,6 +17,7 @@ pub use selectors::{AdvancedEventSelector, DataResource, EventSelector, Events, 
 pub use spec::{CloudWatchLogs, Insight, TrailSpec};
 
 use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::kinds::s3::needs_of_delivery;
 use crate::kinds::{Contribution, Fact, FactSet, Field, Kind, Multiplicity, Need, Planning, Progress, Scope, SpecProblem, Steps, Target};
 
 /// The trails of an account.
@@ -65,9 +66,10 @@ impl Kind for Trails {
         policy::contributions(spec, id, scope)
     }
 
-    fn needs(spec: &TrailSpec, _: &str, scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        vec![Need::of_all("s3.bucketPolicies", bucket), Need::of_all("s3.buckets", bucket)]
+        // CloudTrail looks at the policy whenever a trail is made or updated, and not when it is told to log.
+        needs_of_delivery(bucket, &Self::contributes(spec, id, scope), &steps::SETTINGS)
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> TrailSeen {

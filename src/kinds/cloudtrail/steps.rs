@@ -12,7 +12,7 @@ use crate::kinds::back as way_back;
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
-const SETTINGS: [&str; 8] = [
+pub(super) const SETTINGS: [&str; 8] = [
     "bucket",
     "keyPrefix",
     "multiRegion",

@@ -315,10 +315,14 @@ async fn trails_that_share_a_bucket_each_have_their_own_statements() {
     let account = Account::new(&json!({"s3": {"buckets": {"logs": {"policy": text}}}}));
     account.converges(&json!({"cloudtrail": {"trails": trails}})).await;
     let elsewhere = Scope { region: "eu-west-1".to_owned(), ..scope() };
-    let spec = spec(json!({"name": "one", "bucket": "logs"}));
+    let spec = spec(json!({"name": "one", "bucket": "logs", "keyPrefix": "audit/one"}));
     let sid = |scope: &Scope| Trails::contributes(&spec, "one", scope)[0].value["statements"][0]["sid"].clone();
     assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
-    assert_eq!(Trails::needs(&spec, "one", &scope()), [Need::of_all("s3.bucketPolicies", "logs"), Need::of_all("s3.buckets", "logs")]);
+    let [policy, bucket] = Trails::needs(&spec, "one", &scope()).try_into().unwrap();
+    assert_eq!((policy.key.to_string().as_str(), bucket.key.to_string().as_str()), ("s3.bucketPolicies/logs", "s3.buckets/logs"));
+    assert!(policy.parts.len() == 2 && policy.parts.iter().all(|part| sids.contains(part.trim_start_matches("statements."))), "{policy:?}");
+    assert_eq!(bucket.parts, ["create"]);
+    assert!(policy.concerns(&["keyPrefix".to_owned()]) && !policy.concerns(&["logging".to_owned()]));
     assert!(Trails::contributes(&TrailSpec::default(), "one", &scope()).is_empty());
 }
 

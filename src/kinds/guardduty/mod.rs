@@ -15,6 +15,7 @@ pub use op::{DetectorOp, Settings};
 pub use spec::{DetectorSpec, Feature, Features, Frequency, PublishingDestination};
 
 use crate::aws::{Call, CallError, Reads, Writes, calls};
+use crate::kinds::s3::needs_of_delivery;
 use crate::kinds::{Contribution, Fact, FactSet, Field, Kind, Multiplicity, Need, Planning, Progress, Scope, SpecProblem, Steps, Target};
 
 /// The detector: GuardDuty has one an account and region.
@@ -61,9 +62,9 @@ impl Kind for Detector {
         policy::contributions(spec, scope)
     }
 
-    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &DetectorSpec, id: &str, scope: &Scope) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        vec![Need::of_all("s3.bucketPolicies", bucket), Need::of_all("s3.buckets", bucket)]
+        needs_of_delivery(bucket, &Self::contributes(spec, id, scope), &["publishingDestination"])
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: &FactSet) -> DetectorSeen {

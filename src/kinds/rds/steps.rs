@@ -27,6 +27,7 @@ const OF_THE_CLUSTER: &[&str] = &[
 ];
 
 const MINUTE: Duration = Duration::from_secs(60);
+const NEW_WINDOW: &str = "what waits for maintenance happens in the new window";
 
 pub fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
     let mut steps = Steps::default();
@@ -156,33 +157,45 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
             fields.push(drift.field.clone());
         }
     }
+    // The first request that is made at once takes along all that waits; from then on nothing does, for those that come after it.
+    let waits = !instance.pending.besides(&[]).is_empty();
+    let mut first: Option<usize> = None;
     if !kept.is_empty() {
-        steps.push(keep_step(planning, &kept, keep, &waiting));
+        first = Some(steps.push(keep_step(planning, &kept, keep, &waiting)));
     }
     if !fields.is_empty() {
         let title = format!("Set {} of {}", few(&fields), planning.id);
         let back = back(planning.drifts.iter().filter(|drift| fields.contains(&drift.field)));
         let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
         let when = fields.iter().any(|field| field == "maintenanceWindow");
-        let takes = if when { "what waits for maintenance happens in the new window" } else { "" };
+        let takes = if when { NEW_WINDOW } else { "" };
         let paid = planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(paid).collect::<Vec<_>>().join("; ");
-        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&paid);
+        // What is dropped must not happen in a new window that is open already.
+        let after = first.filter(|_| when);
+        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&paid).after(after);
         steps.push(step.back(back).within(30 * MINUTE));
     }
     for (drift, changes) in alone {
-        // What is dropped first is set off by nothing.
-        let besides = if waiting.is_empty() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
+        let besides = if first.is_some() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
         let step = alone_step(planning, instance, drift, changes, &besides);
-        steps.push(step);
+        if waits && matches!(step.op, Op::Modify { timing: Timing::Immediately, .. }) {
+            let place = steps.push(step.after(first));
+            first.get_or_insert(place);
+        } else {
+            steps.push(step);
+        }
     }
     if !windows.is_empty() {
         let fields: Vec<String> = windows.iter().map(|drift| drift.field.clone()).collect();
         let title = format!("Set {} of {}", few(&fields), planning.id);
         let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless };
-        // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing
-        // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
-        let takes = format!("what waits for maintenance happens in the new window, at once where that is open: {}", waiting.join(", "));
-        steps.push(Step::online(title, op, fields).impact(Impact::Disruptive, takes).back(back(windows)).within(30 * MINUTE));
+        let (impact, takes) = match first {
+            Some(_) => (Impact::Online, NEW_WINDOW.to_owned()),
+            // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing
+            // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
+            None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
+        };
+        steps.push(Step::online(title, op, fields).impact(impact, takes).back(back(windows)).within(30 * MINUTE).after(first));
     }
 }
 

@@ -7,7 +7,7 @@ mod public_access;
 
 pub use account::{Account, AccountOp, AccountSpec};
 pub use buckets::Bucket;
-pub use policy::BucketPolicy;
+pub use policy::{BucketPolicy, needs_of_delivery};
 pub use public_access::{Flags, PublicAccessBlock};
 
 use std::collections::BTreeMap;

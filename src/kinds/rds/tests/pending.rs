@@ -60,6 +60,28 @@ async fn several_changes_that_wait_are_dropped_together_and_set_off_nothing() {
     }
 }
 
+/// Whatever waits is dropped or set off by the first request that is made at once: the steps after it do not say it again, and go only after it.
+#[tokio::test]
+async fn what_waits_happens_with_the_first_request_that_is_made_at_once() {
+    let besides = "another instance class";
+    let account = undone("backupRetention: 0, multiAz: false, class: db.m5.large");
+    let manifest = "    - {name: db, backupRetentionDays: 14, multiAz: true, caCertificate: rds-ca-rsa4096-g1, maintenanceWindow: 'thu:10:00-thu:11:00'}";
+    let steps = account.planned(manifest).await.steps;
+    let told: Vec<(&str, bool, &[usize])> =
+        steps.iter().map(|step| (step.fields[0].as_str(), step.takes.contains(besides), step.after.as_slice())).collect();
+    assert_eq!(told, [("backupRetentionDays", true, &[][..]), ("caCertificate", false, &[0]), ("maintenanceWindow", false, &[0])]);
+    assert!(steps[0].takes.contains("is dropped") && !steps[1].takes.contains("backup retention"), "{steps:#?}");
+    account.converge(manifest).await;
+    let instance = account.sandbox.world().rds.instances["db"].clone();
+    assert!(instance.multi_az && instance.pending.is_empty() && instance.class == "db.m5.large");
+
+    // Nothing is dropped: the first of the declared ones takes it along.
+    let account = Account::new(&BARE.replace("backupRetention: 0", "backupRetention: 0\n      pending: {class: db.m5.large}"));
+    let steps = account.planned("    - {name: db, iamAuthentication: true, multiAz: true}").await.steps;
+    let told: Vec<(bool, &[usize])> = steps.iter().map(|step| (step.takes.contains(besides), step.after.as_slice())).collect();
+    assert_eq!(told, [(true, &[][..]), (false, &[0])], "{steps:#?}");
+}
+
 /// What waits and nobody declares is left alone.
 #[tokio::test]
 async fn what_waits_and_is_not_declared_is_no_difference() {

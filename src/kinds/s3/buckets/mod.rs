@@ -125,7 +125,14 @@ impl Kind for Bucket {
         Field::<Bucket>::new(
             "logging.targetBucket",
             |spec| spec.logging.as_ref()?.target_bucket.clone().map(Value::from),
-            |seen| seen.logging.as_ref().map(|found| Value::from(found.bucket.clone())),
+            // A log that is thrown away is none.
+            |seen| {
+                let by = |bucket: &str| seen.log_encryption.present().filter(|log| log.bucket == bucket && log.by_kms());
+                seen.logging.as_ref().map(|found| match by(&found.bucket) {
+                    Some(log) => Value::from(format!("{} (encrypted by {}: nothing is delivered)", found.bucket, log.algorithm)),
+                    None => Value::from(found.bucket.clone()),
+                })
+            },
         )
         .controls(LOGGING),
         Field::<Bucket>::new(
@@ -232,17 +239,23 @@ impl Kind for Bucket {
         let transport = transport.map(|one| policy::contribution(id, &[one], "denyInsecureTransport"));
         let version = version.map(|one| policy::contribution(id, &[one], "minimumTlsVersion"));
         let made = (spec.create == Some(true)).then(|| policy::made(id, "create"));
-        let logs = spec.log_target(id).map(|target| {
-            policy::contribution(target, &[policy::allow_access_logs(target, &scope.partition, &scope.account)], "logging.targetBucket")
-        });
+        let logs = spec.log_target(id).map(|target| log_contribution(target, scope));
         made.into_iter().chain(transport).chain(version).chain(logs).collect()
     }
 
-    /// The bucket that its access log goes to and its policy, for that alone: S3 throws away what it may not deliver, so that it is let in before
-    /// it is sent.
-    fn needs(spec: &BucketSpec, id: &str, _: &Scope) -> Vec<Need> {
-        let needs = |target: &str| [Self::PATH, policy::BucketPolicy::PATH].map(|kind| Need::of_field(kind, target, "logging"));
-        spec.log_target(id).map(needs).into_iter().flatten().collect()
+    /// The bucket that its access log goes to.
+    fn shares(spec: &BucketSpec) -> Option<String> {
+        spec.logging.as_ref()?.target_bucket.clone()
+    }
+
+    /// That the bucket is there which its access log goes to, and that its policy lets S3 in, for that alone: S3 throws away what it may not deliver,
+    /// so that it is let in before it is sent.
+    fn needs(spec: &BucketSpec, id: &str, scope: &Scope) -> Vec<Need> {
+        let Some(target) = spec.log_target(id) else { return Vec::new() };
+        let asked = [log_contribution(target, scope)];
+        let mut needs = policy::needs_of_delivery(target, &asked, &["logging"]);
+        needs.push(Need::of_field(Self::PATH, target, "logging").only(["encryption.algorithm"]));
+        needs
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {
@@ -275,3 +288,8 @@ impl Kind for Bucket {
 
 #[cfg(test)]
 mod tests;
+
+/// What a bucket asks of the policy of the one that its access log goes to.
+fn log_contribution(target: &str, scope: &Scope) -> Contribution {
+    policy::contribution(target, &[policy::allow_access_logs(target, &scope.partition, &scope.account)], "logging.targetBucket")
+}

@@ -31,6 +31,8 @@ pub struct BucketSeen {
     /// Whether the ACL grants something to others than the owner. Read only when ACLs are to be turned off.
     pub(super) grants: Fact<bool>,
     pub(super) logging: Fact<Logging>,
+    /// How the bucket is encrypted that the declared log goes to.
+    pub(super) log_encryption: Fact<LogEncryption>,
     pub(super) lifecycle: Fact<Lifecycle>,
     pub(super) tags: Fact<BTreeMap<String, String>>,
 }
@@ -78,6 +80,21 @@ pub(super) struct Logging {
     pub(super) key_format: Option<KeyFormat>,
     /// Whether grants are given on log objects, which no bucket with enforced ownership has and which are not carried over.
     pub(super) grants: bool,
+}
+
+/// Default encryption of the bucket that a log goes to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct LogEncryption {
+    pub(super) bucket: String,
+    pub(super) algorithm: String,
+}
+
+impl LogEncryption {
+    /// S3 delivers no log there: "You can use default bucket encryption on the destination bucket only if you use SSE-S3".
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html>
+    pub(super) fn by_kms(&self) -> bool {
+        self.algorithm.starts_with("aws:kms")
+    }
 }
 
 /// The forms of log object keys.
@@ -177,6 +194,13 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
             seen.object_acls = found.map(|found| found != Ownership::BucketOwnerEnforced.as_str());
         }
         seen.grants = grants.map(|grants| grants.others);
+    }
+    if let Some(target) = spec.log_target(bucket).filter(|_| want.has("logging.targetBucket") && seen.presence.present().is_some()) {
+        // Many buckets log to one.
+        let found =
+            reads.once(format!("GetBucketEncryption/{target}"), || async { Ok(self::encryption(reads, target, owner).await.0) }).await;
+        let found = found.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), |found| (*found).clone());
+        seen.log_encryption = found.map(|found| LogEncryption { bucket: target.to_owned(), algorithm: found.algorithm });
     }
     if let (Some(declared), Fact::Present(found)) =
         (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &mut seen.encryption)

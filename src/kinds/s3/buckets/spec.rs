@@ -158,7 +158,7 @@ impl Ownership {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Logging {
     /// The bucket that receives the log: same account and region, and another than this one. S3 is let in by one statement of ours in that bucket's
-    /// policy: without it, it throws the log away.
+    /// policy: without it, it throws the log away. So it does where that bucket's default encryption is by KMS: it must be SSE-S3 (AES256).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 63), regex(pattern = "^[a-z0-9][-.a-z0-9]*[a-z0-9]$"), extend("examples" = ["huntaze-assets"]))]
     pub target_bucket: Option<String>,

@@ -9,8 +9,9 @@ use super::Bucket;
 use super::change::{BucketOp, Change, lifecycle_basis};
 use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::observe::{Encryption, Lifecycle};
+use super::spec::Algorithm;
 use crate::kinds::s3::{Flags, wants};
-use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, back, few};
+use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, Why, back, few};
 
 /// S3 documents up to 15 minutes until versioning holds everywhere.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html>
@@ -162,9 +163,15 @@ impl Maker<'_> {
                 let note = format!("objects of {} may be public by their own ACLs; that was not looked at", self.bucket);
                 self.steps.notes.push(note);
             }
+            // It decides on the impact alone: the flags are set all the same, as if there were such an ACL.
             Fact::Unknown(why) if ignores && self.made.is_empty() => {
-                let why = why.clone();
-                return self.unreadable("publicAccessBlock", &why);
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads an object by a public ACL of its own, if there is one, no longer can".to_owned();
+                let note = format!(
+                    "whether ACLs of objects count in {} could not be read ({}: {}): they are taken to let somebody in",
+                    self.bucket, why.call, why.message
+                );
+                self.steps.notes.push(note);
             }
             _ => {}
         }
@@ -204,6 +211,16 @@ impl Maker<'_> {
             (None, "") => "AES256",
             (None, found) => found,
         };
+        let logs: Vec<&String> = self.planning.sharing(self.bucket).iter().filter(|source| *source != self.bucket).collect();
+        if algorithm != "AES256" && !found.algorithm.starts_with("aws:kms") && !logs.is_empty() {
+            let message = format!(
+                "access logs of {} go to {}, and S3 delivers none to a bucket whose default encryption is {algorithm}",
+                few(&logs),
+                self.bucket
+            );
+            let what_to_do = "declare encryption.algorithm: AES256, or another logging.targetBucket there";
+            return self.steps.block(Reason::Conflict, "encryption.algorithm", message, what_to_do);
+        }
         let key = match (text("encryption.kmsKeyId"), algorithm) {
             (Some(_), "AES256") => {
                 let message = "only KMS encryption has a key, and the bucket's is SSE-S3";
@@ -322,6 +339,9 @@ impl Maker<'_> {
             let message = format!("{} would log to itself, and log its own log, without end", self.bucket);
             return self.steps.block(Reason::InvalidWish, "logging.targetBucket", message, "except the target from the selector");
         }
+        if let Some((reason, message, what_to_do)) = self.undelivered(target) {
+            return self.steps.block(reason, "logging.targetBucket", message, what_to_do);
+        }
         let change = Change::Logging {
             target: target.to_owned(),
             prefix: text("logging.targetPrefix").or(found.map(|found| found.prefix.as_str())).unwrap_or_default().to_owned(),
@@ -334,6 +354,27 @@ impl Maker<'_> {
         let step = self.step(format!("Deliver the access log of {} to {target}", self.bucket), change, &drifts);
         let step = step.also_takes("log files are stored and paid for until they are deleted or expire");
         self.steps.push(step.back(back));
+    }
+
+    /// Why S3 would not deliver a log to `target`, as the manifest has it or else as it is: only SSE-S3 will do there.
+    fn undelivered(&self, target: &str) -> Option<(Reason, String, String)> {
+        let conflict = |how: String| {
+            let message = format!("{target} {how}, and S3 delivers access logs only to buckets whose default encryption is SSE-S3");
+            Some((Reason::Conflict, message, format!("declare encryption.algorithm: AES256 for {target}, or another logging.targetBucket")))
+        };
+        let declared = self.planning.peer(target).and_then(|peer| peer.encryption.as_ref()?.algorithm);
+        match (declared, &self.planning.seen.log_encryption) {
+            (Some(Algorithm::Aes256), _) => None,
+            (Some(algorithm), _) => conflict(format!("is declared to be encrypted by {}", algorithm.as_str())),
+            (None, Fact::Present(found)) if found.bucket == target && found.by_kms() => {
+                conflict(format!("is encrypted by {}", found.algorithm))
+            }
+            (None, Fact::Unknown(why)) if why.why != Why::NotAsked => {
+                let message = format!("how {target} is encrypted could not be read: {}: {}", why.call, why.message);
+                Some((Reason::Unreadable, message, "allow that request, then run again".to_owned()))
+            }
+            _ => None,
+        }
     }
 
     /// Two requests where some rules delete data and some do not: those that do not need nobody's consent.

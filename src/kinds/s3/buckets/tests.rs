@@ -36,6 +36,7 @@ fn fresh() -> BucketSeen {
         ownership: Fact::Present("BucketOwnerEnforced".to_owned()),
         grants: Fact::Present(false),
         logging: Fact::Absent,
+        log_encryption: Fact::Present(observe::LogEncryption::default()),
         lifecycle: Fact::Present(observe::Lifecycle::default()),
         tags: Fact::Present(BTreeMap::new()),
     }
@@ -236,7 +237,8 @@ fn logging_keeps_what_is_not_declared() {
 #[test]
 fn a_bucket_is_waited_for_until_the_next_bucket_needs_it() {
     let spec = spec("logging: {targetBucket: huntaze-logs}");
-    let needs = ["s3.buckets", "s3.bucketPolicies"].map(|kind| Need::of_field(kind, "huntaze-logs", "logging"));
+    let needs = [("s3.bucketPolicies", "statements.HoldfastAccessLogs"), ("s3.buckets", "create"), ("s3.buckets", "encryption.algorithm")];
+    let needs = needs.map(|(kind, part)| Need::of_field(kind, "huntaze-logs", "logging").only([part]));
     assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), needs);
     assert!(Bucket::needs(&spec, "huntaze-logs", &scope()).is_empty());
 }

@@ -19,10 +19,19 @@ use self::merge::Document;
 use super::{explain_denied, reached, wants};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
-    Basis, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem, Step, Steps,
-    Target, Unreadable, Why, few,
+    Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
+    Step, Steps, Target, Unreadable, Why, few,
 };
 use crate::manifest::FieldPath;
+
+/// What a service needs of its bucket before it is sent there: that it is there, and that its policy holds the statements which `contributions` ask
+/// for. `fields` are those of the service's resource that wait for it.
+pub fn needs_of_delivery(bucket: &str, contributions: &[Contribution], fields: &[&str]) -> Vec<Need> {
+    let statements = contributions.iter().flat_map(|part| part.value.get("statements").and_then(Value::as_array).into_iter().flatten());
+    let parts: Vec<String> = statements.filter_map(|one| one.get("sid")?.as_str()).map(|sid| format!("statements.{sid}")).collect();
+    let policy = Need::of_fields(BucketPolicy::PATH, bucket, fields).only(parts.iter().map(String::as_str));
+    vec![policy, Need::of_fields("s3.buckets", bucket, fields).only(["create"])]
+}
 
 /// The largest policy that S3 takes, in bytes.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/add-bucket-policy.html>
@@ -110,7 +119,8 @@ impl Kind for BucketPolicy {
     }
 
     fn needs(_: &BucketPolicySpec, id: &str, _: &Scope) -> Vec<Need> {
-        vec![Need::of_all("s3.buckets", id)]
+        // S3 keeps a policy for any bucket that is there, however it is set.
+        vec![Need::of_all("s3.buckets", id).only(["create"])]
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, BucketPolicy>, want: &FactSet) -> BucketPolicySeen {

@@ -161,3 +161,62 @@ async fn a_policy_that_a_run_leaves_out_is_noted() {
         "{plan:#?}"
     );
 }
+
+/// What is declared of the target besides, and waits for consent, keeps no log from being delivered.
+#[tokio::test]
+async fn a_target_is_needed_only_for_being_there() {
+    for waiting in ["ownership: BucketOwnerEnforced", "encryption: {algorithm: 'aws:kms'}"] {
+        let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {ownership: ObjectWriter}}}");
+        let approve = |s3: String| {
+            baseline_of(&format!(
+                "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, cloudtrail: {{trails: [{{name: audit, bucket: huntaze-logs, logging: true}}]}}, s3: {s3}}}}}"
+            ))
+        };
+        let baseline = approve(format!("{{buckets: [{{name: huntaze-logs, {waiting}}}]}}"));
+        let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+        let plan = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan;
+        let held = |kind: &str| -> Vec<bool> {
+            let steps = plan.resources.iter().filter(|one| one.key.kind == kind).flat_map(|one| &one.steps);
+            steps.map(|step| step.held.is_some()).collect()
+        };
+        assert_eq!(held("s3.buckets"), [true], "{plan:#?}");
+        assert_eq!((held("s3.bucketPolicies"), held("cloudtrail.trails")), (vec![false], vec![false; 2]), "{waiting}: {plan:#?}");
+    }
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {ownership: ObjectWriter}}}");
+    let text = format!(
+        "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: o}}, spec: {{account: '{ACCOUNT}', region: us-east-1, s3: {{buckets: [{{name: huntaze-logs, ownership: BucketOwnerEnforced}}, {{name: huntaze-assets, logging: {{targetBucket: huntaze-logs}}}}]}}}}}}"
+    );
+    let baseline = baseline_of(&text);
+    let connection = connected(&baseline, &base(&sandbox)).await.unwrap();
+    let plan = look(&baseline, &connection, &Request::default(), sandbox.clock().now()).await.plan;
+    let held: Vec<_> = plan.resources.iter().map(|one| (one.key.to_string(), one.steps[0].held.is_some())).collect();
+    let held: Vec<_> = held.iter().map(|(key, held)| (key.as_str(), *held)).collect();
+    assert_eq!(held, [("s3.buckets/huntaze-assets", false), ("s3.buckets/huntaze-logs", true), ("s3.bucketPolicies/huntaze-logs", false)]);
+}
+
+/// S3 delivers no log to a bucket whose default encryption is by KMS: neither is begun, and where it is so already that is a difference.
+#[tokio::test]
+async fn no_log_goes_to_a_bucket_encrypted_by_kms() {
+    let logged = "{name: huntaze-assets, versioning: Enabled, logging: {targetBucket: huntaze-logs}}";
+    let both = format!("{{buckets: [{logged}, {{name: huntaze-logs, encryption: {{algorithm: 'aws:kms'}}}}]}}");
+    let blocked = |plan: &Plan, id: &str| -> Vec<(Reason, Vec<String>)> {
+        let one = plan.resources.iter().find(|one| one.key.kind == "s3.buckets" && one.key.id == id).unwrap();
+        one.blocks.iter().map(|block| (block.reason, block.fields.clone())).collect()
+    };
+    let conflict = |field: &str| vec![(Reason::Conflict, vec![field.to_owned()])];
+    let wished = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {}}}");
+    let dry = plan(&wished, &both).await;
+    assert_eq!(blocked(&dry, "huntaze-assets"), conflict("logging.targetBucket"));
+    assert_eq!(blocked(&dry, "huntaze-logs"), conflict("encryption.algorithm"));
+    run(&wished, &both).await;
+    assert_eq!(writes(&wished), ["PutBucketPolicy", "PutBucketVersioning"]);
+
+    let found = "s3: {buckets: {huntaze-assets: {versioning: Enabled, logging: {targetBucket: huntaze-logs, targetPrefix: ''}}, huntaze-logs: {encryption: {algorithm: 'aws:kms'}}}}";
+    for wish in [format!("{{buckets: [{logged}]}}"), both] {
+        let dry = plan(&sandbox(found), &wish).await;
+        assert_eq!(blocked(&dry, "huntaze-assets"), conflict("logging.targetBucket"), "{dry:#?}");
+    }
+    // With the target mended all is well, and nothing is sent to the other.
+    let found = sandbox(found);
+    converges(&found, &format!("{{buckets: [{logged}, {{name: huntaze-logs, encryption: {{algorithm: AES256}}}}]}}")).await;
+}

@@ -36,7 +36,10 @@ fn objects_that_may_be_public_by_their_own_acls_are_closed_knowingly() {
     assert_eq!(step.impact, Impact::Disruptive);
     assert!(step.takes.contains("ACL"), "{}", step.takes);
     assert_eq!(only(plan(ignore, seen(Fact::Present(false)))).impact, Impact::Online);
-    assert_eq!(blocked(plan(ignore, seen(Fact::default()))), Reason::Unreadable);
+    // Not known is as if there were one: the flags are set, knowingly.
+    let unknown = plan(ignore, seen(Fact::default()));
+    assert!(unknown.notes[0].contains("could not be read"), "{:?}", unknown.notes);
+    assert_eq!(only(unknown).impact, Impact::Disruptive);
     // Existing ACLs stay in force by this one.
     assert_eq!(only(plan("publicAccessBlock: {blockPublicAcls: true}", seen(Fact::Present(true)))).impact, Impact::Online);
 }
