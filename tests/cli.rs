@@ -374,7 +374,7 @@ fn only_and_skip_choose_resources() {
     ] {
         let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(args).assert().code(1);
         let (out, err) = (&run.get_output().stdout, String::from_utf8_lossy(&run.get_output().stderr).into_owned());
-        assert!(err.contains("nothing was done") && err.contains(expected) && out.is_empty(), "{args:?}: {err}");
+        assert!(err.contains("nothing was done") && err.contains(expected) && !out.contains(&b'~'), "{args:?}: {err}");
     }
     assert_eq!(looked(&[]).len(), 2, "something was done");
 }

@@ -40,8 +40,8 @@ fn bare(url: &str) -> String {
     let uri = url.parse::<http::Uri>().ok();
     let parts = uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.host()?, uri.port_u16(), uri.path())));
     match parts {
-        Some((scheme, host, Some(port), path)) => format!("{scheme}://{host}:{port}{path}"),
-        Some((scheme, host, None, path)) => format!("{scheme}://{host}{path}"),
+        Some((scheme, host, Some(port), path)) => format!("{scheme}://{host}:{port}{}", path.trim_end_matches('/')),
+        Some((scheme, host, None, path)) => format!("{scheme}://{host}{}", path.trim_end_matches('/')),
         None => "(an address that is no URL)".to_owned(),
     }
 }
@@ -62,8 +62,8 @@ mod tests {
     #[test]
     fn an_endpoint_is_kept_without_what_may_be_a_secret() {
         assert_eq!(bare("http://user:s3cr3t@127.0.0.1:4566/aws?token=s3cr3t"), "http://127.0.0.1:4566/aws");
-        assert_eq!(bare("https://aws.example"), "https://aws.example/");
-        assert_eq!(bare("http://[::1]:4566"), "http://[::1]:4566/");
+        assert_eq!(bare("https://aws.example"), "https://aws.example");
+        assert_eq!(bare("http://[::1]:4566/"), "http://[::1]:4566");
         assert!(!bare("s3cr3t").contains("s3cr3t"));
     }
 }

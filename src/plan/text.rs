@@ -1,5 +1,6 @@
 //! A plan for people: what differs, what would be done, what it costs, how to go back. Pure; colours are ANSI, taken out where there is no terminal.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -7,7 +8,7 @@ use serde_json::Value;
 
 use super::escape::shown;
 use super::{Plan, PlannedStep, ResourcePlan, Status};
-use crate::kinds::{Block, Drift, Impact, Reason};
+use crate::kinds::{Block, Drift, Impact, Key, Reason};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -25,10 +26,19 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
     for warning in &plan.warnings {
         line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {}", shown(warning)));
     }
+    let planned: HashSet<&Key> = plan.resources.iter().map(|resource| &resource.key).collect();
     for resource in &plan.resources {
         if resource.status != Status::InSync || !resource.excepted.is_empty() || !resource.notes.is_empty() {
             out.push('\n');
             render_resource(&mut out, resource, verbose);
+            // What the run leaves out comes neither before nor after.
+            for need in resource
+                .needs
+                .iter()
+                .filter(|need| planned.contains(&need.key) && resource.steps.iter().any(|step| need.concerns(&step.fields)))
+            {
+                line(&mut out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.key.to_string())));
+            }
         } else if verbose {
             line(
                 &mut out,
@@ -100,9 +110,6 @@ fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
         let about_all = !resource.drifts.is_empty() && resource.drifts.iter().all(|drift| block.concerns(&drift.field));
         let about = if about_all { String::new() } else { fields(&block.fields) };
         render_block(out, "    ", block, &about, last);
-    }
-    for need in resource.needs.iter().filter(|need| resource.steps.iter().any(|step| need.concerns(&step.fields))) {
-        line(out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.key.to_string())));
     }
 }
 

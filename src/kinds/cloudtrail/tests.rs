@@ -481,5 +481,5 @@ fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
 fn the_example_is_right() {
     let loaded = crate::load::load_text("cloudtrail.trails.yaml", include_str!("../../../examples/kinds/cloudtrail.trails.yaml"));
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-    assert_eq!(loaded.baselines[0].entries.len(), 1);
+    assert!(loaded.baselines[0].entries.iter().any(|entry| entry.kind.path().starts_with("cloudtrail.")));
 }

@@ -382,5 +382,5 @@ fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
 fn the_example_is_right() {
     let loaded = crate::load::load_text("guardduty.detector.yaml", include_str!("../../../examples/kinds/guardduty.detector.yaml"));
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-    assert_eq!(loaded.baselines[0].entries.len(), 1);
+    assert!(loaded.baselines[0].entries.iter().any(|entry| entry.kind.path().starts_with("guardduty.")));
 }
