@@ -68,12 +68,14 @@ fn random_manifests_converge_on_random_accounts() {
     let get = |of: &AtomicU32| of.load(Ordering::Relaxed);
     let (all, refused) = (get(&count.all), get(&count.refused));
     println!(
-        "{all} cases: {refused} manifests refused, {} changed something, {} left something blocked, {} were consented to twice",
+        "{} cases, and {refused} manifests refused: {} changed something, {} left something blocked, {} were consented to twice",
+        all - refused,
         get(&count.changed),
         get(&count.blocked),
         get(&count.twice)
     );
     let why = count.why.into_inner().unwrap_or_default();
+    assert!(all - refused >= support::cases(), "fewer cases than were asked for");
     assert!(
         refused * 10 <= all * 4,
         "{refused} of {all} manifests were refused: the generator makes too little sense.\n{}",
@@ -86,9 +88,14 @@ fn random_manifests_converge_on_random_accounts() {
 fn generate(seed: u64, cases: u32, count: &Count) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, ..Config::default() };
+    // A manifest that validation refuses is no case: another is generated in its place.
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 600, max_global_rejects: cases * 2, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let result = runner.run(&Cases, |case| tried(&case, count).map_err(TestCaseError::fail));
+    let result = runner.run(&Cases, |case| match tried(&case, count) {
+        Ok(Tried::Held) => Ok(()),
+        Ok(Tried::Refused) => Err(TestCaseError::reject("validation refuses the manifest")),
+        Err(why) => Err(TestCaseError::fail(why)),
+    });
     if let Err(TestError::Fail(why, case)) = result {
         let path = case.keep(&format!("failed-{seed}"));
         panic!(
@@ -97,7 +104,7 @@ fn generate(seed: u64, cases: u32, count: &Count) {
             serde_yaml::to_string(&case).unwrap_or_default()
         );
     }
-    result.expect("no other end");
+    result.expect("as many cases as were asked for");
 }
 
 #[test]
@@ -117,8 +124,16 @@ fn cases_that_failed_once_stay_right() {
     assert!(tried_some);
 }
 
+/// What became of a case that shows nothing wrong.
+#[derive(PartialEq)]
+enum Tried {
+    Held,
+    /// Validation refused its manifest: nothing was tried.
+    Refused,
+}
+
 /// Tries one case; the error says what it shows.
-fn tried(case: &Case, count: &Count) -> Result<(), String> {
+fn tried(case: &Case, count: &Count) -> Result<Tried, String> {
     add(&count.all);
     let manifests = load_text("generated.yaml", &case.manifest());
     if manifests.has_errors() {
@@ -127,14 +142,15 @@ fn tried(case: &Case, count: &Count) -> Result<(), String> {
             let said = manifests.problems.iter().map(|problem| format!("{}: {}", problem.path, problem.message));
             why.extend(said.take(3));
         }
-        return Ok(());
+        return Ok(Tried::Refused);
     }
     let Some(baseline) = manifests.baselines.into_iter().next() else { return Err("a manifest without an object".to_owned()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
     let limit = std::time::Duration::from_secs(30);
     runtime
         .block_on(async { tokio::time::timeout(limit, converges(case, &baseline, count)).await })
-        .map_err(|_| "it does not end".to_owned())?
+        .map_err(|_| "it does not end".to_owned())??;
+    Ok(Tried::Held)
 }
 
 fn sandbox(case: &Case) -> Result<Sandbox, String> {

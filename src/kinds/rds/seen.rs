@@ -14,7 +14,7 @@ use crate::kinds::Fact;
 #[derive(Default)]
 pub struct Seen {
     pub instance: Fact<Instance>,
-    /// What of that which waits for the maintenance window counts as found; see [`Pending::counting`].
+    /// What of that which waits for the maintenance window counts as found; see `Pending::counting`.
     pub counts: Pending,
     /// The parameters of the group that is attached.
     pub attached: Fact<BTreeMap<String, Parameter>>,
