@@ -201,11 +201,13 @@ fn exit_64_a_wrong_command_line() {
     ] {
         holdfast(folder.path()).args(&args).assert().code(64);
     }
-    holdfast(folder.path())
+    let run = holdfast(folder.path())
         .args(["reconcile", "-f", "m.yaml", "--sandbox"])
-        .env("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        .env("AWS_ENDPOINT_URL", "http://user:s3cr3t@127.0.0.1:9")
         .assert()
         .code(64);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("AWS_ENDPOINT_URL") && !err.contains("s3cr3t"), "{err}");
 }
 
 /// Tags that the run itself sets let a selector choose a bucket: the plan that is shown has that already.

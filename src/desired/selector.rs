@@ -10,7 +10,7 @@ use crate::kinds::{Block, Fact, Reason, Selector};
 
 /// The tags of a thing.
 pub(super) type Tags = BTreeMap<String, String>;
-/// The tags that entries declare for a thing by its name; none: the tag is taken off.
+/// The tags that entries declare for a thing, by its name or by what chooses it; none: the tag is taken off.
 pub(super) type DeclaredTags = BTreeMap<String, Option<String>>;
 
 pub(super) enum Chosen {
