@@ -32,6 +32,9 @@ pub mod execute;
 
 pub mod reconcile;
 
+// Moving a Redis that cannot be encrypted where it is.
+pub mod migration;
+
 pub mod exit;
 
 // The edges.

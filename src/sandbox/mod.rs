@@ -18,6 +18,7 @@ mod kms;
 pub mod protocol;
 mod rds;
 pub mod record;
+pub mod redis;
 mod s3;
 mod s3control;
 mod secretsmanager;
