@@ -17,6 +17,8 @@ pub enum Exit {
     Blocked = 3,
     /// Some of it failed, or is left though nothing holds it.
     PartlyFailed = 4,
+    /// A migration was rolled back, or brought to the end of its way back.
+    RolledBack = 5,
     /// The command line is wrong.
     Usage = 64,
     /// Ctrl-C.
@@ -53,6 +55,9 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     }
     if failed {
         return if something_done || something_seen { Exit::PartlyFailed } else { Exit::Failed };
+    }
+    if outcomes.iter().any(|outcomes| outcomes.rolled_back()) {
+        return Exit::RolledBack;
     }
     let blocked = |report: &Report| match (&report.outcomes, &report.plan) {
         (Some(outcomes), _) => outcomes.blocked().next().is_some(),

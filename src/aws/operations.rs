@@ -141,10 +141,15 @@ services! {
             describe_cache_parameter_groups DescribeCacheParameterGroups "elasticache:DescribeCacheParameterGroups",
             describe_cache_parameters DescribeCacheParameters "elasticache:DescribeCacheParameters",
             describe_cache_engine_versions DescribeCacheEngineVersions "elasticache:DescribeCacheEngineVersions",
+            describe_snapshots DescribeSnapshots "elasticache:DescribeSnapshots",
             list_tags_for_resource ListTagsForResource "elasticache:ListTagsForResource",
         }
         writes {
             modify_replication_group ModifyReplicationGroup "elasticache:ModifyReplicationGroup",
+            create_replication_group CreateReplicationGroup "elasticache:CreateReplicationGroup",
+            delete_replication_group DeleteReplicationGroup "elasticache:DeleteReplicationGroup",
+            create_snapshot CreateSnapshot "elasticache:CreateSnapshot",
+            delete_snapshot DeleteSnapshot "elasticache:DeleteSnapshot",
             create_cache_parameter_group CreateCacheParameterGroup "elasticache:CreateCacheParameterGroup",
             modify_cache_parameter_group ModifyCacheParameterGroup "elasticache:ModifyCacheParameterGroup",
             reset_cache_parameter_group ResetCacheParameterGroup "elasticache:ResetCacheParameterGroup",
@@ -233,7 +238,10 @@ services! {
     }
     SecretsManager secretsmanager aws_sdk_secretsmanager {
         reads { describe_secret DescribeSecret "secretsmanager:DescribeSecret", }
-        writes {}
+        writes {
+            put_secret_value PutSecretValue "secretsmanager:PutSecretValue",
+            update_secret_version_stage UpdateSecretVersionStage "secretsmanager:UpdateSecretVersionStage",
+        }
     }
     Sns sns aws_sdk_sns {
         reads {}

@@ -89,10 +89,11 @@ impl Messages<'_> {
         if !outcomes.acted() && last == state {
             return None;
         }
-        let Counts { changed, blocked, failed, .. } = outcomes.counts();
+        let Counts { changed, blocked, failed, rolled_back, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
+        let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
-        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{stopped}");
+        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}");
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
@@ -168,6 +169,7 @@ fn state(outcomes: &Outcomes) -> String {
                 Some(format!("{} blocked {:?}", one.key, blocks.iter().map(|block| block.reason).collect::<Vec<_>>()))
             }
             End::Failed { message, .. } => Some(format!("{} failed {message}", one.key)),
+            End::RolledBack { message, .. } => Some(format!("{} rolled back {message}", one.key)),
             _ => None,
         })
         .collect();
@@ -191,6 +193,7 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &st
                 format!("blocked: {}: {}", one.key, why.join("; "))
             }
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
+            End::RolledBack { message, what_to_do } => format!("rolled back: {}: {message}. What to do: {what_to_do}", one.key),
             End::Interrupted { under_way: None } => format!("interrupted: {}", one.key),
             End::Interrupted { under_way: Some(under_way) } => format!("interrupted: {}: {}", one.key, show::sent(under_way)),
         };

@@ -57,6 +57,7 @@ impl Progress {
                 match end {
                     End::Changed => self.line(resource, "as declared"),
                     End::Failed { message, .. } => self.line(resource, &format!("failed: {message}")),
+                    End::RolledBack { message, .. } => self.line(resource, &format!("rolled back: {message}")),
                     End::Blocked { .. } => self.line(resource, "blocked"),
                     End::Unchanged | End::Interrupted { .. } => {}
                 }

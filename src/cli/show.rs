@@ -147,8 +147,15 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     if let Some(stopped) = &outcomes.stopped {
         say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
-    let Counts { changed, unchanged, blocked, failed, interrupted } = outcomes.counts();
-    let parts = [(changed, "changed"), (unchanged, "unchanged"), (blocked, "blocked"), (failed, "failed"), (interrupted, "interrupted")];
+    let Counts { changed, unchanged, blocked, failed, rolled_back, interrupted } = outcomes.counts();
+    let parts = [
+        (changed, "changed"),
+        (unchanged, "unchanged"),
+        (blocked, "blocked"),
+        (failed, "failed"),
+        (rolled_back, "rolled back"),
+        (interrupted, "interrupted"),
+    ];
     let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     say(
         &mut out,
@@ -201,6 +208,10 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
                     say(out, format_args!("               what to do: {}", shown(&block.what_to_do)));
                 }
             }
+        }
+        End::RolledBack { message, what_to_do } => {
+            say(out, format_args!("{RED}rolled back{RED:#}  {BOLD}{}{BOLD:#}  {}", key, shown(message)));
+            say(out, format_args!("               what to do: {}", shown(what_to_do)));
         }
         End::Failed { message, what_to_do, undone } => {
             say(out, format_args!("{RED}failed{RED:#}       {BOLD}{}{BOLD:#}  {}", key, shown(message)));

@@ -23,6 +23,8 @@ pub enum End {
         /// Earlier steps that were taken back.
         undone: Vec<String>,
     },
+    /// A change of many steps failed, or a person wished it, and it was taken back as a whole.
+    RolledBack { message: String, what_to_do: String },
     /// The run was stopped before it was done.
     Interrupted {
         /// What AWS may be doing meanwhile.
@@ -53,6 +55,8 @@ pub struct Counts {
     pub blocked: usize,
     /// A step did not succeed.
     pub failed: usize,
+    /// A change of many steps was taken back as a whole.
+    pub rolled_back: usize,
     /// The run was stopped before it was done.
     pub interrupted: usize,
 }
@@ -89,6 +93,7 @@ impl Outcomes {
                 End::Unchanged => &mut counts.unchanged,
                 End::Blocked { .. } => &mut counts.blocked,
                 End::Failed { .. } => &mut counts.failed,
+                End::RolledBack { .. } => &mut counts.rolled_back,
                 End::Interrupted { .. } => &mut counts.interrupted,
             };
             *place += 1;
@@ -123,6 +128,10 @@ impl Outcomes {
         }
     }
 
+    pub fn rolled_back(&self) -> bool {
+        self.resources.iter().any(|one| matches!(one.end, End::RolledBack { .. }))
+    }
+
     pub fn interrupted(&self) -> bool {
         self.resources.iter().any(|one| matches!(one.end, End::Interrupted { .. }))
     }
@@ -144,10 +153,12 @@ mod tests {
     #[test]
     fn each_is_counted_once_by_its_end() {
         let failed = End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
-        let ends = [End::Unchanged, End::Changed, End::Blocked { blocks: Vec::new() }, failed, End::Interrupted { under_way: None }];
+        let rolled = End::RolledBack { message: String::new(), what_to_do: String::new() };
+        let ends =
+            [End::Unchanged, End::Changed, End::Blocked { blocks: Vec::new() }, failed, rolled, End::Interrupted { under_way: None }];
         // Steps that were done make none of them a changed one.
         let all = Outcomes { resources: ends.map(|end| one("a", &["x"], end)).into(), stopped: None };
-        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, failed: 1, interrupted: 1 });
+        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, failed: 1, rolled_back: 1, interrupted: 1 });
         assert!(all.acted() && !Outcomes { resources: vec![one("a", &[], End::Unchanged)], stopped: None }.acted());
     }
 }

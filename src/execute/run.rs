@@ -166,7 +166,7 @@ impl Execution<'_> {
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
             let judgement = Judgement { at: now, ..self.judgement };
             if matches!(work.phase, Phase::Verifying { .. }) {
-                work.verified(plan_one(&judgement, declared, &Some(seen.clone())), now, digest);
+                work.verified(declared, plan_one(&judgement, declared, &Some(seen.clone())), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
                 continue;
             }
@@ -311,6 +311,7 @@ impl Execution<'_> {
                 End::Changed => ("in sync", String::new()),
                 End::Blocked { blocks } => ("blocked", blocks.first().map(|block| block.message.clone()).unwrap_or_default()),
                 End::Failed { message, .. } => ("failed", message.clone()),
+                End::RolledBack { message, .. } => ("rolled back", message.clone()),
                 End::Interrupted { .. } => ("interrupted", String::new()),
             };
             (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: end.clone() });

@@ -53,6 +53,8 @@ pub(super) struct Work<'a> {
     stuck: Vec<Need>,
     /// Why it was planned anew before its steps were done: somebody else changed what they were planned from.
     stale: Option<String>,
+    /// Why it is taken back as a whole, and what a person does about it.
+    turned: Option<(String, String)>,
     /// Its end was recorded and said.
     pub(super) told: bool,
 }
@@ -72,6 +74,8 @@ pub(super) enum Phase {
         what_to_do: String,
         undone: Vec<String>,
     },
+    /// A step of something long failed: from this step on, the way back is what is planned.
+    Turning(PlannedStep),
     Ended(End),
 }
 
@@ -153,6 +157,7 @@ impl<'a> Work<'a> {
             rounds: 0,
             stuck: Vec::new(),
             stale: None,
+            turned: None,
             told: false,
         }
     }
@@ -168,6 +173,7 @@ impl<'a> Work<'a> {
         let step = match &self.phase {
             Phase::Stepping(at) => self.plan.steps.get(*at)?.title.clone(),
             Phase::Undoing { .. } => format!("taking back: {}", self.taken.last()?.0.title),
+            Phase::Turning(step) => step.title.clone(),
             Phase::Verifying { .. } | Phase::Ended(_) => return None,
         };
         Some(UnderWay { step, acknowledged: begun.acknowledged })
@@ -212,6 +218,13 @@ impl<'a> Work<'a> {
 
     /// The same after it was planned anew: a step that waits for consent though consent was given says why that does not count for it.
     fn rest_after_rounds(&self, plan: &ResourcePlan) -> End {
+        if let Some((message, what_to_do)) = &self.turned {
+            let (message, what_to_do) = (message.clone(), what_to_do.clone());
+            return match plan.steps.is_empty() {
+                true => End::RolledBack { message, what_to_do },
+                false => End::Failed { message: format!("{message}; the way back is not at its end"), what_to_do, undone: Vec::new() },
+            };
+        }
         let mut end = rest(plan, !self.done.is_empty());
         if let (End::Blocked { blocks }, Some(why)) = (&mut end, &self.stale) {
             for block in blocks.iter_mut().filter(|block| block.reason == Reason::NeedsConsent) {
@@ -259,7 +272,14 @@ impl<'a> Work<'a> {
                     match self.judge(declared.kind.check(&step.op, seen), &step, false, now) {
                         Verdict::Done => {
                             self.finished.insert(digest(&step));
-                            self.done.push(step.title.clone());
+                            // A plan that is made again may list what an earlier round did.
+                            if !self.done.contains(&step.title) {
+                                self.done.push(step.title.clone());
+                            }
+                            if self.turned.is_none() && declared.kind.is_way_back(&step.op) {
+                                let what_to_do = "see why it was taken back; until that is mended it is not begun again".to_owned();
+                                self.turned = Some(("it was being taken back, and was brought to that end".to_owned(), what_to_do));
+                            }
                             advances.push(Advance { title: step.title.clone(), op: step.op.clone(), impact: step.impact, undo: false });
                             self.turn();
                             self.phase = Phase::Stepping(at + 1);
@@ -318,6 +338,23 @@ impl<'a> Work<'a> {
                         }
                     }
                 }
+                Phase::Turning(step) => {
+                    let step = step.clone();
+                    match self.judge(declared.kind.check(&step.op, seen), &step, false, now) {
+                        Verdict::Done | Verdict::Stale(_) => {
+                            self.turn();
+                            self.done.push(step.title.clone());
+                            advances.push(Advance { title: step.title, op: step.op, impact: step.impact, undo: false });
+                            // The way back is planned as any way is.
+                            self.taken.clear();
+                            self.phase = Phase::Verifying { since: None };
+                        }
+                        Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
+                        Verdict::Wait(why) => return Decision::Wait(why),
+                        Verdict::Start(attempt) => return Decision::Start { title: step.title, op: step.op, undo: false, attempt },
+                        Verdict::Failed(why) => self.fail(declared, why, String::new()),
+                    }
+                }
                 Phase::Verifying { .. } => return Decision::Advanced(advances),
                 // What was found done on the way to the end is still to be recorded.
                 Phase::Ended(_) if advances.is_empty() => return Decision::Ended,
@@ -327,7 +364,13 @@ impl<'a> Work<'a> {
     }
 
     /// Takes the plan of a resource that was looked at again as a whole.
-    pub(super) fn verified(&mut self, mut plan: ResourcePlan, now: Timestamp, digest: impl Fn(&PlannedStep) -> String) {
+    pub(super) fn verified(
+        &mut self,
+        declared: &Declared,
+        mut plan: ResourcePlan,
+        now: Timestamp,
+        digest: impl Fn(&PlannedStep) -> String,
+    ) {
         let Phase::Verifying { since } = &self.phase else { return };
         let since = since.unwrap_or(now);
         for need in &self.stuck {
@@ -335,7 +378,9 @@ impl<'a> Work<'a> {
         }
         let open: Vec<&PlannedStep> = plan.steps.iter().filter(|step| step.held.is_none()).collect();
         let denied = plan.unreadable.iter().any(|field| field.why.why == Why::Denied);
-        let again = open.iter().any(|step| self.finished.contains(&digest(step)));
+        // A plan of something long lists what is done of it too, however often it is made.
+        let long = plan.steps.iter().any(|step| declared.kind.turns_back(&step.op).is_some());
+        let again = !long && open.iter().any(|step| self.finished.contains(&digest(step)));
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
         let unread = !plan.unreadable.is_empty() || plan.blocks.iter().any(|block| block.reason == Reason::Unreadable);
@@ -416,6 +461,16 @@ impl<'a> Work<'a> {
     /// A step failed: what was done is taken back.
     pub(super) fn fail(&mut self, declared: &Declared, why: String, what_to_do: String) {
         self.turn();
+        if let (Phase::Turning(step), Some((first, what_to_do))) = (&self.phase, &self.turned) {
+            let message = format!("{first}; and it could not be turned back: \"{}\": {why}", step.title);
+            self.phase = Phase::Ended(End::Failed { message, what_to_do: what_to_do.clone(), undone: Vec::new() });
+            return;
+        }
+        if let Some(turning) = self.turning(declared) {
+            self.turned = Some((why, what_to_do));
+            self.phase = Phase::Turning(turning);
+            return;
+        }
         if let Phase::Undoing { why: first, .. } = &mut self.phase {
             let step = self.taken.last().map(|(step, _)| step.title.as_str()).unwrap_or_default();
             *first = format!("{first}; and \"{step}\" could not be taken back: {why}");
@@ -428,6 +483,19 @@ impl<'a> Work<'a> {
         if self.taken.is_empty() {
             self.end_undoing();
         }
+    }
+
+    /// The step that turns back what the present one belongs to.
+    fn turning(&self, declared: &Declared) -> Option<PlannedStep> {
+        let Phase::Stepping(at) = self.phase else { return None };
+        let step = self.plan.steps.get(at)?;
+        let op = declared.kind.turns_back(&step.op)?;
+        Some(PlannedStep {
+            title: format!("Turn back what \"{}\" belongs to", step.title),
+            op,
+            deadline_seconds: UNDOING.as_secs(),
+            ..step.clone()
+        })
     }
 
     fn end_undoing(&mut self) {

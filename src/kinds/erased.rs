@@ -83,6 +83,8 @@ pub trait AnyKind: Send + Sync {
     fn check(&self, op: &Value, seen: &AnySeen) -> Progress;
     fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>>;
     fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value>;
+    fn turns_back(&self, op: &Value) -> Option<Value>;
+    fn is_way_back(&self, op: &Value) -> bool;
 }
 
 /// Why a step was not begun.
@@ -302,6 +304,14 @@ impl<K: Kind> AnyKind for Erased<K> {
     fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value> {
         let op = K::undo(&Self::op(op).ok()?, was.downcast_ref::<K::Seen>()?)?;
         serde_json::to_value(op).ok()
+    }
+
+    fn turns_back(&self, op: &Value) -> Option<Value> {
+        serde_json::to_value(K::turns_back(&Self::op(op).ok()?)?).ok()
+    }
+
+    fn is_way_back(&self, op: &Value) -> bool {
+        Self::op(op).is_ok_and(|op| K::is_way_back(&op))
     }
 }
 

@@ -133,6 +133,19 @@ pub trait Kind: Sized + Send + Sync + 'static {
         let _ = (op, was);
         None
     }
+
+    /// What is done instead where `op` is a step of something long that is taken back as a whole: it makes the way back what is planned from then
+    /// on, in this run and in every other, whatever becomes of this process. Steps before it are then not undone one by one.
+    fn turns_back(op: &Self::Op) -> Option<Self::Op> {
+        let _ = op;
+        None
+    }
+
+    /// Whether `op` belongs to such a way back: a resource that has done it ends as rolled back.
+    fn is_way_back(op: &Self::Op) -> bool {
+        let _ = op;
+        false
+    }
 }
 
 /// How many of a kind the manifest can hold.

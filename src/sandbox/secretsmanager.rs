@@ -146,6 +146,7 @@ pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<A
         "GetSecretValue" => get_secret_value(world, &body)?,
         "ListSecrets" => list_secrets(world, &body)?,
         "PutSecretValue" => put_secret_value(world, &body)?,
+        "UpdateSecretVersionStage" => update_secret_version_stage(world, &body)?,
         other => return Err(Refusal::new(501, "NotImplemented", format!("The sandbox's Secrets Manager has no operation {other}."))),
     };
     Ok(wire::answer(&answer))
@@ -197,6 +198,36 @@ fn create_secret(world: &mut World, body: &Value) -> Result<Value, Refusal> {
     }
     world.secretsmanager.secrets.insert(name.to_owned(), secret);
     Ok(identity(world, name, version.as_deref()))
+}
+
+/// Moves a stage from one version to another. Where a version has it, that one must be named. [service model]
+fn update_secret_version_stage(world: &mut World, body: &Value) -> Result<Value, Refusal> {
+    let stage = text(body, "VersionStage").filter(|stage| !stage.is_empty()).ok_or_else(|| invalid("You must provide a VersionStage."))?;
+    let (to, from) = (text(body, "MoveToVersionId"), text(body, "RemoveFromVersionId"));
+    let (name, secret) = living_mut(world, body)?;
+    let holder = secret.versions.iter().find(|(_, version)| version.has(stage)).map(|(id, _)| id.clone());
+    if let Some(unknown) = to.iter().chain(&from).find(|id| !secret.versions.contains_key(**id)) {
+        let message = format!("Secrets Manager can't find the specified secret version {unknown}.");
+        return Err(Refusal::new(400, "ResourceNotFoundException", message));
+    }
+    if holder.is_some() && holder.as_deref() != from && to.is_some() && holder.as_deref() != to {
+        let message =
+            format!("The parameter RemoveFromVersionId can't be empty. Staging label {stage} is currently attached to another version.");
+        return Err(Refusal::new(400, "InvalidParameterException", message));
+    }
+    match (to, from) {
+        (Some(to), _) => secret.stage(to, stage),
+        (None, Some(_)) if stage == CURRENT => {
+            return Err(invalid("You can't remove the staging label AWSCURRENT: move it to another version."));
+        }
+        (None, Some(from)) => {
+            if let Some(version) = secret.versions.get_mut(from) {
+                version.stages.retain(|existing| existing != stage);
+            }
+        }
+        (None, None) => return Err(invalid("You must provide MoveToVersionId or RemoveFromVersionId.")),
+    }
+    Ok(identity(world, &name, None))
 }
 
 fn put_secret_value(world: &mut World, body: &Value) -> Result<Value, Refusal> {

@@ -177,7 +177,9 @@ async fn converges(case: &Case, baseline: &Baseline, count: &Count) -> Result<()
         }
         for outcome in &outcomes.resources {
             let text = format!("{}: {:?}", outcome.key, outcome.end);
-            ensure(!matches!(outcome.end, End::Failed { .. } | End::Interrupted { .. }), || format!("a step did not succeed: {text}"))?;
+            ensure(!matches!(outcome.end, End::Failed { .. } | End::RolledBack { .. } | End::Interrupted { .. }), || {
+                format!("a step did not succeed: {text}")
+            })?;
         }
         ensure(outcomes.stopped.is_none(), || format!("{:?}", outcomes.stopped))?;
         repaired.extend(to_repair(&plan));

@@ -29,6 +29,7 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(Fact::Present(_) | Fact::Absent) => Progress::Done,
             other => pending(other),
         },
+        Op::Move(op) => super::moving::check(op, &seen.moving),
         _ => match busy(seen) {
             Some(progress) => progress,
             None => of_group(op, seen),
@@ -128,9 +129,11 @@ fn of_group(op: &Op, seen: &Seen) -> Progress {
             _ => Progress::Done,
         },
         // Judged above, whatever the group's state.
-        Op::CreateParameterGroup { .. } | Op::SetParameters { .. } | Op::ResetParameters { .. } | Op::DeleteParameterGroup { .. } => {
-            Progress::Pending
-        }
+        Op::CreateParameterGroup { .. }
+        | Op::SetParameters { .. }
+        | Op::ResetParameters { .. }
+        | Op::DeleteParameterGroup { .. }
+        | Op::Move(_) => Progress::Pending,
     }
 }
 

@@ -66,6 +66,8 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
     field("engineVersion", |spec| spec.engine_version.clone().map(Value::String), |seen| seen.engine_version())
         .rule(Rule::Own(version_satisfies))
         .impact(|_, _| Impact::Disruptive),
+    // Not a wish of its own: a move that was begun is brought to its end.
+    field("migration.finished", |spec| spec.migration.as_ref().map(|_| Value::Bool(true)), |seen| seen.moved()).implied_by("migration"),
     field("tags", |spec| spec.tags.as_ref().map(|tags| json!(tags)), |seen| seen.tag_values()).keyed(),
 ];
 

@@ -1,9 +1,9 @@
-//! ElastiCache replication groups: what can be changed in place. Encryption at rest, and TLS on an old engine, need a new group; that is
-//! said, and never done here.
+//! ElastiCache replication groups: what can be changed in place, and moving one into a new group where it cannot ([`moving`]).
 
 mod check;
 mod fields;
 mod migration;
+mod moving;
 mod observe;
 mod op;
 mod seen;
@@ -18,6 +18,7 @@ mod version;
 mod window;
 
 pub use migration::{Cutover, EcsService, KubernetesSecret, Migration, Retire, SecretMember, SsmParameter, WriteGap};
+use moving::MoveOp;
 pub use op::Op;
 pub use seen::Seen;
 pub use spec::{
@@ -49,8 +50,13 @@ impl Kind for ReplicationGroups {
         &elasticache::DESCRIBE_CACHE_PARAMETER_GROUPS,
         &elasticache::DESCRIBE_CACHE_PARAMETERS,
         &elasticache::DESCRIBE_CACHE_ENGINE_VERSIONS,
+        &elasticache::DESCRIBE_SNAPSHOTS,
         &elasticache::LIST_TAGS_FOR_RESOURCE,
         &elasticache::MODIFY_REPLICATION_GROUP,
+        &elasticache::CREATE_REPLICATION_GROUP,
+        &elasticache::DELETE_REPLICATION_GROUP,
+        &elasticache::CREATE_SNAPSHOT,
+        &elasticache::DELETE_SNAPSHOT,
         &elasticache::CREATE_CACHE_PARAMETER_GROUP,
         &elasticache::MODIFY_CACHE_PARAMETER_GROUP,
         &elasticache::RESET_CACHE_PARAMETER_GROUP,
@@ -59,6 +65,8 @@ impl Kind for ReplicationGroups {
         &elasticache::REMOVE_TAGS_FROM_RESOURCE,
         &kms::DESCRIBE_KEY,
         &secretsmanager::DESCRIBE_SECRET,
+        &secretsmanager::PUT_SECRET_VALUE,
+        &secretsmanager::UPDATE_SECRET_VERSION_STAGE,
         &GET_SECRET_VALUE,
     ];
     const IDENTITY: &'static [&'static str] = &["name", "replicationGroupId"];
@@ -96,6 +104,10 @@ impl Kind for ReplicationGroups {
         steps::steps(planning)
     }
 
+    fn notes(_: &ReplicationGroupSpec, seen: &Seen) -> Vec<String> {
+        moving::notes(&seen.moving)
+    }
+
     fn check(op: &Op, seen: &Seen) -> Progress {
         check::check(op, seen)
     }
@@ -112,6 +124,17 @@ impl Kind for ReplicationGroups {
             }
             _ => None,
         }
+    }
+
+    fn turns_back(op: &Op) -> Option<Op> {
+        match op {
+            Op::Move(op) => op.turns_back().map(Op::Move),
+            _ => None,
+        }
+    }
+
+    fn is_way_back(op: &Op) -> bool {
+        matches!(op, Op::Move(MoveOp::GoBack { .. } | MoveOp::GiveUp { .. }))
     }
 }
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::seen::{FoundLog, Group, Key, Members, Parameter, ParameterGroup, Seen, failed};
 use super::spec::{ReplicationGroupSpec, TransitEncryption};
 use super::token::TokenRef;
-use super::{OWNER_TAG, OWNER_TAG_VALUE, ReplicationGroups, own_group_name, version};
+use super::{OWNER_TAG, OWNER_TAG_VALUE, ReplicationGroups, moving, own_group_name, version};
 use crate::aws::{CallError, Class, Reads, pages};
 use crate::kinds::{Fact, FactSet, Target, Unreadable};
 
@@ -23,14 +23,21 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     // Whatever is changed, the clusters tell the engine's version and what else waits to be applied.
     let (groups, clusters) = join!(groups(reads), clusters(reads));
     let mut seen = Seen::default();
-    let found = match &groups {
+    let groups = match &groups {
         Err(error) => {
             seen.group = Fact::Unknown(Unreadable::from(error));
             return seen;
         }
-        Ok(groups) => groups.iter().find(|group| group.replication_group_id().is_some_and(|id| id.eq_ignore_ascii_case(target.id))),
+        Ok(groups) => groups,
     };
-    let Some(found) = found else {
+    let chain = match moving::serving(reads, target.scope, groups, target.id).await {
+        Ok(chain) => chain,
+        Err(error) => {
+            seen.group = Fact::Unknown(Unreadable::from(&error));
+            return seen;
+        }
+    };
+    let Some(found) = chain.last().and_then(|serving| moving::named(groups, serving)) else {
         seen.group = Fact::Absent;
         seen.members = Fact::Absent;
         seen.tags = Fact::Absent;
@@ -38,6 +45,15 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
         seen.standalone = clusters.is_ok_and(|clusters| clusters.iter().any(|one| one.cache_cluster_id() == Some(target.id)));
         return seen;
     };
+    // Whatever a move may be for.
+    let may_move =
+        ["migration.finished", "transitEncryption", "auth"].into_iter().any(|field| want.has(field)) || want.any_below("atRestEncryption");
+    if spec.migration.is_some() && may_move {
+        match &clusters {
+            Ok(clusters) => seen.moving = moving::observe(reads, target.scope, &chain, spec, groups, clusters).await,
+            Err(error) => seen.moving.lock = Fact::Unknown(Unreadable::from(error)),
+        }
+    }
     let group = group(found);
     seen.members = match &clusters {
         Ok(clusters) => members(found, clusters),
@@ -55,7 +71,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
         OptionFuture::from(rises.then(|| offered(reads, &group.engine))),
         async {
             match (parameters, &seen.members, &clusters) {
-                (true, Fact::Present(members), Ok(clusters)) => parameter_groups(reads, target.id, spec, &group, members, clusters).await,
+                (true, Fact::Present(members), Ok(clusters)) => parameter_groups(reads, &group.id, spec, &group, members, clusters).await,
                 _ => BTreeMap::new(),
             }
         },
@@ -107,6 +123,7 @@ pub fn group(found: &ReplicationGroup) -> Group {
     let shards = found.node_groups();
     let global = found.global_replication_group_info().and_then(|info| info.global_replication_group_id());
     Group {
+        id: found.replication_group_id().unwrap_or_default().to_owned(),
         arn: found.arn().unwrap_or_default().to_owned(),
         status: found.status().unwrap_or("unknown").to_owned(),
         engine: found.engine().unwrap_or("redis").to_owned(),

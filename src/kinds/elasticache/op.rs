@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::moving::MoveOp;
 use super::spec::TransitEncryption;
 use super::token::TokenRef;
 
@@ -88,4 +89,6 @@ pub enum Op {
         arn: String,
         keys: Vec<String>,
     },
+    /// A step of moving the group into a new one.
+    Move(MoveOp),
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::moving::{Moving, Stand};
 use super::spec::{LogDelivery, TransitEncryption};
 use super::token::{Note, Stage, TAG, TokenRef, stage};
 use super::version;
@@ -13,6 +14,8 @@ use crate::kinds::{Fact, Unreadable, Why};
 #[derive(Default)]
 pub struct Seen {
     pub group: Fact<Group>,
+    /// Where a move into another group stands, where one is declared or has been begun.
+    pub moving: Moving,
     /// There is no such group, but a standalone cluster of that name.
     pub standalone: bool,
     /// The group's clusters taken together.
@@ -48,6 +51,8 @@ pub struct Key {
 /// What DescribeReplicationGroups says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {
+    /// Its own id: after a move it is not the one that the manifest names.
+    pub id: String,
     pub arn: String,
     /// creating, available, modifying, deleting, create-failed, snapshotting and others.
     pub status: String,
@@ -160,6 +165,15 @@ impl Seen {
     pub fn busy(&self) -> Option<&str> {
         let status = self.group.present().map(|group| group.status.as_str())?;
         (status != "available" && self.tags.unknown().is_some()).then_some(status)
+    }
+
+    /// Whether nothing of a move is left to be done: one that soaks counts as done.
+    pub fn moved(&self) -> Fact<Value> {
+        match &self.moving.lock {
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            Fact::Absent => Fact::Present(Value::Bool(true)),
+            Fact::Present(_) => Fact::Present(Value::Bool(matches!(self.moving.stand(), Stand::Soaking(_)))),
+        }
     }
 
     pub fn at_rest(&self) -> Fact<Value> {

@@ -87,8 +87,8 @@ pub struct ReplicationGroupSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 50))]
     pub tags: Option<BTreeMap<String, Option<String>>>,
-    /// How the group may be moved into a new one, where what is declared cannot be had in place. This version checks what is written here
-    /// and carries out no move: such a group stays blocked, approved or not.
+    /// How the group is moved into a new one, where what is declared cannot be had in place. The name goes on meaning the group that serves: the old
+    /// one before the move, the new one after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
 }

@@ -91,6 +91,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
             unless_gone(answer.map(|_| ()))
         }
         Op::Tag { arn, tags } => put_tags(writes, arn, tags.clone()).await,
+        Op::Move(op) => super::moving::start(writes, op).await,
         Op::Untag { arn, keys } => {
             let keys = keys.clone();
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).set_tag_keys(Some(keys))).await;
@@ -109,11 +110,11 @@ fn unless_gone(answer: Result<(), CallError>) -> Result<(), CallError> {
     answer.or_else(|error| if error.class == Class::NotFound { Ok(()) } else { Err(error) })
 }
 
-fn tag(key: &str, value: &str) -> Tag {
+pub fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
 }
 
-async fn put_tags(writes: &Writes, arn: &str, tags: BTreeMap<String, String>) -> Result<(), CallError> {
+pub async fn put_tags(writes: &Writes, arn: &str, tags: BTreeMap<String, String>) -> Result<(), CallError> {
     let tags: Vec<Tag> = tags.iter().map(|(key, value)| tag(key, value)).collect();
     let answer = writes.elasticache().add_tags_to_resource(|request| request.resource_name(arn).set_tags(Some(tags))).await;
     answer.map(|_| ())
@@ -162,6 +163,14 @@ impl Setting {
             Setting::AutoMinor(on) => request.auto_minor_version_upgrade(on),
             Setting::Log(log_type, log) => request.log_delivery_configurations(delivery(log_type, log)),
         }
+    }
+}
+
+/// One delivery as a request takes it, by the API's name of the log.
+pub fn log_request(log_type: &str, log: &LogDelivery) -> Result<LogDeliveryConfigurationRequest, CallError> {
+    match LogType::from(log_type) {
+        known @ (LogType::SlowLog | LogType::EngineLog) => Ok(delivery(known, log.clone())),
+        _ => Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotUnderstood", format!("there is no log {log_type}"))),
     }
 }
 
@@ -287,7 +296,7 @@ async fn record(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallE
 }
 
 /// The token's bytes, of exactly the planned version while it is the current one: a stale token is never put back.
-async fn bytes(writes: &Writes, token: &TokenRef) -> Result<SecretString, CallError> {
+pub async fn bytes(writes: &Writes, token: &TokenRef) -> Result<SecretString, CallError> {
     let bytes = writes.secret_version(&token.secret_arn, token.key.as_deref(), &token.version).await?;
     if is_well_shaped(bytes.expose_secret()) {
         return Ok(bytes);
@@ -304,6 +313,6 @@ async fn send(writes: &Writes, id: &str, token: SecretString, strategy: Strategy
 }
 
 /// A request that was not sent, since what it needs is not as it must be. The words hold no secret.
-fn not_sent(call: &'static Call, class: Class, code: &str, message: String) -> CallError {
+pub fn not_sent(call: &'static Call, class: Class, code: &str, message: String) -> CallError {
     CallError { call, class, code: code.to_owned(), message, request_id: None }
 }

@@ -9,9 +9,8 @@ use crate::kinds::elasticache::version;
 use crate::kinds::{Drift, Fact, Impact, Reason, Step};
 
 /// What a person does about a difference that only a new group repairs.
-const MIGRATE: &str = "it takes a new group, restored from a snapshot, and clients that move to its endpoint; holdfast never replaces a group \
-                       behind your back. Moving a Redis (`migration` in the manifest) comes with a later version: until then do it by hand, \
-                       or except the field until a date";
+const MIGRATE: &str = "it takes a new group, restored from a snapshot, and clients that move to its endpoint: declare `migration` on this entry \
+                       (`holdfast explain elasticache.replicationGroups.migration`), or except the field until a date";
 
 /// When TLS is required, as far as this plan can say.
 enum Tls {
@@ -36,6 +35,23 @@ impl Context<'_> {
         }
         let tls = self.transit(upgraded);
         self.auth(tls, upgraded);
+    }
+
+    /// The differences that only a new group repairs, with those that come with it: changing the old one first would cut clients off twice.
+    pub(super) fn needs_move(&self) -> Vec<String> {
+        let at_rest = !self.below("atRestEncryption").is_empty();
+        let too_old = |least| {
+            let upgraded = self.drift("engineVersion").map(|_| 0);
+            self.members().is_some_and(|members| !self.will_reach(&members.version, upgraded, least))
+        };
+        let tls = self.drift("transitEncryption").is_some() && too_old(version::TRANSIT_IN_PLACE);
+        let token = self.drift("auth").is_some() && too_old(version::TOKEN_CHANGE);
+        if !at_rest && !tls && !token {
+            return Vec::new();
+        }
+        let mut fields = names(&self.below("atRestEncryption"));
+        fields.extend(["transitEncryption", "auth"].into_iter().filter(|field| self.drift(field).is_some()).map(str::to_owned));
+        fields
     }
 
     /// Blocks differences of encryption at rest; says whether they need a new group.

@@ -7,6 +7,7 @@ mod upgrade;
 
 use std::time::Duration;
 
+use super::moving::{self, Stand};
 use super::op::Op;
 use super::seen::{Group, Members};
 use super::{ReplicationGroups, version};
@@ -19,6 +20,9 @@ const SETTINGS: Duration = Duration::from_secs(60 * MINUTE);
 const NODES: Duration = Duration::from_secs(120 * MINUTE);
 /// Nodes are replaced one by one.
 const UPGRADE: Duration = Duration::from_secs(240 * MINUTE);
+
+/// The field that says whether something of a move is left to be done.
+const MIGRATION: &str = "migration.finished";
 
 /// What every part of the planning needs.
 struct Context<'a> {
@@ -58,12 +62,32 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
         return plan;
     }
     let mut context = Context { planning, group, plan };
+    let stand = planning.seen.moving.stand();
+    let moved = if stand == Stand::UnderWay { names(&planning.drifts.iter().collect::<Vec<&Drift>>()) } else { context.needs_move() };
+    let moves = !moved.is_empty() && planning.spec.migration.is_some();
+    if moves {
+        let others = names(&planning.drifts.iter().filter(|drift| !moved.contains(&drift.field)).collect::<Vec<&Drift>>());
+        context.plan = moving::plan(planning, moved);
+        if !context.plan.steps.is_empty() {
+            if !others.is_empty() {
+                let message = "the group is moved into a new one first".to_owned();
+                context.block(Reason::WaitsForOther, &others, message, "nothing: it is changed on the new group".to_owned());
+            }
+            return context.plan;
+        }
+        // A move that cannot begin holds up nothing that can be changed where the group is.
+    }
+    if stand == Stand::Over {
+        context.plan = moving::plan(planning, vec![MIGRATION.to_owned()]);
+    }
     context.tags();
     context.settings();
     // A version that TLS or AUTH needs comes before them; else it is the last to be changed.
     let first = context.upgrade_comes_first();
     let upgraded = if first { context.parameters_and_version() } else { None };
-    context.access(upgraded);
+    if !moves {
+        context.access(upgraded);
+    }
     if !first {
         context.parameters_and_version();
     }
@@ -75,8 +99,9 @@ fn whole(reason: Reason, message: &str, what_to_do: &str) -> Block {
 }
 
 impl<'a> Context<'a> {
+    /// The group that serves: after a move it is not the one that the manifest names.
     fn id(&self) -> &'a str {
-        self.planning.id
+        &self.group.id
     }
 
     fn drift(&self, field: &str) -> Option<&'a Drift> {

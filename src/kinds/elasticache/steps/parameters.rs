@@ -275,7 +275,7 @@ impl<'a> Context<'a> {
     fn outsiders(&self, name: &str) -> BTreeSet<&'a String> {
         let seen = self.planning.seen;
         let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
-        users.into_iter().flatten().filter(|user| *user != self.planning.id && self.planning.peer(user).is_none()).collect()
+        users.into_iter().flatten().filter(|user| **user != self.group.id && self.planning.peer(user).is_none()).collect()
     }
 
     pub(super) fn present_value(&self, group: &str, name: &str) -> Option<String> {
@@ -302,7 +302,7 @@ impl<'a> Context<'a> {
         let users = users.into_iter().flatten().map(String::as_str);
         let undeclared = users.filter(|user| self.planning.peer_anywhere(user).is_some_and(|(peer, _)| peer.parameter_group.is_none()));
         let declared = self.planning.sharing(name).iter().map(String::as_str);
-        undeclared.chain(declared).filter(|other| *other != self.planning.id).collect()
+        undeclared.chain(declared).filter(|other| **other != self.group.id).collect()
     }
 
     /// Without those for which another entry with the same group declares another value: the two would set each other's back for ever.

@@ -6,6 +6,7 @@ mod account;
 mod crashes;
 mod facts;
 #[cfg(feature = "sandbox")]
+mod moving;
 mod pipeline;
 #[cfg(feature = "sandbox")]
 mod wrong;

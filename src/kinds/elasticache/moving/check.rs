@@ -1,0 +1,162 @@
+//! How far a step of a move is, from facts alone.
+
+use super::ATTEMPTS;
+use super::lock::{Direction, Lock};
+use super::op::MoveOp;
+use super::reference::Turned;
+use super::seen::{Moving, Snapshot, Target};
+use crate::kinds::{Fact, Progress};
+
+pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
+    match op {
+        MoveOp::TakeLock { name, object, .. } => match &moving.lock {
+            Fact::Present(lock) if !lock.ours || lock.object != *object => {
+                Progress::Failed(format!("the lock {} was taken by somebody else: another process moves this group", lock.name))
+            }
+            Fact::Present(lock) if lock.name == *name => Progress::Done,
+            Fact::Present(lock) => Progress::Stale(format!("another move began, with the lock {}", lock.name)),
+            other => pending(other),
+        },
+        // Where the target is there, it was restored from it.
+        MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,
+        // An attempt that AWS does not show yet: the note that it began is a moment old.
+        MoveOp::Snapshot { name, .. } if moving.lock.present().is_some() && !moving.snapshots.contains_key(name) => {
+            Progress::Running("AWS to show which attempt it is".to_owned())
+        }
+        MoveOp::Snapshot { .. } if moving.is_stuck() => match lock(moving) {
+            Some(lock) if lock.attempt < ATTEMPTS => Progress::Stale("the snapshot is stuck, and another one is tried".to_owned()),
+            _ => Progress::Running("the snapshot, which is creating".to_owned()),
+        },
+        MoveOp::Snapshot { name, .. } => taken(moving.snapshot(name)),
+        MoveOp::LastSnapshot { .. } => match &moving.source {
+            Fact::Absent => Progress::Done,
+            _ => taken(moving.last_snapshot.as_ref()),
+        },
+        MoveOp::Restore { target, .. } => match &moving.target {
+            Fact::Present(found) => match found.group.status.as_str() {
+                "creating" => Progress::Running(format!("{target} to come up")),
+                "create-failed" if lock(moving).is_some_and(|lock| lock.attempt < ATTEMPTS) => {
+                    Progress::Stale("the restore failed, and is tried again with another snapshot".to_owned())
+                }
+                "create-failed" => Progress::Stale(format!("the restore failed {ATTEMPTS} times, and the move is taken back")),
+                "available" => match &found.ours {
+                    Fact::Unknown(why) => Progress::Unknown(why.clone()),
+                    Fact::Present(true) => Progress::Done,
+                    _ => Progress::Failed(format!("{target} is there, and it is not of this move")),
+                },
+                "deleting" => Progress::Running(format!("an earlier {target} to be gone")),
+                status => Progress::Running(format!("{target}, which is {status}")),
+            },
+            other => pending(other),
+        },
+        MoveOp::Compare { target, .. } => match (&moving.source, &moving.target) {
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+            (Fact::Present(source), Fact::Present(found)) => match &found.settings {
+                None => Progress::Running(format!("{target} to show its settings")),
+                Some(settings) => {
+                    let differences = source.settings.differences(settings);
+                    match differences.is_empty() {
+                        true => Progress::Done,
+                        false => Progress::Failed(format!("{target} is not as the old group: {}", differences.join("; "))),
+                    }
+                }
+            },
+            _ => Progress::Failed("one of the two groups is not there any more".to_owned()),
+        },
+        MoveOp::Turn { place, .. } => turned(moving, *place, Turned::Target),
+        MoveOp::TurnBack { place, .. } => turned(moving, *place, Turned::Source),
+        MoveOp::Serve { name, target, .. } => match moving.target.as_ref().and_then(|target| target.serves.as_ref()) {
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+            Fact::Present((served, _)) if served == name => Progress::Done,
+            Fact::Present((served, _)) => Progress::Failed(format!("{target} serves as {served}")),
+            Fact::Absent if moving.target.is_absent() => Progress::Failed(format!("{target} is not there any more")),
+            Fact::Absent => Progress::Pending,
+        },
+        MoveOp::DeleteSource { .. } => match &moving.source {
+            Fact::Absent => Progress::Done,
+            Fact::Present(source) if source.group.status == "deleting" => Progress::Running(format!("{} to be gone", source.group.arn)),
+            other => pending(other),
+        },
+        MoveOp::NoteReplaced { .. } => match &moving.source {
+            Fact::Absent => Progress::Done,
+            Fact::Present(source) if source.replaced => Progress::Done,
+            other => pending(other),
+        },
+        MoveOp::DropTarget { target, .. } => match &moving.target {
+            Fact::Absent => Progress::Done,
+            Fact::Present(found) if found.serves.present().is_some() => Progress::Failed(format!("{target} serves: it is not deleted")),
+            Fact::Present(found) => match found.group.status.as_str() {
+                "deleting" => Progress::Running(format!("{target} to be gone")),
+                "available" | "create-failed" => Progress::Pending,
+                status => Progress::Running(format!("{target}, which is {status} and can be deleted after that")),
+            },
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        },
+        MoveOp::DropSnapshot { name, .. } => match moving.snapshot(name) {
+            Fact::Absent => Progress::Done,
+            Fact::Present(snapshot) => match (snapshot.status.as_str(), &snapshot.ours) {
+                ("available", Fact::Present(true)) => Progress::Pending,
+                ("available", Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+                ("available", _) => Progress::Failed(format!("the snapshot {name} is not of this move: it is not deleted")),
+                (status, _) => Progress::Running(format!("the snapshot {name}, which is {status}")),
+            },
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        },
+        MoveOp::NextAttempt { attempt, .. } => of_lock(moving, |lock| lock.attempt >= *attempt),
+        MoveOp::GoBack { .. } => of_lock(moving, |lock| lock.direction == Direction::Back),
+        MoveOp::GiveUp { .. } => match &moving.source {
+            Fact::Present(source) if source.given_up.is_some() => Progress::Done,
+            Fact::Absent => Progress::Done,
+            other => pending(other),
+        },
+        MoveOp::Unlock { .. } => match &moving.lock {
+            Fact::Absent => Progress::Done,
+            other => pending(other),
+        },
+    }
+}
+
+fn lock(moving: &Moving) -> Option<&Lock> {
+    moving.lock.present()
+}
+
+fn there(moving: &Moving) -> Option<&Target> {
+    moving.target.present().filter(|target| !matches!(target.group.status.as_str(), "creating" | "create-failed" | "deleting"))
+}
+
+fn taken(snapshot: Fact<&Snapshot>) -> Progress {
+    match snapshot {
+        Fact::Present(snapshot) => match (snapshot.status.as_str(), &snapshot.ours) {
+            ("available" | "restoring", Fact::Present(true)) => Progress::Done,
+            ("available" | "restoring", Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+            ("available" | "restoring", _) => Progress::Failed("a snapshot of that name is there, and it is not of this move".to_owned()),
+            (status, _) => Progress::Running(format!("the snapshot, which is {status}")),
+        },
+        other => pending(&other),
+    }
+}
+
+fn turned(moving: &Moving, place: usize, to: Turned) -> Progress {
+    match moving.references.get(place) {
+        Some(Fact::Present(found)) if *found == to => Progress::Done,
+        Some(Fact::Present(_)) => Progress::Pending,
+        Some(Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+        Some(Fact::Absent) => Progress::Failed("what names the address is not there any more".to_owned()),
+        None => Progress::Failed("it is not declared any more".to_owned()),
+    }
+}
+
+fn of_lock(moving: &Moving, done: impl Fn(&Lock) -> bool) -> Progress {
+    match &moving.lock {
+        Fact::Present(lock) if done(lock) => Progress::Done,
+        Fact::Absent => Progress::Failed("the lock of the move is gone: somebody deleted it, and nothing is known of the move".to_owned()),
+        other => pending(other),
+    }
+}
+
+fn pending<T>(fact: &Fact<T>) -> Progress {
+    match fact {
+        Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        _ => Progress::Pending,
+    }
+}

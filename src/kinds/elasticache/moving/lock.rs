@@ -1,0 +1,63 @@
+//! The lock of a move: a cache parameter group. Of a name there can be one, so that of two who make it at once one is refused; tags can be read and set
+//! but not compared and set, and so a lock that is taken over is a new one, with a higher epoch.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The tags of a lock.
+pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
+pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
+pub const ATTEMPT_SINCE_TAG: &str = "holdfast.dev/attempt-since";
+pub const SINCE_TAG: &str = "holdfast.dev/since";
+pub const WHY_TAG: &str = "holdfast.dev/why";
+
+/// Where a move is going.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    Forward,
+    /// Taken back. It never turns forward again: another move has another lock.
+    Back,
+}
+
+/// A lock that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    pub name: String,
+    pub arn: String,
+    pub epoch: u32,
+    /// It carries our tags.
+    pub ours: bool,
+    /// The object that it was made for.
+    pub object: String,
+    pub direction: Direction,
+    /// Which snapshot is being restored, from 1.
+    pub attempt: u32,
+    /// When that attempt began.
+    pub attempt_since: Option<Timestamp>,
+    /// When the move began.
+    pub since: Option<Timestamp>,
+    /// Why it goes back, where it does.
+    pub why: String,
+}
+
+impl Lock {
+    /// The lock of these tags; what cannot be read of them is as it was when the move began.
+    pub fn read(name: &str, arn: &str, epoch: u32, tags: &BTreeMap<String, String>) -> Lock {
+        let text = |key: &str| tags.get(key).cloned().unwrap_or_default();
+        Lock {
+            name: name.to_owned(),
+            arn: arn.to_owned(),
+            epoch,
+            ours: text(super::super::OWNER_TAG) == super::super::OWNER_TAG_VALUE,
+            object: text(super::super::OBJECT_TAG),
+            direction: if text(DIRECTION_TAG) == "back" { Direction::Back } else { Direction::Forward },
+            attempt: text(ATTEMPT_TAG).parse().unwrap_or(1),
+            attempt_since: text(ATTEMPT_SINCE_TAG).parse().ok(),
+            since: text(SINCE_TAG).parse().ok(),
+            why: text(WHY_TAG),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Moving a group into a new one: what cannot be changed where it is (encryption at rest, TLS on an old engine) is had by a snapshot, a restore, and
+//! clients that are turned to the new address.
+//!
+//! Where a move stands is read from AWS, never from memory: from the lock (a cache parameter group that can exist once), the target, its tags and the
+//! snapshot, all under names that follow from the group's own. A move goes forward until something fails or a person says otherwise; then the lock's tag
+//! says `back`, and from that moment on only the way back is planned.
+
+mod check;
+mod lock;
+mod names;
+mod observe;
+mod op;
+mod plan;
+mod reference;
+mod seen;
+mod settings;
+mod start;
+
+pub use check::check;
+pub use observe::{named, observe, serving};
+pub use op::MoveOp;
+pub use plan::{notes, plan};
+pub use seen::{Moving, Stand};
+pub use start::start;
+
+use std::time::Duration;
+
+/// On the target, from the commit on: the logical name that it serves.
+pub const SERVES_TAG: &str = "holdfast.dev/serves";
+/// On the target, from the commit on: when it began to serve, RFC 3339.
+pub const SERVES_SINCE_TAG: &str = "holdfast.dev/serves-since";
+/// On what a move made, until it serves: the move, by its target's id. What serves does not carry it, so that no way back can take it for debris.
+pub const MOVE_TAG: &str = "holdfast.dev/move";
+/// On the source, when a move was taken back: which one, and why. No other is begun while it stands there.
+pub const GIVEN_UP_TAG: &str = "holdfast.dev/move-given-up";
+/// On the source, beside that: the epoch of the move, so that the next one has names of its own.
+pub const EPOCH_TAG: &str = "holdfast.dev/move-epoch";
+/// On the source, after the soak: what serves in its place.
+pub const REPLACED_TAG: &str = "holdfast.dev/replaced-by";
+
+/// How often a restore is tried, each time with a snapshot of its own.
+pub const ATTEMPTS: u32 = 3;
+/// `migration.restoreTimeout` where it is left out.
+pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// `migration.keepOld` where it is left out.
+pub const KEEP_OLD: Duration = Duration::from_secs(24 * 3600);

@@ -1,0 +1,186 @@
+//! Reading where a move stands.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticache::types::{CacheCluster, CacheParameterGroup, ReplicationGroup};
+use futures::future::join_all;
+use futures::join;
+
+use super::lock::Lock;
+use super::names::Names;
+use super::seen::{Moving, Snapshot, Source, Target};
+use super::settings::Settings;
+use super::{EPOCH_TAG, GIVEN_UP_TAG, KEEP_OLD, MOVE_TAG, REPLACED_TAG, RESTORE_TIMEOUT, SERVES_SINCE_TAG, SERVES_TAG, reference};
+use crate::aws::{CallError, Class, Reads, pages};
+use crate::kinds::elasticache::migration::Migration;
+use crate::kinds::elasticache::observe::{group, tags_of};
+use crate::kinds::elasticache::spec::ReplicationGroupSpec;
+use crate::kinds::elasticache::{OWNER_TAG, OWNER_TAG_VALUE};
+use crate::kinds::{Fact, Scope, Unreadable};
+
+/// How often a name can have moved: a chain that is longer is no chain of ours.
+const MOVES: usize = 8;
+
+pub fn named<'g>(groups: &'g [ReplicationGroup], id: &str) -> Option<&'g ReplicationGroup> {
+    groups.iter().find(|group| group.replication_group_id().is_some_and(|found| found.eq_ignore_ascii_case(id)))
+}
+
+/// The group that a logical name means: the one of that id, or what it was moved into. By the names that a move gives, and then by the tag.
+pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], id: &str) -> Result<Vec<String>, CallError> {
+    let mut chain = vec![id.to_owned()];
+    while chain.len() <= MOVES {
+        let Some(last) = chain.last() else { break };
+        let Some(target) = named(groups, &Names::of(scope, last).target) else { break };
+        let (Some(arn), Some(next)) = (target.arn(), target.replication_group_id()) else { break };
+        // Until it is available its tags cannot be read; what serves is available, or was, and then says so in a moment.
+        if target.status() == Some("creating") || target.status() == Some("create-failed") {
+            break;
+        }
+        let tags = tags(reads, arn).await?;
+        if tags.get(SERVES_TAG).map(String::as_str) != Some(id) {
+            break;
+        }
+        chain.push(next.to_owned());
+    }
+    Ok(chain)
+}
+
+async fn tags(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let read = || tags_of(reads, arn);
+    reads.once(format!("elasticache:ListTagsForResource/{arn}"), read).await.map(|tags| tags.as_ref().clone())
+}
+
+/// Everything that a plan of the move asks for. `chain`: what [`serving`] said.
+pub async fn observe(
+    reads: &Reads,
+    scope: &Scope,
+    chain: &[String],
+    spec: &ReplicationGroupSpec,
+    groups: &[ReplicationGroup],
+    clusters: &[CacheCluster],
+) -> Moving {
+    let at = Some(reads.now());
+    let kept = spec.migration.as_ref().and_then(Migration::kept).unwrap_or(KEEP_OLD);
+    let restored_within = spec.migration.as_ref().and_then(Migration::restored_within).unwrap_or(RESTORE_TIMEOUT);
+    let Some(serving) = chain.last() else { return Moving { at, kept, ..Moving::default() } };
+    // A move that has come to the serving group and is not finished goes first; else one that would go from it.
+    let came = chain.len().checked_sub(2).and_then(|before| chain.get(before)).map(|source| Names::of(scope, source));
+    let mut names = Names::of(scope, serving);
+    let mut lock = lock(reads, &names).await;
+    if let Some(came) = came {
+        let behind = self::lock(reads, &came).await;
+        if !behind.is_absent() {
+            (names, lock) = (came, behind);
+        }
+    }
+    let taken = lock.present().map(|lock| (1..=lock.attempt).map(|attempt| names.snapshot(lock.epoch, attempt)).collect::<Vec<String>>());
+    let name = lock.present().map_or_else(|| names.lock(1), |lock| lock.name.clone());
+    let snapshots = taken.unwrap_or_default().into_iter().map(|name| async {
+        let fact = snapshot(reads, name.clone(), &names).await;
+        (name, fact)
+    });
+    let (source, target, snapshots, last_snapshot, references) = join!(
+        source(reads, groups, clusters, &names.source),
+        target(reads, groups, clusters, &names),
+        join_all(snapshots),
+        snapshot(reads, names.last_snapshot(), &names),
+        references(reads, spec, &names, &name),
+    );
+    let snapshots = snapshots.into_iter().collect();
+    Moving { names: Some(names), lock, source, target, snapshots, last_snapshot, references, kept, restored_within, at }
+}
+
+async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Turned>> {
+    let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten()).enumerate();
+    join_all(places.map(|(place, cutover)| async move { reference::look(reads, cutover, &names.turned(lock, place)).await })).await
+}
+
+/// The newest lock.
+async fn lock(reads: &Reads, names: &Names) -> Fact<Lock> {
+    let read = || {
+        pages(|marker| async {
+            let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.set_marker(marker)).await?;
+            Ok((answer.cache_parameter_groups.unwrap_or_default(), answer.marker))
+        })
+    };
+    let listing = match reads.once("elasticache:DescribeCacheParameterGroups", read).await {
+        Ok(listing) => listing,
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    };
+    let prefix = names.locks();
+    let epoch = |group: &CacheParameterGroup| group.cache_parameter_group_name()?.strip_prefix(&prefix)?.parse::<u32>().ok();
+    let newest = listing.iter().filter_map(|group| Some((epoch(group)?, group.cache_parameter_group_name()?, group.arn()?))).max();
+    let Some((epoch, name, arn)) = newest else { return Fact::Absent };
+    match tags(reads, arn).await {
+        Ok(tags) => Fact::Present(Lock::read(name, arn, epoch, &tags)),
+        Err(error) if error.class == Class::NotFound => Fact::Absent,
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+async fn source(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheCluster], id: &str) -> Fact<Source> {
+    let Some(found) = named(groups, id) else { return Fact::Absent };
+    let group = group(found);
+    // While it is busy its tags cannot be read, and neither can it be moved.
+    let tags = match tags(reads, &group.arn).await {
+        Ok(tags) => tags,
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    };
+    match Settings::of(found, clusters, &group.logs, &tags) {
+        Some(settings) => Fact::Present(Source {
+            settings,
+            given_up: tags.get(GIVEN_UP_TAG).cloned(),
+            replaced: tags.contains_key(REPLACED_TAG),
+            epoch: tags.get(EPOCH_TAG).and_then(|epoch| epoch.parse().ok()).unwrap_or_default(),
+            created: found.replication_group_create_time().map(|time| time.to_string()).unwrap_or_default(),
+            endpoints: reference::Endpoints::of(found),
+            group,
+        }),
+        None => Fact::Unknown(super::super::seen::failed("elasticache:DescribeCacheClusters", "the group's clusters are not all listed")),
+    }
+}
+
+async fn target(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheCluster], names: &Names) -> Fact<Target> {
+    let Some(found) = named(groups, &names.target) else { return Fact::Absent };
+    let group = group(found);
+    let tags = match group.status.as_str() {
+        "available" => tags(reads, &group.arn).await.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), Fact::Present),
+        status => Fact::Unknown(super::super::seen::failed(
+            "elasticache:ListTagsForResource",
+            &format!("the group is {status}: its tags can be read when it is available"),
+        )),
+    };
+    let time = |tags: &BTreeMap<String, String>| tags.get(SERVES_SINCE_TAG).and_then(|time| time.parse().ok());
+    Fact::Present(Target {
+        settings: tags.present().and_then(|tags| Settings::of(found, clusters, &group.logs, tags)),
+        ours: tags.as_ref().map(|tags| {
+            tags.get(OWNER_TAG).is_some_and(|owner| owner == OWNER_TAG_VALUE) && tags.get(MOVE_TAG).is_some_and(|of| *of == names.target)
+        }),
+        serves: tags.as_ref().and_then(|tags| Fact::given(tags.get(SERVES_TAG).map(|name| (name.clone(), time(tags))))),
+        created: found.replication_group_create_time().and_then(|time| jiff::Timestamp::new(time.secs(), 0).ok()),
+        endpoints: reference::Endpoints::of(found),
+        group,
+    })
+}
+
+async fn snapshot(reads: &Reads, name: String, names: &Names) -> Fact<Snapshot> {
+    let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(&name)).await;
+    let found = match answer {
+        Ok(answer) => answer.snapshots.unwrap_or_default().into_iter().next(),
+        Err(error) if error.class == Class::NotFound => return Fact::Absent,
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    };
+    let Some(found) = found else { return Fact::Absent };
+    let status = found.snapshot_status().unwrap_or("unknown").to_owned();
+    let of = found.replication_group_id().or(found.cache_cluster_id()).unwrap_or_default();
+    let of_source = of == names.source || of.strip_prefix(&names.source).is_some_and(|rest| rest.starts_with('-'));
+    let ours = match (status.as_str(), found.arn()) {
+        (_, _) if !of_source => Fact::Present(false),
+        ("available" | "restoring", Some(arn)) => match tags(reads, arn).await {
+            Ok(tags) => Fact::Present(tags.get(MOVE_TAG).is_some_and(|of| *of == names.target)),
+            Err(error) => Fact::Unknown(Unreadable::from(&error)),
+        },
+        _ => Fact::Unknown(super::super::seen::failed("elasticache:ListTagsForResource", &format!("the snapshot is {status}"))),
+    };
+    Fact::Present(Snapshot { status, ours })
+}

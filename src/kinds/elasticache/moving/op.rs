@@ -1,0 +1,142 @@
+//! What a step of a move does, as data.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::settings::Settings;
+use crate::kinds::elasticache::migration::Cutover;
+use crate::kinds::elasticache::token::TokenRef;
+
+/// One change of a move. Tokens are named by reference, addresses never stand in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "move", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum MoveOp {
+    /// Makes the lock, after every place was read that will be turned.
+    TakeLock {
+        name: String,
+        family: String,
+        object: String,
+        source: String,
+        target: String,
+        cutover: Vec<Cutover>,
+    },
+    Snapshot {
+        name: String,
+        source: String,
+        /// The cluster that it is taken from; none: the whole group, in cluster mode.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
+        /// The key that the snapshot is encrypted with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kms_key: Option<String>,
+        target: String,
+        lock: String,
+    },
+    Restore {
+        lock: String,
+        target: String,
+        snapshot: String,
+        object: String,
+        settings: Box<Settings>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kms_key: Option<String>,
+        tls: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenRef>,
+    },
+    /// Sends nothing: the new group has what the old one has.
+    Compare {
+        source: String,
+        target: String,
+        lock: String,
+    },
+    /// Turns one place to the target.
+    Turn {
+        place: usize,
+        cutover: Cutover,
+        source: String,
+        target: String,
+        lock: String,
+        tls: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenRef>,
+    },
+    /// The commit: from now on the logical name means the target.
+    Serve {
+        name: String,
+        target: String,
+        arn: String,
+        /// The token that it was made with, to be noted as the one in force.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenRef>,
+    },
+    LastSnapshot {
+        name: String,
+        source: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
+        target: String,
+    },
+    DeleteSource {
+        source: String,
+        /// When it was created: a group of that name that is younger is another one.
+        created: String,
+        last_snapshot: String,
+        target: String,
+    },
+    /// Notes on the source what serves in its place.
+    NoteReplaced {
+        source: String,
+        arn: String,
+        target: String,
+    },
+    DropSnapshot {
+        name: String,
+        target: String,
+    },
+    DropTarget {
+        target: String,
+        /// Where a restore failed: which attempt, from 1. The next one has another snapshot.
+        attempt: u32,
+    },
+    /// Notes on the lock that the next attempt begins.
+    NextAttempt {
+        lock: String,
+        attempt: u32,
+    },
+    /// From now on only the way back.
+    GoBack {
+        lock: String,
+    },
+    TurnBack {
+        place: usize,
+        cutover: Cutover,
+        source: String,
+        target: String,
+        lock: String,
+    },
+    /// Notes on the source that a move was given up: another is begun only when a person has taken the note away.
+    GiveUp {
+        source: String,
+        arn: String,
+        tags: BTreeMap<String, String>,
+    },
+    Unlock {
+        name: String,
+    },
+}
+
+impl MoveOp {
+    /// What turns the move back where this step fails. Before the lock there is nothing to turn; after the commit it goes forward only.
+    pub fn turns_back(&self) -> Option<MoveOp> {
+        match self {
+            MoveOp::Snapshot { lock, .. }
+            | MoveOp::Restore { lock, .. }
+            | MoveOp::Compare { lock, .. }
+            | MoveOp::Turn { lock, .. }
+            | MoveOp::NextAttempt { lock, .. } => Some(MoveOp::GoBack { lock: lock.clone() }),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,553 @@
+//! The steps of a move, from where it stands. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::lock::{Direction, Lock};
+use super::names::Names;
+use super::op::MoveOp;
+use super::seen::{Moving, Source, Stand, Target};
+use super::{ATTEMPTS, EPOCH_TAG, GIVEN_UP_TAG, KEEP_OLD, reference};
+use crate::clock::later;
+use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
+use crate::kinds::elasticache::op::Op;
+use crate::kinds::elasticache::seen::Members;
+use crate::kinds::elasticache::spec::TransitEncryption;
+use crate::kinds::elasticache::{ReplicationGroups, version};
+use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+
+/// A change that AWS makes at once.
+const AT_ONCE: Duration = Duration::from_secs(10 * 60);
+/// Deleting a group, or waiting until one that is being made can be deleted.
+const DELETING: Duration = Duration::from_secs(90 * 60);
+
+struct Plan<'a> {
+    planning: &'a Planning<'a, ReplicationGroups>,
+    migration: &'a Migration,
+    names: &'a Names,
+    moving: &'a Moving,
+    /// The differences that the move repairs.
+    fields: Vec<String>,
+    steps: Steps<Op>,
+    last: Option<usize>,
+}
+
+/// Plans the move, or what stands in its way. `fields`: the differences that it is for.
+pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> Steps<Op> {
+    let mut steps = Steps::default();
+    let moving = &planning.seen.moving;
+    let block = |steps: &mut Steps<Op>, reason, message: String, what_to_do: String| {
+        steps.blocks.push(Block { reason, fields: fields.clone(), message, what_to_do });
+    };
+    let Some(migration) = &planning.spec.migration else {
+        let message = "it is fixed when a group is made: this takes a move into a new group".to_owned();
+        block(&mut steps, Reason::NeedsMigration, message, "declare `migration` on this entry (`holdfast explain elasticache.replicationGroups.migration`), or except the field until a date".to_owned());
+        return steps;
+    };
+    let Some(names) = &moving.names else {
+        block(&mut steps, Reason::Unreadable, "it could not be read where the move stands".to_owned(), "run again".to_owned());
+        return steps;
+    };
+    let mut unread = unread(moving);
+    unread.dedup();
+    for why in unread {
+        block(
+            &mut steps,
+            Reason::Unreadable,
+            format!("it could not be read where the move stands: {}: {}", why.call, why.message),
+            "run again; where it is denied, allow it to the role that holdfast runs as".to_owned(),
+        );
+    }
+    if !steps.blocks.is_empty() {
+        return steps;
+    }
+    let mut plan = Plan { planning, migration, names, moving, fields, steps, last: None };
+    match (&moving.lock, moving.stand()) {
+        (Fact::Present(lock), _) if !lock.ours || lock.object != planning.scope.object => plan.block(
+            Reason::Conflict,
+            format!("the lock of this move, the cache parameter group {}, was taken by {}", lock.name, holder(lock)),
+            "wait until that move has ended; if nobody moves this group, delete that parameter group".to_owned(),
+        ),
+        (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
+        (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) => plan.back(lock, true),
+        (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
+        (Fact::Present(_), Stand::Over) => plan.retire(),
+        (Fact::Present(_), _) => {}
+        _ => plan.forward(None),
+    }
+    plan.steps
+}
+
+/// What a person should know of a move that waits.
+pub fn notes(moving: &Moving) -> Vec<String> {
+    let (Stand::Soaking(until), Some(names)) = (moving.stand(), &moving.names) else { return Vec::new() };
+    let until =
+        until.map_or_else(|| "a time that its tag does not say".to_owned(), |until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)]
+}
+
+fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
+    let all = [
+        moving.lock.unknown(),
+        moving.source.unknown(),
+        moving.target.unknown(),
+        moving.last_snapshot.unknown(),
+        moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
+    ];
+    let references = moving.references.iter().filter_map(Fact::unknown);
+    let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
+    all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
+}
+
+fn holder(lock: &Lock) -> String {
+    let since = lock.since.map(|since| format!(" on {}", since.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default();
+    if lock.ours { format!("the object {}{since}", lock.object) } else { "somebody else: it does not carry holdfast's tags".to_owned() }
+}
+
+impl<'a> Plan<'a> {
+    fn block(&mut self, reason: Reason, message: String, what_to_do: String) {
+        self.steps.blocks.push(Block { reason, fields: self.fields.clone(), message, what_to_do });
+    }
+
+    /// Adds a step that comes after the one before.
+    fn push(&mut self, title: String, op: MoveOp, change: impl FnOnce(Step<Op>) -> Step<Op>) {
+        let step = Step::online(title, Op::Move(op), self.fields.clone()).within(AT_ONCE).after(self.last);
+        self.last = Some(self.steps.push(change(step)));
+    }
+
+    /// Whether the restore has failed for the last time, or its time is over.
+    fn failed_for_good(&self, lock: &Lock) -> bool {
+        let target = self.moving.target.present();
+        let failed = target.is_some_and(|target| target.group.status == "create-failed");
+        let there = target.is_some_and(|target| target.group.status != "create-failed" && target.group.status != "creating");
+        let late = lock.since.zip(self.moving.at).is_some_and(|(since, at)| at >= later(since, self.moving.restored_within));
+        failed && lock.attempt >= ATTEMPTS || late && !there
+    }
+
+    /// The whole way, from the beginning: what is done already is found done.
+    fn forward(&mut self, lock: Option<&Lock>) {
+        let (Some(source), Some(members)) = (self.moving.source.present(), self.planning.seen.members.present()) else {
+            self.block(
+                Reason::Missing,
+                format!("{} is not there, and nothing serves in its place", self.names.source),
+                "correct the manifest".to_owned(),
+            );
+            return;
+        };
+        let Some(wish) = self.wish(source, members) else { return };
+        if lock.is_none() && !self.may_begin(source) {
+            return;
+        }
+        let attempt = lock.map_or(1, |lock| lock.attempt);
+        let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
+        let name = self.names.lock(epoch);
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        let object = self.planning.scope.object.clone();
+        let cutover = self.cutover();
+        let approved = self.migration.approved == Some(true);
+        let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
+        let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
+        let family = version::family(&source.settings.engine, &source.settings.engine_version);
+        let op = MoveOp::TakeLock {
+            name: name.clone(),
+            family,
+            object: object.clone(),
+            source: from.clone(),
+            target: to.clone(),
+            cutover: cutover.clone(),
+        };
+        let timeout = self.moving.restored_within;
+        self.push(format!("Begin to move {from} into a new group, {to}"), op, |step| {
+            let takes = format!(
+                "a second group beside the first one for as long as both are kept (the same again per hour), clients turned to it in the end ({}){}",
+                if clients.is_empty() { "nothing is declared to be turned".to_owned() } else { clients.join(", ") },
+                match self.migration.gap() {
+                    WriteGap::Accept => "; writes between the snapshot and that moment are lost, as `writeGap: Accept` says",
+                    WriteGap::None => "",
+                }
+            );
+            step.impact(Impact::Disruptive, takes).back(back.clone()).consented(approved)
+        });
+        let attempt = self.again(lock, attempt);
+        let snapshot = self.names.snapshot(epoch, attempt);
+        let cluster = source.group.snapshot_source.clone().filter(|_| !source.settings.cluster_mode);
+        let op = MoveOp::Snapshot {
+            name: snapshot.clone(),
+            source: from.clone(),
+            cluster,
+            kms_key: wish.kms_key.clone(),
+            target: to.clone(),
+            lock: name.clone(),
+        };
+        self.push(format!("Take a snapshot of {from}, {snapshot}"), op, |step| {
+            step.within(timeout)
+                .back(back.clone())
+                .also_takes("minutes, and some of the node's reserved memory; from a replica where there is one")
+        });
+        let op = MoveOp::Restore {
+            lock: name.clone(),
+            target: to.clone(),
+            snapshot,
+            object,
+            settings: Box::new(source.settings.clone()),
+            kms_key: wish.kms_key.clone(),
+            tls: wish.tls,
+            token: wish.token.clone(),
+        };
+        let how = if wish.token.is_some() {
+            "encrypted, for TLS and the secret's token alone"
+        } else if wish.tls {
+            "encrypted, for TLS alone"
+        } else {
+            "encrypted"
+        };
+        self.push(format!("Restore it into {to}, {how}"), op, |step| {
+            step.within(timeout).back(back.clone()).also_takes("10 to 60 minutes")
+        });
+        self.push(
+            format!("Compare {to} with {from}, setting by setting"),
+            MoveOp::Compare { source: from.clone(), target: to.clone(), lock: name.clone() },
+            |step| step.back("nothing is changed"),
+        );
+        for (place, cutover) in cutover.into_iter().enumerate() {
+            let words = reference::words(&cutover);
+            let op = MoveOp::Turn {
+                place,
+                cutover,
+                source: from.clone(),
+                target: to.clone(),
+                lock: name.clone(),
+                tls: wish.tls,
+                token: wish.token.clone(),
+            };
+            self.push(format!("Turn {words} to {to}"), op, |step| {
+                step.impact(Impact::Disruptive, "clients that read it connect to the new group")
+                    .back(format!("`holdfast migration rollback {}`", self.planning.spec.name))
+                    .consented(approved)
+            });
+        }
+        let arn =
+            self.moving.target.present().map(|target| target.group.arn.clone()).unwrap_or_else(|| arn_of(&source.group.arn, &from, &to));
+        let kept = self.migration.kept().unwrap_or(KEEP_OLD);
+        let then = match self.migration.retired() {
+            Retire::Keep => "then it is left, tagged",
+            Retire::Delete => "then deleted, when a last snapshot was seen available",
+        };
+        self.push(
+            format!("Let {to} serve as {}", self.planning.spec.name),
+            MoveOp::Serve { name: self.planning.id.to_owned(), target: to.clone(), arn, token: wish.token },
+            |step| {
+                step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
+                    .back(format!("turn the clients back by hand: {from} is kept for {}", hours(kept)))
+                    .consented(approved)
+            },
+        );
+    }
+
+    /// Where a restore failed, or a snapshot is stuck: away with what is left of it, and the next attempt with another snapshot. Answers with the attempt
+    /// that comes.
+    fn again(&mut self, lock: Option<&Lock>, attempt: u32) -> u32 {
+        let failed = self.moving.target.present().is_some_and(|target| target.group.status == "create-failed");
+        let Some(lock) = lock.filter(|_| failed || self.moving.is_stuck()) else { return attempt };
+        let to = self.names.target.clone();
+        if failed {
+            self.push(format!("Delete {to}, whose restore failed"), MoveOp::DropTarget { target: to, attempt }, |step| {
+                step.within(DELETING).back("nothing to take back: it never came up")
+            });
+            self.drop_snapshots();
+        }
+        let next = attempt + 1;
+        self.push(
+            format!("Note that it is tried again with another snapshot ({next} of {ATTEMPTS})"),
+            MoveOp::NextAttempt { lock: lock.name.clone(), attempt: next },
+            |step| step.back("nothing to take back: it is a tag"),
+        );
+        next
+    }
+
+    /// Away with the snapshots that are there. One that is still being made cannot be deleted: it is named, for a person.
+    fn drop_snapshots(&mut self) -> Vec<String> {
+        let mut left = Vec::new();
+        for (name, snapshot) in &self.moving.snapshots {
+            match snapshot.present() {
+                Some(snapshot) if snapshot.status == "creating" => left.push(name.clone()),
+                Some(_) => {
+                    let op = MoveOp::DropSnapshot { name: name.clone(), target: self.names.target.clone() };
+                    self.push(format!("Delete the snapshot {name}"), op, |step| step.within(DELETING).back("its data is in the groups"));
+                }
+                None => {}
+            }
+        }
+        left
+    }
+
+    /// Everything away that the move made, and clients back where they were.
+    fn back(&mut self, lock: &Lock, turn: bool) {
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        if turn {
+            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone() }, |step| {
+                step.back("nothing: the next move is another one")
+            });
+        }
+        let turned: Vec<(usize, Cutover)> = self
+            .cutover()
+            .into_iter()
+            .enumerate()
+            .filter(|(place, _)| self.moving.references.get(*place).and_then(Fact::present) == Some(&reference::Turned::Target))
+            .collect();
+        for (place, cutover) in turned.into_iter().rev() {
+            let words = reference::words(&cutover);
+            let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
+            self.push(format!("Turn {words} back to {from}"), op, |step| step.back(format!("move {from} again")));
+        }
+        if !self.moving.target.is_absent() {
+            self.push(
+                format!("Delete {to}, which serves nobody"),
+                MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt },
+                |step| step.within(DELETING).back(format!("move {from} again")),
+            );
+        }
+        let left = self.drop_snapshots();
+        if let Some(source) = self.moving.source.present() {
+            let why = if lock.why.is_empty() { "it failed" } else { &lock.why };
+            self.left(&left);
+            let tags = BTreeMap::from([(GIVEN_UP_TAG.to_owned(), why.to_owned()), (EPOCH_TAG.to_owned(), lock.epoch.to_string())]);
+            self.push(
+                format!("Note on {from} that its move was taken back"),
+                MoveOp::GiveUp { source: from.clone(), arn: source.group.arn.clone(), tags },
+                |step| step.back(format!("`holdfast migration resume {}` lets it be tried again", self.planning.spec.name)),
+            );
+        }
+        self.unlock();
+    }
+
+    /// What comes after the soak.
+    fn retire(&mut self) {
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        if let Some(source) = self.moving.source.present() {
+            match self.migration.retired() {
+                Retire::Keep => {
+                    let op = MoveOp::NoteReplaced { source: from.clone(), arn: source.group.arn.clone(), target: to.clone() };
+                    self.push(format!("Note on {from} that {to} serves in its place"), op, |step| {
+                        step.back("nothing to take back: it is a tag")
+                            .also_takes("the old group stays and is paid for until somebody deletes it")
+                    });
+                }
+                Retire::Delete => {
+                    let name = self.names.last_snapshot();
+                    let cluster = source.group.snapshot_source.clone().filter(|_| !source.settings.cluster_mode);
+                    let op = MoveOp::LastSnapshot { name: name.clone(), source: from.clone(), cluster, target: to.clone() };
+                    self.push(format!("Take a last snapshot of {from}, {name}"), op, |step| {
+                        step.within(DELETING).back("delete the snapshot")
+                    });
+                    let op = MoveOp::DeleteSource {
+                        source: from.clone(),
+                        created: source.created.clone(),
+                        last_snapshot: name.clone(),
+                        target: to.clone(),
+                    };
+                    self.push(format!("Delete {from}"), op, |step| {
+                        step.within(DELETING)
+                            .impact(Impact::Irreversible, "the old group is gone; its data as of now is in the snapshot")
+                            .back(format!("restore the snapshot {name}"))
+                            .consented(true)
+                    });
+                }
+            }
+        }
+        let left = self.drop_snapshots();
+        self.left(&left);
+        self.unlock();
+    }
+
+    /// Says which snapshots a person has to delete.
+    fn left(&mut self, snapshots: &[String]) {
+        for name in snapshots {
+            self.steps.notes.push(format!("the snapshot {name} is still being made and cannot be deleted: delete it when it is available"));
+        }
+    }
+
+    fn unlock(&mut self) {
+        let from = self.names.source.clone();
+        self.push(format!("End the move of {from}"), MoveOp::Unlock { name: self.names.locks() }, |step| step.back("nothing to take back"));
+    }
+
+    fn cutover(&self) -> Vec<Cutover> {
+        self.migration.cutover.clone().unwrap_or_default()
+    }
+
+    /// What the new group is made with; nothing, and the reason said, where it cannot be.
+    fn wish(&mut self, source: &Source, members: &Members) -> Option<Wish> {
+        let seen = self.planning.seen;
+        let spec = self.planning.spec;
+        let drift = |field: &str| -> Option<&Drift> { self.planning.drifts.iter().find(|drift| drift.field == field) };
+        let declared_tls = drift("transitEncryption").is_some() || source.group.transit.is_some();
+        let preferred =
+            spec.transit_encryption == Some(TransitEncryption::Preferred) && source.group.transit != Some(TransitEncryption::Required);
+        let mut blocks: Vec<(Reason, String, String)> = Vec::new();
+        if preferred && declared_tls {
+            blocks.push((
+                Reason::NotSupported,
+                "a new group is made with TLS required, and Preferred is declared".to_owned(),
+                "declare transitEncryption: Required: clients are turned to the new address, and with it to TLS".to_owned(),
+            ));
+        }
+        if source.group.global.is_some() {
+            blocks.push((
+                Reason::NotSupported,
+                "the group belongs to a global datastore".to_owned(),
+                "take it out of the global datastore first".to_owned(),
+            ));
+        }
+        if source.group.user_groups {
+            blocks.push((
+                Reason::NotSupported,
+                "access to the group is by user groups, which a move does not carry over".to_owned(),
+                "take the user groups off, or move it by hand".to_owned(),
+            ));
+        }
+        if !members.in_vpc {
+            blocks.push((
+                Reason::NotSupported,
+                "the group is in no VPC subnet group, and encryption needs one".to_owned(),
+                "move it by hand into a VPC".to_owned(),
+            ));
+        }
+        if source.settings.node_type == "cache.t1.micro" {
+            blocks.push((
+                Reason::NotSupported,
+                "nodes of the type cache.t1.micro take no snapshots".to_owned(),
+                "change the node type first".to_owned(),
+            ));
+        }
+        let wants_key = spec.at_rest_encryption.as_ref().and_then(|at_rest| at_rest.kms_key_id.as_ref());
+        let kms_key = match (&seen.key, wants_key) {
+            (Fact::Present(key), _) => Some(key.arn.clone()),
+            (Fact::Absent, Some(_)) => {
+                blocks.push((
+                    Reason::InvalidWish,
+                    "there is no such KMS key".to_owned(),
+                    "correct atRestEncryption.kmsKeyId, or make the key".to_owned(),
+                ));
+                None
+            }
+            // What was encrypted with a key is encrypted with that key again.
+            _ => source.group.kms_key.clone(),
+        };
+        let token = match (&spec.auth, &seen.token) {
+            (Some(_), Fact::Present(token)) => Some(token.clone()),
+            (Some(_), _) => {
+                blocks.push((
+                    Reason::InvalidWish,
+                    "the secret of the token is not there, or has no current version".to_owned(),
+                    "correct auth.secretArn, or make the secret".to_owned(),
+                ));
+                None
+            }
+            (None, _) if source.group.auth => {
+                blocks.push((
+                    Reason::InvalidWish,
+                    "the group has a token, which a snapshot does not hold: without it the new group would be open to all".to_owned(),
+                    "declare `auth` with the secret that holds the token".to_owned(),
+                ));
+                None
+            }
+            (None, _) => None,
+        };
+        let tls = declared_tls || token.is_some();
+        if self.migration.cutover.is_none() {
+            blocks.push((
+                Reason::InvalidWish,
+                "it is not declared where clients read the address".to_owned(),
+                "list the places under migration.cutover; `cutover: []` says that there is none".to_owned(),
+            ));
+        }
+        for (place, cutover) in self.migration.cutover.iter().flatten().enumerate() {
+            if !reference::is_known(cutover) {
+                blocks.push((
+                    Reason::NotSupported,
+                    format!("this version cannot turn {}", reference::words(cutover)),
+                    "turn it by hand".to_owned(),
+                ));
+            } else if self.moving.references.get(place).is_none_or(Fact::is_absent) {
+                blocks.push((
+                    Reason::InvalidWish,
+                    format!("{} is not there", reference::words(cutover)),
+                    "correct migration.cutover".to_owned(),
+                ));
+            }
+        }
+        if self.migration.gap() == WriteGap::None {
+            blocks.push((
+                Reason::NotSupported,
+                "this version cannot hold writes while clients move, which `writeGap: None` asks for".to_owned(),
+                "declare `writeGap: Accept` where writes since the snapshot may be lost, or wait for the version that can".to_owned(),
+            ));
+        }
+        let fine = blocks.is_empty();
+        for (reason, message, what_to_do) in blocks {
+            self.block(reason, message, what_to_do);
+        }
+        fine.then_some(Wish { kms_key, tls, token })
+    }
+
+    /// Whether a move may begin: nothing of an earlier one stands in its way.
+    fn may_begin(&mut self, source: &Source) -> bool {
+        let name = &self.planning.spec.name;
+        if let Some(why) = &source.given_up {
+            self.block(
+                Reason::NeedsMigration,
+                format!("an earlier move was taken back: {why}"),
+                format!("mend its cause; `holdfast migration resume {name}` lets it be tried again"),
+            );
+            return false;
+        }
+        let foreign = |target: &Target| target.ours.present() != Some(&true);
+        match self.moving.target.present() {
+            Some(target) if foreign(target) => {
+                self.block(
+                    Reason::Conflict,
+                    format!("there is a group {} already, and it is not of this move", self.names.target),
+                    "see whose it is; delete it if it is nobody's".to_owned(),
+                );
+                false
+            }
+            Some(_) => {
+                self.block(
+                    Reason::UnexpectedState,
+                    format!("{} is there, made by a move whose lock is gone", self.names.target),
+                    format!(
+                        "if nothing uses it: `aws elasticache delete-replication-group --replication-group-id {}`; then run again",
+                        self.names.target
+                    ),
+                );
+                false
+            }
+            None => true,
+        }
+    }
+}
+
+/// What the new group is made with.
+struct Wish {
+    kms_key: Option<String>,
+    tls: bool,
+    token: Option<crate::kinds::elasticache::token::TokenRef>,
+}
+
+/// The ARN of the target, from the source's: they differ in the id.
+fn arn_of(arn: &str, source: &str, target: &str) -> String {
+    match arn.strip_suffix(source) {
+        Some(rest) => format!("{rest}{target}"),
+        None => String::new(),
+    }
+}
+
+fn hours(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match (seconds % 3600, seconds % 60) {
+        (0, _) => format!("{} h", seconds / 3600),
+        (_, 0) => format!("{} min", seconds / 60),
+        _ => format!("{seconds} s"),
+    }
+}

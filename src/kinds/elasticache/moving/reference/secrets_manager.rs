@@ -1,0 +1,96 @@
+//! A secret, or a member of one that is JSON. Turned, it has a version of holdfast's as the current one; turned back, the one before.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Turned, Way, rewritten};
+use crate::aws::{CallError, Class, GET_SECRET_VALUE, Reads, Writes};
+use crate::kinds::elasticache::migration::SecretMember;
+use crate::kinds::elasticache::start::not_sent;
+use crate::kinds::{Fact, Unreadable};
+
+const CURRENT: &str = "AWSCURRENT";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+pub fn words(secret: &SecretMember) -> String {
+    let name = secret.secret_arn.rsplit(":secret:").next().unwrap_or(&secret.secret_arn);
+    match &secret.key {
+        Some(key) => format!("the secret {name} ({key})"),
+        None => format!("the secret {name}"),
+    }
+}
+
+/// The version that has a stage.
+async fn with_stage(reads: &Reads, secret: &SecretMember, stage: &str) -> Result<Option<String>, CallError> {
+    let arn = secret.secret_arn.as_str();
+    let read = || async { reads.secretsmanager().describe_secret(|request| request.secret_id(arn)).await };
+    let answer = reads.once(format!("secretsmanager:DescribeSecret/{arn}"), read).await?;
+    let has = |(version, stages): (&String, &Vec<String>)| stages.iter().any(|one| one == stage).then(|| version.clone());
+    Ok(answer.version_ids_to_stages().into_iter().flatten().find_map(has))
+}
+
+pub async fn look(reads: &Reads, secret: &SecretMember, turned: &str) -> Fact<Turned> {
+    match with_stage(reads, secret, CURRENT).await {
+        Ok(Some(version)) if version == turned => Fact::Present(Turned::Target),
+        Ok(Some(_)) => Fact::Present(Turned::Source),
+        Ok(None) => Fact::Absent,
+        Err(error) if error.class == Class::NotFound => Fact::Absent,
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+pub async fn names_source(writes: &Writes, secret: &SecretMember, way: &Way<'_>) -> Result<(), CallError> {
+    let text = writes.secret(&secret.secret_arn, None).await?;
+    with_member(&text, secret, way).map(|_| ())
+}
+
+pub async fn turn(writes: &Writes, secret: &SecretMember, turned: &str, way: &Way<'_>) -> Result<(), CallError> {
+    let text = writes.secret(&secret.secret_arn, None).await?;
+    let new = with_member(&text, secret, way)?;
+    let answer = writes
+        .secretsmanager()
+        .put_secret_value(|request| {
+            request.secret_id(&secret.secret_arn).client_request_token(turned).secret_string(new.expose_secret()).version_stages(CURRENT)
+        })
+        .await;
+    answer.map(|_| ())
+}
+
+pub async fn turn_back(writes: &Writes, secret: &SecretMember, turned: &str) -> Result<(), CallError> {
+    let reads = writes.reads();
+    // Somebody has given it another version since: that one stays.
+    if with_stage(&reads, secret, CURRENT).await?.as_deref() != Some(turned) {
+        return Ok(());
+    }
+    let Some(before) = with_stage(&reads, secret, PREVIOUS).await? else {
+        let message = format!("{} has no version before holdfast's: write the address into it by hand", words(secret));
+        return Err(not_sent(&GET_SECRET_VALUE, Class::Invalid, "NoPreviousVersion", message));
+    };
+    let answer = writes
+        .secretsmanager()
+        .update_secret_version_stage(|request| {
+            request.secret_id(&secret.secret_arn).version_stage(CURRENT).move_to_version_id(before).remove_from_version_id(turned)
+        })
+        .await;
+    answer.map(|_| ())
+}
+
+/// The whole text of the secret with the target's address in it.
+fn with_member(text: &SecretString, secret: &SecretMember, way: &Way<'_>) -> Result<SecretString, CallError> {
+    let refused = |message: String| not_sent(&GET_SECRET_VALUE, Class::Invalid, "NotTheAddress", message);
+    let other = || {
+        refused(format!(
+            "{} does not name the address of the group that is moved: correct `cutover`, or what is written there",
+            words(secret)
+        ))
+    };
+    let Some(key) = &secret.key else {
+        return rewritten(text.expose_secret(), way).map(SecretString::from).ok_or_else(other);
+    };
+    let parsed: Option<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(text.expose_secret()).ok();
+    let Some(mut members) = parsed else { return Err(refused(format!("{} is no JSON object, and a key is declared", words(secret)))) };
+    let Some(serde_json::Value::String(member)) = members.get_mut(key) else {
+        return Err(refused(format!("{} holds no text under that key", words(secret))));
+    };
+    *member = rewritten(member, way).ok_or_else(other)?;
+    serde_json::to_string(&members).map(SecretString::from).map_err(|_| other())
+}

@@ -1,0 +1,124 @@
+//! What is seen of a move.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ATTEMPTS;
+use super::lock::{Direction, Lock};
+use super::names::Names;
+use super::reference::{Endpoints, Turned};
+use super::settings::Settings;
+use crate::clock::later;
+use crate::kinds::Fact;
+use crate::kinds::elasticache::seen::Group;
+
+/// Where a move stands. The default is one that was not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Moving {
+    /// The names of the move that goes from the serving group, or that has come to it and is not finished.
+    pub names: Option<Names>,
+    pub lock: Fact<Lock>,
+    /// The group that is moved, whatever serves.
+    pub source: Fact<Source>,
+    pub target: Fact<Target>,
+    /// The snapshots of all attempts so far, by name.
+    pub snapshots: BTreeMap<String, Fact<Snapshot>>,
+    /// For how long a restore is tried.
+    pub restored_within: Duration,
+    pub last_snapshot: Fact<Snapshot>,
+    /// Each place that names the address, in the manifest's order.
+    pub references: Vec<Fact<Turned>>,
+    /// For how long the old group is kept.
+    pub kept: Duration,
+    /// When it was looked.
+    pub at: Option<Timestamp>,
+}
+
+/// The group that is moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    pub group: Group,
+    pub settings: Settings,
+    /// What a move that was given up has left: which one, and why.
+    pub given_up: Option<String>,
+    /// What serves in its place is noted on it, after the soak.
+    pub replaced: bool,
+    /// The epoch of the last move that was taken back; 0: none was.
+    pub epoch: u32,
+    /// When it was created, as AWS says it.
+    pub created: String,
+    pub endpoints: Endpoints,
+}
+
+/// The group that it is moved into.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub group: Group,
+    /// Nothing while its nodes are not there.
+    pub settings: Option<Settings>,
+    /// It carries the tag of this very move.
+    pub ours: Fact<bool>,
+    /// The logical name that it serves since the commit, and since when.
+    pub serves: Fact<(String, Option<Timestamp>)>,
+    pub created: Option<Timestamp>,
+    pub endpoints: Endpoints,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// creating, available, restoring, copying, deleting. No state says failed. [service model]
+    pub status: String,
+    /// It is of the source and carries the move's tag.
+    pub ours: Fact<bool>,
+}
+
+/// Where a move is, as a plan goes on from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// There is none.
+    None,
+    /// It has begun and serves nobody yet, or is being taken back.
+    UnderWay,
+    /// The target serves, and the old group is kept until then.
+    Soaking(Option<Timestamp>),
+    /// The soak is over.
+    Over,
+}
+
+impl Moving {
+    /// The snapshot of that name. One that was not looked at is of an attempt that has not begun, as far as AWS shows it.
+    pub fn snapshot(&self, name: &str) -> Fact<&Snapshot> {
+        self.snapshots.get(name).map_or_else(Fact::default, Fact::as_ref)
+    }
+
+    /// Whether the present attempt's snapshot has had its share of the time, and is not there.
+    pub fn is_stuck(&self) -> bool {
+        let began = self.lock.present().and_then(|lock| lock.attempt_since);
+        let late = began.zip(self.at).is_some_and(|(began, at)| at >= later(began, self.restored_within / ATTEMPTS));
+        let creating = |name: &String| self.snapshot(name).present().is_some_and(|snapshot| snapshot.status == "creating");
+        late && self.target.is_absent() && self.present_snapshot().as_ref().is_some_and(creating)
+    }
+
+    /// The name of the present attempt's snapshot.
+    pub fn present_snapshot(&self) -> Option<String> {
+        let (names, lock) = (self.names.as_ref()?, self.lock.present()?);
+        Some(names.snapshot(lock.epoch, lock.attempt))
+    }
+
+    pub fn stand(&self) -> Stand {
+        let Some(lock) = self.lock.present() else { return Stand::None };
+        match self.target.present().and_then(|target| target.serves.present()) {
+            Some((_, since)) if lock.direction == Direction::Forward => {
+                let until = since.map(|since| later(since, self.kept));
+                match (until, self.at) {
+                    (Some(until), Some(at)) if at >= until => Stand::Over,
+                    _ => Stand::Soaking(until),
+                }
+            }
+            _ => Stand::UnderWay,
+        }
+    }
+}

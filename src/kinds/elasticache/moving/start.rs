@@ -1,0 +1,307 @@
+//! Sending what a step of a move does. Whatever is deleted is looked at once more in that moment.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, TransitEncryptionMode};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, SINCE_TAG, WHY_TAG};
+use super::names::Names;
+use super::observe::named;
+use super::op::MoveOp;
+use super::reference::{self, Endpoints, Way};
+use super::settings::Settings;
+use super::{MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
+use crate::aws::calls::elasticache::{DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
+use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
+use crate::kinds::elasticache::observe::tags_of;
+use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
+use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
+use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
+
+pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
+    let elasticache = writes.elasticache();
+    match op {
+        MoveOp::TakeLock { name, family, object, source, target, cutover } => {
+            // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
+            let from = endpoints(writes, source).await?;
+            for place in cutover {
+                reference::names_source(writes, place, &Way { from: &from, to: &from, tls: false, token: None }).await?;
+            }
+            let answer = elasticache
+                .create_cache_parameter_group(|request| {
+                    let request = request.cache_parameter_group_name(name).cache_parameter_group_family(family);
+                    let request = request.description(format!("the lock of holdfast moving {source}"));
+                    let request = request.tags(tag(OWNER_TAG, OWNER_TAG_VALUE)).tags(tag(OBJECT_TAG, object)).tags(tag(MOVE_TAG, target));
+                    request
+                        .tags(tag(SINCE_TAG, &writes.now().to_string()))
+                        .tags(tag(ATTEMPT_TAG, "1"))
+                        .tags(tag(ATTEMPT_SINCE_TAG, &writes.now().to_string()))
+                })
+                .await;
+            answer.map(|_| ())
+        }
+        MoveOp::Snapshot { name, source, cluster, kms_key, target, .. } => {
+            snapshot(writes, name, source, cluster.as_deref(), kms_key.as_deref(), target).await
+        }
+        MoveOp::LastSnapshot { name, source, cluster, target } => snapshot(writes, name, source, cluster.as_deref(), None, target).await,
+        MoveOp::Restore { target, snapshot, object, settings, kms_key, tls, token: with, .. } => {
+            restore(writes, &Restoring { target, snapshot, object, settings, kms_key: kms_key.as_deref(), tls: *tls, token: with.as_ref() })
+                .await
+        }
+        MoveOp::Compare { .. } => Ok(()),
+        MoveOp::Turn { place, cutover, source, target, lock, tls, token: with } => {
+            let (from, to) = (endpoints(writes, source).await?, endpoints(writes, target).await?);
+            let token = match with {
+                Some(with) => Some(token(writes, with).await?),
+                None => None,
+            };
+            let way = Way { from: &from, to: &to, tls: *tls, token: token.as_ref() };
+            reference::turn(writes, cutover, &turned_name(lock, *place, source, target), &way).await
+        }
+        MoveOp::TurnBack { place, cutover, source, target, lock } => {
+            reference::turn_back(writes, cutover, &turned_name(lock, *place, source, target)).await
+        }
+        MoveOp::Serve { name, target, arn, token: with } => {
+            let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
+            let arn = found.arn().unwrap_or(arn).to_owned();
+            let mut tags = BTreeMap::from([(SERVES_TAG.to_owned(), name.clone()), (SERVES_SINCE_TAG.to_owned(), writes.now().to_string())]);
+            if let Some(with) = with {
+                let changed = found.auth_token_last_modified_date().map(|date| date.secs());
+                tags.insert(TAG.to_owned(), with.note(Phase::InForce, changed).to_string());
+            }
+            put_tags(writes, &arn, tags).await?;
+            // From here on no way back takes it for debris.
+            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(MOVE_TAG)).await;
+            answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
+        }
+        MoveOp::DeleteSource { source, created, last_snapshot, target } => {
+            delete_source(writes, source, created, last_snapshot, target).await
+        }
+        MoveOp::NoteReplaced { arn, target, .. } => {
+            put_tags(writes, arn, BTreeMap::from([(REPLACED_TAG.to_owned(), target.clone())])).await
+        }
+        MoveOp::DropSnapshot { name, target } => drop_snapshot(writes, name, target).await,
+        MoveOp::DropTarget { target, .. } => drop_target(writes, target).await,
+        MoveOp::NextAttempt { lock, attempt } => {
+            tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
+        }
+        MoveOp::GoBack { lock } => {
+            tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, "a step failed: see the run that reported it")]).await
+        }
+        MoveOp::GiveUp { arn, tags, .. } => put_tags(writes, arn, tags.clone()).await,
+        MoveOp::Unlock { name } => {
+            for lock in locks(&writes.reads(), name).await? {
+                let answer = elasticache.delete_cache_parameter_group(|request| request.cache_parameter_group_name(&lock)).await;
+                gone(answer.map(|_| ()))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The name of what holdfast makes at a place: as [`super::Names::turned`] gives it.
+fn turned_name(lock: &str, place: usize, source: &str, target: &str) -> String {
+    Names { source: source.to_owned(), target: target.to_owned() }.turned(lock, place)
+}
+
+async fn groups(reads: &Reads) -> Result<Vec<ReplicationGroup>, CallError> {
+    pages(|marker| async {
+        let answer = reads.elasticache().describe_replication_groups(|request| request.set_marker(marker)).await?;
+        Ok((answer.replication_groups.unwrap_or_default(), answer.marker))
+    })
+    .await
+}
+
+/// The group as it is now.
+async fn present(writes: &Writes, id: &str, call: &'static Call) -> Result<ReplicationGroup, CallError> {
+    let found = groups(&writes.reads()).await?;
+    named(&found, id).cloned().ok_or_else(|| not_sent(call, Class::NotFound, "ReplicationGroupNotFoundFault", format!("{id} is not there")))
+}
+
+async fn endpoints(writes: &Writes, id: &str) -> Result<Endpoints, CallError> {
+    present(writes, id, &MODIFY_REPLICATION_GROUP).await.map(|found| Endpoints::of(&found))
+}
+
+async fn snapshot(
+    writes: &Writes,
+    name: &str,
+    source: &str,
+    cluster: Option<&str>,
+    kms_key: Option<&str>,
+    target: &str,
+) -> Result<(), CallError> {
+    let answer = writes
+        .elasticache()
+        .create_snapshot(|request| {
+            let request = request.snapshot_name(name).set_kms_key_id(kms_key.map(str::to_owned));
+            let request = request.tags(tag(OWNER_TAG, OWNER_TAG_VALUE)).tags(tag(MOVE_TAG, target));
+            match cluster {
+                Some(cluster) => request.cache_cluster_id(cluster),
+                None => request.replication_group_id(source),
+            }
+        })
+        .await;
+    answer.map(|_| ())
+}
+
+struct Restoring<'a> {
+    target: &'a str,
+    snapshot: &'a str,
+    object: &'a str,
+    settings: &'a Settings,
+    kms_key: Option<&'a str>,
+    tls: bool,
+    token: Option<&'a TokenRef>,
+}
+
+async fn restore(writes: &Writes, wish: &Restoring<'_>) -> Result<(), CallError> {
+    let settings = wish.settings;
+    let token: Option<SecretString> = match wish.token {
+        Some(with) => Some(token(writes, with).await?),
+        None => None,
+    };
+    let mut tags: Vec<Tag> = settings.tags.iter().map(|(key, value)| tag(key, value)).collect();
+    tags.extend([tag(OWNER_TAG, OWNER_TAG_VALUE), tag(OBJECT_TAG, wish.object), tag(MOVE_TAG, wish.target)]);
+    let logs = settings.logs.iter().map(|(name, log)| log_request(name, log)).collect::<Result<Vec<_>, CallError>>()?;
+    let replicas = i32::try_from(settings.replicas).unwrap_or_default();
+    let answer = writes
+        .elasticache()
+        .create_replication_group(|request| {
+            let mut request = request
+                .replication_group_id(wish.target)
+                .replication_group_description(&settings.description)
+                .snapshot_name(wish.snapshot)
+                .engine(&settings.engine)
+                .engine_version(version::asked(&settings.engine_version))
+                .cache_node_type(&settings.node_type)
+                .cache_parameter_group_name(&settings.parameter_group)
+                .cache_subnet_group_name(&settings.subnet_group)
+                .set_security_group_ids(Some(settings.security_groups.clone()).filter(|groups| !groups.is_empty()))
+                .set_port(settings.port)
+                .preferred_maintenance_window(&settings.maintenance_window)
+                .snapshot_retention_limit(settings.snapshot_retention_days)
+                .set_snapshot_window(Some(settings.snapshot_window.clone()).filter(|window| !window.is_empty()))
+                .set_notification_topic_arn(settings.notification_topic.clone())
+                .auto_minor_version_upgrade(settings.auto_minor)
+                .automatic_failover_enabled(settings.failover)
+                .multi_az_enabled(settings.multi_az)
+                .set_log_delivery_configurations(Some(logs).filter(|logs| !logs.is_empty()))
+                .at_rest_encryption_enabled(true)
+                .set_kms_key_id(wish.kms_key.map(str::to_owned))
+                .set_tags(Some(tags));
+            request = match settings.cluster_mode {
+                false => request.num_cache_clusters(replicas.saturating_add(1)),
+                true => settings.slots.iter().fold(request, |request, slots| {
+                    request.node_group_configuration(NodeGroupConfiguration::builder().slots(slots).replica_count(replicas).build())
+                }),
+            };
+            if wish.tls {
+                request = request.transit_encryption_enabled(true);
+                if version::reaches(&settings.engine_version, version::TRANSIT_IN_PLACE) {
+                    request = request.transit_encryption_mode(TransitEncryptionMode::Required);
+                }
+            }
+            match &token {
+                Some(token) => request.auth_token(token.expose_secret()),
+                None => request,
+            }
+        })
+        .await;
+    answer.map(|_| ())
+}
+
+/// Deletes the source: the group of that name and creation time, while its last snapshot is available and another one serves.
+async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapshot: &str, target: &str) -> Result<(), CallError> {
+    let refuse = |message: String| Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotDeleted", message));
+    let reads = writes.reads();
+    let all = groups(&reads).await?;
+    let Some(found) = named(&all, source) else { return Ok(()) };
+    if found.replication_group_create_time().map(|time| time.to_string()).unwrap_or_default() != created {
+        return refuse(format!("{source} is not the group that was moved: it was created at another time"));
+    }
+    let Some(serving) = named(&all, target).filter(|group| group.status() == Some("available")) else {
+        return refuse(format!("{target}, which serves in its place, is not available"));
+    };
+    let tags = tags_of(&reads, serving.arn().unwrap_or_default()).await?;
+    if !tags.contains_key(SERVES_TAG) {
+        return refuse(format!("{target} does not serve in its place"));
+    }
+    let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(last_snapshot)).await?;
+    if !answer.snapshots().iter().any(|snapshot| snapshot.snapshot_status() == Some("available")) {
+        return refuse(format!("its last snapshot, {last_snapshot}, is not available"));
+    }
+    let answer = writes.elasticache().delete_replication_group(|request| request.replication_group_id(source)).await;
+    gone(answer.map(|_| ()))
+}
+
+/// Deletes what the move made and nobody uses: by its name, its tags, and that it does not serve.
+async fn drop_target(writes: &Writes, target: &str) -> Result<(), CallError> {
+    let reads = writes.reads();
+    let all = groups(&reads).await?;
+    let Some(found) = named(&all, target) else { return Ok(()) };
+    let tags = tags_of(&reads, found.arn().unwrap_or_default()).await;
+    let ours = match &tags {
+        Ok(tags) => {
+            tags.get(OWNER_TAG).is_some_and(|owner| owner == OWNER_TAG_VALUE)
+                && tags.get(MOVE_TAG).is_some_and(|of| of == target)
+                && !tags.contains_key(SERVES_TAG)
+        }
+        // What never came up shows no tags: there is nothing in it.
+        Err(_) => found.status() == Some("create-failed"),
+    };
+    if !ours {
+        let message = format!("{target} does not carry the tag of this move, or serves: it is not deleted");
+        return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotOurs", message));
+    }
+    let answer = writes.elasticache().delete_replication_group(|request| request.replication_group_id(target)).await;
+    gone(answer.map(|_| ()))
+}
+
+async fn drop_snapshot(writes: &Writes, name: &str, target: &str) -> Result<(), CallError> {
+    let reads = writes.reads();
+    let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(name)).await;
+    let answer = match answer {
+        Err(error) if error.class == Class::NotFound => return Ok(()),
+        answer => answer?,
+    };
+    let Some(found) = answer.snapshots().first() else { return Ok(()) };
+    let tags = tags_of(&reads, found.arn().unwrap_or_default()).await?;
+    if tags.get(MOVE_TAG).is_none_or(|of| of != target) {
+        let message = format!("the snapshot {name} does not carry the tag of this move: it is not deleted");
+        return Err(not_sent(&DELETE_SNAPSHOT, Class::Invalid, "NotOurs", message));
+    }
+    let answer = writes.elasticache().delete_snapshot(|request| request.snapshot_name(name)).await;
+    gone(answer.map(|_| ()))
+}
+
+async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {
+    let answer = writes.reads().elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(lock)).await?;
+    let arn = answer.cache_parameter_groups().first().and_then(|group| group.arn()).unwrap_or_default().to_owned();
+    put_tags(writes, &arn, tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()).await
+}
+
+/// The names of all locks that begin so and carry our tag, the oldest first.
+async fn locks(reads: &Reads, prefix: &str) -> Result<Vec<String>, CallError> {
+    let all = pages(|marker| async {
+        let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.set_marker(marker)).await?;
+        Ok((answer.cache_parameter_groups.unwrap_or_default(), answer.marker))
+    })
+    .await?;
+    let mut locks = Vec::new();
+    for group in all {
+        let (Some(name), Some(arn)) = (group.cache_parameter_group_name(), group.arn()) else { continue };
+        let epoch = name.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
+        if let Some(epoch) = epoch
+            && tags_of(reads, arn).await?.contains_key(MOVE_TAG)
+        {
+            locks.push((epoch, name.to_owned()));
+        }
+    }
+    locks.sort();
+    Ok(locks.into_iter().map(|(_, name)| name).collect())
+}
+
+fn gone(answer: Result<(), CallError>) -> Result<(), CallError> {
+    answer.or_else(|error| if error.class == Class::NotFound { Ok(()) } else { Err(error) })
+}
