@@ -27,6 +27,8 @@ pub struct ConnectOptions {
     pub pace: Pace,
     /// The time that AWS lives in; the machine's, where none is given.
     pub clock: Option<Clock>,
+    /// Whom connections to data stores (Redis) trust, as PEM; none: the machine's own authorities.
+    pub trusted: Option<Vec<u8>>,
 }
 
 /// `spec.assumeRole`.
@@ -130,7 +132,12 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         let provider = provider.build().await;
         config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
     }
-    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), options.clock.clone().unwrap_or_else(Clock::system)));
+    let reads = Reads::new(Clients::new(
+        &config,
+        Budget::new(options.pace),
+        options.clock.clone().unwrap_or_else(Clock::system),
+        options.trusted.clone(),
+    ));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,
         Err(error) => {

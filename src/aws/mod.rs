@@ -13,6 +13,7 @@ mod operations;
 mod profile;
 mod region;
 mod secret;
+mod tasks;
 
 pub use budget::Pace;
 pub use call::{Call, Service};

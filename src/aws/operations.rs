@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::budget::Budget;
 use super::memo::Memo;
+use super::tasks::Tasks;
 use super::{Call, CallError, Class, Service, endpoint, secret};
 use crate::clock::Clock;
 
@@ -23,11 +24,14 @@ macro_rules! services {
             $(pub(super) $module: $sdk::Client,)*
             pub(super) budget: Budget,
             pub(super) clock: Clock,
+            pub(super) tasks: Tasks,
+            /// Whom connections to data stores trust, as PEM; none: the machine's own authorities.
+            pub(super) trusted: Option<Vec<u8>>,
         }
 
         impl Clients {
-            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock) -> Clients {
-                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock };
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock, trusted: Option<Vec<u8>>) -> Clients {
+                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock, tasks: Tasks::default(), trusted };
                 endpoint::as_named(&mut clients, config);
                 clients
             }
@@ -282,6 +286,16 @@ impl Reads {
         self.clients.budget.credentials_refused()
     }
 
+    /// A task of this name that a step of this run has begun, to be looked at.
+    pub fn task<T: Send + Sync + 'static>(&self, name: &str) -> Option<Arc<T>> {
+        self.clients.tasks.get(name)
+    }
+
+    /// Whom connections to data stores trust, as PEM; none: the machine's own authorities.
+    pub fn trusted(&self) -> Option<&[u8]> {
+        self.clients.trusted.as_deref()
+    }
+
     /// The changing side. The journal is the proof that this run records what it does.
     pub fn writes(&self, _journal: &crate::execute::Journal) -> Writes {
         Writes { clients: Arc::clone(&self.clients) }
@@ -306,6 +320,11 @@ impl Writes {
     /// What time it is: for the tag that says when a thing of ours was made.
     pub fn now(&self) -> jiff::Timestamp {
         self.clients.clock.now()
+    }
+
+    /// What goes on between passes: begun by a step, and ended by one.
+    pub fn tasks(&self) -> &Tasks {
+        &self.clients.tasks
     }
 
     /// The reading side with nothing read yet: for what must be known in the very moment of a change.
