@@ -1,0 +1,8 @@
+//! The protocol on real redis-servers, rule by rule.
+
+mod hold_clients;
+mod hold_ground;
+mod hold_rule10;
+mod hold_rule11;
+mod hold_rule15;
+mod hold_rule16;
