@@ -103,7 +103,11 @@ impl Made {
         std::fs::create_dir(&folder).unwrap();
         let mut config = self.config.clone();
         if self.cluster {
-            config.extend(["cluster-enabled yes".to_owned(), "cluster-node-timeout 60000".to_owned()]);
+            config.extend([
+                "cluster-enabled yes".to_owned(),
+                "cluster-node-timeout 2000".to_owned(),
+                "cluster-replica-no-failover yes".to_owned(),
+            ]);
         }
         config.extend(more.iter().cloned());
         // A free port may be taken before the server has it, and a cluster's node needs the one 10,000 above too.
@@ -125,14 +129,16 @@ impl Group {
         let mut nodes = 0;
         for shard in &self.side.shards {
             let primary = foreign(&shard.primary).await;
-            // As redis-cli does: equal epochs are told apart later otherwise, in the middle of a test.
-            tell(&primary, &["CLUSTER", "SET-CONFIG-EPOCH", &(ids.len() + 1).to_string()]).await;
             let (from, to) = shard.slots[0];
             tell(&primary, &["CLUSTER", "ADDSLOTSRANGE", &from.to_string(), &to.to_string()]).await;
             ids.push(words(&tell(&primary, &["CLUSTER", "MYID"]).await));
             for node in std::iter::once(&shard.primary).chain(&shard.replicas) {
-                tell(&first, &["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string()]).await;
                 nodes += 1;
+                // As redis-cli does: equal epochs are told apart later otherwise, in the middle of a test.
+                tell(&foreign(node).await, &["CLUSTER", "SET-CONFIG-EPOCH", &nodes.to_string()]).await;
+                if nodes > 1 {
+                    tell(&first, &["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string()]).await;
+                }
             }
         }
         let all = || self.side.shards.iter().flat_map(|shard| std::iter::once(&shard.primary).chain(&shard.replicas));
@@ -150,7 +156,7 @@ impl Group {
         }
         for node in all() {
             let link = foreign(node).await;
-            let epoch = format!("cluster_current_epoch:{}\r\n", ids.len());
+            let epoch = format!("cluster_current_epoch:{nodes}\r\n");
             eventually("the cluster is ok", async || {
                 let info = words(&tell(&link, &["CLUSTER", "INFO"]).await);
                 info.contains("cluster_state:ok") && info.contains(&epoch)
