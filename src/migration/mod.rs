@@ -16,4 +16,3 @@ pub mod slot;
 #[cfg(test)]
 mod tests;
 pub mod wire;
-pub mod wire;

@@ -8,16 +8,24 @@
 //! ```
 
 mod clients;
+mod fence;
+mod forecast;
 mod ledger;
 mod nodes;
 mod pause;
+mod probe;
 mod sentinel;
+mod stress;
 
 pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, foreigners};
+pub use fence::{fence, reopen};
+pub use forecast::{Forecast, Measured};
 pub use ledger::{Counted, Ledger, OwnWrites, writing_commands};
 pub use nodes::{NodeLink, Nodes, migrating_slots, version_of};
 pub use pause::{Failing, Hold, Released};
+pub use probe::{Facts, Finding, NodeFacts, Part, fit, probe};
 pub use sentinel::{Broken, Sentinel};
+pub use stress::{Stressed, stress};
 
 use super::wire::WireError;
 

@@ -2,7 +2,10 @@
 
 mod hold_clients;
 mod hold_ground;
+mod hold_probe;
 mod hold_rule10;
 mod hold_rule11;
 mod hold_rule15;
 mod hold_rule16;
+mod hold_rule19;
+mod hold_stress;
