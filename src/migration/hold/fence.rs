@@ -7,9 +7,9 @@ use redis::Value;
 
 use super::HoldError;
 use super::clients::{Foreigner, end_foreign};
-use super::nodes::{ASKING, NodeLink};
+use super::nodes::{ASKING, NodeLink, Nodes};
 use super::pause::Hold;
-use crate::migration::side::Rules;
+use crate::migration::side::{Rules, Side};
 use crate::migration::wire::{Link, Name, WireError};
 
 /// Ends every foreign connection to a held side until none comes back, and makes the hold last `length` from now (rule 15). Says who was sent away.
@@ -29,6 +29,15 @@ pub async fn fence(hold: &mut Hold, us: &Name, rules: Rules, within: Duration, l
 pub async fn reopen(hold: &mut Hold, rules: Rules) -> Result<(), HoldError> {
     hold.stand_down();
     let nodes = hold.nodes();
+    for part in [&nodes.replicas, &nodes.primaries] {
+        futures::future::try_join_all(part.iter().map(|node| reopen_node(node, rules))).await?;
+    }
+    Ok(())
+}
+
+/// The same of a side that another life may have held, or nobody.
+pub async fn open_for_us(side: &Side, name: &Name, rules: Rules) -> Result<(), HoldError> {
+    let nodes = Nodes::connect(side, name).await?;
     for part in [&nodes.replicas, &nodes.primaries] {
         futures::future::try_join_all(part.iter().map(|node| reopen_node(node, rules))).await?;
     }

@@ -18,11 +18,11 @@ mod sentinel;
 mod stress;
 
 pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, foreigners};
-pub use fence::{fence, reopen};
+pub use fence::{fence, open_for_us, reopen};
 pub use forecast::{Forecast, Measured};
 pub use ledger::{Counted, Ledger, OwnWrites, writing_commands};
 pub use nodes::{NodeLink, Nodes, migrating_slots, version_of};
-pub use pause::{Failing, Hold, Released};
+pub use pause::{Failing, Hold, Released, release_side};
 pub use probe::{Facts, Finding, NodeFacts, Part, fit, probe};
 pub use sentinel::{Broken, Sentinel};
 pub use stress::{Stressed, stress};
@@ -42,6 +42,8 @@ pub enum HoldError {
     Migrating { node: String, slot: u16 },
     #[error("replica {node} {}: {bytes} bytes are missing", if *.follows { "does not catch up with its primary" } else { "does not follow its primary" })]
     Behind { node: String, bytes: u64, follows: bool },
+    #[error("{node} does not answer, and was not told to take writes again")]
+    NotReleased { node: String },
     #[error("{node} was told to hold writes, and does not")]
     NotHeld { node: String },
     #[error("{0}")]

@@ -194,6 +194,21 @@ impl Hold {
     }
 }
 
+/// Ends the pauses of a side that another life may have held, replicas first.
+pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Result<(), HoldError> {
+    let nodes = Nodes::connect(side, name).await?;
+    let (first, last) = match rules.follows(16) {
+        true => (&nodes.replicas, &nodes.primaries),
+        false => (&nodes.primaries, &nodes.replicas),
+    };
+    for part in [first, last] {
+        if let Some(node) = let_go(part, name).await.into_iter().next() {
+            return Err(HoldError::NotReleased { node });
+        }
+    }
+    Ok(())
+}
+
 async fn each<'n, A: Future<Output = Result<(), WireError>>>(
     nodes: &'n [NodeLink],
     act: impl Fn(&'n NodeLink) -> A,
