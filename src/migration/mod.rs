@@ -10,6 +10,10 @@
 //! The promise: every write acknowledged by, and surviving on, the source's primary at the freeze is on the target, unless it expired or was evicted;
 //! likewise on the way back. "Rule 4" in a comment is the rule of that number in README's account of the protocol.
 
+pub mod copy;
 pub mod side;
 pub mod slot;
 pub mod wire;
+
+#[cfg(test)]
+mod tests;
