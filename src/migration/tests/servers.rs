@@ -140,33 +140,57 @@ pub async fn drained(copier: &CatchUp) -> Result<crate::migration::copy::Proof, 
     copier.drain(Duration::from_secs(20)).await
 }
 
-/// All that differs between two sides, in words; empty: nothing does. What expires between two looks is looked at again.
+/// All that differs between two sides, in words; empty: nothing does. What has expired by the end counts on neither.
 pub async fn difference(one: &Side, other: &Side) -> Vec<String> {
+    let (mut here, mut there) = (contents(one).await, contents(other).await);
+    let keys: std::collections::BTreeSet<_> = here.keys().chain(there.keys()).cloned().collect();
+    let now = now();
+    let alive = |content: &Content| content.expires.is_none_or(|expires| expires > now);
     let mut all = Vec::new();
-    for _ in 0..3 {
-        all.clear();
-        let (mut here, mut there) = (contents(one).await, contents(other).await);
-        let keys: std::collections::BTreeSet<_> = here.keys().chain(there.keys()).cloned().collect();
-        for key in keys {
-            let (a, b) = (here.remove(&key), there.remove(&key));
-            if a != b {
-                let (database, name) = &key;
-                all.push(format!("{database}:{} is {} and {}", String::from_utf8_lossy(name), short(&a), short(&b)));
-            }
-        }
-        if all.is_empty() {
-            break;
+    for key in keys {
+        let (a, b) = (here.remove(&key).filter(alive), there.remove(&key).filter(alive));
+        let same = match (&a, &b) {
+            (Some(a), Some(b)) => a.value == b.value && a.expires_like(b),
+            (a, b) => a.is_none() && b.is_none(),
+        };
+        if !same {
+            let (database, name) = &key;
+            all.push(format!("{database}:{} is {} and {}", String::from_utf8_lossy(name), short(&a), short(&b)));
         }
     }
     all
 }
 
-fn short(content: &Option<String>) -> String {
-    content.as_ref().map_or("absent".to_owned(), |content| content.chars().take(200).collect())
+fn now() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64
+}
+
+/// What a key holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Content {
+    pub value: String,
+    /// In milliseconds since 1970.
+    pub expires: Option<i64>,
+    /// To the millisecond; not so before 7.0.
+    exact: bool,
+}
+
+impl Content {
+    fn expires_like(&self, other: &Content) -> bool {
+        let slack = if self.exact && other.exact { 0 } else { 100 };
+        match (self.expires, other.expires) {
+            (Some(one), Some(other)) => one.abs_diff(other) <= slack,
+            (one, other) => one == other,
+        }
+    }
+}
+
+fn short(content: &Option<Content>) -> String {
+    content.as_ref().map_or("absent".to_owned(), |content| format!("{:.200} expiring {:?}", content.value, content.expires))
 }
 
 /// Every key of a side in words, by database and name; functions as keys of database 99.
-pub async fn contents(side: &Side) -> BTreeMap<(u32, Vec<u8>), String> {
+pub async fn contents(side: &Side) -> BTreeMap<(u32, Vec<u8>), Content> {
     let mut all = BTreeMap::new();
     for shard in &side.shards {
         let first = client(&shard.primary, 0).await;
@@ -177,12 +201,12 @@ pub async fn contents(side: &Side) -> BTreeMap<(u32, Vec<u8>), String> {
             loop {
                 let Value::Array(page) = client.run(&format!("SCAN {cursor} COUNT 1000")).await else { panic!() };
                 let Value::Array(keys) = &page[1] else { panic!() };
-                for key in keys {
+                let looks = keys.iter().map(|key| {
                     let Value::BulkString(key) = key else { panic!() };
-                    if let Some(content) = content(&client, key).await {
-                        all.insert((database, key.clone()), content);
-                    }
-                }
+                    let client = &client;
+                    async move { content(client, key).await.map(|content| ((database, key.clone()), content)) }
+                });
+                all.extend(futures::future::join_all(looks).await.into_iter().flatten());
                 let Value::BulkString(next) = &page[0] else { panic!() };
                 cursor = String::from_utf8(next.clone()).unwrap();
                 if cursor == "0" {
@@ -193,7 +217,8 @@ pub async fn contents(side: &Side) -> BTreeMap<(u32, Vec<u8>), String> {
         if let Ok(Value::Array(mut libraries)) = first.try_all(&[b"FUNCTION", b"LIST", b"WITHCODE"]).await {
             libraries.sort_by_key(|library| format!("{library:?}"));
             for library in libraries {
-                all.insert((99, format!("{library:?}").into_bytes()), "a library".to_owned());
+                let content = Content { value: "a library".to_owned(), expires: None, exact: true };
+                all.insert((99, format!("{library:?}").into_bytes()), content);
             }
         }
     }
@@ -201,7 +226,7 @@ pub async fn contents(side: &Side) -> BTreeMap<(u32, Vec<u8>), String> {
 }
 
 /// A key's type, value and expiry; nothing where it is gone.
-async fn content(client: &Client, key: &[u8]) -> Option<String> {
+async fn content(client: &Client, key: &[u8]) -> Option<Content> {
     let ask = |words: Vec<Vec<u8>>| async move { client.run_all(&words).await };
     let on = |command: &str, rest: &[&str]| {
         let mut words = vec![command.as_bytes().to_vec(), key.to_vec()];
@@ -245,18 +270,15 @@ async fn content(client: &Client, key: &[u8]) -> Option<String> {
         "none" => return None,
         other => panic!("{other}"),
     };
-    let expires = match client.try_all(&[b"PEXPIRETIME", key]).await {
-        Ok(expires) => format!("{expires:?}"),
-        Err(_) => {
-            // 6.2: the moment, to some milliseconds.
-            let Value::Int(left) = ask(on("PTTL", &[])).await else { panic!() };
-            if left < 0 { "never".to_owned() } else { "at some time".to_owned() }
-        }
+    let (expires, exact) = match client.try_all(&[b"PEXPIRETIME", key]).await {
+        Ok(Value::Int(expires)) => (expires, true),
+        _ => match ask(on("PTTL", &[])).await {
+            Value::Int(left) if left >= 0 => (now() + left, false),
+            Value::Int(left) => (left, false),
+            other => panic!("{other:?}"),
+        },
     };
-    if expires.contains("-2") {
-        return None;
-    }
-    Some(format!("{kind} {value} {expires}"))
+    (expires != -2).then(|| Content { value: format!("{kind} {value}"), expires: (expires >= 0).then_some(expires), exact })
 }
 
 fn without_seen(value: &Value) -> String {
