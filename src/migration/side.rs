@@ -112,12 +112,10 @@ mod tests {
         let alone = Side { shards: vec![shard(1, &[])], databases: 16 };
         assert_eq!((alone.is_cluster(), alone.shard_of(b"foo")), (false, Some(0)));
         let nodes = side.nodes();
-        assert_eq!(nodes.iter().map(|node| (node.endpoint.port, node.shard, node.role)).collect::<Vec<_>>(), [
-            (1, 0, Role::Primary),
-            (101, 0, Role::Replica),
-            (2, 1, Role::Primary),
-            (102, 1, Role::Replica)
-        ]);
+        assert_eq!(
+            nodes.iter().map(|node| (node.endpoint.port, node.shard, node.role)).collect::<Vec<_>>(),
+            [(1, 0, Role::Primary), (101, 0, Role::Replica), (2, 1, Role::Primary), (102, 1, Role::Replica)]
+        );
     }
 
     #[test]

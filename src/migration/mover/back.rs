@@ -65,7 +65,8 @@ impl Task {
         let restarts = match turned {
             Some(restarts) => restarts,
             None => {
-                let copy = CatchUp::start(self.setup.target.clone(), self.setup.source.clone(), self.setup.name.clone(), self.setup.copy.clone());
+                let copy =
+                    CatchUp::start(self.setup.target.clone(), self.setup.source.clone(), self.setup.name.clone(), self.setup.copy.clone());
                 self.copy = Some(copy.await?);
                 0
             }

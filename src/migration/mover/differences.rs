@@ -30,10 +30,9 @@ pub(super) async fn differences(source: &Nodes, target: &Nodes, setup: &Setup) -
     for database in databases {
         let (here, there) = (Links::open(source, database, &name).await?, Links::open(target, database, &name).await?);
         // Each side's keys: what one has alone is met on its own side.
-        for (from, to, alone, side) in [
-            (&here, &there, How::OnSourceAlone, &setup.target),
-            (&there, &here, How::OnTargetAlone, &setup.source),
-        ] {
+        for (from, to, alone, side) in
+            [(&here, &there, How::OnSourceAlone, &setup.target), (&there, &here, How::OnTargetAlone, &setup.source)]
+        {
             for link in &from.0 {
                 let mut cursor = b"0".to_vec();
                 loop {
@@ -84,9 +83,7 @@ async fn scan(link: &Link, cursor: &[u8]) -> Result<(Vec<u8>, Vec<Vec<u8>>), Wir
     };
     match &answer {
         Value::Array(parts) => match parts.as_slice() {
-            [next, Value::Array(keys)] => {
-                Ok((bytes(next).ok_or_else(|| link.strange("SCAN"))?, keys.iter().filter_map(bytes).collect()))
-            }
+            [next, Value::Array(keys)] => Ok((bytes(next).ok_or_else(|| link.strange("SCAN"))?, keys.iter().filter_map(bytes).collect())),
             _ => Err(link.strange("SCAN")),
         },
         _ => Err(link.strange("SCAN")),
@@ -112,7 +109,8 @@ async fn compare(from: &Link, to: &Links, side: &Side, keys: Vec<Vec<u8>>, alone
                 (Some(_), None) => found.push((key, alone)),
                 (Some(ours), Some(theirs)) if ours == theirs => {}
                 (Some(ours), Some(_)) => {
-                    let equal = shape(&ours) == Some(Shape::Collection) && content(from, &key).await?.is_some_and_equal(content(link, &key).await?);
+                    let equal =
+                        shape(&ours) == Some(Shape::Collection) && content(from, &key).await?.is_some_and_equal(content(link, &key).await?);
                     if !equal {
                         found.push((key, How::Unequal));
                     }

@@ -230,7 +230,8 @@ impl Task {
     async fn show_clients(&self) -> Result<(), Stop> {
         let name = &self.setup.name;
         if let (Some(source), Some(target)) = (&self.source, &self.target) {
-            let (on_source, on_target) = futures::future::try_join(foreigners(source.nodes(), name), foreigners(target.nodes(), name)).await?;
+            let (on_source, on_target) =
+                futures::future::try_join(foreigners(source.nodes(), name), foreigners(target.nodes(), name)).await?;
             self.show(|state| (state.on_source, state.on_target) = (on_source, on_target));
         }
         Ok(())

@@ -1,5 +1,6 @@
-//! The protocol on real redis-servers, rule by rule.
+//! The protocol on real servers, rule by rule.
 
+mod copy_first;
 mod hold_clients;
 mod hold_ground;
 mod hold_probe;
@@ -9,3 +10,4 @@ mod hold_rule15;
 mod hold_rule16;
 mod hold_rule19;
 mod hold_stress;
+mod servers;
