@@ -223,6 +223,27 @@ impl Link {
         if answers.len() == count { Ok(answers) } else { Err(self.strange("a pipeline")) }
     }
 
+    /// Asks many at once, in one MULTI, and gives what EXEC answers: refusals while they ran are values, one before that (MOVED, NOPERM) is an error.
+    pub async fn ask_atomically(&self, mut pipeline: Pipeline, within: Duration) -> Result<Vec<Value>, WireError> {
+        let count = pipeline.len();
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        pipeline.atomic();
+        let mut connection = self.connection.clone();
+        // OK of MULTI and a QUEUED for each go unseen; one answer, EXEC's, is kept.
+        let answers = self.within(within, connection.send_packed_commands(&pipeline, count + 1, 1)).await?;
+        let answers = answers.map_err(|error| match error.clone().into_server_errors().as_deref() {
+            Some([(_, first), ..]) => self.refused("a transaction", first),
+            _ => self.failed("a transaction", &error),
+        })?;
+        match answers.into_iter().next() {
+            Some(Value::Array(answers)) if answers.len() == count => Ok(answers),
+            Some(Value::ServerError(error)) => Err(self.refused("EXEC", &error)),
+            _ => Err(self.strange("EXEC")),
+        }
+    }
+
     /// The error of a refused command among many.
     pub fn refusal(&self, command: &str, value: &Value) -> Option<WireError> {
         match value {

@@ -1,0 +1,267 @@
+//! The full comparing pass: every key of the source is compared, and copied where it differs; every key of the target that the source has not is removed.
+//!
+//! Both are streamed by SCAN. A key that changes while the pass is under way is marked, and is the workers' business; so is a key that is marked already.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use redis::{Pipeline, Value};
+
+use super::life::Life;
+use super::marks::Key;
+use super::nodes::{SHORT, Use, number, on};
+use super::trouble::Trouble;
+
+/// Keys a SCAN: fewer cost more each (at 10, four times as much).
+const SCAN: usize = 1000;
+/// Keys a SCAN where the source is to notice little of it.
+const SCAN_LIMITED: usize = 250;
+/// Pages that are worked on at a time, a shard.
+const PAGES: usize = 4;
+/// How long it waits after a pass that failed.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Between two passes where no changes are heard of.
+const BETWEEN: Duration = Duration::from_secs(2);
+
+/// Which side is scanned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scanned {
+    Source,
+    Target,
+}
+
+impl Life {
+    /// A pass whenever everything is marked, until the life is over. Where changes are not heard of, one after another.
+    pub async fn passes(self: &Arc<Self>) {
+        loop {
+            self.marks.begin_pass().await;
+            let passed = self.pass().await;
+            match &passed {
+                Ok(true) => self.shared.progress.passed(),
+                Ok(false) => {}
+                Err(trouble) => {
+                    self.marks.mark_everything();
+                    self.hindered(trouble.clone());
+                }
+            }
+            self.marks.passed();
+            if passed.is_err() {
+                tokio::time::sleep(AGAIN).await;
+            }
+            if self.missing().is_some() {
+                tokio::time::sleep(BETWEEN).await;
+                while self.is_draining() {
+                    tokio::time::sleep(BETWEEN / 100).await;
+                }
+                self.marks.mark_everything();
+            }
+        }
+    }
+
+    /// One pass; says whether it came to its end, or was given up since everything is marked again.
+    async fn pass(self: &Arc<Self>) -> Result<bool, Trouble> {
+        self.shared.progress.pass_begins();
+        self.note().await?;
+        self.set_clocks().await?;
+        self.judge_deletes().await?;
+        let rules = self.shared.settings.rules;
+        let mut scans = tokio::task::JoinSet::new();
+        for shard in 0..self.source.shards() {
+            let life = Arc::clone(self);
+            scans.spawn(async move { life.scan(Scanned::Source, shard).await });
+        }
+        if self.are_deletes_allowed() && rules.follows(3) {
+            for shard in 0..self.target.shards() {
+                let life = Arc::clone(self);
+                scans.spawn(async move { life.scan(Scanned::Target, shard).await });
+            }
+        }
+        let mut failed = None;
+        while let Some(scanned) = scans.join_next().await {
+            let trouble = match scanned {
+                Ok(Ok(())) => continue,
+                Ok(Err(trouble)) => trouble,
+                Err(_) => Trouble::Ended,
+            };
+            // The others see it at their next page, and end: an operation is never broken off.
+            self.marks.mark_everything();
+            failed = Some(trouble);
+        }
+        if let Some(trouble) = failed {
+            return Err(trouble);
+        }
+        if !rules.follows(3) {
+            // Rule 3 left out: changes are heard of from here on.
+            self.watch_source().await?;
+        }
+        Ok(!self.marks.is_everything_marked())
+    }
+
+    /// Whether keys may be removed from the target from now on: not where the source is suspiciously empty (rule 1). A node that is replaced comes up
+    /// empty, and answers as if nothing were the matter.
+    async fn judge_deletes(&self) -> Result<(), Trouble> {
+        let mut suspicious = None;
+        let mut there = 0;
+        for shard in 0..self.target.shards() {
+            there += self.target.keys(shard).await?;
+        }
+        let mut held = Vec::new();
+        for shard in 0..self.source.shards() {
+            held.push((self.source.node(shard), self.source.keys(shard).await?));
+        }
+        let now: u64 = held.iter().map(|(_, keys)| *keys).sum();
+        // What was seen in this life was pushed, if it went: a FLUSHALL is believed. What an earlier life saw was not.
+        if !self.are_deletes_allowed() || self.is_withheld() {
+            let before = self.shared.known_keys.load(Ordering::SeqCst);
+            if now < before.div_ceil(2) || (now == 0 && there > 0) {
+                suspicious = Some(Trouble::Emptied { node: self.source.node(0), before: before.max(there), now });
+            }
+        }
+        self.allow_deletes(suspicious.is_none());
+        match suspicious {
+            Some(trouble) => self.shared.progress.trouble(&trouble),
+            None => self.shared.known_keys.store(now, Ordering::SeqCst),
+        }
+        self.shared.progress.pass_of(now);
+        Ok(())
+    }
+
+    async fn scan(&self, what: Scanned, shard: usize) -> Result<(), Trouble> {
+        let nodes = if what == Scanned::Source { &self.source } else { &self.target };
+        for database in nodes.databases().await? {
+            // Where the target's database is empty there is nothing to compare with.
+            let compare = what == Scanned::Target || self.holds_keys(database).await?;
+            let mut running: FuturesUnordered<BoxFuture<'_, Result<(), Trouble>>> = FuturesUnordered::new();
+            let mut fetching = Some(self.page(what, shard, database, 0).boxed());
+            let mut failed = None;
+            while fetching.is_some() || !running.is_empty() {
+                let outcome = tokio::select! {
+                    Some(done) = running.next(), if !running.is_empty() => done,
+                    page = maybe(&mut fetching), if fetching.is_some() && running.len() < PAGES => {
+                        fetching = None;
+                        page.map(|(next, keys)| {
+                            if next != 0 && !self.marks.is_everything_marked() {
+                                fetching = Some(self.page(what, shard, database, next).boxed());
+                            }
+                            running.push(self.page_is_equal(what, shard, database, keys, compare).boxed());
+                        })
+                    }
+                };
+                if let Err(trouble) = outcome {
+                    // Those under way come to their end.
+                    self.marks.mark_everything();
+                    fetching = None;
+                    failed = Some(trouble);
+                }
+            }
+            if let Some(trouble) = failed {
+                return Err(trouble);
+            }
+        }
+        Ok(())
+    }
+
+    async fn page_is_equal(&self, what: Scanned, shard: usize, database: u32, keys: Vec<Key>, compare: bool) -> Result<(), Trouble> {
+        match what {
+            Scanned::Source => {
+                let scanned = keys.len() as u64;
+                self.operate(self.marks.claim(shard, keys), &[database], compare).await?;
+                self.shared.progress.scanned(scanned);
+                Ok(())
+            }
+            Scanned::Target => self.remove_strangers(database, keys).await,
+        }
+    }
+
+    /// A page of keys, and the cursor of the next one; 0: it was the last.
+    async fn page(&self, what: Scanned, shard: usize, database: u32, cursor: u64) -> Result<(u64, Vec<Key>), Trouble> {
+        let nodes = if what == Scanned::Source { &self.source } else { &self.target };
+        if what == Scanned::Source {
+            self.pace.ready(shard).await;
+        }
+        let link = nodes.link(shard, database, Use::Read).await?;
+        let count = if what == Scanned::Source && self.pace.is_limited() { SCAN_LIMITED } else { SCAN };
+        let mut ask = Pipeline::new();
+        ask.cmd("SCAN").arg(cursor).arg("COUNT").arg(count);
+        let strange = || link.strange("SCAN");
+        let answer = link.ask_all(&ask, SHORT).await?.into_iter().next().ok_or_else(strange)?;
+        if let Some(error) = link.refusal("SCAN", &answer) {
+            return Err(error.into());
+        }
+        if what == Scanned::Source {
+            // About a microsecond a key.
+            self.pace.took(shard, Duration::from_micros(count as u64));
+        }
+        let Value::Array(parts) = answer else { return Err(strange().into()) };
+        let mut parts = parts.into_iter();
+        let next = match parts.next() {
+            Some(Value::BulkString(text)) => std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or_else(strange)?,
+            _ => return Err(strange().into()),
+        };
+        let Some(Value::Array(keys)) = parts.next() else { return Err(strange().into()) };
+        let key = |value| if let Value::BulkString(key) = value { Some(key) } else { None };
+        let keys = keys.into_iter().map(key).collect::<Option<Vec<Key>>>().ok_or_else(strange)?;
+        Ok((next, keys))
+    }
+
+    /// Whether any shard of the target holds keys of this database.
+    async fn holds_keys(&self, database: u32) -> Result<bool, Trouble> {
+        for shard in 0..self.target.shards() {
+            let link = self.target.link(shard, database, Use::Ask).await?;
+            if number(&link.ask(&redis::cmd("DBSIZE"), SHORT).await?) != Some(0) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes those that the source has not. What it has is left to the scan of the source.
+    async fn remove_strangers(&self, database: u32, keys: Vec<Key>) -> Result<(), Trouble> {
+        for (shard, keys) in self.by_source(keys) {
+            let missing = self.missing_on_source(shard, database, keys).await?;
+            if !missing.is_empty() {
+                self.operate(self.marks.claim(shard, missing), &[database], true).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn missing_on_source(&self, shard: usize, database: u32, keys: Vec<Key>) -> Result<Vec<Key>, Trouble> {
+        if keys.is_empty() {
+            return Ok(keys);
+        }
+        self.pace.ready(shard).await;
+        let link = self.source.link(shard, database, Use::Read).await?;
+        if !self.source.side.is_cluster() {
+            let mut all = redis::Cmd::with_capacity(keys.len() + 1, keys.iter().map(Vec::len).sum::<usize>() + 6);
+            all.arg("EXISTS");
+            for key in &keys {
+                all.arg(key);
+            }
+            if number(&link.ask(&all, SHORT).await?) == i64::try_from(keys.len()).ok() {
+                return Ok(Vec::new());
+            }
+        }
+        let mut each = Pipeline::with_capacity(keys.len());
+        for key in &keys {
+            each.add_command(on("EXISTS", key));
+        }
+        let answers = link.ask_all(&each, SHORT).await?;
+        if let Some(error) = answers.iter().find_map(|answer| link.refusal("EXISTS", answer)) {
+            return Err(error.into());
+        }
+        Ok(keys.into_iter().zip(answers).filter(|(_, answer)| number(answer) != Some(1)).map(|(key, _)| key).collect())
+    }
+}
+
+/// Waits for what is there, or for ever.
+async fn maybe<T>(future: &mut Option<BoxFuture<'_, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => std::future::pending().await,
+    }
+}

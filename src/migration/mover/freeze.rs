@@ -1,0 +1,80 @@
+//! From serving to frozen, and fenced (rules 9 to 15).
+
+use tokio::time::Instant;
+
+use super::state::{Evidence, Phase, Stop};
+use super::task::Task;
+use crate::migration::hold::{self, Failing, Hold, Ledger, Nodes, end_earlier, end_foreign};
+
+impl Task {
+    /// Holds the source, copies what is left, holds the target. Where that does not end well, both are released, and the target follows on.
+    pub(super) async fn freeze(&mut self) -> Result<(), Stop> {
+        let frozen = self.try_to_freeze().await;
+        if let Err(stop) = &frozen {
+            let why = stop.to_string();
+            self.undo(why).await;
+        }
+        frozen
+    }
+
+    async fn try_to_freeze(&mut self) -> Result<(), Stop> {
+        let (name, rules, lengths) = (self.setup.name.for_role("move"), self.rules(), self.setup.lengths);
+        let target_nodes = Nodes::connect(&self.setup.target, &name).await?;
+        end_earlier(&target_nodes, &name).await?;
+        end_earlier(&Nodes::connect(&self.setup.source, &name).await?, &name).await?;
+        // Nobody has been sent to the target: who is there would write what the source does not know.
+        end_foreign(&target_nodes, &name, self.setup.patience).await?;
+
+        let begun = Instant::now();
+        let hold = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Releases).await?;
+        self.frozen = Some(begun);
+        self.source = Some(hold);
+        let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
+        copy.drain(lengths.budget.saturating_sub(begun.elapsed())).await?;
+        let before = Ledger::read(&target_nodes).await?;
+
+        // For far longer than the source: whoever has moved waits here while the source reopens by itself (rule 17).
+        let target_length = if rules.follows(17) { lengths.target } else { lengths.source };
+        let mut target = Hold::take(&self.setup.target, &name, target_length, rules, Failing::Releases).await?;
+        let on_target = Ledger::read(target.nodes()).await?;
+        let foreign = on_target.changed_since(&before);
+        target.prove().await?;
+        self.target = Some(target);
+        if !foreign.is_empty() {
+            return Err(Stop::Unproven(format!("somebody wrote to the target: {}", foreign.join("; "))));
+        }
+        let source = self.source.as_mut().ok_or(Stop::Ended)?;
+        let on_source = Ledger::read(source.nodes()).await?;
+        if rules.follows(13) {
+            source.prove().await?;
+        }
+        let progress = copy.progress();
+        self.restarts = progress.restarts;
+        let evidence = Evidence { source: on_source, target: on_target };
+        self.evidence = Some(evidence.clone());
+        self.enter(Phase::Frozen);
+        self.show(|state| {
+            state.settle = Some(begun.elapsed());
+            state.evidence = Some(evidence);
+            state.why = None;
+        });
+        Ok(())
+    }
+
+    /// Sends the source's clients away for good, and makes its hold last over the soak (rule 15).
+    pub(super) async fn fence(&mut self) -> Result<(), Stop> {
+        let source = self.source.as_mut().ok_or(Stop::Ended)?;
+        let (name, rules) = (&self.setup.name, self.setup.copy.rules);
+        let fenced = hold::fence(source, name, rules, self.setup.patience, self.setup.lengths.soak).await;
+        match fenced {
+            Ok(_) => {
+                self.enter(Phase::Fenced);
+                Ok(())
+            }
+            Err(error) => {
+                self.show(|state| state.trouble = Some(error.to_string()));
+                Err(error.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! The task: orders, and looking after what is held.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::state::{Order, Phase, State, Stop};
+use super::{Evidence, Setup};
+use crate::migration::copy::CatchUp;
+use crate::migration::hold::{Hold, HoldError, Nodes, end_earlier, end_foreign, foreigners, open_for_us, release_side};
+use crate::migration::side::Rules;
+
+/// Between two looks at what is held. A sentinel's answer is heard of at once.
+const LOOKING: Duration = Duration::from_millis(250);
+/// How long one look may take before it counts as failed.
+const LOOK: Duration = Duration::from_secs(5);
+
+pub(super) struct Task {
+    pub(super) setup: Setup,
+    pub(super) copy: Option<CatchUp>,
+    pub(super) source: Option<Hold>,
+    pub(super) target: Option<Hold>,
+    pub(super) evidence: Option<Evidence>,
+    /// When the source was held.
+    pub(super) frozen: Option<Instant>,
+    /// Whether references may point to the target.
+    pub(super) moved: bool,
+    /// Whether they point to the source again.
+    pub(super) turned_back: bool,
+    pub(super) looked: Option<Instant>,
+    /// How often copying had begun anew when the sides were proven equal.
+    pub(super) restarts: u64,
+    pub(super) state: watch::Sender<State>,
+}
+
+pub(super) type Ordered = (Order, oneshot::Sender<Result<(), Stop>>);
+
+impl Task {
+    pub(super) fn new(setup: Setup, phase: Phase) -> Task {
+        Task {
+            setup,
+            copy: None,
+            source: None,
+            target: None,
+            evidence: None,
+            frozen: None,
+            moved: false,
+            turned_back: false,
+            looked: None,
+            restarts: 0,
+            state: watch::Sender::new(State::new(phase)),
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        self.setup.copy.rules
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state.borrow().phase
+    }
+
+    pub(super) fn show(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        tracing::info!(migration = self.setup.name.migration, epoch = self.setup.name.epoch, ?phase, "the move goes on");
+        self.show(|state| {
+            state.phase = phase;
+            state.trouble = None;
+        });
+    }
+
+    /// Opens a target that may be held from an earlier try, for us alone: whoever waits there is sent away unanswered.
+    pub(super) async fn open_target(&self) -> Result<(), Stop> {
+        let name = self.setup.name.for_role("move");
+        for side in [&self.setup.source, &self.setup.target] {
+            end_earlier(&Nodes::connect(side, &name).await?, &name).await?;
+        }
+        open_for_us(&self.setup.target, &name, self.rules()).await?;
+        Ok(())
+    }
+
+    pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Ordered>) {
+        loop {
+            let alarm = async {
+                match self.is_guarded() {
+                    true => broken(self.source.as_ref(), self.target.as_ref()).await,
+                    false => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = alarm => {}
+                ordered = orders.recv() => match ordered {
+                    None => return,
+                    Some((order, answer)) => {
+                        let done = self.obey(&order).await;
+                        if let Err(stop) = &done {
+                            tracing::warn!(migration = self.setup.name.migration, order = order.words(), %stop, "an order was not carried out");
+                        }
+                        // Who does not wait for the answer sees the state.
+                        let _ = answer.send(done);
+                    }
+                },
+                () = tokio::time::sleep(LOOKING) => {}
+            }
+            self.look().await;
+        }
+    }
+
+    /// Whether a break of a hold undoes the move.
+    fn is_guarded(&self) -> bool {
+        self.rules().follows(13) && matches!(self.phase(), Phase::Frozen | Phase::Moving | Phase::Fenced)
+    }
+
+    async fn obey(&mut self, order: &Order) -> Result<(), Stop> {
+        use Phase::*;
+        let phase = self.phase();
+        match (order, phase) {
+            (Order::Freeze, Following) => self.freeze().await,
+            (Order::Move, Frozen) => {
+                self.moved = true;
+                self.enter(Moving);
+                Ok(())
+            }
+            (Order::Fence, Moving | Fenced) => self.fence().await,
+            (Order::Commit, Fenced) => self.commit().await,
+            (Order::Release, Proven) => self.release().await,
+            (Order::Undo, Frozen | Moving | Fenced | Proven) => {
+                self.undo("it was ordered".to_owned()).await;
+                Ok(())
+            }
+            (Order::TurnedBack, Undoing) => {
+                self.turned_back = true;
+                self.go_on_undoing().await
+            }
+            (Order::RollBack { give_up_late_writes }, Committed) => self.roll_back(*give_up_late_writes).await,
+            (Order::Reopen, TargetHeld) => self.reopen().await,
+            (Order::ReleaseSource, Returned) => self.release_source().await,
+            // What is done already.
+            (Order::Freeze, Frozen | Moving | Fenced | Proven | Committed)
+            | (Order::Move, Moving | Fenced | Proven | Committed)
+            | (Order::Fence, Proven | Committed)
+            | (Order::Commit, Proven | Committed)
+            | (Order::Release, Committed)
+            | (Order::Undo, Following | Undoing | Undone)
+            | (Order::TurnedBack, Undone)
+            | (Order::RollBack { .. }, TargetHeld | Returned | Back)
+            | (Order::Reopen, Returned | Back)
+            | (Order::ReleaseSource, Back) => Ok(()),
+            (order, phase) => Err(Stop::NotNow { order: order.words(), phase }),
+        }
+    }
+
+    /// Looks after what is held, and shows it.
+    async fn look(&mut self) {
+        let phase = self.phase();
+        let progress = self.copy.as_ref().map(CatchUp::progress);
+        let held = self.frozen.map(|frozen| frozen.elapsed());
+        self.show(|state| {
+            state.progress = progress;
+            if phase != Phase::Committed {
+                state.held = held.or(state.held);
+            }
+        });
+        match phase {
+            Phase::Frozen | Phase::Moving | Phase::Fenced => {
+                if let Some(why) = self.what_broke().await {
+                    self.undo(why).await;
+                } else if let Err(error) = self.show_clients().await {
+                    self.show(|state| state.trouble = Some(error.to_string()));
+                }
+            }
+            Phase::Proven => {
+                // The owner may have written COMMIT: nothing is undone here, and all of it is said.
+                if let Some(why) = self.what_broke().await {
+                    self.show(|state| state.trouble = Some(why));
+                }
+            }
+            Phase::Undoing => {
+                if let Err(stop) = self.go_on_undoing().await {
+                    self.show(|state| state.trouble = Some(stop.to_string()));
+                }
+            }
+            Phase::Committed | Phase::TargetHeld | Phase::Returned => {
+                if self.looked.is_none_or(|looked| looked.elapsed() >= self.setup.looking) {
+                    self.looked = Some(Instant::now());
+                    let seen = if phase == Phase::Committed { self.look_at_source().await } else { self.renew().await };
+                    self.show(|state| state.trouble = seen.err().map(|stop| stop.to_string()));
+                }
+            }
+            Phase::Following | Phase::Undone | Phase::Back | Phase::Halted => {}
+        }
+    }
+
+    /// Why the sides are not surely as they were proven (rule 13); nothing where they are.
+    async fn what_broke(&mut self) -> Option<String> {
+        let over = self.frozen.is_some_and(|frozen| frozen.elapsed() >= self.setup.lengths.budget);
+        if over && self.phase() != Phase::Proven {
+            return Some(format!("writes were held for {} s: freezeBudget is spent", self.setup.lengths.budget.as_secs()));
+        }
+        if !self.rules().follows(13) {
+            return None;
+        }
+        // After Commit it watches the other way round.
+        if self.phase() != Phase::Proven
+            && let Some(copy) = &self.copy
+        {
+            let progress = copy.progress();
+            if progress.restarts != self.restarts {
+                return Some("a tracking connection broke in the hold".to_owned());
+            }
+            if progress.marks + progress.in_flight > 0 {
+                return Some("a key changed in the hold".to_owned());
+            }
+        }
+        for hold in [self.source.as_mut(), self.target.as_mut()].into_iter().flatten() {
+            match tokio::time::timeout(LOOK, hold.prove()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(error.to_string()),
+                Err(_) => return Some(format!("a node did not answer within {} s in the hold", LOOK.as_secs())),
+            }
+        }
+        None
+    }
+
+    async fn show_clients(&self) -> Result<(), Stop> {
+        let name = &self.setup.name;
+        if let (Some(source), Some(target)) = (&self.source, &self.target) {
+            let (on_source, on_target) =
+                futures::future::try_join(foreigners(source.nodes(), name), foreigners(target.nodes(), name)).await?;
+            self.show(|state| (state.on_source, state.on_target) = (on_source, on_target));
+        }
+        Ok(())
+    }
+
+    /// Back to the source, before the commit (rule 14).
+    pub(super) async fn undo(&mut self, why: String) {
+        tracing::warn!(migration = self.setup.name.migration, why, "the move is undone");
+        self.enter(Phase::Undoing);
+        self.show(|state| state.why = Some(why));
+        if let Err(stop) = self.go_on_undoing().await {
+            self.show(|state| state.trouble = Some(stop.to_string()));
+        }
+    }
+
+    /// Releases the source, once the references are back and no client is left on the target. Called until it is done.
+    pub(super) async fn go_on_undoing(&mut self) -> Result<(), Stop> {
+        if self.phase() != Phase::Undoing {
+            return Ok(());
+        }
+        if !self.rules().follows(14) {
+            // The obvious way: let both go, and clean up.
+            self.let_source_go().await?;
+            if let Some(mut target) = self.target.take() {
+                target.release().await;
+            }
+            self.enter(Phase::Undone);
+            return Ok(());
+        }
+        if self.moved && !self.turned_back {
+            return Ok(());
+        }
+        if let Some(target) = &self.target {
+            // What waits there was not acknowledged, and never will be.
+            end_foreign(target.nodes(), &self.setup.name, self.setup.patience).await?;
+        }
+        self.let_source_go().await?;
+        self.frozen = None;
+        if self.moved {
+            // To be discarded. Until then it stays held, and its connections away.
+            self.copy = None;
+            self.enter(Phase::Undone);
+        } else {
+            // Nobody was ever sent there: it can go on following.
+            if let Some(mut target) = self.target.take() {
+                target.release().await;
+            }
+            self.evidence = None;
+            self.enter(Phase::Following);
+        }
+        Ok(())
+    }
+
+    /// Releases the source, held by us or by one before us.
+    pub(super) async fn let_source_go(&mut self) -> Result<(), HoldError> {
+        match self.source.as_mut() {
+            Some(source) => {
+                let silent = source.release().await.silent;
+                if let Some(node) = silent.into_iter().next() {
+                    return Err(HoldError::NotReleased { node });
+                }
+                self.source = None;
+                Ok(())
+            }
+            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await,
+        }
+    }
+}
+
+/// Waits until one of the holds breaks.
+async fn broken(source: Option<&Hold>, target: Option<&Hold>) {
+    let one = async |hold: Option<&Hold>| match hold {
+        Some(hold) => {
+            let mut broken = hold.broken();
+            if broken.wait_for(Option::is_some).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        None => std::future::pending().await,
+    };
+    tokio::select! {
+        () = one(source) => {}
+        () = one(target) => {}
+    }
+}

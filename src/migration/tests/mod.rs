@@ -1,0 +1,13 @@
+//! The protocol on real servers, rule by rule.
+
+mod copy_first;
+mod hold_clients;
+mod hold_ground;
+mod hold_probe;
+mod hold_rule10;
+mod hold_rule11;
+mod hold_rule15;
+mod hold_rule16;
+mod hold_rule19;
+mod hold_stress;
+mod servers;
