@@ -91,7 +91,7 @@ pub enum Journaled {
 }
 
 /// What is shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
     pub phase: Phase,
