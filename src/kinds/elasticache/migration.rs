@@ -136,6 +136,11 @@ impl Migration {
         self.restore_timeout.as_deref().and_then(seconds).map(Duration::from_secs)
     }
 
+    /// `freezeBudget`, where it is declared.
+    pub fn budget(&self) -> Option<Duration> {
+        self.freeze_budget.as_deref().and_then(seconds).map(Duration::from_secs)
+    }
+
     /// `keepOld`, where it is declared.
     pub fn kept(&self) -> Option<Duration> {
         self.keep_old.as_deref().and_then(seconds).map(Duration::from_secs)

@@ -5,6 +5,8 @@
 pub const TRANSIT_IN_PLACE: [u32; 3] = [7, 0, 5];
 /// Where the AUTH token of a group can be changed. [AWS documentation, "Authenticating with the AUTH command"]
 pub const TOKEN_CHANGE: [u32; 3] = [5, 0, 6];
+/// Where writes can be held alone (CLIENT PAUSE WRITE) and let go (CLIENT UNPAUSE). [Redis documentation, CLIENT PAUSE]
+pub const HOLDS_WRITES: [u32; 3] = [6, 2, 0];
 /// Where the slow log can be delivered. [AWS documentation, "Log delivery"]
 pub const SLOW_LOG: [u32; 3] = [6, 0, 0];
 /// Where the engine log can be delivered. [AWS documentation, "Log delivery"]

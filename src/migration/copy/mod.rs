@@ -41,6 +41,7 @@ pub use drain::Proof;
 pub use ledger::Calls;
 use life::{Life, Start};
 pub use progress::{Phase, Progress};
+pub use topology::current;
 pub use trouble::Trouble;
 
 /// How long it waits before it connects again, at first and at most.

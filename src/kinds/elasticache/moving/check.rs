@@ -1,11 +1,13 @@
 //! How far a step of a move is, from facts alone.
 
 use super::ATTEMPTS;
+use super::live;
 use super::lock::{Direction, Lock};
 use super::op::MoveOp;
 use super::reference::Turned;
 use super::seen::{Moving, Snapshot, Target};
 use crate::kinds::{Fact, Progress};
+use crate::migration::mover::Phase;
 
 pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
     match op {
@@ -62,6 +64,21 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
                 }
             },
             _ => Progress::Failed("one of the two groups is not there any more".to_owned()),
+        },
+        MoveOp::Follow { .. } => live::progress(moving.live.as_ref(), Phase::Following),
+        MoveOp::Freeze { .. } => live::progress(moving.live.as_ref(), Phase::Frozen),
+        MoveOp::Fence { .. } => live::progress(moving.live.as_ref(), Phase::Fenced),
+        MoveOp::Prove { .. } => live::progress(moving.live.as_ref(), Phase::Proven),
+        MoveOp::LetGo { .. } => match &moving.target {
+            Fact::Present(target) if !target.held => Progress::Done,
+            Fact::Absent => Progress::Failed("the group that serves is not there any more".to_owned()),
+            other => pending(other),
+        },
+        MoveOp::Reopen { .. } => of_lock(moving, |lock| lock.released),
+        // While both are held: what breaks the hold is told before the place is looked at.
+        MoveOp::Turn { place, held: true, .. } => match live::progress(moving.live.as_ref(), Phase::Frozen) {
+            failed @ Progress::Failed(_) => failed,
+            _ => turned(moving, *place, Turned::Target),
         },
         MoveOp::Turn { place, .. } => turned(moving, *place, Turned::Target),
         MoveOp::TurnBack { place, .. } => turned(moving, *place, Turned::Source),

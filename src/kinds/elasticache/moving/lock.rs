@@ -11,6 +11,8 @@ pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
 pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
 pub const ATTEMPT_SINCE_TAG: &str = "holdfast.dev/attempt-since";
 pub const SINCE_TAG: &str = "holdfast.dev/since";
+/// The source was let go, on the way back.
+pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
 
 /// Where a move is going.
@@ -39,6 +41,8 @@ pub struct Lock {
     pub attempt_since: Option<Timestamp>,
     /// When the move began.
     pub since: Option<Timestamp>,
+    /// The source was let go, on the way back.
+    pub released: bool,
     /// Why it goes back, where it does.
     pub why: String,
 }
@@ -57,6 +61,7 @@ impl Lock {
             attempt: text(ATTEMPT_TAG).parse().unwrap_or(1),
             attempt_since: text(ATTEMPT_SINCE_TAG).parse().ok(),
             since: text(SINCE_TAG).parse().ok(),
+            released: tags.contains_key(RELEASED_TAG),
             why: text(WHY_TAG),
         }
     }

@@ -6,8 +6,10 @@
 //! says `back`, and from that moment on only the way back is planned.
 
 mod check;
+mod live;
 mod lock;
 mod names;
+mod nodes;
 mod observe;
 mod op;
 mod plan;
@@ -29,6 +31,8 @@ use std::time::Duration;
 pub const SERVES_TAG: &str = "holdfast.dev/serves";
 /// On the target, from the commit on: when it began to serve, RFC 3339.
 pub const SERVES_SINCE_TAG: &str = "holdfast.dev/serves-since";
+/// On the target, from the commit until it was let go: its writes are held.
+pub const HELD_TAG: &str = "holdfast.dev/held";
 /// On what a move made, until it serves: the move, by its target's id. What serves does not carry it, so that no way back can take it for debris.
 pub const MOVE_TAG: &str = "holdfast.dev/move";
 /// On the source, when a move was taken back: which one, and why. No other is begun while it stands there.
@@ -42,5 +46,7 @@ pub const REPLACED_TAG: &str = "holdfast.dev/replaced-by";
 pub const ATTEMPTS: u32 = 3;
 /// `migration.restoreTimeout` where it is left out.
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+/// `migration.freezeBudget` where it is left out.
+pub const FREEZE_BUDGET: Duration = Duration::from_secs(240);
 /// `migration.keepOld` where it is left out.
 pub const KEEP_OLD: Duration = Duration::from_secs(24 * 3600);

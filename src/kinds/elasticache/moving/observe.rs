@@ -10,7 +10,9 @@ use super::lock::Lock;
 use super::names::Names;
 use super::seen::{Moving, Snapshot, Source, Target};
 use super::settings::Settings;
-use super::{EPOCH_TAG, GIVEN_UP_TAG, KEEP_OLD, MOVE_TAG, REPLACED_TAG, RESTORE_TIMEOUT, SERVES_SINCE_TAG, SERVES_TAG, reference};
+use super::{
+    EPOCH_TAG, GIVEN_UP_TAG, HELD_TAG, KEEP_OLD, MOVE_TAG, REPLACED_TAG, RESTORE_TIMEOUT, SERVES_SINCE_TAG, SERVES_TAG, live, reference,
+};
 use crate::aws::{CallError, Class, Reads, pages};
 use crate::kinds::elasticache::migration::Migration;
 use crate::kinds::elasticache::observe::{group, tags_of};
@@ -87,7 +89,8 @@ pub async fn observe(
         references(reads, spec, &names, &name),
     );
     let snapshots = snapshots.into_iter().collect();
-    Moving { names: Some(names), lock, source, target, snapshots, last_snapshot, references, kept, restored_within, at }
+    let live = live::look(reads, &names.target);
+    Moving { names: Some(names), live, lock, source, target, snapshots, last_snapshot, references, kept, restored_within, at }
 }
 
 async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Turned>> {
@@ -156,6 +159,7 @@ async fn target(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
         ours: tags.as_ref().map(|tags| {
             tags.get(OWNER_TAG).is_some_and(|owner| owner == OWNER_TAG_VALUE) && tags.get(MOVE_TAG).is_some_and(|of| *of == names.target)
         }),
+        held: tags.present().is_some_and(|tags| tags.contains_key(HELD_TAG)),
         serves: tags.as_ref().and_then(|tags| Fact::given(tags.get(SERVES_TAG).map(|name| (name.clone(), time(tags))))),
         created: found.replication_group_create_time().and_then(|time| jiff::Timestamp::new(time.secs(), 0).ok()),
         endpoints: reference::Endpoints::of(found),

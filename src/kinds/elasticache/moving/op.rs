@@ -8,6 +8,20 @@ use super::settings::Settings;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::token::TokenRef;
 
+/// The two groups of a move that holds writes, and how to log in to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sides {
+    pub source: String,
+    pub target: String,
+    pub lock: String,
+    /// The lock's: connections carry it.
+    pub epoch: u32,
+    /// The token of those groups that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenRef>,
+}
+
 /// One change of a move. Tokens are named by reference, addresses never stand in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -51,8 +65,38 @@ pub enum MoveOp {
         target: String,
         lock: String,
     },
+    /// Makes the target follow the source, whatever changes there.
+    Follow {
+        sides: Sides,
+        /// For how long writes may be held later.
+        budget_seconds: u64,
+    },
+    /// Holds the writes of the source, copies what is left, proves that both are equal, and holds the target.
+    Freeze {
+        sides: Sides,
+    },
+    /// Sends the source's clients away, and makes its hold last.
+    Fence {
+        sides: Sides,
+    },
+    /// Looks at everything once more, before the commit.
+    Prove {
+        sides: Sides,
+    },
+    /// Lets the target take writes, after the commit.
+    LetGo {
+        sides: Sides,
+        arn: String,
+    },
+    /// Lets the source take writes again, on the way back.
+    Reopen {
+        sides: Sides,
+    },
     /// Turns one place to the target.
     Turn {
+        /// Both groups are held meanwhile.
+        #[serde(default)]
+        held: bool,
         place: usize,
         cutover: Cutover,
         source: String,
@@ -64,6 +108,9 @@ pub enum MoveOp {
     },
     /// The commit: from now on the logical name means the target.
     Serve {
+        /// The target is held, and let go in a step of its own.
+        #[serde(default)]
+        held: bool,
         name: String,
         target: String,
         arn: String,
@@ -136,6 +183,9 @@ impl MoveOp {
             | MoveOp::Compare { lock, .. }
             | MoveOp::Turn { lock, .. }
             | MoveOp::NextAttempt { lock, .. } => Some(MoveOp::GoBack { lock: lock.clone() }),
+            MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => {
+                Some(MoveOp::GoBack { lock: sides.lock.clone() })
+            }
             _ => None,
         }
     }

@@ -5,19 +5,22 @@ use std::time::Duration;
 
 use super::lock::{Direction, Lock};
 use super::names::Names;
-use super::op::MoveOp;
+use super::op::{MoveOp, Sides};
 use super::seen::{Moving, Source, Stand, Target};
-use super::{ATTEMPTS, EPOCH_TAG, GIVEN_UP_TAG, KEEP_OLD, reference};
+use super::{ATTEMPTS, EPOCH_TAG, FREEZE_BUDGET, GIVEN_UP_TAG, KEEP_OLD, reference};
 use crate::clock::later;
 use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::seen::Members;
 use crate::kinds::elasticache::spec::TransitEncryption;
+use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
 use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// A change that AWS makes at once.
 const AT_ONCE: Duration = Duration::from_secs(10 * 60);
+/// A first copy while the source serves.
+const COPYING: Duration = Duration::from_secs(24 * 3600);
 /// Deleting a group, or waiting until one that is being made can be deleted.
 const DELETING: Duration = Duration::from_secs(90 * 60);
 
@@ -69,7 +72,8 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             "wait until that move has ended; if nobody moves this group, delete that parameter group".to_owned(),
         ),
         (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
-        (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) => plan.back(lock, true),
+        (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
+        (Fact::Present(lock), Stand::Held) => plan.let_go(lock),
         (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
         (Fact::Present(_), Stand::Over) => plan.retire(),
         (Fact::Present(_), _) => {}
@@ -122,6 +126,34 @@ impl<'a> Plan<'a> {
         let there = target.is_some_and(|target| target.group.status != "create-failed" && target.group.status != "creating");
         let late = lock.since.zip(self.moving.at).is_some_and(|(since, at)| at >= later(since, self.moving.restored_within));
         failed && lock.attempt >= ATTEMPTS || late && !there
+    }
+
+    /// Whether clients were turned under a hold that this process knows nothing of: it was begun by another one, and may have ended.
+    fn lost_its_hold(&self) -> bool {
+        let turned = self.moving.references.iter().any(|place| place.present() == Some(&reference::Turned::Target));
+        turned && self.holds() && self.moving.live.is_none()
+    }
+
+    /// Whether writes are held while clients are turned.
+    fn holds(&self) -> bool {
+        self.migration.gap() == WriteGap::None
+    }
+
+    fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
+        Sides { source: self.names.source.clone(), target: self.names.target.clone(), lock, epoch, token }
+    }
+
+    /// The token, where one is declared and is there.
+    fn token(&self) -> Option<TokenRef> {
+        self.planning.seen.token.present().cloned()
+    }
+
+    /// A commit that was not followed by letting the target go.
+    fn let_go(&mut self, lock: &Lock) {
+        let Some(target) = self.moving.target.present() else { return };
+        let arn = target.group.arn.clone();
+        let op = MoveOp::LetGo { sides: self.sides(lock.name.clone(), lock.epoch, self.token()), arn };
+        self.push(format!("Let {} take writes", self.names.target), op, |step| step.back("nothing: it serves"));
     }
 
     /// The whole way, from the beginning: what is done already is found done.
@@ -209,9 +241,26 @@ impl<'a> Plan<'a> {
             MoveOp::Compare { source: from.clone(), target: to.clone(), lock: name.clone() },
             |step| step.back("nothing is changed"),
         );
+        let held = self.holds();
+        let sides = self.sides(name.clone(), epoch, wish.token.clone());
+        let budget = self.migration.budget().unwrap_or(FREEZE_BUDGET);
+        if held {
+            let op = MoveOp::Follow { sides: sides.clone(), budget_seconds: budget.as_secs() };
+            self.push(format!("Copy to {to} whatever changes on {from}"), op, |step| {
+                step.within(COPYING).back(back.clone()).also_takes("a quarter of a core of the old group's nodes at most")
+            });
+            self.push(format!("Hold the writes of {from} until clients have moved"), MoveOp::Freeze { sides: sides.clone() }, |step| {
+                let takes = format!(
+                    "writes wait, and none is lost; reads go on; after {} s at the most all is turned back by itself",
+                    budget.as_secs()
+                );
+                step.within(budget + AT_ONCE).impact(Impact::Disruptive, takes).back(back.clone()).consented(approved)
+            });
+        }
         for (place, cutover) in cutover.into_iter().enumerate() {
             let words = reference::words(&cutover);
             let op = MoveOp::Turn {
+                held,
                 place,
                 cutover,
                 source: from.clone(),
@@ -226,6 +275,14 @@ impl<'a> Plan<'a> {
                     .consented(approved)
             });
         }
+        if held {
+            self.push(format!("Send the clients of {from} away for good"), MoveOp::Fence { sides: sides.clone() }, |step| {
+                step.impact(Impact::Disruptive, "connections to the old group are closed").back(back.clone()).consented(approved)
+            });
+            self.push(format!("Prove once more that nothing was written on {from}"), MoveOp::Prove { sides }, |step| {
+                step.back("nothing is changed")
+            });
+        }
         let arn =
             self.moving.target.present().map(|target| target.group.arn.clone()).unwrap_or_else(|| arn_of(&source.group.arn, &from, &to));
         let kept = self.migration.kept().unwrap_or(KEEP_OLD);
@@ -235,13 +292,21 @@ impl<'a> Plan<'a> {
         };
         self.push(
             format!("Let {to} serve as {}", self.planning.spec.name),
-            MoveOp::Serve { name: self.planning.id.to_owned(), target: to.clone(), arn, token: wish.token },
+            MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn, token: wish.token },
             |step| {
                 step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
                     .back(format!("turn the clients back by hand: {from} is kept for {}", hours(kept)))
                     .consented(approved)
             },
         );
+    }
+
+    /// Lets the source take writes again, where they may be held.
+    fn reopen(&mut self, lock: &Lock) {
+        if self.holds() && self.moving.target.present().is_some_and(|target| target.group.status == "available") {
+            let op = MoveOp::Reopen { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
+            self.push(format!("Let {} take writes again", self.names.source), op, |step| step.back("nothing: it serves"));
+        }
     }
 
     /// Where a restore failed, or a snapshot is stuck: away with what is left of it, and the next attempt with another snapshot. Answers with the attempt
@@ -300,6 +365,7 @@ impl<'a> Plan<'a> {
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
             self.push(format!("Turn {words} back to {from}"), op, |step| step.back(format!("move {from} again")));
         }
+        self.reopen(lock);
         if !self.moving.target.is_absent() {
             self.push(
                 format!("Delete {to}, which serves nobody"),
@@ -477,11 +543,11 @@ impl<'a> Plan<'a> {
                 ));
             }
         }
-        if self.migration.gap() == WriteGap::None {
+        if self.holds() && !version::reaches(&members.version, version::HOLDS_WRITES) {
             blocks.push((
                 Reason::NotSupported,
-                "this version cannot hold writes while clients move, which `writeGap: None` asks for".to_owned(),
-                "declare `writeGap: Accept` where writes since the snapshot may be lost, or wait for the version that can".to_owned(),
+                format!("engine version {} cannot hold writes alone, which `writeGap: None` asks for: 6.2 and newer can", members.version),
+                "declare engineVersion: \"6.2\" or newer to have it upgraded first, or `writeGap: Accept` where writes since the snapshot may be lost".to_owned(),
             ));
         }
         let fine = blocks.is_empty();

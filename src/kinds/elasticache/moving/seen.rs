@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ATTEMPTS;
+use super::live::LiveSeen;
 use super::lock::{Direction, Lock};
 use super::names::Names;
 use super::reference::{Endpoints, Turned};
@@ -30,6 +31,8 @@ pub struct Moving {
     pub last_snapshot: Fact<Snapshot>,
     /// Each place that names the address, in the manifest's order.
     pub references: Vec<Fact<Turned>>,
+    /// The mover of this process.
+    pub live: Option<LiveSeen>,
     /// For how long the old group is kept.
     pub kept: Duration,
     /// When it was looked.
@@ -63,6 +66,8 @@ pub struct Target {
     /// The logical name that it serves since the commit, and since when.
     pub serves: Fact<(String, Option<Timestamp>)>,
     pub created: Option<Timestamp>,
+    /// It serves, and its writes are held still.
+    pub held: bool,
     pub endpoints: Endpoints,
 }
 
@@ -82,6 +87,8 @@ pub enum Stand {
     None,
     /// It has begun and serves nobody yet, or is being taken back.
     UnderWay,
+    /// The target serves, and has to be let go.
+    Held,
     /// The target serves, and the old group is kept until then.
     Soaking(Option<Timestamp>),
     /// The soak is over.
@@ -111,6 +118,7 @@ impl Moving {
     pub fn stand(&self) -> Stand {
         let Some(lock) = self.lock.present() else { return Stand::None };
         match self.target.present().and_then(|target| target.serves.present()) {
+            Some(_) if self.target.present().is_some_and(|target| target.held) => Stand::Held,
             Some((_, since)) if lock.direction == Direction::Forward => {
                 let until = since.map(|since| later(since, self.kept));
                 match (until, self.at) {

@@ -1,23 +1,26 @@
 //! Sending what a step of a move does. Whatever is deleted is looked at once more in that moment.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, TransitEncryptionMode};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, SINCE_TAG, WHY_TAG};
+use super::live::{self, Live};
+use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, RELEASED_TAG, SINCE_TAG, WHY_TAG};
 use super::names::Names;
 use super::observe::named;
 use super::op::MoveOp;
 use super::reference::{self, Endpoints, Way};
 use super::settings::Settings;
-use super::{MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
+use super::{HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
 use crate::aws::calls::elasticache::{DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
 use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
 use crate::kinds::elasticache::observe::tags_of;
 use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
 use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
 use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
+use crate::migration::mover::Order;
 
 pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
@@ -50,7 +53,23 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 .await
         }
         MoveOp::Compare { .. } => Ok(()),
-        MoveOp::Turn { place, cutover, source, target, lock, tls, token: with } => {
+        MoveOp::Follow { sides, budget_seconds } => live::follow(writes, sides, Duration::from_secs(*budget_seconds)).await,
+        MoveOp::Freeze { sides } => live::post(writes, &sides.target, Order::Freeze),
+        MoveOp::Fence { sides } => live::post(writes, &sides.target, Order::Fence),
+        MoveOp::Prove { sides } => live::post(writes, &sides.target, Order::Commit),
+        MoveOp::LetGo { sides, arn } => {
+            live::let_go(writes, sides).await?;
+            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(HELD_TAG)).await;
+            answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
+        }
+        MoveOp::Reopen { sides } => {
+            live::reopen(writes, sides).await?;
+            tag_lock(writes, &sides.lock, &[(RELEASED_TAG, "yes")]).await
+        }
+        MoveOp::Turn { held, place, cutover, source, target, lock, tls, token: with } => {
+            if *held {
+                live::order(writes, target, Order::Move).await?;
+            }
             let (from, to) = (endpoints(writes, source).await?, endpoints(writes, target).await?);
             let token = match with {
                 Some(with) => Some(token(writes, with).await?),
@@ -62,10 +81,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::TurnBack { place, cutover, source, target, lock } => {
             reference::turn_back(writes, cutover, &turned_name(lock, *place, source, target)).await
         }
-        MoveOp::Serve { name, target, arn, token: with } => {
+        MoveOp::Serve { held, name, target, arn, token: with } => {
             let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
             let arn = found.arn().unwrap_or(arn).to_owned();
             let mut tags = BTreeMap::from([(SERVES_TAG.to_owned(), name.clone()), (SERVES_SINCE_TAG.to_owned(), writes.now().to_string())]);
+            if *held {
+                tags.insert(HELD_TAG.to_owned(), "yes".to_owned());
+            }
             if let Some(with) = with {
                 let changed = found.auth_token_last_modified_date().map(|date| date.secs());
                 tags.insert(TAG.to_owned(), with.note(Phase::InForce, changed).to_string());
@@ -82,7 +104,10 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             put_tags(writes, arn, BTreeMap::from([(REPLACED_TAG.to_owned(), target.clone())])).await
         }
         MoveOp::DropSnapshot { name, target } => drop_snapshot(writes, name, target).await,
-        MoveOp::DropTarget { target, .. } => drop_target(writes, target).await,
+        MoveOp::DropTarget { target, .. } => {
+            writes.tasks().end::<Live>(target);
+            drop_target(writes, target).await
+        }
         MoveOp::NextAttempt { lock, attempt } => {
             tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
         }
@@ -114,7 +139,7 @@ async fn groups(reads: &Reads) -> Result<Vec<ReplicationGroup>, CallError> {
 }
 
 /// The group as it is now.
-async fn present(writes: &Writes, id: &str, call: &'static Call) -> Result<ReplicationGroup, CallError> {
+pub async fn present(writes: &Writes, id: &str, call: &'static Call) -> Result<ReplicationGroup, CallError> {
     let found = groups(&writes.reads()).await?;
     named(&found, id).cloned().ok_or_else(|| not_sent(call, Class::NotFound, "ReplicationGroupNotFoundFault", format!("{id} is not there")))
 }

@@ -1,0 +1,172 @@
+//! What goes on between passes while clients are moved without losing a write: the mover, which copies and holds. It lives in this process alone; after a
+//! restart nothing is believed of it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::nodes;
+use super::op::Sides;
+use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
+use crate::aws::{CallError, Class, Reads, Writes};
+use crate::kinds::Progress;
+use crate::kinds::elasticache::start::{bytes, not_sent};
+use crate::migration::copy::{self, Epoch, Settings};
+use crate::migration::hold::{Nodes, end_foreign, release_side};
+use crate::migration::mover::{Lengths, Mover, Order, Phase, Setup, State, Stop};
+use crate::migration::side::{Rules, Side};
+use crate::migration::wire::Name;
+
+/// How long foreign clients are sent away again and again before it is said that they stay.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks at the old group's ledger.
+const LOOKING: Duration = Duration::from_secs(10);
+
+/// A mover, and what became of the last order.
+pub struct Live {
+    mover: Mover,
+    stopped: Mutex<Option<String>>,
+}
+
+/// What is seen of it.
+#[derive(Clone, Debug)]
+pub struct LiveSeen {
+    pub state: State,
+    /// Why the last order was not carried out.
+    pub stopped: Option<String>,
+}
+
+pub fn look(reads: &Reads, target: &str) -> Option<LiveSeen> {
+    let live = reads.task::<Live>(target)?;
+    let stopped = live.stopped.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Some(LiveSeen { state: live.mover.state(), stopped })
+}
+
+fn error(message: String) -> CallError {
+    not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotMoved", message)
+}
+
+fn stop(stop: Stop) -> CallError {
+    error(stop.to_string())
+}
+
+async fn token(writes: &Writes, sides: &Sides) -> Result<Option<SecretString>, CallError> {
+    match &sides.token {
+        Some(token) => bytes(writes, token).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+fn name(sides: &Sides) -> Name {
+    Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch), role: "move" }
+}
+
+/// The nodes of both groups as they are now.
+async fn both(writes: &Writes, sides: &Sides) -> Result<(Side, Side), CallError> {
+    let token = token(writes, sides).await?;
+    let one = async |id: &str| {
+        let side = nodes::side(writes, id, token.clone()).await?;
+        copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))
+    };
+    Ok((one(&sides.source).await?, one(&sides.target).await?))
+}
+
+/// Begins to copy; one that copies already is left at it.
+pub async fn follow(writes: &Writes, sides: &Sides, budget: Duration) -> Result<(), CallError> {
+    if writes.tasks().get::<Live>(&sides.target).is_some() {
+        return Ok(());
+    }
+    let (source, target) = both(writes, sides).await?;
+    let name = name(sides);
+    let setup = Setup {
+        source,
+        target,
+        copy: Settings::new(Epoch::new(name.epoch)),
+        name,
+        lengths: Lengths::new(budget),
+        patience: PATIENCE,
+        looking: LOOKING,
+    };
+    let mover = Mover::start(setup).await.map_err(stop)?;
+    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    Ok(())
+}
+
+/// Gives an order, and does not wait for what comes of it.
+pub fn post(writes: &Writes, target: &str, order: Order) -> Result<(), CallError> {
+    let Some(live) = writes.tasks().get::<Live>(target) else { return Err(error("the copy has ended".to_owned())) };
+    let answer = live.mover.post(order);
+    *live.stopped.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    tokio::spawn(async move {
+        if let Err(stop) = answer.await.unwrap_or(Err(Stop::Ended)) {
+            *live.stopped.lock().unwrap_or_else(PoisonError::into_inner) = Some(stop.to_string());
+        }
+    });
+    Ok(())
+}
+
+/// Gives an order that is carried out at once.
+pub async fn order(writes: &Writes, target: &str, order: Order) -> Result<(), CallError> {
+    match writes.tasks().get::<Live>(target) {
+        Some(live) => live.mover.order(order).await.map_err(stop),
+        None => Err(error("the copy has ended".to_owned())),
+    }
+}
+
+/// Lets the target go after the commit, whoever held it.
+pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
+    if writes.tasks().get::<Live>(&sides.target).is_some() {
+        return order(writes, &sides.target, Order::Release).await;
+    }
+    let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
+    let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
+    release_side(&side, &name(sides), Rules::ALL).await.map_err(|hold| error(hold.to_string()))
+}
+
+/// Lets the source take writes again on the way back, once nobody is left on the target (rule 14).
+pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
+    if let Some(live) = writes.tasks().get::<Live>(&sides.target) {
+        match live.mover.state().phase {
+            Phase::Following | Phase::Undone => return Ok(()),
+            Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven => live.mover.order(Order::Undo).await.map_err(stop)?,
+            _ => {}
+        }
+        return live.mover.order(Order::TurnedBack).await.map_err(stop);
+    }
+    let (source, target) = both(writes, sides).await?;
+    let (name, hold) = (name(sides), |hold: crate::migration::hold::HoldError| error(hold.to_string()));
+    let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;
+    end_foreign(&nodes, &name, PATIENCE).await.map_err(hold)?;
+    release_side(&source, &name, Rules::ALL).await.map_err(hold)
+}
+
+/// How far a step of the mover is: done from one of these phases on.
+pub fn progress(live: Option<&LiveSeen>, from: Phase) -> Progress {
+    let Some(LiveSeen { state, stopped }) = live else {
+        return match from {
+            // Begun, or begun again.
+            Phase::Following => Progress::Pending,
+            _ => Progress::Failed("the copy has ended: holdfast was started again meanwhile".to_owned()),
+        };
+    };
+    let why = || state.why.clone().or_else(|| stopped.clone()).unwrap_or_else(|| "it was undone".to_owned());
+    match state.phase {
+        Phase::Following if from == Phase::Following => match &state.progress {
+            Some(copy) if copy.passes > 0 && copy.phase == copy::Phase::Following => Progress::Done,
+            Some(copy) => Progress::Running(format!(
+                "the copy: {} of {} keys compared, {} copied, {} a second",
+                copy.keys_compared, copy.keys_to_compare, copy.keys_copied, copy.rate
+            )),
+            None => Progress::Running("the copy to begin".to_owned()),
+        },
+        Phase::Following | Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven | Phase::Committed if state.phase >= from => {
+            Progress::Done
+        }
+        Phase::Following | Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven | Phase::Committed => match stopped {
+            Some(why) => Progress::Failed(why.clone()),
+            None => Progress::Pending,
+        },
+        _ => Progress::Failed(why()),
+    }
+}
