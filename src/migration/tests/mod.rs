@@ -3,5 +3,7 @@
 mod copy_catching_up;
 mod copy_connections;
 mod copy_first;
+mod copy_target;
+mod copy_unpushed;
 mod proxy;
 mod servers;
