@@ -189,6 +189,7 @@ impl CatchUp {
             progress.streams = life.streams.count() as u64;
             progress.full_passes = life.missing().map(str::to_owned);
             progress.share = life.pace.share();
+            progress.source_time_ms = life.pace.spent().as_millis() as u64;
         }
         progress
     }

@@ -1,9 +1,10 @@
 //! The protocol on real servers, rule by rule.
 
 mod copy_catching_up;
+mod copy_commands;
 mod copy_connections;
 mod copy_first;
 mod copy_target;
 mod copy_unpushed;
 mod proxy;
-mod servers;
+pub mod servers;
