@@ -1,6 +1,11 @@
 //! The protocol on real servers, rule by rule.
 
+mod copy_catching_up;
+mod copy_commands;
+mod copy_connections;
 mod copy_first;
+mod copy_target;
+mod copy_unpushed;
 mod hold_clients;
 mod hold_ground;
 mod hold_probe;
@@ -10,4 +15,5 @@ mod hold_rule15;
 mod hold_rule16;
 mod hold_rule19;
 mod hold_stress;
+mod proxy;
 mod servers;
