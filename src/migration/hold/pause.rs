@@ -17,6 +17,8 @@ use crate::migration::wire::{Link, Name, WireError};
 const WRITE_PAUSE: (u32, u32, u32) = (6, 2, 0);
 /// How long replicas may take to reach their primaries' offset once no write comes any more: a healthy one needs a round trip.
 const REPLICAS: Duration = Duration::from_secs(20);
+/// After which a replica that has not caught up may be held itself.
+const STUCK: Duration = Duration::from_millis(500);
 /// How long a release goes on asking a replica that does not answer before its primary is released nevertheless.
 const RELEASING: Duration = Duration::from_secs(10);
 const LOOKING: Duration = Duration::from_millis(2);
@@ -268,7 +270,8 @@ async fn replicas_are_known(nodes: &Nodes) -> Result<(), HoldError> {
     Ok(())
 }
 
-/// Waits until the replicas have applied all that their primary, which is held, has sent them.
+/// Waits until the replicas have applied all that their primary, which is held, has sent them. One that an earlier hold still holds does not: it is let go,
+/// until it has.
 async fn replicas_catch_up(primary: &NodeLink, nodes: &Nodes) -> Result<(), HoldError> {
     let info = primary.link.info("replication").await?;
     let strange = || primary.link.strange("INFO");
@@ -276,12 +279,17 @@ async fn replicas_catch_up(primary: &NodeLink, nodes: &Nodes) -> Result<(), Hold
     let history = info.text("master_replid").ok_or_else(strange)?;
     let until = Instant::now() + REPLICAS;
     for replica in nodes.replicas.iter().filter(|replica| replica.shard == primary.shard) {
+        let mut stuck_at = Some(Instant::now() + STUCK);
         loop {
             let info = replica.link.info("replication").await?;
             let follows = info.text("master_link_status") == Some("up") && info.text("master_replid") == Some(history);
             let at = info.number("slave_repl_offset").unwrap_or(0);
             if follows && at >= goal {
                 break;
+            }
+            if follows && stuck_at.is_some_and(|stuck| Instant::now() >= stuck) {
+                stuck_at = None;
+                unpause(&replica.link).await?;
             }
             if Instant::now() >= until {
                 let node = replica.link.node().to_owned();

@@ -52,8 +52,7 @@ impl Task {
         self.restarts = progress.restarts;
         let evidence = Evidence { source: on_source, target: on_target };
         self.evidence = Some(evidence.clone());
-        self.enter(Phase::Frozen);
-        self.show(|state| {
+        self.enter_with(Phase::Frozen, |state| {
             state.settle = Some(begun.elapsed());
             state.evidence = Some(evidence);
             state.why = None;

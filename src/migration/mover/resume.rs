@@ -3,7 +3,7 @@
 use super::Setup;
 use super::state::{Evidence, Journaled, Phase, Stop};
 use super::task::Task;
-use crate::migration::copy::CatchUp;
+use crate::migration::copy::{CatchUp, Trouble};
 use crate::migration::hold::{Failing, Hold, Ledger, Nodes, end_earlier, release_side};
 
 /// The task that goes on; nothing where the move begins at its beginning.
@@ -88,7 +88,11 @@ impl Task {
     /// What changed on the target is not known any more: the way back compares everything.
     async fn watch(&mut self) -> Result<(), Stop> {
         let Setup { source, target, name, copy, .. } = self.setup.clone();
-        self.copy = Some(CatchUp::start_watching(target, source, name, copy).await?);
+        match CatchUp::start_watching(target, source, name, copy).await {
+            Ok(copy) => self.copy = Some(copy),
+            Err(error @ Trouble::Versions { .. }) => self.show(|state| state.no_way_back = Some(error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 }

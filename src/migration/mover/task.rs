@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::state::{Order, Phase, State, Stop};
 use super::{Evidence, Setup};
 use crate::migration::copy::CatchUp;
-use crate::migration::hold::{Hold, HoldError, Nodes, end_earlier, end_foreign, foreigners, open_for_us, release_side};
+use crate::migration::hold::{
+    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, writing_commands,
+};
 use crate::migration::side::Rules;
 
 /// Between two looks at what is held. A sentinel's answer is heard of at once.
@@ -66,10 +68,16 @@ impl Task {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
+        self.enter_with(phase, |_| {});
+    }
+
+    /// Enters a phase, and changes what is shown with it.
+    pub(super) fn enter_with(&self, phase: Phase, change: impl FnOnce(&mut State)) {
         tracing::info!(migration = self.setup.name.migration, epoch = self.setup.name.epoch, ?phase, "the move goes on");
         self.show(|state| {
             state.phase = phase;
             state.trouble = None;
+            change(state);
         });
     }
 
@@ -79,7 +87,23 @@ impl Task {
         for side in [&self.setup.source, &self.setup.target] {
             end_earlier(&Nodes::connect(side, &name).await?, &name).await?;
         }
+        self.target_is_idle().await?;
         open_for_us(&self.setup.target, &name, self.rules()).await?;
+        Ok(())
+    }
+
+    /// Fails where somebody writes to the target, and is not held: then it serves, and what it has must not be overwritten with the source's.
+    async fn target_is_idle(&self) -> Result<(), Stop> {
+        let nodes = Nodes::connect(&self.setup.target, &self.setup.name.for_role("move")).await?;
+        for node in &nodes.primaries {
+            let writing = writing_commands(&node.link).await?;
+            let writes =
+                |client: &Client| client.whose(&self.setup.name) == Whose::Foreign && !client.waits() && writing.contains(&client.command);
+            if let Some(client) = clients(&node.link).await?.iter().find(|client| writes(client)) {
+                let who = client.foreigner(node.link.node());
+                return Err(Stop::Unproven(format!("the target is written to by {who}: it may serve already, and is left alone")));
+            }
+        }
         Ok(())
     }
 
@@ -240,8 +264,7 @@ impl Task {
     /// Back to the source, before the commit (rule 14).
     pub(super) async fn undo(&mut self, why: String) {
         tracing::warn!(migration = self.setup.name.migration, why, "the move is undone");
-        self.enter(Phase::Undoing);
-        self.show(|state| state.why = Some(why));
+        self.enter_with(Phase::Undoing, |state| state.why = Some(why));
         if let Err(stop) = self.go_on_undoing().await {
             self.show(|state| state.trouble = Some(stop.to_string()));
         }
