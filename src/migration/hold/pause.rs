@@ -51,6 +51,16 @@ pub struct Released {
     pub silent: Vec<String>,
 }
 
+impl Released {
+    /// Fails where a node did not answer.
+    pub fn complete(self) -> Result<(), HoldError> {
+        match self.silent.into_iter().next() {
+            Some(node) => Err(HoldError::NotReleased { node }),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Hold {
     /// Holds a side for `length` from now (rules 10 and 11). When it returns, no node of the side takes a write, every write that a primary acknowledged
     /// is on its replicas, and a sentinel waits on each node.
@@ -196,19 +206,23 @@ impl Hold {
     }
 }
 
-/// Ends the pauses of a side that another life may have held, replicas first.
-pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Result<(), HoldError> {
-    let nodes = Nodes::connect(side, name).await?;
+/// Ends the pauses of a side that another life may have held, replicas first, in whatever role its nodes are now.
+pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
+    let until = Instant::now() + RELEASING;
+    let (nodes, mut silent) = loop {
+        let (nodes, silent) = Nodes::reach(side, name).await;
+        if silent.is_empty() || Instant::now() >= until {
+            break (nodes, silent);
+        }
+        tokio::time::sleep(LOOKING * 50).await;
+    };
     let (first, last) = match rules.follows(16) {
         true => (&nodes.replicas, &nodes.primaries),
         false => (&nodes.primaries, &nodes.replicas),
     };
-    for part in [first, last] {
-        if let Some(node) = let_go(part, name).await.into_iter().next() {
-            return Err(HoldError::NotReleased { node });
-        }
-    }
-    Ok(())
+    silent.extend(let_go(first, name).await);
+    silent.extend(let_go(last, name).await);
+    Released { silent }
 }
 
 async fn each<'n, A: Future<Output = Result<(), WireError>>>(

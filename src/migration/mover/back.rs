@@ -7,7 +7,7 @@ use super::differences::differences;
 use super::state::{Phase, Stop};
 use super::task::Task;
 use crate::migration::copy::{Calls, CatchUp};
-use crate::migration::hold::{Failing, Hold, Ledger, OwnWrites, end_foreign, open_for_us, reopen};
+use crate::migration::hold::{Failing, Hold, Ledger, OwnWrites, open_for_us, reopen};
 
 /// How long copying back may take: a full pass, where tracking broke.
 const COPYING: Duration = Duration::from_secs(6 * 3600);
@@ -113,9 +113,7 @@ impl Task {
     /// The references are back and the fence is lifted: the source is released, and the target stays held (rule 20).
     pub(super) async fn release_source(&mut self) -> Result<(), Stop> {
         if self.rules().follows(20) {
-            if let Some(target) = &self.target {
-                end_foreign(target.nodes(), &self.setup.name, self.setup.patience).await?;
-            }
+            self.nobody_on_target().await?;
         } else if let Some(mut target) = self.target.take() {
             target.release().await;
         }

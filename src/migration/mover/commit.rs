@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::state::{Phase, Stop};
 use super::task::Task;
 use crate::migration::copy::Trouble;
-use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign};
+use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign, release_side};
 
 impl Task {
     /// Looks at everything once more. Where it is not as it was at the freeze, the move is undone.
@@ -81,14 +81,16 @@ impl Task {
             Some(mut target) => target.release().await,
             None => return Ok(()),
         };
-        self.show(|state| {
-            state.trouble = released.silent.first().map(|node| format!("{node} did not answer when it was released"));
-        });
+        self.unreleased = !released.silent.is_empty();
         Ok(())
     }
 
     /// After the commit: the source is held on, and what it took nevertheless is reported. It is never copied over newer data.
     pub(super) async fn look_at_source(&mut self) -> Result<(), Stop> {
+        if self.unreleased {
+            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await.complete()?;
+            self.unreleased = false;
+        }
         self.hold_source_on().await?;
         let late = self.late().await?;
         self.show(|state| {

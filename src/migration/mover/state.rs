@@ -162,6 +162,8 @@ pub enum Stop {
     Hold(#[from] HoldError),
     #[error(transparent)]
     Copy(#[from] Trouble),
+    #[error("the target has not caught up: {compared} of {keys} keys are compared")]
+    NotYet { compared: u64, keys: u64 },
     #[error("{0}")]
     Unproven(String),
     #[error("the source was written to after the freeze: {}", .0.join("; "))]

@@ -31,6 +31,8 @@ pub(super) struct Task {
     /// Whether they point to the source again.
     pub(super) turned_back: bool,
     pub(super) looked: Option<Instant>,
+    /// Nodes of the target may still be held, though the target was released.
+    pub(super) unreleased: bool,
     /// How often copying had begun anew when the sides were proven equal.
     pub(super) restarts: u64,
     pub(super) state: watch::Sender<State>,
@@ -50,6 +52,7 @@ impl Task {
             moved: false,
             turned_back: false,
             looked: None,
+            unreleased: false,
             restarts: 0,
             state: watch::Sender::new(State::new(phase)),
         }
@@ -287,10 +290,8 @@ impl Task {
         if self.moved && !self.turned_back {
             return Ok(());
         }
-        if let Some(target) = &self.target {
-            // What waits there was not acknowledged, and never will be.
-            end_foreign(target.nodes(), &self.setup.name, self.setup.patience).await?;
-        }
+        // What waits at the target was not acknowledged, and never will be.
+        self.nobody_on_target().await?;
         self.let_source_go().await?;
         self.frozen = None;
         if self.moved {
@@ -308,19 +309,28 @@ impl Task {
         Ok(())
     }
 
+    /// Ends what waits at the target. A node of it that does not answer cannot be asked: it holds on, or is gone, and the source is not held for its sake.
+    pub(super) async fn nobody_on_target(&self) -> Result<(), HoldError> {
+        if self.target.is_none() {
+            return Ok(());
+        }
+        let name = self.setup.name.for_role("move");
+        let (nodes, silent) = Nodes::reach(&self.setup.target, &name).await;
+        if !silent.is_empty() {
+            tracing::warn!(?silent, "nodes of the target do not answer");
+        }
+        end_foreign(&nodes, &name, self.setup.patience).await?;
+        Ok(())
+    }
+
     /// Releases the source, held by us or by one before us.
     pub(super) async fn let_source_go(&mut self) -> Result<(), HoldError> {
         match self.source.as_mut() {
-            Some(source) => {
-                let silent = source.release().await.silent;
-                if let Some(node) = silent.into_iter().next() {
-                    return Err(HoldError::NotReleased { node });
-                }
-                self.source = None;
-                Ok(())
-            }
-            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await,
+            Some(source) => source.release().await.complete()?,
+            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await.complete()?,
         }
+        self.source = None;
+        Ok(())
     }
 }
 

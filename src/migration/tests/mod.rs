@@ -2,6 +2,7 @@
 
 mod copy_first;
 mod hold_clients;
+mod hold_clock;
 mod hold_ground;
 mod hold_probe;
 mod hold_rule10;

