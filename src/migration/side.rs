@@ -83,6 +83,12 @@ impl Rules {
         Rules { without: 1 << rule }
     }
 
+    /// And this one neither.
+    #[cfg(test)]
+    pub fn nor(self, rule: u8) -> Rules {
+        Rules { without: self.without | 1 << rule }
+    }
+
     #[cfg(test)]
     pub fn follows(self, rule: u8) -> bool {
         self.without & (1 << rule) == 0

@@ -11,8 +11,10 @@ use crate::migration::wire::{Link, Name, WireError};
 
 /// How long one question about clients may take: CLIENT LIST of 10,000 clients takes some 20 ms.
 const ASKING: Duration = Duration::from_secs(10);
-/// How long the foreign ones are given to stay away, between looks.
+/// Between two looks.
 const LOOKING: Duration = Duration::from_millis(20);
+/// How long nobody may have come back until they count as gone: a client that connects again does so within this, or waits for longer than it is worth.
+const GONE: Duration = Duration::from_millis(250);
 
 /// One line of CLIENT LIST.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +182,7 @@ pub async fn end_earlier(nodes: &Nodes, us: &Name) -> Result<usize, HoldError> {
 pub async fn end_foreign(nodes: &Nodes, us: &Name, within: Duration) -> Result<Vec<Foreigner>, HoldError> {
     let until = tokio::time::Instant::now() + within;
     let mut ended: Vec<Foreigner> = Vec::new();
+    let mut last_seen: Option<tokio::time::Instant> = None;
     loop {
         let round = nodes.all().map(|node| async move {
             let foreign: Vec<Client> = clients(&node.link).await?.into_iter().filter(|client| client.whose(us) == Whose::Foreign).collect();
@@ -187,10 +190,16 @@ pub async fn end_foreign(nodes: &Nodes, us: &Name, within: Duration) -> Result<V
             Ok::<_, WireError>(foreign.into_iter().map(|client| client.foreigner(node.link.node())).collect::<Vec<_>>())
         });
         let present: Vec<Foreigner> = futures::future::try_join_all(round).await?.into_iter().flatten().collect();
+        let now = tokio::time::Instant::now();
         if present.is_empty() {
-            return Ok(ended);
+            if last_seen.is_none_or(|seen| now.duration_since(seen) >= GONE) {
+                return Ok(ended);
+            }
+            tokio::time::sleep(LOOKING).await;
+            continue;
         }
-        if tokio::time::Instant::now() >= until {
+        last_seen = Some(now);
+        if now >= until {
             return Err(HoldError::ClientsStay { seconds: seconds(within), clients: present });
         }
         // One that comes back does so from another port: remembered once an address.

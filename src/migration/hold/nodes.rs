@@ -55,6 +55,29 @@ impl Nodes {
         Ok(Nodes { primaries, replicas, shards: side.shards.clone() })
     }
 
+    /// Connects to those that answer, in whatever role they are now, and names the others.
+    pub async fn reach(side: &Side, name: &Name) -> (Nodes, Vec<String>) {
+        let asked = side.nodes().into_iter().map(|node| {
+            let name = name.clone();
+            async move {
+                let link = Link::connect(&node.endpoint, 0, &name, None).await;
+                (node, link)
+            }
+        });
+        let mut nodes = Nodes { primaries: Vec::new(), replicas: Vec::new(), shards: side.shards.clone() };
+        let mut silent = Vec::new();
+        for (node, link) in futures::future::join_all(asked).await {
+            match link {
+                Ok(link) => {
+                    let part = if link.identity.role == Role::Primary { &mut nodes.primaries } else { &mut nodes.replicas };
+                    part.push(NodeLink { endpoint: node.endpoint, link, shard: node.shard });
+                }
+                Err(_) => silent.push(format!("{}:{}", node.endpoint.host, node.endpoint.port)),
+            }
+        }
+        (nodes, silent)
+    }
+
     /// Replicas, then primaries.
     pub fn all(&self) -> impl Iterator<Item = &NodeLink> {
         self.replicas.iter().chain(&self.primaries)

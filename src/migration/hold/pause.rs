@@ -17,6 +17,8 @@ use crate::migration::wire::{Link, Name, WireError};
 const WRITE_PAUSE: (u32, u32, u32) = (6, 2, 0);
 /// How long replicas may take to reach their primaries' offset once no write comes any more: a healthy one needs a round trip.
 const REPLICAS: Duration = Duration::from_secs(20);
+/// After which a replica that has not caught up may be held itself.
+const STUCK: Duration = Duration::from_millis(500);
 /// How long a release goes on asking a replica that does not answer before its primary is released nevertheless.
 const RELEASING: Duration = Duration::from_secs(10);
 const LOOKING: Duration = Duration::from_millis(2);
@@ -47,6 +49,16 @@ pub struct Hold {
 pub struct Released {
     /// Nodes that did not answer. Their pause ends by itself, or they are gone.
     pub silent: Vec<String>,
+}
+
+impl Released {
+    /// Fails where a node did not answer.
+    pub fn complete(self) -> Result<(), HoldError> {
+        match self.silent.into_iter().next() {
+            Some(node) => Err(HoldError::NotReleased { node }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Hold {
@@ -194,19 +206,23 @@ impl Hold {
     }
 }
 
-/// Ends the pauses of a side that another life may have held, replicas first.
-pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Result<(), HoldError> {
-    let nodes = Nodes::connect(side, name).await?;
+/// Ends the pauses of a side that another life may have held, replicas first, in whatever role its nodes are now.
+pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
+    let until = Instant::now() + RELEASING;
+    let (nodes, mut silent) = loop {
+        let (nodes, silent) = Nodes::reach(side, name).await;
+        if silent.is_empty() || Instant::now() >= until {
+            break (nodes, silent);
+        }
+        tokio::time::sleep(LOOKING * 50).await;
+    };
     let (first, last) = match rules.follows(16) {
         true => (&nodes.replicas, &nodes.primaries),
         false => (&nodes.primaries, &nodes.replicas),
     };
-    for part in [first, last] {
-        if let Some(node) = let_go(part, name).await.into_iter().next() {
-            return Err(HoldError::NotReleased { node });
-        }
-    }
-    Ok(())
+    silent.extend(let_go(first, name).await);
+    silent.extend(let_go(last, name).await);
+    Released { silent }
 }
 
 async fn each<'n, A: Future<Output = Result<(), WireError>>>(
@@ -268,7 +284,8 @@ async fn replicas_are_known(nodes: &Nodes) -> Result<(), HoldError> {
     Ok(())
 }
 
-/// Waits until the replicas have applied all that their primary, which is held, has sent them.
+/// Waits until the replicas have applied all that their primary, which is held, has sent them. One that an earlier hold still holds does not: it is let go,
+/// until it has.
 async fn replicas_catch_up(primary: &NodeLink, nodes: &Nodes) -> Result<(), HoldError> {
     let info = primary.link.info("replication").await?;
     let strange = || primary.link.strange("INFO");
@@ -276,12 +293,17 @@ async fn replicas_catch_up(primary: &NodeLink, nodes: &Nodes) -> Result<(), Hold
     let history = info.text("master_replid").ok_or_else(strange)?;
     let until = Instant::now() + REPLICAS;
     for replica in nodes.replicas.iter().filter(|replica| replica.shard == primary.shard) {
+        let mut stuck_at = Some(Instant::now() + STUCK);
         loop {
             let info = replica.link.info("replication").await?;
             let follows = info.text("master_link_status") == Some("up") && info.text("master_replid") == Some(history);
             let at = info.number("slave_repl_offset").unwrap_or(0);
             if follows && at >= goal {
                 break;
+            }
+            if follows && stuck_at.is_some_and(|stuck| Instant::now() >= stuck) {
+                stuck_at = None;
+                unpause(&replica.link).await?;
             }
             if Instant::now() >= until {
                 let node = replica.link.node().to_owned();

@@ -7,7 +7,7 @@ use super::differences::differences;
 use super::state::{Phase, Stop};
 use super::task::Task;
 use crate::migration::copy::{Calls, CatchUp};
-use crate::migration::hold::{Failing, Hold, Ledger, OwnWrites, end_foreign, open_for_us, reopen};
+use crate::migration::hold::{Failing, Hold, Ledger, OwnWrites, open_for_us, reopen};
 
 /// How long copying back may take: a full pass, where tracking broke.
 const COPYING: Duration = Duration::from_secs(6 * 3600);
@@ -16,6 +16,9 @@ impl Task {
     /// Holds the target and looks at the source's ledger. Written to since the freeze: then "deleted on the target" and "written late on the source" look
     /// the same, the target goes on serving, and a person decides.
     pub(super) async fn roll_back(&mut self, give_up_late_writes: bool) -> Result<(), Stop> {
+        if let Some(why) = self.state.borrow().no_way_back.clone() {
+            return Err(Stop::NoWayBack(why));
+        }
         let name = self.setup.name.for_role("move");
         self.hold_source_on().await?;
         let target = Hold::take(&self.setup.target, &name, self.setup.lengths.target, self.rules(), Failing::Releases).await?;
@@ -104,23 +107,19 @@ impl Task {
             (Some(source), Some(target)) => differences(source.nodes(), target.nodes(), &self.setup).await.unwrap_or_default(),
             _ => Vec::new(),
         };
-        self.enter(Phase::Halted);
-        self.show(|state| (state.why, state.different) = (Some(why), different));
+        self.enter_with(Phase::Halted, |state| (state.why, state.different) = (Some(why), different));
     }
 
     /// The references are back and the fence is lifted: the source is released, and the target stays held (rule 20).
     pub(super) async fn release_source(&mut self) -> Result<(), Stop> {
         if self.rules().follows(20) {
-            if let Some(target) = &self.target {
-                end_foreign(target.nodes(), &self.setup.name, self.setup.patience).await?;
-            }
+            self.nobody_on_target().await?;
         } else if let Some(mut target) = self.target.take() {
             target.release().await;
         }
         self.let_source_go().await?;
         let held = self.frozen.take().map(|frozen| frozen.elapsed());
-        self.enter(Phase::Back);
-        self.show(|state| state.held = held);
+        self.enter_with(Phase::Back, |state| state.held = held);
         Ok(())
     }
 }

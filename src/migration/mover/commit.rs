@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::state::{Phase, Stop};
 use super::task::Task;
-use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign};
+use crate::migration::copy::Trouble;
+use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign, release_side};
 
 impl Task {
     /// Looks at everything once more. Where it is not as it was at the freeze, the move is undone.
@@ -50,7 +51,16 @@ impl Task {
             return Err(Stop::Unproven("a key changed in the hold".to_owned()));
         }
         // From this very state what changes on the target is noted, for the way back.
-        copy.watch().await?;
+        let watched = copy.watch().await;
+        match watched {
+            Ok(()) => {}
+            // Promised only where the source can read what the target writes.
+            Err(error @ Trouble::Versions { .. }) => {
+                self.copy = None;
+                self.state.send_modify(|state| state.no_way_back = Some(error.to_string()));
+            }
+            Err(error) => return Err(error.into()),
+        }
         if rules.follows(16) {
             source.prove().await?;
             target.prove().await?;
@@ -60,23 +70,27 @@ impl Task {
 
     /// COMMIT is written: the target is released, replicas first.
     pub(super) async fn release(&mut self) -> Result<(), Stop> {
-        self.enter(Phase::Committed);
         self.looked = None;
         let held = self.frozen.take().map(|frozen| frozen.elapsed());
+        // From here on there is no undo, whatever becomes of the release.
+        self.enter_with(Phase::Committed, |state| {
+            state.held = held;
+            state.on_source.clear();
+        });
         let released = match self.target.take() {
             Some(mut target) => target.release().await,
             None => return Ok(()),
         };
-        self.show(|state| {
-            state.held = held;
-            state.on_source.clear();
-            state.trouble = released.silent.first().map(|node| format!("{node} did not answer when it was released"));
-        });
+        self.unreleased = !released.silent.is_empty();
         Ok(())
     }
 
     /// After the commit: the source is held on, and what it took nevertheless is reported. It is never copied over newer data.
     pub(super) async fn look_at_source(&mut self) -> Result<(), Stop> {
+        if self.unreleased {
+            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await.complete()?;
+            self.unreleased = false;
+        }
         self.hold_source_on().await?;
         let late = self.late().await?;
         self.show(|state| {

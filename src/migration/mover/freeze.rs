@@ -4,17 +4,32 @@ use tokio::time::Instant;
 
 use super::state::{Evidence, Phase, Stop};
 use super::task::Task;
+use crate::migration::copy;
 use crate::migration::hold::{self, Failing, Hold, Ledger, Nodes, end_earlier, end_foreign};
 
 impl Task {
     /// Holds the source, copies what is left, holds the target. Where that does not end well, both are released, and the target follows on.
     pub(super) async fn freeze(&mut self) -> Result<(), Stop> {
+        if self.rules().follows(9) {
+            self.is_caught_up()?;
+        }
         let frozen = self.try_to_freeze().await;
         if let Err(stop) = &frozen {
             let why = stop.to_string();
             self.undo(why).await;
         }
         frozen
+    }
+
+    /// Fails where what is left to copy is everything: that is done while the source serves (rule 9).
+    fn is_caught_up(&self) -> Result<(), Stop> {
+        let progress = self.copy.as_ref().ok_or(Stop::Ended)?.progress();
+        // Where changes are not heard of it never follows: the forecast has said what that costs.
+        let ready = progress.passes > 0 && (progress.phase == copy::Phase::Following || progress.full_passes.is_some());
+        match ready {
+            true => Ok(()),
+            false => Err(Stop::NotYet { compared: progress.keys_compared, keys: progress.keys_to_compare }),
+        }
     }
 
     async fn try_to_freeze(&mut self) -> Result<(), Stop> {
@@ -29,8 +44,8 @@ impl Task {
         let hold = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Releases).await?;
         self.frozen = Some(begun);
         self.source = Some(hold);
-        let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
-        copy.drain(lengths.budget.saturating_sub(begun.elapsed())).await?;
+        let copying = self.copy.as_ref().ok_or(Stop::Ended)?;
+        copying.drain(lengths.budget.saturating_sub(begun.elapsed())).await?;
         let before = Ledger::read(&target_nodes).await?;
 
         // For far longer than the source: whoever has moved waits here while the source reopens by itself (rule 17).
@@ -48,12 +63,11 @@ impl Task {
         if rules.follows(13) {
             source.prove().await?;
         }
-        let progress = copy.progress();
+        let progress = copying.progress();
         self.restarts = progress.restarts;
         let evidence = Evidence { source: on_source, target: on_target };
         self.evidence = Some(evidence.clone());
-        self.enter(Phase::Frozen);
-        self.show(|state| {
+        self.enter_with(Phase::Frozen, |state| {
             state.settle = Some(begun.elapsed());
             state.evidence = Some(evidence);
             state.why = None;

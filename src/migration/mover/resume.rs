@@ -3,7 +3,7 @@
 use super::Setup;
 use super::state::{Evidence, Journaled, Phase, Stop};
 use super::task::Task;
-use crate::migration::copy::CatchUp;
+use crate::migration::copy::{CatchUp, Trouble};
 use crate::migration::hold::{Failing, Hold, Ledger, Nodes, end_earlier, release_side};
 
 /// The task that goes on; nothing where the move begins at its beginning.
@@ -15,7 +15,7 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
     let task = match journaled {
         Journaled::Freezing => {
             // Nobody was sent to the target.
-            release_side(&setup.source, &name, setup.copy.rules).await?;
+            release_side(&setup.source, &name, setup.copy.rules).await.complete()?;
             return Ok(None);
         }
         Journaled::Moving(evidence) => undo(setup, evidence).await?,
@@ -75,12 +75,18 @@ async fn holding_target(setup: Setup, evidence: Evidence) -> Result<Task, Stop> 
 /// COMMIT was written: forward. The target is released first, since its consumers wait.
 async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
     let name = setup.name.for_role("move");
-    release_side(&setup.target, &name, setup.copy.rules).await?;
+    let released = release_side(&setup.target, &name, setup.copy.rules).await;
     let mut task = Task::new(setup, Phase::Committed);
+    task.unreleased = !released.silent.is_empty();
     task.show(|state| state.evidence = Some(evidence.clone()));
     task.evidence = Some(evidence);
-    task.watch().await?;
-    task.look_at_source().await?;
+    // A source that does not answer now is no reason not to serve: it is looked at again and again.
+    if let Err(stop) = task.look_at_source().await {
+        task.show(|state| state.trouble = Some(stop.to_string()));
+    }
+    if let Err(stop) = task.watch().await {
+        task.show(|state| state.trouble = Some(stop.to_string()));
+    }
     Ok(task)
 }
 
@@ -88,7 +94,11 @@ impl Task {
     /// What changed on the target is not known any more: the way back compares everything.
     async fn watch(&mut self) -> Result<(), Stop> {
         let Setup { source, target, name, copy, .. } = self.setup.clone();
-        self.copy = Some(CatchUp::start_watching(target, source, name, copy).await?);
+        match CatchUp::start_watching(target, source, name, copy).await {
+            Ok(copy) => self.copy = Some(copy),
+            Err(error @ Trouble::Versions { .. }) => self.show(|state| state.no_way_back = Some(error.to_string())),
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 }

@@ -104,6 +104,8 @@ pub struct State {
     /// How long writes have been held, or were.
     pub held: Option<Duration>,
     pub evidence: Option<Evidence>,
+    /// Why there is no way back after the commit: the source cannot read what the target writes.
+    pub no_way_back: Option<String>,
     /// Foreign clients of the two sides, as last seen.
     pub on_source: Vec<Foreigner>,
     pub on_target: Vec<Foreigner>,
@@ -112,7 +114,6 @@ pub struct State {
     /// Keys that differ between the sides: what a person decides about. The first of them.
     pub different: Vec<Difference>,
     /// What copying is like.
-    #[serde(skip)]
     pub progress: Option<Progress>,
 }
 
@@ -125,6 +126,7 @@ impl State {
             settle: None,
             held: None,
             evidence: None,
+            no_way_back: None,
             on_source: Vec::new(),
             on_target: Vec::new(),
             late: Vec::new(),
@@ -160,10 +162,14 @@ pub enum Stop {
     Hold(#[from] HoldError),
     #[error(transparent)]
     Copy(#[from] Trouble),
+    #[error("the target has not caught up: {compared} of {keys} keys are compared")]
+    NotYet { compared: u64, keys: u64 },
     #[error("{0}")]
     Unproven(String),
     #[error("the source was written to after the freeze: {}", .0.join("; "))]
     Late(Vec<String>),
+    #[error("there is no way back: {0}")]
+    NoWayBack(String),
     #[error("the mover has ended")]
     Ended,
 }

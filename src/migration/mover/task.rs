@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use super::state::{Order, Phase, State, Stop};
 use super::{Evidence, Setup};
 use crate::migration::copy::CatchUp;
-use crate::migration::hold::{Hold, HoldError, Nodes, end_earlier, end_foreign, foreigners, open_for_us, release_side};
+use crate::migration::hold::{
+    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, writing_commands,
+};
 use crate::migration::side::Rules;
 
 /// Between two looks at what is held. A sentinel's answer is heard of at once.
@@ -29,6 +31,8 @@ pub(super) struct Task {
     /// Whether they point to the source again.
     pub(super) turned_back: bool,
     pub(super) looked: Option<Instant>,
+    /// Nodes of the target may still be held, though the target was released.
+    pub(super) unreleased: bool,
     /// How often copying had begun anew when the sides were proven equal.
     pub(super) restarts: u64,
     pub(super) state: watch::Sender<State>,
@@ -48,6 +52,7 @@ impl Task {
             moved: false,
             turned_back: false,
             looked: None,
+            unreleased: false,
             restarts: 0,
             state: watch::Sender::new(State::new(phase)),
         }
@@ -66,10 +71,16 @@ impl Task {
     }
 
     pub(super) fn enter(&self, phase: Phase) {
+        self.enter_with(phase, |_| {});
+    }
+
+    /// Enters a phase, and changes what is shown with it.
+    pub(super) fn enter_with(&self, phase: Phase, change: impl FnOnce(&mut State)) {
         tracing::info!(migration = self.setup.name.migration, epoch = self.setup.name.epoch, ?phase, "the move goes on");
         self.show(|state| {
             state.phase = phase;
             state.trouble = None;
+            change(state);
         });
     }
 
@@ -79,7 +90,23 @@ impl Task {
         for side in [&self.setup.source, &self.setup.target] {
             end_earlier(&Nodes::connect(side, &name).await?, &name).await?;
         }
+        self.target_is_idle().await?;
         open_for_us(&self.setup.target, &name, self.rules()).await?;
+        Ok(())
+    }
+
+    /// Fails where somebody writes to the target, and is not held: then it serves, and what it has must not be overwritten with the source's.
+    async fn target_is_idle(&self) -> Result<(), Stop> {
+        let nodes = Nodes::connect(&self.setup.target, &self.setup.name.for_role("move")).await?;
+        for node in &nodes.primaries {
+            let writing = writing_commands(&node.link).await?;
+            let writes =
+                |client: &Client| client.whose(&self.setup.name) == Whose::Foreign && !client.waits() && writing.contains(&client.command);
+            if let Some(client) = clients(&node.link).await?.iter().find(|client| writes(client)) {
+                let who = client.foreigner(node.link.node());
+                return Err(Stop::Unproven(format!("the target is written to by {who}: it may serve already, and is left alone")));
+            }
+        }
         Ok(())
     }
 
@@ -240,8 +267,7 @@ impl Task {
     /// Back to the source, before the commit (rule 14).
     pub(super) async fn undo(&mut self, why: String) {
         tracing::warn!(migration = self.setup.name.migration, why, "the move is undone");
-        self.enter(Phase::Undoing);
-        self.show(|state| state.why = Some(why));
+        self.enter_with(Phase::Undoing, |state| state.why = Some(why));
         if let Err(stop) = self.go_on_undoing().await {
             self.show(|state| state.trouble = Some(stop.to_string()));
         }
@@ -264,10 +290,8 @@ impl Task {
         if self.moved && !self.turned_back {
             return Ok(());
         }
-        if let Some(target) = &self.target {
-            // What waits there was not acknowledged, and never will be.
-            end_foreign(target.nodes(), &self.setup.name, self.setup.patience).await?;
-        }
+        // What waits at the target was not acknowledged, and never will be.
+        self.nobody_on_target().await?;
         self.let_source_go().await?;
         self.frozen = None;
         if self.moved {
@@ -285,19 +309,28 @@ impl Task {
         Ok(())
     }
 
+    /// Ends what waits at the target. A node of it that does not answer cannot be asked: it holds on, or is gone, and the source is not held for its sake.
+    pub(super) async fn nobody_on_target(&self) -> Result<(), HoldError> {
+        if self.target.is_none() {
+            return Ok(());
+        }
+        let name = self.setup.name.for_role("move");
+        let (nodes, silent) = Nodes::reach(&self.setup.target, &name).await;
+        if !silent.is_empty() {
+            tracing::warn!(?silent, "nodes of the target do not answer");
+        }
+        end_foreign(&nodes, &name, self.setup.patience).await?;
+        Ok(())
+    }
+
     /// Releases the source, held by us or by one before us.
     pub(super) async fn let_source_go(&mut self) -> Result<(), HoldError> {
         match self.source.as_mut() {
-            Some(source) => {
-                let silent = source.release().await.silent;
-                if let Some(node) = silent.into_iter().next() {
-                    return Err(HoldError::NotReleased { node });
-                }
-                self.source = None;
-                Ok(())
-            }
-            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await,
+            Some(source) => source.release().await.complete()?,
+            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await.complete()?,
         }
+        self.source = None;
+        Ok(())
     }
 }
 

@@ -48,12 +48,12 @@ async fn foreign_clients_are_named_and_ended_held_ones_too() {
 async fn a_client_that_comes_back_again_and_again_is_named() {
     let Some(made) = Made::plain(0) else { return };
     let group = made.start().await;
-    let application = super::hold_ground::Application::start(group.primary(), 2);
+    let application = super::hold_ground::Application::start(&group.side, 2);
     application.writes_more(10).await;
     let nodes = Nodes::connect(&group.side, &us(2)).await.unwrap();
     let error = end_foreign(&nodes, &us(2), super::hold_ground::SECOND / 2).await.unwrap_err();
     let HoldError::ClientsStay { clients, .. } = &error else { panic!("{error}") };
     assert!(!clients.is_empty() && error.to_string().contains("127.0.0.1:"), "{error}");
     // Left alone it loses nothing by that: an ended connection's write was not acknowledged.
-    assert_eq!(application.lost(group.primary()).await, 0);
+    assert_eq!(application.lost(&group.side).await, 0);
 }

@@ -10,6 +10,7 @@ use redis::Value;
 use tokio::task::JoinHandle;
 
 use crate::migration::side::{Shard, Side};
+use crate::migration::slot;
 use crate::migration::wire::{Endpoint, Link, Login, Name, WireError};
 use crate::sandbox::redis::{Server, ServerOptions, program};
 
@@ -182,13 +183,18 @@ pub(super) fn us(epoch: u64) -> Name {
     Name { migration: "test".to_owned(), epoch, role: "test" }
 }
 
+/// Nobody of the migration, from the first moment on.
+fn stranger() -> Name {
+    Name { migration: "stranger".to_owned(), epoch: 1, role: "api" }
+}
+
 /// A connection that is not ours.
 pub(super) async fn foreign(to: &Endpoint) -> Link {
     foreign_as(to, "api-7").await
 }
 
 pub(super) async fn foreign_as(to: &Endpoint, name: &str) -> Link {
-    let link = Link::connect(to, 0, &us(1), None).await.unwrap();
+    let link = Link::connect(to, 0, &stranger(), None).await.unwrap();
     tell(&link, &["CLIENT", "SETNAME", name]).await;
     link
 }
@@ -243,6 +249,7 @@ pub(super) async fn eventually(what: &str, mut is: impl AsyncFnMut() -> bool) {
 /// Several connections that write continuously, each its own keys with rising numbers, and remember what was acknowledged. Each follows a reference as
 /// an application does: reads it when it starts, goes back to the same address when its connection breaks, and starts again when told to.
 pub(super) struct Application {
+    /// The primaries, as an application is told them. A connection goes to the one of its number, with keys that are there.
     reference: Arc<std::sync::Mutex<Vec<Endpoint>>>,
     restarts: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -253,9 +260,9 @@ pub(super) struct Application {
 const KEYS: u64 = 40;
 
 impl Application {
-    pub(super) fn start(reference: &Endpoint, connections: usize) -> Application {
+    pub(super) fn start(side: &Side, connections: usize) -> Application {
         let mut application = Application {
-            reference: Arc::new(std::sync::Mutex::new(vec![reference.clone()])),
+            reference: Arc::new(std::sync::Mutex::new(primaries(side))),
             restarts: Arc::default(),
             stop: Arc::default(),
             connections: Vec::new(),
@@ -264,14 +271,17 @@ impl Application {
         for connection in 0..connections {
             let (reference, restarts) = (Arc::clone(&application.reference), Arc::clone(&application.restarts));
             let (stop, acknowledged) = (Arc::clone(&application.stop), Arc::clone(&application.acknowledged));
-            application.connections.push(tokio::spawn(write(connection, reference, restarts, stop, acknowledged)));
+            let shard = connection % side.shards.len();
+            let tag = (0..).map(|number| format!("{number}")).find(|tag| side.shards[shard].holds(slot::of(tag.as_bytes()))).unwrap();
+            let own = Own { shard, prefix: format!("app:{connection}:{{{tag}}}:") };
+            application.connections.push(tokio::spawn(write(own, reference, restarts, stop, acknowledged)));
         }
         application
     }
 
     /// Turns the reference; the consumers do not know until they start again.
-    pub(super) fn refer(&self, to: &Endpoint) {
-        *self.reference.lock().unwrap() = vec![to.clone()];
+    pub(super) fn refer(&self, to: &Side) {
+        *self.reference.lock().unwrap() = primaries(to);
     }
 
     /// Restarts all consumers: whatever they wait for is given up.
@@ -285,25 +295,37 @@ impl Application {
     }
 
     /// Ends it, and counts the acknowledged writes that are not at this node, nor overwritten by a later one of its own.
-    pub(super) async fn lost(self, at: &Endpoint) -> usize {
+    pub(super) async fn lost(self, at: &Side) -> usize {
         self.stop.store(true, Ordering::SeqCst);
         self.restart();
-        let link = foreign(at).await;
+        let mut links = Vec::new();
+        for primary in primaries(at) {
+            links.push(foreign(&primary).await);
+        }
         let mut lost = 0;
         for connection in self.connections {
             for (key, acknowledged) in connection.await.unwrap() {
-                let found = words(&tell(&link, &["GET", &key]).await).parse::<u64>().unwrap_or(0);
-                if found < acknowledged {
-                    lost += 1;
-                }
+                let link = &links[at.shard_of(key.as_bytes()).unwrap()];
+                let found = words(&tell(link, &["GET", &key]).await).parse::<u64>().unwrap_or(0);
+                lost += usize::from(found < acknowledged);
             }
         }
         lost
     }
 }
 
+fn primaries(side: &Side) -> Vec<Endpoint> {
+    side.shards.iter().map(|shard| shard.primary.clone()).collect()
+}
+
+/// A connection's shard and keys.
+struct Own {
+    shard: usize,
+    prefix: String,
+}
+
 async fn write(
-    connection: usize,
+    own: Own,
     reference: Arc<std::sync::Mutex<Vec<Endpoint>>>,
     restarts: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -313,16 +335,16 @@ async fn write(
     let mut number = 0u64;
     while !stop.load(Ordering::SeqCst) {
         let life = restarts.load(Ordering::SeqCst);
-        let address = reference.lock().unwrap()[0].clone();
+        let address = reference.lock().unwrap()[own.shard].clone();
         while restarts.load(Ordering::SeqCst) == life {
-            let Ok(link) = Link::connect(&address, 0, &us(1), None).await else {
+            let Ok(link) = Link::connect(&address, 0, &stranger(), None).await else {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             };
             let _ = asked(&link, &["CLIENT", "SETNAME", "api-7"], SECOND).await;
             while restarts.load(Ordering::SeqCst) == life {
                 number += 1;
-                let key = format!("app:{connection}:{}", number % KEYS);
+                let key = format!("{}{}", own.prefix, number % KEYS);
                 let text = number.to_string();
                 let question = [("SET"), key.as_str(), text.as_str()];
                 let writing = asked(&link, &question, 600 * SECOND);

@@ -77,12 +77,12 @@ async fn everything_in_the_way_is_said_at_once() {
 async fn the_rate_of_changes_is_measured() {
     let Some(made) = Made::plain(0) else { return };
     let group = made.start().await;
-    let application = Application::start(group.primary(), 2);
+    let application = Application::start(&group.side, 2);
     application.writes_more(10).await;
     let (facts, _) = probe(&group.side, &us(2), Part::Source).await;
     assert!(facts.nodes[0].changes > 10.0, "{facts:?}");
     assert!(facts.measured(0.25, super::hold_ground::SECOND).changes > 10.0);
-    assert_eq!(application.lost(group.primary()).await, 0);
+    assert_eq!(application.lost(&group.side).await, 0);
 }
 
 #[tokio::test]

@@ -91,7 +91,7 @@ async fn rule_10_what_was_acknowledged_before_is_on_the_replicas() {
     for program in [crate::sandbox::redis::program(), std::env::var_os("HOLDFAST_REDIS_62").map(Into::into)].into_iter().flatten() {
         let Some(made) = Made::plain(2) else { return };
         let group = Made { program, ..made }.start().await;
-        let application = Application::start(group.primary(), 4);
+        let application = Application::start(&group.side, 4);
         application.writes_more(500).await;
         let mut hold = held(&group, Rules::ALL).await;
         hold.prove().await.unwrap();
@@ -100,7 +100,9 @@ async fn rule_10_what_was_acknowledged_before_is_on_the_replicas() {
         group.shards[0].primary.kill();
         let replica = foreign(group.replica(1)).await;
         tell(&replica, &["REPLICAOF", "NO", "ONE"]).await;
-        assert_eq!(application.lost(group.replica(1)).await, 0);
+        let mut promoted = group.side.clone();
+        promoted.shards[0].primary = group.replica(1).clone();
+        assert_eq!(application.lost(&promoted).await, 0);
         assert_eq!(hold.release().await.silent.len(), 1);
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forecast::Measured;
 use crate::migration::side::Side;
-use crate::migration::wire::{Name, Role};
+use crate::migration::wire::Name;
 
 pub use fit::fit;
 
@@ -120,12 +120,9 @@ pub async fn probe(side: &Side, us: &Name, part: Part) -> (Facts, Vec<Finding>) 
     let read = futures::future::join_all(nodes.iter().map(|node| node::read(side, node, &us, part))).await;
     let mut facts = Facts { nodes: Vec::new(), databases: side.databases, cluster: side.is_cluster() };
     let mut findings = Vec::new();
-    for (node, (known, found)) in nodes.iter().zip(read) {
+    for (known, found) in read {
         findings.extend(found);
-        if let Some(known) = known {
-            debug_assert_eq!(known.primary, node.role == Role::Primary);
-            facts.nodes.push(known);
-        }
+        facts.nodes.extend(known);
     }
     facts.nodes.sort_by_key(|node| (!node.primary, node.shard));
     findings.sort();

@@ -1,0 +1,105 @@
+//! Forward, over the variants.
+
+use super::hold_ground::{Made, SECOND, foreign, tell};
+use super::mover_ground::{Stage, serves};
+use super::servers::difference;
+use crate::migration::mover::{Mover, Order, Phase, Stop};
+use crate::migration::side::Rules;
+
+async fn moves(stage: Stage) {
+    let mover = stage.mover().await;
+    stage.forward(&mover, Phase::Committed).await;
+    serves(&stage).await;
+    let state = mover.state();
+    assert!(state.settle.unwrap() < 10 * SECOND && state.held.unwrap() >= state.settle.unwrap(), "{state:?}");
+    assert!(state.late.is_empty() && state.trouble.is_none(), "{state:?}");
+    assert_eq!(stage.application.lost(&stage.target.side).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_forward() {
+    let Some(stage) = Stage::plain().await else { return };
+    moves(stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_forward_from_6_2_to_7_0() {
+    let Some(program) = std::env::var_os("HOLDFAST_REDIS_62") else {
+        println!("skipped: needs HOLDFAST_REDIS_62");
+        return;
+    };
+    let (Some(source), Some(target)) = (Made::plain(2), Made::plain(1)) else { return };
+    let stage = Stage::set(Made { program: program.into(), ..source }, target).await;
+    let mover = stage.mover().await;
+    stage.forward(&mover, Phase::Committed).await;
+    // What 7.0 dumps 6.2 cannot read: said, not tried.
+    assert!(matches!(mover.order(Order::RollBack { give_up_late_writes: false }).await, Err(Stop::NoWayBack(_))));
+    serves(&stage).await;
+    assert_eq!(stage.application.lost(&stage.target.side).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_forward_from_cluster_to_cluster() {
+    let (Some(source), Some(target)) = (Made::cluster(2, 1), Made::cluster(2, 0)) else { return };
+    moves(Stage::set(source, target).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_can_be_given_again_and_not_out_of_turn() {
+    let Some(stage) = Stage::plain().await else { return };
+    let mover = stage.mover().await;
+    for early in [Order::Move, Order::Fence, Order::Commit, Order::Release, Order::TurnedBack, Order::Reopen, Order::ReleaseSource] {
+        assert!(matches!(mover.order(early.clone()).await, Err(Stop::NotNow { phase: Phase::Following, .. })), "{early:?}");
+    }
+    mover.order(Order::Undo).await.unwrap();
+    stage.forward(&mover, Phase::Frozen).await;
+    mover.order(Order::Freeze).await.unwrap();
+    assert!(mover.order(Order::Commit).await.is_err());
+    assert_eq!(difference(&stage.source.side, &stage.target.side).await, [""; 0], "frozen is equal");
+    stage.forward(&mover, Phase::Committed).await;
+    for again in [Order::Freeze, Order::Move, Order::Fence, Order::Commit, Order::Release] {
+        mover.order(again).await.unwrap();
+    }
+    assert!(matches!(mover.order(Order::Undo).await, Err(Stop::NotNow { .. })), "no undo after the commit");
+    serves(&stage).await;
+    stage.back(&mover).await;
+    for again in [Order::RollBack { give_up_late_writes: false }, Order::Reopen, Order::ReleaseSource] {
+        mover.order(again).await.unwrap();
+    }
+    serves(&stage).await;
+    assert_eq!(stage.application.lost(&stage.source.side).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_that_is_written_to_is_left_alone() {
+    let Some(stage) = Stage::plain().await else { return };
+    let consumer = foreign(stage.target.primary()).await;
+    tell(&consumer, &["SET", "precious", "1"]).await;
+    let error = Mover::start(stage.setup(2)).await.err().unwrap().to_string();
+    assert!(error.contains("it may serve already"), "{error}");
+    tell(&consumer, &["GET", "precious"]).await;
+    assert_eq!(stage.application.lost(&stage.source.side).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_9_nothing_is_held_before_the_target_has_caught_up() {
+    for (rules, frozen) in [(Rules::ALL, false), (Rules::without(9), true)] {
+        let Some(mut stage) = Stage::plain().await else { return };
+        stage.rules = rules;
+        let filler = foreign(stage.source.primary()).await;
+        let fill = "for i = 1, 60000 do redis.call('SET', 'filler:' .. i, i) end";
+        tell(&filler, &["EVAL", fill, "0"]).await;
+        // As slow as it is allowed to be.
+        let mut setup = stage.setup(2);
+        setup.copy.load = 1;
+        let mover = Mover::start(setup).await.unwrap();
+        let order = mover.order(Order::Freeze).await;
+        assert_eq!(order.is_ok(), frozen, "{order:?}");
+        if frozen {
+            assert!(mover.state().settle.unwrap() > SECOND / 4, "all was copied while writes were held: {:?}", mover.state().settle);
+        } else {
+            assert!(matches!(order, Err(Stop::NotYet { .. })), "{order:?}");
+            serves(&stage).await;
+        }
+    }
+}
