@@ -1,7 +1,7 @@
 //! Which address each node and endpoint has.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +25,12 @@ struct Table {
     /// The number of the last address.
     last: u8,
     names: BTreeMap<String, SocketAddrV4>,
+}
+
+impl Table {
+    fn new() -> Table {
+        Table { network: (fastrand::u8(1..=126), fastrand::u8(..)), last: 0, names: BTreeMap::new() }
+    }
 }
 
 /// An account has no servers of its own to compare.
@@ -53,8 +59,18 @@ impl Addresses {
     /// Those that `folder` has, or new ones in a part of loopback drawn by lot: tests run beside each other.
     pub fn of(folder: &Path) -> Addresses {
         let kept = std::fs::read(folder.join(FILE)).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        let table = kept.unwrap_or_else(|| Table { network: (fastrand::u8(1..=126), fastrand::u8(..)), last: 0, names: BTreeMap::new() });
+        let table = kept.unwrap_or_else(Table::new);
         Addresses(Arc::new(Mutex::new(table)))
+    }
+
+    /// Those that `folder` has if nobody uses one of them, or new ones.
+    pub fn free(folder: &Path) -> Addresses {
+        let kept = Addresses::of(folder);
+        let free = kept.lock().names.values().all(|at| TcpListener::bind(*at).is_ok());
+        if free {
+            return kept;
+        }
+        Addresses(Arc::new(Mutex::new(Table::new())))
     }
 
     pub fn save(&self, folder: &Path) -> Result<(), FleetError> {

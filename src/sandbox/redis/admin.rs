@@ -10,7 +10,7 @@ use super::access::ADMIN;
 use super::error::FleetError;
 
 /// How long a command may take.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_secs(150);
 /// How long a state may take to come about: a replica of a large primary, a saved file.
 pub const STATE: Duration = Duration::from_secs(120);
 /// How much of an error is told: a pipeline's has a line a command.

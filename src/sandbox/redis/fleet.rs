@@ -25,6 +25,8 @@ pub struct Fleet(Arc<Inner>);
 struct Inner {
     ground: Ground,
     held: Mutex<Held>,
+    /// What was last asked for: read while others are at work.
+    followed: Mutex<Wanted>,
     /// Ends the endpoints' thread.
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
@@ -43,6 +45,8 @@ pub struct Ground {
     pub folder: PathBuf,
     /// Whether data outlives this process: nodes write it to disk as it comes, and are started with it again.
     pub lasting: bool,
+    /// Whether the folder is removed at the end.
+    pub own: bool,
     pub programs: Programs,
     pub authority: Authority,
     pub runtime: Handle,
@@ -62,17 +66,24 @@ pub enum Trouble {
 impl Fleet {
     /// Servers whose data lives in a folder of their own in the system's folder for temporary files, as long as they do.
     pub fn temporary() -> Result<Fleet, FleetError> {
-        let name: String = (0..12).map(|_| fastrand::alphanumeric()).collect();
-        let folder = std::env::temp_dir().join(format!("holdfast-redis-{name}"));
-        Fleet::new(folder, false)
+        Fleet::new(own_folder(), false, true)
+    }
+
+    /// Servers that begin with what others left in `folder`, and leave nothing: a folder of their own is a copy of it.
+    pub fn picture(folder: &Path) -> Result<Fleet, FleetError> {
+        let own = own_folder();
+        if folder.is_dir() {
+            copy_all(folder, &own)?;
+        }
+        Fleet::new(own, true, true)
     }
 
     /// Servers whose data stays in `folder` when they end; those that left data there are started with it.
     pub fn lasting(folder: &Path) -> Result<Fleet, FleetError> {
-        Fleet::new(folder.to_owned(), true)
+        Fleet::new(folder.to_owned(), true, false)
     }
 
-    fn new(folder: PathBuf, lasting: bool) -> Result<Fleet, FleetError> {
+    fn new(folder: PathBuf, lasting: bool, own: bool) -> Result<Fleet, FleetError> {
         let programs = Programs::found()?;
         private(&folder)?;
         // Endpoints live on a thread of their own: whoever asks for servers may sit on any runtime, or wait for an answer.
@@ -83,10 +94,11 @@ impl Fleet {
             // Also when the sender is gone.
             let _ = runtime.block_on(stopped);
         })?;
-        let addresses = Addresses::of(&folder);
+        // The addresses of those whose data was copied may be in use, by them.
+        let addresses = if own { Addresses::free(&folder) } else { Addresses::of(&folder) };
         let authority = Authority::of(&folder)?;
-        let ground = Ground { folder, lasting, programs, authority, runtime: handle, addresses, passwords: Passwords::random() };
-        Ok(Fleet(Arc::new(Inner { ground, held: Mutex::default(), stop: Mutex::new(Some((stop, thread))) })))
+        let ground = Ground { folder, lasting, own, programs, authority, runtime: handle, addresses, passwords: Passwords::random() };
+        Ok(Fleet(Arc::new(Inner { ground, held: Mutex::default(), followed: Mutex::default(), stop: Mutex::new(Some((stop, thread))) })))
     }
 
     /// The certificate of the authority that signs the endpoints', PEM.
@@ -101,7 +113,7 @@ impl Fleet {
 
     /// Whether this is what was last asked for.
     pub fn follows(&self, wanted: &Wanted) -> bool {
-        self.lock().wanted == *wanted
+        *self.0.followed.lock().unwrap_or_else(PoisonError::into_inner) == *wanted
     }
 
     /// Makes the servers what `wanted` gives, and says what is not. It blocks: starting and copying take their time.
@@ -136,6 +148,7 @@ impl Fleet {
         {
             troubles.push(Trouble::Group { name: "addresses".to_owned(), starting: false, why });
         }
+        self.0.followed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&wanted);
         held.wanted = wanted;
         troubles
     }
@@ -224,7 +237,7 @@ impl Drop for Inner {
             // It ends at once; a panic in it was told where it happened.
             let _ = thread.join();
         }
-        if !self.ground.lasting {
+        if self.ground.own {
             let _ = std::fs::remove_dir_all(&self.ground.folder);
         }
     }
@@ -235,6 +248,26 @@ impl std::fmt::Debug for Fleet {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Fleet").field("folder", &self.0.ground.folder).finish_non_exhaustive()
     }
+}
+
+/// A new name for a folder among the system's temporary ones.
+fn own_folder() -> PathBuf {
+    let name: String = (0..12).map(|_| fastrand::alphanumeric()).collect();
+    std::env::temp_dir().join(format!("holdfast-redis-{name}"))
+}
+
+fn copy_all(from: &Path, to: &Path) -> Result<(), FleetError> {
+    private(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy_all(&from, &to)?;
+        } else {
+            std::fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder for its owner alone: passwords and data are in it.

@@ -48,15 +48,20 @@ impl Running {
 
     /// Starts the processes, with the data of a snapshot, of an earlier life, or made up.
     pub fn start(&mut self, ground: &Ground, wanted: &Group) -> Result<(), FleetError> {
+        let again = wanted.shards.iter().any(|shard| shard.primary.as_ref().and_then(|name| self.nodes.get(name)).is_some_and(Node::left));
         let rdbs = match &wanted.restored_from {
-            Some(snapshot) => Some(snapshots::find(ground, snapshot)?),
-            None => None,
+            Some(snapshot) if !again => Some(snapshots::find(ground, snapshot)?),
+            _ => None,
         };
-        let again = wanted.shards.iter().any(|shard| self.primary(shard).is_some_and(Node::left));
         if let Some(rdbs) = rdbs.as_ref().filter(|rdbs| rdbs.len() != wanted.shards.len()) {
             return Err(FleetError::Shards { from: rdbs.len(), to: wanted.shards.len() });
         }
         self.is = wanted.clone();
+        let [major, minor] = wanted.version;
+        if let Some(program) = ground.programs.nearest(wanted.version).filter(|program| program.version[..2] != wanted.version) {
+            let runs = program.version.map(|number| number.to_string()).join(".");
+            tracing::warn!(group = self.name, "the sandbox has no server {major}.{minor}: redis-server {runs} runs in its place");
+        }
         for (index, shard) in wanted.shards.iter().enumerate() {
             let Some(primary) = &shard.primary else { continue };
             let rdb: Option<&PathBuf> = rdbs.as_ref().and_then(|rdbs| rdbs.get(index));
@@ -73,7 +78,8 @@ impl Running {
         self.settle(ground)?;
         if wanted.keys > 0 && rdbs.is_none() && !again {
             let primaries: Vec<_> = wanted.shards.iter().filter_map(|shard| Some(self.primary(shard)?.admin(ground))).collect();
-            seed::fill(&primaries, wanted.keys)?;
+            let replicas = wanted.shards.first().map_or(0, |shard| shard.nodes.len().saturating_sub(1));
+            seed::fill(&primaries, replicas, wanted.keys)?;
         }
         Ok(())
     }

@@ -184,7 +184,7 @@ impl Node {
         let busy = || Ok::<_, FleetError>(admin.info("persistence", "rdb_bgsave_in_progress")?.as_deref() == Some("1"));
         // A replica's full copy may be under way, and another may begin before we do.
         admin.wait("its turn to save", || match admin.ask::<()>(&["BGSAVE"]) {
-            Err(_) if busy()? => Ok(false),
+            Err(FleetError::Refused { why, .. }) if why.contains("in progress") => Ok(false),
             other => other.map(|()| true),
         })?;
         admin.wait("a saved file", || {

@@ -2,7 +2,7 @@
 
 use redis::{Pipeline, RedisError};
 
-use super::admin::Admin;
+use super::admin::{Admin, STATE};
 use super::cluster::slot;
 use super::error::FleetError;
 
@@ -13,8 +13,8 @@ const ENDING: u64 = 3;
 const HOUR: i64 = 3600;
 
 /// Writes `count` keys to the primaries of a group, each to that of its slot: of ten, eight strings of 100 to 500 bytes, and hashes, lists, sets and
-/// sorted sets. The same ones each time.
-pub fn fill(primaries: &[Admin], count: u64) -> Result<(), FleetError> {
+/// sorted sets. The same ones each time. Each primary's replicas, of which there are so many, have them too in the end.
+pub fn fill(primaries: &[Admin], replicas: usize, count: u64) -> Result<(), FleetError> {
     let mut random = fastrand::Rng::with_seed(count);
     let shards = primaries.len().max(1);
     let mut batches: Vec<Pipeline> = (0..shards).map(|_| Pipeline::new()).collect();
@@ -31,6 +31,12 @@ pub fn fill(primaries: &[Admin], count: u64) -> Result<(), FleetError> {
                 let failed = |error: RedisError| admin.refused("the data to begin with", &error);
                 std::mem::take(batch).exec(connection).map_err(failed)?;
             }
+        }
+    }
+    for (connection, admin) in connections.iter_mut().zip(primaries) {
+        let have: usize = admin.ask_on(connection, &["WAIT", &replicas.to_string(), &STATE.as_millis().to_string()])?;
+        if have < replicas {
+            return Err(FleetError::TooLong { what: format!("{}: its data on its replicas", admin.node), limit: STATE });
         }
     }
     Ok(())
