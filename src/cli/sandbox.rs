@@ -100,13 +100,10 @@ async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: 
         Err(error) => return complain(Exit::Failed, &format!("--listen {listen}: {error}")),
     };
     let address = listener.local_addr().unwrap_or(listen);
-    tell(&format!("the account {} is served on http://{address}; Ctrl-C ends it\n", sandbox.world().account));
-    if let Some(servers) = sandbox.redis() {
-        tell(&format!(
-            "real Redis servers run behind its groups; the authority of their certificates is {}\n",
-            servers.ca_file().display()
-        ));
-    }
+    let servers = sandbox.redis().map_or(String::new(), |servers| {
+        format!("real Redis servers run behind its groups; the authority of their certificates: {}\n", servers.ca_file().display())
+    });
+    tell(&format!("the account {} is served on http://{address}; Ctrl-C ends it\n{servers}", sandbox.world().account));
     let stop = async {
         // Without a signal handler the signal itself ends the process.
         let _ = tokio::signal::ctrl_c().await;

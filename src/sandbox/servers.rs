@@ -47,6 +47,21 @@ impl Sandbox {
         }
     }
 
+    /// A shard's primary goes down and a replica takes over, as when a node fails: nobody has asked for it. The endpoint follows at once; what the
+    /// primary had not sent is lost. False where there is no such group or no replica.
+    pub async fn fail_over(&self, group: &str, shard: u32) -> bool {
+        let moved = self.edit(|world| match world.elasticache.replication_groups.get_mut(group) {
+            Some(group) if group.nodes > 1 => {
+                let next = group.primary(shard) % group.nodes + 1;
+                group.primaries.insert(shard, next);
+                true
+            }
+            _ => false,
+        });
+        self.followed().await;
+        moved
+    }
+
     /// Like [`Sandbox::follow`], at the beginning: an account whose groups do not come up is no account.
     pub(super) fn follow_first(&self) -> Result<(), BadAccount> {
         for trouble in self.troubles() {
@@ -59,7 +74,7 @@ impl Sandbox {
     }
 
     /// Like [`Sandbox::follow`], without holding up what else the runtime does.
-    pub(super) async fn followed(&self) {
+    pub async fn followed(&self) {
         let Some(fleet) = &self.0.fleet else { return };
         let now = self.0.options.clock.now();
         let wanted = {

@@ -11,13 +11,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
 use super::access::ANONYMOUS;
+use super::error::FleetError;
+use super::network::{Network, join, silence};
 use super::wanted::Transit;
 
 /// The first byte of a TLS connection: a handshake record. Redis has no command that begins so.
@@ -66,6 +69,7 @@ pub struct Endpoint {
 struct Shared {
     policy: RwLock<Policy>,
     next: AtomicUsize,
+    network: watch::Sender<Network>,
     tls: Arc<ServerConfig>,
 }
 
@@ -82,9 +86,9 @@ impl Endpoint {
         runtime: &Handle,
         ip: Ipv4Addr,
         port: u16,
-        tls: impl FnOnce(&[Ipv4Addr]) -> Result<Arc<ServerConfig>, super::FleetError>,
-    ) -> Result<Endpoint, super::FleetError> {
-        let other = holdfast_side(ip).ok_or_else(|| super::FleetError::Address(ip.to_string()))?;
+        tls: impl FnOnce(&[Ipv4Addr]) -> Result<Arc<ServerConfig>, FleetError>,
+    ) -> Result<Endpoint, FleetError> {
+        let other = holdfast_side(ip).ok_or_else(|| FleetError::Address(ip.to_string()))?;
         let listen = |ip: Ipv4Addr, port: u16| -> io::Result<std::net::TcpListener> {
             let listener = std::net::TcpListener::bind((ip, port))?;
             listener.set_nonblocking(true)?;
@@ -94,7 +98,12 @@ impl Endpoint {
         let port = application.local_addr()?.port();
         let holdfast = listen(other, port)?;
         let policy = Policy { targets: Vec::new(), transit: Transit::Plain, application: false, answers: false, anonymous: None };
-        let shared = Arc::new(Shared { policy: RwLock::new(policy), next: AtomicUsize::new(0), tls: tls(&[ip, other])? });
+        let shared = Arc::new(Shared {
+            policy: RwLock::new(policy),
+            next: AtomicUsize::new(0),
+            network: watch::Sender::default(),
+            tls: tls(&[ip, other])?,
+        });
         // Listeners belong to the runtime that is entered.
         let _entered = runtime.enter();
         let mut tasks = Vec::new();
@@ -103,6 +112,11 @@ impl Endpoint {
             tasks.push(runtime.spawn(task).abort_handle());
         }
         Ok(Endpoint { at: SocketAddrV4::new(ip, port), shared, tasks })
+    }
+
+    /// What becomes of the connections of clients; those between nodes stand.
+    pub fn network(&self, network: Network) {
+        self.shared.network.send_replace(network);
     }
 
     pub fn set(&self, policy: Policy) {
@@ -138,6 +152,12 @@ async fn pass(client: TcpStream, from: SocketAddr, side: Side, shared: &Shared) 
     if !node && (!policy.answers || (side == Side::Application && !policy.application)) {
         return Ok(());
     }
+    // Between nodes it is always up.
+    let (_between, mut network) = if node { watch::channel(Network::Up) } else { (watch::Sender::default(), shared.network.subscribe()) };
+    if *network.borrow() != Network::Up {
+        silence(&mut network).await;
+        return Ok(());
+    }
     let mut first = [0];
     if client.peek(&mut first).await? == 0 {
         return Ok(());
@@ -165,9 +185,9 @@ async fn pass(client: TcpStream, from: SocketAddr, side: Side, shared: &Shared) 
     if tls {
         let greeting = TlsAcceptor::from(Arc::clone(&shared.tls)).accept(client);
         let client = tokio::time::timeout(GREETING, greeting).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        join(client, server).await
+        join(client, server, &mut network).await
     } else {
-        join(client, server).await
+        join(client, server, &mut network).await
     }
 }
 
@@ -176,31 +196,6 @@ async fn log_in(server: &mut TcpStream, password: &str) -> io::Result<()> {
     let mut answer = [0; 5];
     server.read_exact(&mut answer).await?;
     if answer == *b"+OK\r\n" { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
-}
-
-/// Passes bytes both ways until the server is done. A client that is done may still hear answers.
-async fn join(client: impl AsyncRead + AsyncWrite, server: TcpStream) -> io::Result<()> {
-    let (mut from_client, mut to_client) = split(client);
-    let (mut from_server, mut to_server) = server.into_split();
-    let asking = async {
-        let asked = copy(&mut from_client, &mut to_server).await;
-        let _ = to_server.shutdown().await;
-        asked
-    };
-    let answering = async {
-        let answered = copy(&mut from_server, &mut to_client).await;
-        let _ = to_client.shutdown().await;
-        answered
-    };
-    tokio::pin!(asking, answering);
-    tokio::select! {
-        answered = &mut answering => answered.map(drop),
-        asked = &mut asking => match asked {
-            Ok(_) => answering.await.map(drop),
-            // The client is gone, not only silent.
-            Err(error) => Err(error),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::access::Passwords;
 use super::addresses::Addresses;
 use super::error::FleetError;
 use super::group::Running;
+use super::network::Network;
 use super::programs::Programs;
 use super::snapshots;
 use super::tls::Authority;
@@ -163,6 +164,12 @@ impl Fleet {
     pub fn replace(&self, group: &str, node: &str) -> Result<(), FleetError> {
         let mut held = self.lock();
         held.groups.get_mut(group).ok_or_else(|| FleetError::NoNode(node.to_owned()))?.replace(&self.0.ground, node)
+    }
+
+    /// What becomes of the connections between a group and its clients, until it is said otherwise.
+    pub fn network(&self, group: &str, network: Network) -> Result<(), FleetError> {
+        self.lock().groups.get(group).ok_or_else(|| FleetError::NoNode(group.to_owned()))?.network(network);
+        Ok(())
     }
 
     /// The numbers of all processes.

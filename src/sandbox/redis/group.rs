@@ -9,6 +9,7 @@ use super::cluster::{self, Known};
 use super::endpoint::{Endpoint, Policy};
 use super::error::FleetError;
 use super::fleet::Ground;
+use super::network::Network;
 use super::node::{Node, Start};
 use super::seed;
 use super::snapshots;
@@ -207,6 +208,11 @@ impl Running {
             node.remove()?;
         }
         Ok(())
+    }
+
+    /// What becomes of the connections of its clients.
+    pub fn network(&self, network: Network) {
+        self.nodes.values().map(|node| &node.endpoint).chain(self.endpoints.values()).for_each(|endpoint| endpoint.network(network));
     }
 
     pub fn pids(&self) -> Vec<u32> {

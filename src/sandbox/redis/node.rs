@@ -84,7 +84,7 @@ impl Node {
             fs::write(self.folder.join(NODES), nodes)?;
         }
         let failed = |why| FleetError::Start { node: self.name.clone(), why };
-        self.server = Some(Server::start(&self.folder, &options).map_err(failed)?);
+        self.server = Some(Server::start_in(&self.folder, &options, ground.own.then_some(&ground.folder)).map_err(failed)?);
         Ok(())
     }
 

@@ -13,9 +13,11 @@ const STARTING: Duration = Duration::from_secs(60);
 
 /// Starts a server, and beside it a shell that reads a pipe whose other end is ours. The pipe breaks when this process ends, however it ends: the
 /// shell then kills the server. A line on the pipe sends the shell away. The server takes the place of the first shell, so that its number is the
-/// child's.
-const WATCHED: &str = r#"exec 3<&0 </dev/null
-{ read -r _ <&3 || kill -9 $$; } 2>/dev/null &
+/// child's. The first argument is a folder to remove then, or nothing.
+const WATCHED: &str = r#"own=$1
+shift
+exec 3<&0 </dev/null
+{ read -r _ <&3 || { kill -9 $$; [ -z "$own" ] || rm -rf -- "$own"; }; } 2>/dev/null &
 exec 3<&-
 exec "$@""#;
 
@@ -66,6 +68,11 @@ pub fn program() -> Option<PathBuf> {
 impl Server {
     /// Starts a server whose files are in `folder`, which must exist, and waits until it listens.
     pub fn start(folder: &Path, options: &ServerOptions) -> Result<Server, ServerError> {
+        Server::start_in(folder, options, None)
+    }
+
+    /// Like [`Server::start`]; the folder `own` is removed should this process be killed.
+    pub fn start_in(folder: &Path, options: &ServerOptions, own: Option<&Path>) -> Result<Server, ServerError> {
         let port = match options.port {
             0 => TcpListener::bind((options.host.as_str(), 0))?.local_addr()?.port(),
             port => port,
@@ -86,6 +93,7 @@ impl Server {
         let log = std::fs::File::create(folder.join("log"))?;
         let child = Command::new("sh")
             .args(["-c", WATCHED, "sh"])
+            .arg(own.unwrap_or(Path::new("")))
             .arg(&options.program)
             .arg(&file)
             .stdin(Stdio::piped())

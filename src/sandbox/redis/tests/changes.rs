@@ -1,5 +1,6 @@
 //! Failover, nodes that come and go, settings.
 
+use super::super::Network;
 use super::*;
 
 fn after_failover() -> Group {
@@ -118,4 +119,24 @@ async fn settings_and_versions_change_and_the_data_stays() {
     let link = plain(&fleet, &super::super::primary("g")).await;
     assert_ne!(link.identity.run_id, before);
     assert!(text(&link, &["DBSIZE"]).await.unwrap().parse::<u32>().unwrap() >= 50);
+}
+
+#[tokio::test]
+async fn the_network_can_be_cut_and_fall_silent() {
+    let Some(fleet) = fleet() else { return };
+    follow(&fleet, &wanted("g", group(2)));
+    let link = plain(&fleet, "g-001").await;
+    fleet.network("g", Network::Cut).unwrap();
+    assert!(matches!(ask(&link, &["PING"]).await, Err(WireError::Lost { .. })));
+    assert!(connect(&endpoint(&fleet, "g-001", false, None)).await.is_err());
+    fleet.network("g", Network::Up).unwrap();
+    let link = plain(&fleet, "g-001").await;
+    fleet.network("g", Network::Silent).unwrap();
+    let waited = link.ask(redis::cmd("SET").arg("a").arg(1), Duration::from_millis(300)).await;
+    assert!(matches!(waited, Err(WireError::Silent { .. })), "{waited:?}");
+    fleet.network("g", Network::Up).unwrap();
+    assert!(matches!(ask(&link, &["PING"]).await, Err(WireError::Lost { .. })));
+    let link = plain(&fleet, "g-001").await;
+    assert_eq!(text(&link, &["GET", "a"]).await, None);
+    assert!(text(&link, &["INFO", "replication"]).await.unwrap().contains("connected_slaves:1"), "nodes hear each other");
 }

@@ -93,8 +93,11 @@ fn servers_end_with_their_owner() {
     // The owner is a shell that is killed; it has what Server gives a server: a pipe that only it holds.
     let folder = tempfile::tempdir().unwrap();
     let options = super::super::ServerOptions { program: redis, host: "127.0.0.1".to_owned(), port: 0, rdb: None, config: Vec::new() };
-    let mut server = super::super::Server::start(folder.path(), &options).unwrap();
+    let own = folder.path().join("own");
+    std::fs::create_dir(&own).unwrap();
+    let mut server = super::super::Server::start_in(&own, &options, Some(&own)).unwrap();
     let pid = server.pid();
     server.abandon();
     until("the server to end when its pipe breaks", || !alive(pid));
+    until("its folder to go", || !own.exists());
 }
