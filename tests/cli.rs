@@ -8,6 +8,8 @@ mod ground;
 mod messages;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/servers.rs"]
+mod servers;
 #[path = "cli/state.rs"]
 mod state;
 

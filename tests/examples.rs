@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use holdfast::clock::Clock;
@@ -144,6 +145,11 @@ fn every_account_for_the_sandbox_is_right() {
     assert!(!files.is_empty(), "there is no account");
     for file in files {
         let text = std::fs::read_to_string(&file).expect("a text");
+        if text.contains("servers: true") && holdfast::sandbox::redis::program().is_none() {
+            // Past the harness, which keeps what passing tests print.
+            let _ = writeln!(std::io::stderr(), "skipped: needs redis-server");
+            continue;
+        }
         if let Err(error) = Sandbox::from_yaml(&text, Options::default()) {
             panic!("{}: {error}", file.display());
         }

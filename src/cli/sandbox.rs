@@ -10,7 +10,7 @@ use super::{complain, ground, print, tell};
 use crate::clock::Clock;
 use crate::exit::Exit;
 use crate::sandbox::faults::Faults;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Options, SERVERS_FOLDER, Sandbox};
 
 /// The owner's account as the audit found it.
 const AS_FOUND: &str = include_str!("../../examples/accounts/huntaze-as-found.yaml");
@@ -57,6 +57,13 @@ pub async fn run(args: Args) -> Exit {
             let state = ground::folder(Some(&state_dir), true);
             let (file, journal) = (saved(&state), state.join("journal"));
             // It is what these runs did, and another process may hold it.
+            // What its Redis servers hold, if it has any.
+            let data = file.with_extension(SERVERS_FOLDER);
+            if let Err(error) = std::fs::remove_dir_all(&data)
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return complain(Exit::Failed, &format!("{}: {error}", data.display()));
+            }
             let kept = match journal.exists() {
                 true => format!("the journal of the sandbox's runs is kept, with the consents in it: {}\n", journal.display()),
                 false => String::new(),
@@ -93,7 +100,10 @@ async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: 
         Err(error) => return complain(Exit::Failed, &format!("--listen {listen}: {error}")),
     };
     let address = listener.local_addr().unwrap_or(listen);
-    tell(&format!("the account {} is served on http://{address}; Ctrl-C ends it\n", sandbox.world().account));
+    let servers = sandbox.redis().map_or(String::new(), |servers| {
+        format!("real Redis servers run behind its groups; the authority of their certificates: {}\n", servers.ca_file().display())
+    });
+    tell(&format!("the account {} is served on http://{address}; Ctrl-C ends it\n{servers}", sandbox.world().account));
     let stop = async {
         // Without a signal handler the signal itself ends the process.
         let _ = tokio::signal::ctrl_c().await;

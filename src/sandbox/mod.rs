@@ -23,12 +23,15 @@ mod s3;
 mod s3control;
 mod secretsmanager;
 mod serve;
+mod servers;
 mod sns;
 mod sts;
 mod tags;
 #[cfg(test)]
 mod testing;
 pub mod world;
+
+pub use servers::FOLDER as SERVERS_FOLDER;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +47,7 @@ use call::{Answer, Call, Operation, Refusal};
 use dispatch::Service;
 use faults::{Fault, Faults};
 use record::{Journal, Recorded};
+use redis::Fleet;
 use world::{Saved, World};
 
 /// An AWS account in this process. Cheap to clone; clones share the account.
@@ -66,6 +70,9 @@ pub struct Options {
     pub save_to: Option<PathBuf>,
     /// How many requests are remembered for [`Sandbox::recorded`]; of more, the oldest are forgotten.
     pub remember: usize,
+    /// Real Redis servers for the account's groups: those of a sandbox that "ended", which live on as AWS' do. None: new ones if the account asks for
+    /// them (`elasticache.servers`), whose data stays beside [`Options::save_to`] if that is given.
+    pub redis: Option<Fleet>,
 }
 
 impl Default for Options {
@@ -74,7 +81,15 @@ impl Default for Options {
         let hostile = || std::thread::current().name().is_none_or(|name| name.starts_with("sandbox::") || name == "main");
         let recorded = std::env::var_os("HOLDFAST_SANDBOX_RECORD").filter(|_| !cfg!(test) || !hostile());
         let record_dir = recorded.map(PathBuf::from);
-        Options { clock: Clock::system(), faults: Faults::default(), kill: false, record_dir, save_to: None, remember: 100_000 }
+        Options {
+            clock: Clock::system(),
+            faults: Faults::default(),
+            kill: false,
+            record_dir,
+            save_to: None,
+            remember: 100_000,
+            redis: None,
+        }
     }
 }
 
@@ -95,6 +110,7 @@ struct Inner {
     calls: AtomicU64,
     /// The number of the call that ended the process.
     ended: watch::Sender<Option<u64>>,
+    fleet: Option<Fleet>,
     held: Mutex<Held>,
 }
 
@@ -115,8 +131,11 @@ enum Outcome {
 }
 
 impl Sandbox {
-    pub fn new(world: World, options: Options) -> Result<Sandbox, BadAccount> {
+    pub fn new(mut world: World, options: Options) -> Result<Sandbox, BadAccount> {
         world.check().map_err(BadAccount)?;
+        world.elasticache.servers |= options.redis.is_some();
+        let fleet = servers::of(&world, &options)?;
+        world.servers = fleet.as_ref().map(|fleet| fleet.addresses().clone());
         let journal = Journal::open(options.record_dir.as_deref(), options.remember)
             .map_err(|error| BadAccount(format!("the folder for requests cannot be written: {error}")))?;
         // An account that was saved later than a simulated clock starts: time does not run backwards.
@@ -124,13 +143,16 @@ impl Sandbox {
             options.clock.advance(ahead);
         }
         let past = faults::Past::new(options.faults.any_stale());
-        Ok(Sandbox(Arc::new(Inner {
+        let sandbox = Sandbox(Arc::new(Inner {
             began: options.clock.now(),
             options,
             calls: AtomicU64::new(0),
             ended: watch::Sender::new(None),
+            fleet,
             held: Mutex::new(Held { world, settled: None, past, journal }),
-        })))
+        }));
+        sandbox.follow_first()?;
+        Ok(sandbox)
     }
 
     /// An account as a file describes it: a [`World`] as YAML.
@@ -148,7 +170,12 @@ impl Sandbox {
             Err(error) => return Err(bad(error.to_string())),
         };
         let saved: Saved = serde_json::from_slice(&text).map_err(|error| bad(error.to_string()))?;
-        Sandbox::new(saved.into_world(), options).map(Some)
+        let (world, mut options) = (saved.into_world(), options);
+        // What is not saved must not change what is.
+        if world.elasticache.servers && options.redis.is_none() && options.save_to.as_deref() != Some(path) {
+            options.redis = Some(servers::picture(path)?);
+        }
+        Sandbox::new(world, options).map(Some)
     }
 
     /// One request, from its number to its answer. After a call that "ended the process" nothing returns.
@@ -163,7 +190,10 @@ impl Sandbox {
                 self.0.options.clock.sleep(*time).await;
             }
         }
-        match self.act(number, &faults, request) {
+        self.followed().await;
+        let outcome = self.act(number, &faults, request);
+        self.followed().await;
+        match outcome {
             Outcome::Answered(response) => Ok(response),
             Outcome::Cut => Err(Cut),
             Outcome::Silence => std::future::pending().await,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::redis::Addresses;
 use super::{cloudtrail, elasticache, guardduty, ids, kms, rds, s3, s3control, secretsmanager, sns, sts};
 
 /// An account. The file given with `--account` is one of these, written as YAML.
@@ -31,6 +32,9 @@ pub struct World {
     /// The time of the call under way; set before each.
     #[serde(skip)]
     pub now: Timestamp,
+    /// Where its real servers are, while they run.
+    #[serde(skip)]
+    pub servers: Option<Addresses>,
 }
 
 impl Default for World {
@@ -50,6 +54,7 @@ impl Default for World {
             kms: Default::default(),
             sts: Default::default(),
             now: Timestamp::UNIX_EPOCH,
+            servers: None,
         }
     }
 }

@@ -52,6 +52,7 @@ impl State {
     pub fn settle(&mut self, now: Timestamp) {
         let due = |at: Option<Timestamp>| at.filter(|at| *at <= now);
         let parameter_groups = &self.parameter_groups;
+        let late = Duration::from_secs(self.endpoints_late_by.into());
         self.replication_groups.retain(|id, group| {
             group.tls_endpoints.get_or_insert(group.transit_encryption.mode().is_some());
             loop {
@@ -60,13 +61,20 @@ impl State {
                     match group.status {
                         Status::Deleting => return false,
                         Status::Creating if group.doomed => group.status = Status::CreateFailed,
+                        Status::Creating if !late.is_zero() => {
+                            group.status = Status::Available;
+                            group.answers_at = Some(later(at, late));
+                        }
                         Status::Modifying => {
                             group.status = Status::Available;
                             if let Some(change) = group.change.take() {
                                 group.put_in_force(id, &change, parameter_groups, at);
                             }
                         }
-                        _ => group.status = Status::Available,
+                        _ => {
+                            group.status = Status::Available;
+                            group.rebooting.clear();
+                        }
                     }
                 } else if group.status == Status::Available
                     && let Some(Pending { at, change }) = group.pending.take_if(|pending| pending.at <= now)
@@ -78,6 +86,7 @@ impl State {
                 }
             }
             group.parameter_apply.settle(now);
+            group.answers_at.take_if(|at| *at <= now);
             true
         });
         self.cache_clusters.retain(|_, cluster| {

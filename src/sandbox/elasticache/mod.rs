@@ -13,6 +13,7 @@ mod parameters;
 mod place;
 mod refusal;
 mod request;
+mod servers;
 mod snapshots;
 pub mod state;
 mod subnets;
@@ -24,6 +25,8 @@ mod versions;
 mod tests;
 
 pub use state::State;
+
+pub use servers::wanted;
 
 use self::place::Place;
 use super::call::{Answer, Call, Operation, Refusal};
@@ -82,7 +85,13 @@ fn find(name: &str) -> Result<&'static (&'static str, bool, Does), Refusal> {
 
 /// Does what is asked, at the time `world.now`.
 pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<Answer, Refusal> {
-    let place = Place { account: world.account.clone(), region: world.region.clone(), page_size: world.page_size, now: world.now };
+    let place = Place {
+        account: world.account.clone(),
+        region: world.region.clone(),
+        page_size: world.page_size,
+        now: world.now,
+        servers: world.servers.clone(),
+    };
     let result = (find(&operation.name)?.2)(&mut world.elasticache, &place, &Form::parse(call))?;
     Ok(query::answer(&operation.name, NAMESPACE, result))
 }

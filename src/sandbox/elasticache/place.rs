@@ -3,6 +3,14 @@
 use jiff::Timestamp;
 
 use crate::sandbox::ids::sha256;
+use crate::sandbox::redis::Addresses;
+
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    pub host: String,
+    pub port: u16,
+}
 
 /// The account, region and time of a call.
 #[derive(Clone, Debug)]
@@ -11,6 +19,8 @@ pub struct Place {
     pub region: String,
     pub page_size: usize,
     pub now: Timestamp,
+    /// Where real servers are, if they run.
+    pub servers: Option<Addresses>,
 }
 
 impl Place {
@@ -25,6 +35,14 @@ impl Place {
             return key.to_owned();
         }
         format!("arn:aws:kms:{}:{}:key/{key}", self.region, self.account)
+    }
+
+    /// Where something answers: at `host` and `port`, or where the real server of that name is.
+    pub fn endpoint(&self, name: &str, host: String, port: u16) -> Endpoint {
+        match self.servers.as_ref().and_then(|servers| servers.get(name)) {
+            Some(at) => Endpoint { host: at.ip().to_string(), port: at.port() },
+            None => Endpoint { host, port },
+        }
     }
 
     pub fn zone(&self, number: u32) -> String {

@@ -108,6 +108,9 @@ pub fn taken(
     origin.ready_at = None;
     origin.status = Status::Available;
     origin.tags.clear();
+    origin.data = Default::default();
+    origin.restored_from = None;
+    origin.answers_at = None;
     Ok(Snapshot {
         status: SnapshotStatus::Creating,
         ready_at: (!stuck).then(|| later(place.now, SNAPSHOT)),
@@ -118,6 +121,7 @@ pub fn taken(
         group,
         origin,
         tags: Default::default(),
+        copied_from: None,
     })
 }
 
@@ -179,6 +183,7 @@ pub fn copy(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refusa
         created_at: Some(place.now),
         kms_key_id: form.get("KmsKeyId").map(str::to_owned).or(original.kms_key_id.clone()),
         tags: tags(form)?,
+        copied_from: Some(source.clone()),
         ..original.clone()
     };
     let answer = answer(&target, &copy, place);

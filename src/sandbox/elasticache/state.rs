@@ -21,6 +21,44 @@ pub struct State {
     pub fail_creates: u32,
     /// How many of the next snapshots never leave `creating`. No state says that a snapshot failed: only a deadline tells.
     pub stick_snapshots: u32,
+    /// Whether real Redis servers run behind the groups.
+    #[serde(skip_serializing_if = "is_default")]
+    pub servers: bool,
+    /// How many seconds after a group became available its addresses begin to answer: names come late.
+    #[serde(skip_serializing_if = "is_default")]
+    pub endpoints_late_by: u32,
+    /// What is known of security groups; those that are not named admit everybody.
+    #[serde(skip_serializing_if = "is_default")]
+    pub security_groups: BTreeMap<String, SecurityGroup>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A security group, as far as the servers ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct SecurityGroup {
+    pub admits: Admits,
+}
+
+/// Whom a security group lets connect. A group of several lets in whomever one of them does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Admits {
+    #[default]
+    Everybody,
+    /// Holdfast alone: it has addresses of its own ([`crate::sandbox::redis::for_holdfast`]).
+    Holdfast,
+}
+
+/// What a server holds when it first starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Data {
+    /// How many keys, of all types, some with an end.
+    pub keys: u64,
 }
 
 /// Where a replication group stands.
@@ -122,6 +160,18 @@ pub struct ReplicationGroup {
     pub auto_minor_version_upgrade: bool,
     pub created_at: Timestamp,
     pub tags: BTreeMap<String, String>,
+    /// What its servers begin with.
+    #[serde(skip_serializing_if = "is_default")]
+    pub data: Data,
+    /// The snapshot that its servers begin with.
+    #[serde(skip_serializing_if = "is_default")]
+    pub restored_from: Option<String>,
+    /// The members that restart while the group is `rebooting cluster nodes`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rebooting: BTreeSet<String>,
+    /// When its addresses begin to answer, where that is later than its being available.
+    #[serde(skip_serializing_if = "is_default")]
+    pub answers_at: Option<Timestamp>,
 }
 
 impl Default for ReplicationGroup {
@@ -163,6 +213,10 @@ impl Default for ReplicationGroup {
             auto_minor_version_upgrade: true,
             created_at: created_long_ago(),
             tags: BTreeMap::new(),
+            data: Data::default(),
+            restored_from: None,
+            rebooting: BTreeSet::new(),
+            answers_at: None,
         }
     }
 }
@@ -284,6 +338,9 @@ pub struct CacheCluster {
     pub auto_minor_version_upgrade: bool,
     pub created_at: Timestamp,
     pub tags: BTreeMap<String, String>,
+    /// What its server begins with.
+    #[serde(skip_serializing_if = "is_default")]
+    pub data: Data,
 }
 
 impl Default for CacheCluster {
@@ -309,6 +366,7 @@ impl Default for CacheCluster {
             auto_minor_version_upgrade: true,
             created_at: created_long_ago(),
             tags: BTreeMap::new(),
+            data: Data::default(),
         }
     }
 }
@@ -371,4 +429,7 @@ pub struct Snapshot {
     /// The group, or the group that a standalone cluster would be, as it was at that time.
     pub origin: ReplicationGroup,
     pub tags: BTreeMap<String, String>,
+    /// The snapshot that it is a copy of.
+    #[serde(skip_serializing_if = "is_default")]
+    pub copied_from: Option<String>,
 }

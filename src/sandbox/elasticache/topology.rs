@@ -1,8 +1,9 @@
 //! What follows from the shape of a group: its members, their roles and their addresses.
 
 use super::engine;
-use super::place::Place;
+use super::place::{Endpoint, Place};
 use super::state::{CacheCluster, ReplicationGroup};
+use crate::sandbox::redis;
 
 /// A node of a replication group, which is a cache cluster of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,24 +75,29 @@ impl ReplicationGroup {
         self.tls_endpoints.unwrap_or(self.transit_encryption.mode().is_some())
     }
 
-    pub fn primary_host(&self, id: &str, place: &Place) -> String {
+    pub fn primary_endpoint(&self, id: &str, place: &Place) -> Endpoint {
         let (key, domain) = (place.host_key(), place.domain());
-        if self.tls_names() { format!("master.{id}.{key}.{domain}") } else { format!("{id}.{key}.ng.0001.{domain}") }
+        let host = if self.tls_names() { format!("master.{id}.{key}.{domain}") } else { format!("{id}.{key}.ng.0001.{domain}") };
+        place.endpoint(&redis::primary(id), host, self.port)
     }
 
-    pub fn reader_host(&self, id: &str, place: &Place) -> String {
+    pub fn reader_endpoint(&self, id: &str, place: &Place) -> Endpoint {
         let (key, domain) = (place.host_key(), place.domain());
-        if self.tls_names() { format!("replica.{id}.{key}.{domain}") } else { format!("{id}-ro.{key}.ng.0001.{domain}") }
+        let host = if self.tls_names() { format!("replica.{id}.{key}.{domain}") } else { format!("{id}-ro.{key}.ng.0001.{domain}") };
+        place.endpoint(&redis::reader(id), host, self.port)
     }
 
-    pub fn configuration_host(&self, id: &str, place: &Place) -> String {
+    pub fn configuration_endpoint(&self, id: &str, place: &Place) -> Endpoint {
         let (key, domain) = (place.host_key(), place.domain());
-        if self.tls_names() { format!("clustercfg.{id}.{key}.{domain}") } else { format!("{id}.{key}.clustercfg.{domain}") }
+        let host = if self.tls_names() { format!("clustercfg.{id}.{key}.{domain}") } else { format!("{id}.{key}.clustercfg.{domain}") };
+        place.endpoint(&redis::configuration(id), host, self.port)
     }
 
-    pub fn member_host(&self, id: &str, member: &Member, place: &Place) -> String {
+    pub fn member_endpoint(&self, id: &str, member: &Member, place: &Place) -> Endpoint {
         let (key, domain) = (place.host_key(), place.domain());
-        if self.tls_names() { format!("{}.{id}.{key}.{domain}", member.id) } else { format!("{}.{key}.0001.{domain}", member.id) }
+        let host =
+            if self.tls_names() { format!("{}.{id}.{key}.{domain}", member.id) } else { format!("{}.{key}.0001.{domain}", member.id) };
+        place.endpoint(&member.id, host, self.port)
     }
 }
 

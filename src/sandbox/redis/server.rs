@@ -1,13 +1,25 @@
 //! One `redis-server` process.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to listen: a large RDB file is read first.
 const STARTING: Duration = Duration::from_secs(60);
+
+/// Starts a server, and beside it a shell that reads a pipe whose other end is ours. The pipe breaks when this process ends, however it ends: the
+/// shell then kills the server. A line on the pipe sends the shell away. The server takes the place of the first shell, so that its number is the
+/// child's. The first argument is a folder to remove then, or nothing.
+const WATCHED: &str = r#"own=$1
+shift
+exec 3<&0 </dev/null
+{ read -r _ <&3 || { kill -9 $$; [ -z "$own" ] || rm -rf -- "$own"; }; } 2>/dev/null &
+exec 3<&-
+exec "$@""#;
 
 /// How a server is started.
 #[derive(Clone, Debug)]
@@ -35,7 +47,7 @@ pub enum ServerError {
     Silent,
 }
 
-/// A running server; killed when it is dropped.
+/// A running server; killed when it is dropped, and when this process ends.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
@@ -56,6 +68,11 @@ pub fn program() -> Option<PathBuf> {
 impl Server {
     /// Starts a server whose files are in `folder`, which must exist, and waits until it listens.
     pub fn start(folder: &Path, options: &ServerOptions) -> Result<Server, ServerError> {
+        Server::start_in(folder, options, None)
+    }
+
+    /// Like [`Server::start`]; the folder `own` is removed should this process be killed.
+    pub fn start_in(folder: &Path, options: &ServerOptions, own: Option<&Path>) -> Result<Server, ServerError> {
         let port = match options.port {
             0 => TcpListener::bind((options.host.as_str(), 0))?.local_addr()?.port(),
             port => port,
@@ -74,7 +91,17 @@ impl Server {
         let file = folder.join("redis.conf");
         std::fs::write(&file, config)?;
         let log = std::fs::File::create(folder.join("log"))?;
-        let child = Command::new(&options.program).arg(&file).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        let child = Command::new("sh")
+            .args(["-c", WATCHED, "sh"])
+            .arg(own.unwrap_or(Path::new("")))
+            .arg(&options.program)
+            .arg(&file)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C in a terminal is for us; what becomes of the servers is our business.
+            .process_group(0)
+            .spawn()?;
         let mut server = Server { child, folder: folder.to_owned(), host: options.host.clone(), port };
         server.wait()?;
         Ok(server)
@@ -104,9 +131,24 @@ impl Server {
         &self.folder
     }
 
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets go of it as a process does that is killed.
+    #[cfg(test)]
+    pub(super) fn abandon(&mut self) {
+        self.child.stdin = None;
+    }
+
     /// Ends it as a crash does.
     pub fn kill(&mut self) {
+        // While it is not waited for, its number is nobody else's; so the watching shell is sent away before.
         let _ = self.child.kill();
+        if let Some(mut watch) = self.child.stdin.take() {
+            let _ = watch.write_all(b"\n");
+        }
         let _ = self.child.wait();
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::super::groups::log_deliveries;
-use super::super::place::Place;
+use super::super::place::{Endpoint, Place};
 use super::super::refusal::no_cluster;
 use super::super::request::{only, page};
 use super::super::state::{CacheCluster, LogDelivery, ReplicationGroup, State, Status, Strategy};
@@ -58,8 +58,7 @@ struct View {
 
 struct Node {
     id: String,
-    host: String,
-    port: u16,
+    endpoint: Endpoint,
     zone: String,
 }
 
@@ -98,7 +97,8 @@ fn standalone(id: &str, cluster: &CacheCluster, place: &Place) -> View {
     let (key, domain, port) = (place.host_key(), place.domain(), cluster.port());
     let nodes = (1..=cluster.nodes).map(|number| {
         let host = format!("{id}.{key}.{number:04}.{domain}");
-        Node { id: format!("{number:04}"), host, port, zone: place.zone(number - 1) }
+        // Of a cluster with servers there is one node, which has the cluster's name.
+        Node { id: format!("{number:04}"), endpoint: place.endpoint(id, host, port), zone: place.zone(number - 1) }
     });
     View {
         id: id.to_owned(),
@@ -147,7 +147,7 @@ fn member(group_id: &str, group: &ReplicationGroup, member: &Member, place: &Pla
         ("TransitEncryptionMode", transit.map(str::to_owned)),
     ];
     let zone = place.zone(member.number - 1);
-    let host = group.member_host(group_id, member, place);
+    let endpoint = group.member_endpoint(group_id, member, place);
     let source = group.snapshot_source(group_id);
     // A node whose parameters wait for a reboot names itself: a member has one node, 0001.
     let waits = group.parameter_apply.reboot.contains(&member.id);
@@ -159,7 +159,7 @@ fn member(group_id: &str, group: &ReplicationGroup, member: &Member, place: &Pla
         engine: group.engine.clone(),
         version: group.engine_version.clone(),
         node_type: group.node_type.clone(),
-        nodes: vec![Node { id: "0001".to_owned(), host, port: group.port, zone: zone.clone() }],
+        nodes: vec![Node { id: "0001".to_owned(), endpoint, zone: zone.clone() }],
         zone,
         created: group.created_at,
         maintenance: group.maintenance_window.clone(),
@@ -229,7 +229,7 @@ fn show(xml: Xml, view: &View, info: bool, place: &Place) -> Xml {
             xml.text("CacheNodeId", &node.id)
                 .text("CacheNodeStatus", status)
                 .text("CacheNodeCreateTime", view.created)
-                .node("Endpoint", |xml| xml.text("Address", &node.host).text("Port", node.port))
+                .node("Endpoint", |xml| xml.text("Address", &node.endpoint.host).text("Port", node.endpoint.port))
                 .text("ParameterGroupStatus", parameters)
                 .text("CustomerAvailabilityZone", &node.zone)
         })

@@ -188,6 +188,7 @@ pub fn reboot(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refu
         }
         let member = group.members(&group_id).into_iter().find(|member| member.id == id).ok_or_else(|| no_cluster(&id))?;
         group.parameter_apply.reboot.remove(&id);
+        group.rebooting.insert(id);
         group.status = Status::Rebooting;
         group.ready_at = Some(until);
         return Ok(member_answer(&group_id, group, &member, place));

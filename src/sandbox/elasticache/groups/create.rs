@@ -67,7 +67,8 @@ pub fn create(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refu
     if origin.as_ref().is_some_and(|origin| node_rank(&group.node_type) < node_rank(&origin.node_type)) {
         group.doomed = true;
     }
-    if let Some(snapshot) = form.get("SnapshotName").and_then(|name| state.snapshots.get_mut(&name.to_lowercase())) {
+    group.restored_from = form.get("SnapshotName").map(str::to_lowercase);
+    if let Some(snapshot) = group.restored_from.as_ref().and_then(|name| state.snapshots.get_mut(name)) {
         snapshot.status = SnapshotStatus::Restoring;
         snapshot.ready_at = group.ready_at;
     }

@@ -1,6 +1,6 @@
 //! A replication group as clients read it.
 
-use super::super::place::Place;
+use super::super::place::{Endpoint, Place};
 use super::super::refusal::no_group;
 use super::super::request::{only, page};
 use super::super::state::{Change, LogDelivery, ReplicationGroup, State, Status, Strategy};
@@ -52,7 +52,7 @@ fn show(xml: Xml, id: &str, group: &ReplicationGroup, place: &Place) -> Xml {
         .text("AutomaticFailover", failover)
         .text("MultiAZ", switch(group.multi_az));
     let xml = if group.cluster_enabled && up {
-        xml.node("ConfigurationEndpoint", |xml| endpoint(xml, &group.configuration_host(id, place), group.port))
+        xml.node("ConfigurationEndpoint", |xml| endpoint(xml, &group.configuration_endpoint(id, place)))
     } else {
         xml
     };
@@ -115,8 +115,8 @@ fn node_groups(xml: Xml, id: &str, group: &ReplicationGroup, members: &[Member],
             let bound = |shard: u32| u64::from(shard) * 16_384 / u64::from(shards);
             xml.text("Slots", format!("{}-{}", bound(shard - 1), bound(shard).saturating_sub(1)))
         } else {
-            xml.node("PrimaryEndpoint", |xml| endpoint(xml, &group.primary_host(id, place), group.port))
-                .node("ReaderEndpoint", |xml| endpoint(xml, &group.reader_host(id, place), group.port))
+            xml.node("PrimaryEndpoint", |xml| endpoint(xml, &group.primary_endpoint(id, place)))
+                .node("ReaderEndpoint", |xml| endpoint(xml, &group.reader_endpoint(id, place)))
         };
         let members = members.iter().filter(|member| member.shard == shard);
         xml.list("NodeGroupMembers", "NodeGroupMember", members, |xml, member| {
@@ -128,7 +128,7 @@ fn node_groups(xml: Xml, id: &str, group: &ReplicationGroup, members: &[Member],
                 // Roles are the engine's own business in cluster mode: the service does not say them.
                 return xml;
             }
-            xml.node("ReadEndpoint", |xml| endpoint(xml, &group.member_host(id, member, place), group.port))
+            xml.node("ReadEndpoint", |xml| endpoint(xml, &group.member_endpoint(id, member, place)))
                 .text("CurrentRole", if member.primary { "primary" } else { "replica" })
         })
     })
@@ -156,8 +156,8 @@ fn destination(xml: Xml, delivery: &LogDelivery) -> Xml {
         .text("LogFormat", &delivery.format)
 }
 
-fn endpoint(xml: Xml, host: &str, port: u16) -> Xml {
-    xml.text("Address", host).text("Port", port)
+fn endpoint(xml: Xml, endpoint: &Endpoint) -> Xml {
+    xml.text("Address", &endpoint.host).text("Port", endpoint.port)
 }
 
 fn switch(on: bool) -> &'static str {

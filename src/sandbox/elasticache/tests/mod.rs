@@ -3,6 +3,7 @@
 mod access;
 mod groups;
 mod parameters;
+mod servers;
 mod snapshots;
 
 use std::time::Duration;
@@ -26,7 +27,10 @@ struct Account {
 impl Account {
     fn new(yaml: &str) -> Account {
         let world = serde_yaml::from_str(yaml).unwrap();
-        let sandbox = testing::sandbox(world, "");
+        Account::of(testing::sandbox(world, ""))
+    }
+
+    fn of(sandbox: Sandbox) -> Account {
         let config = aws_sdk_elasticache::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

@@ -1,0 +1,70 @@
+//! Real Redis servers behind the sandbox: they come with it and go with it, however it goes.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Running, holdfast};
+
+const LIVE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/accounts/huntaze-redis-live.yaml");
+
+/// The processes whose command line names an address of this folder's fleet.
+fn redis_of(folder: &str) -> Vec<String> {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let names = processes.flatten().filter_map(|process| process.file_name().into_string().ok());
+    let of = |pid: &String| {
+        // A redis-server works in the folder of its node.
+        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.to_string_lossy().starts_with(folder))
+    };
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter(of).collect()
+}
+
+fn until(what: &str, is: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn servers_go_with_the_sandbox_even_when_it_is_killed() {
+    if holdfast::sandbox::redis::program().is_none() {
+        // Past the harness, which keeps what passing tests print.
+        let _ = writeln!(std::io::stderr(), "skipped: needs redis-server");
+        return;
+    }
+    for signal in ["-KILL", "-INT"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+            .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--account", LIVE])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sandbox starts");
+        let mut said = BufReader::new(child.stderr.take().expect("its stderr"));
+        let mut sandbox = Running(child);
+        let mut line = || {
+            let mut line = String::new();
+            said.read_line(&mut line).expect("a line");
+            line
+        };
+        let (_, servers) = (line(), line());
+        let ca = servers.rsplit(": ").next().unwrap_or_default().trim();
+        let folder = Path::new(ca).parent().expect("a folder").to_owned();
+        let name = folder.to_string_lossy().into_owned();
+        assert!(std::fs::read_to_string(ca).expect("a certificate").contains("BEGIN CERTIFICATE"), "{servers}");
+        assert_eq!(redis_of(&name).len(), 2, "{servers}");
+        assert!(Command::new("kill").args([signal, &sandbox.0.id().to_string()]).status().expect("kill runs").success());
+        sandbox.0.wait().expect("it ends");
+        until("the servers to end", || redis_of(&name).is_empty());
+        until("their files to go", || !folder.exists());
+    }
+}
+
+#[test]
+fn without_a_redis_server_the_account_says_what_to_install() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = holdfast(folder.path()).env("PATH", folder.path()).args(["sandbox", "serve", "--account", LIVE]).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(err.contains("apt-get install redis-server"), "{err}");
+}
