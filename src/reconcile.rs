@@ -38,8 +38,9 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
@@ -47,9 +48,9 @@ use crate::clock::Clock;
 use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker, Unnamed};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
-use crate::kinds::{Peers, Scope};
+use crate::kinds::{Multiplicity, Peers, Scope, place};
 use crate::manifest::{AwsBaseline, Windows};
-use crate::plan::{self, Consent, Declared, Judgement, Observed, Plan, step_digest};
+use crate::plan::{Consent, Declared, Draft, Judgement, Observed, Plan, Withheld, step_digest};
 
 /// Resources that are read or changed at once. The budget of requests per service lies below it.
 const AT_ONCE: usize = 32;
@@ -70,7 +71,8 @@ pub struct Baseline {
 /// What was found and would be done.
 pub struct Look {
     pub connection: Connection,
-    pub resources: Vec<(Declared, Observed)>,
+    /// In the order of the plan's. What was seen of them is in the plan, as far as it counts: carrying it out looks again.
+    pub resources: Vec<Declared>,
     /// Everything that the manifest speaks for, chosen for this run or not.
     pub peers: Peers,
     pub plan: Plan,
@@ -119,10 +121,30 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let reads = connection.reads.fresh();
     let Baseline { scope, entries, stopped, .. } = baseline;
     let desired = desired::resolve(&reads, &Asked { scope, entries, stopped, others: &request.others, choice: &request.choice }).await;
-    let mut resources = observe(&reads, &baseline.scope, desired.resources).await;
-    plan::withhold(&baseline.scope, &mut resources);
+    let mut resources = desired.resources;
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
-    let mut plan = plan::plan(&judgement, &resources);
+    let mut draft = Draft::new(&judgement);
+    let mut planned = Vec::with_capacity(resources.len());
+    let mut withheld = Withheld::default();
+    let composed = |declared: &&Declared| declared.kind.shape() == Multiplicity::Composed;
+    // What was seen of a resource goes as soon as it is planned: of thousands it is more than all plans.
+    {
+        let mut looks = pin!(observe(&reads, scope, resources.iter().filter(|one| !composed(one))));
+        while let Some((declared, seen)) = looks.next().await {
+            withheld.note(scope, declared, &seen);
+            planned.push(draft.resource(declared, &seen));
+        }
+    }
+    withheld.take_out_of(scope, &mut resources);
+    {
+        let mut looks = pin!(observe(&reads, scope, resources.iter().filter(composed)));
+        while let Some((declared, seen)) = looks.next().await {
+            planned.push(draft.resource(declared, &seen));
+        }
+    }
+    // As the resources are: each and its plan have one place.
+    planned.sort_by_key(|resource| place(&resource.key.kind));
+    let mut plan = draft.plan(planned);
     plan.warnings.splice(0..0, desired.warnings);
     Look { connection: connection.clone(), resources, peers: desired.peers, plan, unnamed: desired.unnamed }
 }
@@ -139,15 +161,15 @@ pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request:
 }
 
 /// Reads every declared resource, each once, many at a time. Reads AWS.
-async fn observe(reads: &Reads, scope: &Scope, declared: Vec<Declared>) -> Vec<(Declared, Observed)> {
-    let looks = declared.into_iter().map(|declared| async move {
+fn observe<'d>(reads: &Reads, scope: &Scope, declared: impl Iterator<Item = &'d Declared>) -> impl Stream<Item = (&'d Declared, Observed)> {
+    let looks = declared.map(move |declared| async move {
         let seen = match declared.blocks.is_empty() {
             true => Some(declared.kind.observe(reads, scope, &declared.wish, &declared.wish.want).await),
             false => None,
         };
         (declared, seen)
     });
-    stream::iter(looks).buffered(AT_ONCE).collect().await
+    stream::iter(looks).buffered(AT_ONCE)
 }
 
 /// Everything that applying needs, besides what was looked at.
