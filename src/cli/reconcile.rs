@@ -340,7 +340,8 @@ impl<'a> Run<'a> {
         drop((resources, peers));
         let left = match outcomes.acted() {
             true => {
-                self.look_again(baseline, &Request { consent: still_given(baseline, &plan, &request.consent), ..request.clone() }).await
+                let consent = still_given(baseline, &plan, &request.consent, &outcomes);
+                self.look_again(baseline, &Request { consent, ..request.clone() }).await
             }
             false => None,
         };

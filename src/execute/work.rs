@@ -1,10 +1,10 @@
 //! One resource on its way: which step it is at, judged from what was seen. Pure: it decides, and does nothing.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::planned::Planned;
 use super::{End, UnderWay};
 use crate::clock::later;
 use crate::kinds::{AnySeen, Block, FactSet, Impact, Need, Operation, Progress, Reason, Why};
@@ -32,8 +32,7 @@ const UNDOING: Duration = Duration::from_secs(1800);
 pub(super) struct Work<'a> {
     /// Its place in the list of resources.
     pub(super) place: usize,
-    /// The run's plan of it; its own from the second round on.
-    pub(super) plan: Cow<'a, ResourcePlan>,
+    pub(super) plan: Planned<'a>,
     pub(super) phase: Phase,
     /// The sentences of the steps that were done.
     pub(super) done: Vec<String>,
@@ -153,7 +152,7 @@ impl<'a> Work<'a> {
         let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(rest(plan, false)) };
         Work {
             place,
-            plan: Cow::Borrowed(plan),
+            plan: Planned::of_the_run(plan),
             phase,
             done: Vec::new(),
             taken: Vec::new(),
@@ -428,7 +427,11 @@ impl<'a> Work<'a> {
             self.taken.clear();
             self.phase = Phase::Stepping(0);
         }
-        self.plan = Cow::Owned(plan);
+        // Of what ended as declared nothing more is asked than what it is excepted from: thousands need no second plan each.
+        let as_declared = matches!(self.phase, Phase::Ended(End::Changed | End::Unchanged));
+        if !as_declared || plan.excepted != self.plan.excepted || plan.origins != self.plan.origins {
+            self.plan.replace(plan);
+        }
     }
 
     /// Holds a step that its plan let through, and what comes after it.
@@ -460,6 +463,8 @@ impl<'a> Work<'a> {
         begun.acknowledged = acknowledged;
         begun.refused = 0;
         if let Some(starting) = self.starting.take_if(|_| ours && matches!(self.phase, Phase::Stepping(_))) {
+            // Most resources have one step.
+            self.taken.reserve_exact(1);
             self.taken.push(starting);
         }
     }
