@@ -38,8 +38,9 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 
-use futures::{StreamExt, stream};
+use futures::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
@@ -47,9 +48,9 @@ use crate::clock::Clock;
 use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker, Unnamed};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
-use crate::kinds::{Peers, Scope};
+use crate::kinds::{Key, Multiplicity, Peers, Scope, place};
 use crate::manifest::{AwsBaseline, Windows};
-use crate::plan::{self, Consent, Declared, Judgement, Observed, Plan, step_digest};
+use crate::plan::{Consent, Declared, Draft, Judgement, Observed, Plan, Withheld, step_digest};
 
 /// Resources that are read or changed at once. The budget of requests per service lies below it.
 const AT_ONCE: usize = 32;
@@ -70,7 +71,8 @@ pub struct Baseline {
 /// What was found and would be done.
 pub struct Look {
     pub connection: Connection,
-    pub resources: Vec<(Declared, Observed)>,
+    /// In the order of the plan's. What was seen of them is in the plan, as far as it counts: carrying it out looks again.
+    pub resources: Vec<Declared>,
     /// Everything that the manifest speaks for, chosen for this run or not.
     pub peers: Peers,
     pub plan: Plan,
@@ -119,10 +121,30 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let reads = connection.reads.fresh();
     let Baseline { scope, entries, stopped, .. } = baseline;
     let desired = desired::resolve(&reads, &Asked { scope, entries, stopped, others: &request.others, choice: &request.choice }).await;
-    let mut resources = observe(&reads, &baseline.scope, desired.resources).await;
-    plan::withhold(&baseline.scope, &mut resources);
+    let mut resources = desired.resources;
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
-    let mut plan = plan::plan(&judgement, &resources);
+    let mut draft = Draft::new(&judgement);
+    let mut planned = Vec::with_capacity(resources.len());
+    let mut withheld = Withheld::default();
+    let composed = |declared: &&Declared| declared.kind.shape() == Multiplicity::Composed;
+    // What was seen of a resource goes as soon as it is planned: of thousands it is more than all plans.
+    {
+        let mut looks = pin!(observe(&reads, scope, resources.iter().filter(|one| !composed(one))));
+        while let Some((declared, seen)) = looks.next().await {
+            withheld.note(scope, declared, &seen);
+            planned.push(draft.resource(declared, &seen));
+        }
+    }
+    withheld.take_out_of(scope, &mut resources);
+    {
+        let mut looks = pin!(observe(&reads, scope, resources.iter().filter(composed)));
+        while let Some((declared, seen)) = looks.next().await {
+            planned.push(draft.resource(declared, &seen));
+        }
+    }
+    // As the resources are: each and its plan have one place.
+    planned.sort_by_key(|resource| place(&resource.key.kind));
+    let mut plan = draft.plan(planned);
     plan.warnings.splice(0..0, desired.warnings);
     Look { connection: connection.clone(), resources, peers: desired.peers, plan, unnamed: desired.unnamed }
 }
@@ -139,15 +161,15 @@ pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request:
 }
 
 /// Reads every declared resource, each once, many at a time. Reads AWS.
-async fn observe(reads: &Reads, scope: &Scope, declared: Vec<Declared>) -> Vec<(Declared, Observed)> {
-    let looks = declared.into_iter().map(|declared| async move {
+fn observe<'d>(reads: &Reads, scope: &Scope, declared: impl Iterator<Item = &'d Declared>) -> impl Stream<Item = (&'d Declared, Observed)> {
+    let looks = declared.map(move |declared| async move {
         let seen = match declared.blocks.is_empty() {
             true => Some(declared.kind.observe(reads, scope, &declared.wish, &declared.wish.want).await),
             false => None,
         };
         (declared, seen)
     });
-    stream::iter(looks).buffered(AT_ONCE).collect().await
+    stream::iter(looks).buffered(AT_ONCE)
 }
 
 /// Everything that applying needs, besides what was looked at.
@@ -186,11 +208,22 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     Ok(execution.run(&look.plan, &look.resources).await)
 }
 
-/// What of a consent still counts after a plan was carried out: for its steps, which are found again where they are not done. Pure.
-pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent) -> Consent {
+/// What of a consent still counts after a plan was carried out: for those of its steps that were not done. The consent to what was done is used up,
+/// though the same difference come back in the very run. Pure.
+pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes: &Outcomes) -> Consent {
     let mut steps = consent.steps.clone();
     if consent.hashes.contains(&plan.hash) {
         steps.extend(digests(baseline, plan));
+    }
+    if steps.is_empty() {
+        return Consent::default();
+    }
+    let done: BTreeMap<&Key, &[String]> = outcomes.resources.iter().map(|one| (&one.key, one.done.as_slice())).collect();
+    for resource in &plan.resources {
+        let done = done.get(&resource.key).copied().unwrap_or_default();
+        for step in resource.steps.iter().filter(|step| done.contains(&step.title)) {
+            steps.remove(&step_digest(&baseline.scope, &resource.key, &step.op, step.impact));
+        }
     }
     Consent { steps, ..Consent::default() }
 }
@@ -300,6 +333,42 @@ mod tests {
         assert!(!error.contains("Error {") && !error.contains("Tried"), "{error}");
         // Throttling is waited out here as everywhere.
         assert_eq!(looked("throttle@1").await.unwrap(), 0);
+    }
+
+    #[test]
+    fn a_consent_is_used_up_by_what_was_done_though_it_came_back() {
+        use crate::execute::{End, ResourceOutcome};
+        use crate::kinds::{Reason, fake};
+        let text = "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {name: a}\nspec: {account: \"317805897534\", region: us-east-1}\n";
+        let mut baseline = crate::load::load_text("m.yaml", text).baselines.remove(0);
+        baseline.scope = fake::scope("used up");
+        fake::enter(&fake::world("used up")).things.entry("a".to_owned()).or_default();
+        let spec = serde_json::json!({"name": "a", "v": {"x": 1, "y": 1}, "disruptive": ["x", "y"]});
+        let resources = [fake::looked(&baseline.scope, spec)];
+        let peers = Peers::default();
+        let planned = |consent: &Consent| crate::plan::plan(&judgement(&baseline, &peers, consent, Timestamp::UNIX_EPOCH), &resources);
+        let held =
+            |plan: &Plan| -> Vec<_> { plan.resources[0].steps.iter().map(|step| step.held.as_ref().map(|block| block.reason)).collect() };
+        let hash = planned(&Consent::default()).hash;
+        let by_hash = Consent { hashes: [hash].into(), ..Consent::default() };
+        let plan = planned(&by_hash);
+        assert_eq!(held(&plan), [None, None]);
+        let after = |done: &[&str]| {
+            let done = done.iter().map(|title| (*title).to_owned()).collect();
+            let one = ResourceOutcome { key: plan.resources[0].key.clone(), title: String::new(), done, end: End::Changed };
+            Outcomes { resources: vec![one], stopped: None }
+        };
+        // Nothing was done: all of it still counts, by its steps.
+        let still = still_given(&baseline, &plan, &by_hash, &after(&[]));
+        assert_eq!(held(&planned(&still)), [None, None]);
+        // The first was done, and differs again: nobody has consented to doing it a second time.
+        let still = still_given(&baseline, &plan, &by_hash, &after(&["Set x of a"]));
+        assert_eq!(held(&planned(&still))[0], Some(Reason::NeedsConsent));
+        // The same where the consent was left over from an earlier run.
+        let left_over = Consent { steps: digests(&baseline, &plan), ..Consent::default() };
+        let left_over = still_given(&baseline, &plan, &left_over, &after(&["Set x of a"]));
+        assert_eq!(left_over, still);
+        assert_eq!((left_over.steps.len(), held(&planned(&left_over))[0]), (1, Some(Reason::NeedsConsent)));
     }
 
     #[test]

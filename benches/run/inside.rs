@@ -16,7 +16,7 @@ use super::{figure, support};
 
 const BUCKETS: usize = 500;
 
-/// Buckets that all differ in four fields, and what a run would see of them.
+/// Buckets that all differ in four fields, and what a run would find of them.
 fn looked() -> (Sandbox, Baseline, Look) {
     let names: String = (0..BUCKETS).map(|number| format!("    bucket-{number:05}: {{}}\n")).collect();
     let account = format!("account: \"317805897534\"\nregion: us-east-1\npageSize: 1000\ns3:\n  buckets:\n{names}");
@@ -34,11 +34,19 @@ fn block_on<F: Future>(future: F) -> F::Output {
 /// Planning of 10,000 and 100,000 differing resources: what was seen of the few, under as many names.
 pub fn plans() {
     let (_sandbox, baseline, look) = looked();
+    let few: Vec<(Declared, Observed)> = block_on(async {
+        let mut few = Vec::new();
+        for declared in &look.resources {
+            let seen = declared.kind.observe(&look.connection.reads, &baseline.scope, &declared.wish, &declared.wish.want).await;
+            few.push((declared.clone(), Some(seen)));
+        }
+        few
+    });
     let mut times = Vec::new();
     for size in [10_000, 100_000] {
         let many: Vec<(Declared, Observed)> = (0..size)
             .map(|number| {
-                let (declared, seen) = &look.resources[number % look.resources.len()];
+                let (declared, seen) = &few[number % few.len()];
                 let mut declared = declared.clone();
                 declared.wish.id = format!("bucket-{number:06}");
                 (declared, seen.clone())

@@ -29,7 +29,24 @@ impl Memo {
             Arc::clone(cells.entry((TypeId::of::<T>(), key)).or_default())
         };
         let answer = cell.get_or_init(|| async { read().await.map(|value| Arc::new(value) as Shared) }).await;
-        // Two kinds that keep different things of one answer each have theirs.
-        answer.clone().and_then(|value| value.downcast::<T>().map_err(|_| CallError::mixed_up()))
+        shared(answer)
     }
+
+    /// The value under `key` for whoever asks last: it is kept no longer, and where nobody asked before it is never kept.
+    pub async fn take<T, F>(&self, key: String, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>>,
+    {
+        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(TypeId::of::<T>(), key));
+        match cell.as_ref().and_then(|cell| cell.get()) {
+            Some(answer) => shared(answer),
+            None => read().await.map(Arc::new),
+        }
+    }
+}
+
+fn shared<T: Send + Sync + 'static>(answer: &Result<Shared, CallError>) -> Result<Arc<T>, CallError> {
+    // Two kinds that keep different things of one answer each have theirs.
+    answer.clone().and_then(|value| value.downcast::<T>().map_err(|_| CallError::mixed_up()))
 }

@@ -309,6 +309,15 @@ impl Reads {
     {
         self.memo.once(key.into(), read).await
     }
+
+    /// The same for whoever is the last to ask: it is not kept for others. What only one resource asks for would stay in memory for a whole pass.
+    pub async fn last<T, F>(&self, key: impl Into<String>, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.memo.take(key.into(), read).await
+    }
 }
 
 impl Writes {

@@ -335,17 +335,20 @@ impl<'a> Run<'a> {
             Ok(outcomes) => outcomes,
             Err(error) => return failed(error, Some(look.plan)),
         };
+        // The rest of it is as large again, and the account is about to be looked at a second time.
+        let Look { plan, connection, resources, peers, .. } = look;
+        drop((resources, peers));
         let left = match outcomes.acted() {
             true => {
-                self.look_again(baseline, &Request { consent: still_given(baseline, &look.plan, &request.consent), ..request.clone() })
-                    .await
+                let consent = still_given(baseline, &plan, &request.consent, &outcomes);
+                self.look_again(baseline, &Request { consent, ..request.clone() }).await
             }
             false => None,
         };
         if let Some(left) = &left {
             outcomes.see(left);
         }
-        let untold = self.messages(&request.choice, journal, past).tell(baseline, &look.connection, &outcomes).await;
+        let untold = self.messages(&request.choice, journal, past).tell(baseline, &connection, &outcomes).await;
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
@@ -355,7 +358,7 @@ impl<'a> Run<'a> {
                 self.show_left(left);
             }
         }
-        Report { object, plan: Some(look.plan), outcomes: Some(outcomes), left, error: None, untold }
+        Report { object, plan: Some(plan), outcomes: Some(outcomes), left, error: None, untold }
     }
 
     /// Carries a plan out, with progress.

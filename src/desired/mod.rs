@@ -15,7 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::Reads;
-use crate::kinds::{AnyKind, Block, Fact, Key, Peers, Reason, Scope, Unreadable, registry};
+use crate::kinds::{AnyKind, Block, Fact, Key, Peers, Reason, Scope, Unreadable, place, registry};
 use crate::plan::Declared;
 
 pub use choice::{Choice, Unnamed, misspelt};
@@ -75,8 +75,7 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
             declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && known.contains(&need.key)).collect();
     }
     found.retain(|declared| choice.admits(declared));
-    let order = |declared: &Declared| registry().iter().position(|kind| kind.path() == declared.kind.path());
-    found.sort_by_key(order);
+    found.sort_by_key(|declared| place(declared.kind.path()));
     Desired { resources: found, peers, warnings, unnamed }
 }
 

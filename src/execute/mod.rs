@@ -4,6 +4,7 @@ mod interrupt;
 mod journal;
 mod order;
 mod outcome;
+mod planned;
 pub mod record;
 mod run;
 mod work;

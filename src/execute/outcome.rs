@@ -1,5 +1,7 @@
 //! What came of a run, resource by resource.
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -116,16 +118,17 @@ impl Outcomes {
 
     /// Takes up what a plan made afterwards shows as blocked or unreadable: how things stand at the end is what counts.
     pub fn see(&mut self, left: &Plan) {
+        let mut known: HashMap<&Key, &mut End> = self.resources.iter_mut().map(|one| (&one.key, &mut one.end)).collect();
+        let mut new = Vec::new();
         for resource in left.resources.iter().filter(|one| matches!(one.status, Status::Blocked | Status::Unreadable)) {
             let end = super::work::rest(resource, false);
-            match self.resources.iter_mut().find(|one| one.key == resource.key) {
-                Some(one) if matches!(one.end, End::Changed | End::Unchanged) => one.end = end,
+            match known.get_mut(&resource.key) {
+                Some(known) if matches!(known, End::Changed | End::Unchanged) => **known = end,
                 Some(_) => {}
-                None => {
-                    self.resources.push(ResourceOutcome { key: resource.key.clone(), title: resource.title.clone(), done: Vec::new(), end })
-                }
+                None => new.push(ResourceOutcome { key: resource.key.clone(), title: resource.title.clone(), done: Vec::new(), end }),
             }
         }
+        self.resources.extend(new);
     }
 
     pub fn rolled_back(&self) -> bool {

@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::kinds::Key;
+use crate::kinds::{Key, Operation};
 
 /// The version of the records' form. A reader refuses what is newer, and reads what is older.
 pub const VERSION: u32 = 1;
@@ -45,7 +44,7 @@ pub enum Event {
     Intent {
         resource: Key,
         step: String,
-        op: Value,
+        op: Operation,
         /// It takes an earlier step back.
         undo: bool,
         attempt: u32,

@@ -1,11 +1,9 @@
 //! The executor: passes over all resources until each is done, blocked or failed. One transition a resource a pass; nothing sleeps
 //! inside a pass; intents are on disk before anything is sent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use serde_json::Value;
 
 use super::order::Order;
 use super::record::{Event, Outcome};
@@ -13,12 +11,16 @@ use super::work::{Decision, Phase, Work};
 use super::{End, Interrupt, Journal, JournalError, Outcomes, ResourceOutcome};
 use crate::aws::{Class, Reads, Writes};
 use crate::clock::Clock;
-use crate::kinds::{AnySeen, Key, StartError};
-use crate::plan::{Declared, Judgement, Observed, Plan, PlannedStep, plan_one, step_digest};
+use crate::kinds::{AnySeen, Key, Operation, StartError};
+use crate::plan::{Declared, Judgement, Plan, PlannedStep, plan_one, step_digest};
 
 /// The waits between passes in which nothing moved, from the first to the longest.
 const WAITS: [Duration; 5] =
     [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5), Duration::from_secs(15)];
+
+/// Resources that are looked at, decided on, recorded and changed together, before the next ones of a pass: what was seen of them is held only
+/// meanwhile, and their intents are one write of the journal.
+const TOGETHER: usize = 256;
 
 /// Everything that carrying out a plan needs.
 pub struct Execution<'a> {
@@ -57,13 +59,13 @@ pub enum Stopped {
 /// A request about to be sent.
 struct Due {
     place: usize,
-    op: Value,
+    op: Operation,
     intent: u64,
 }
 
 impl Execution<'_> {
     /// Carries the plan out, and says how each resource ended.
-    pub async fn run(&self, plan: &Plan, resources: &[(Declared, Observed)]) -> Outcomes {
+    pub async fn run(&self, plan: &Plan, resources: &[Declared]) -> Outcomes {
         let mut works: Vec<Work<'_>> = plan.resources.iter().enumerate().map(|(place, plan)| Work::new(place, plan)).collect();
         let order = Order::new(&plan.resources);
         let mut stopped = self.passes(&mut works, &order, resources).await.err();
@@ -72,7 +74,8 @@ impl Execution<'_> {
         {
             stopped = Some(error.into());
         }
-        let outcome = |work: Work<'_>| {
+        let outcome = |mut work: Work<'_>| {
+            work.done.shrink_to_fit();
             let under_way = work.under_way();
             ResourceOutcome {
                 key: work.plan.key.clone(),
@@ -84,10 +87,13 @@ impl Execution<'_> {
                 },
             }
         };
-        Outcomes { resources: works.into_iter().map(outcome).collect(), stopped: stopped.map(|stopped| stopped.to_string()) }
+        // Not collected in place: the list lives on, and an outcome is a fraction of what a resource under way takes.
+        let mut resources = Vec::with_capacity(works.len());
+        resources.extend(works.into_iter().map(outcome));
+        Outcomes { resources, stopped: stopped.map(|stopped| stopped.to_string()) }
     }
 
-    async fn passes(&self, works: &mut [Work<'_>], order: &Order<'_>, resources: &[(Declared, Observed)]) -> Result<(), Stopped> {
+    async fn passes(&self, works: &mut [Work<'_>], order: &Order<'_>, resources: &[Declared]) -> Result<(), Stopped> {
         let writes = self.reads.writes(self.journal);
         let mut waits = 0;
         let mut number = 0;
@@ -101,15 +107,20 @@ impl Execution<'_> {
             number += 1;
             (self.say)(&Said::Pass { number, open: unended, ended: works.len() - unended });
             // The first pass reads anew too: what was seen for the plan may be minutes old, and what is sent replaces what is there now.
-            // Reading can be left at any time.
-            let seen = tokio::select! {
-                seen = self.look(works, resources, &open) => seen,
-                () = self.interrupt.wished() => return Ok(()),
-            };
-            if let Some(code) = self.reads.credentials_refused() {
-                return Err(Stopped::Credentials(code));
+            let reads = self.reads.fresh();
+            let mut moved = false;
+            for some in open.chunks(TOGETHER) {
+                // Reading can be left at any time.
+                let seen = tokio::select! {
+                    biased;
+                    () = self.interrupt.wished() => return Ok(()),
+                    seen = self.look(works, resources, some, &reads) => seen,
+                };
+                if let Some(code) = self.reads.credentials_refused() {
+                    return Err(Stopped::Credentials(code));
+                }
+                moved |= self.pass(works, resources, seen, &writes).await?;
             }
-            let moved = self.pass(works, resources, seen, &writes).await?;
             waits = if moved { 0 } else { (waits + 1).min(WAITS.len()) };
             if let Some(wait) = waits.checked_sub(1).and_then(|at| WAITS.get(at)) {
                 tokio::select! {
@@ -137,40 +148,42 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn look(&self, works: &[Work<'_>], resources: &[(Declared, Observed)], open: &[usize]) -> BTreeMap<usize, AnySeen> {
-        let reads = self.reads.fresh();
-        let looks = open.iter().filter_map(|place| works.get(*place)).filter_map(|work| {
-            let (declared, _) = resources.get(work.place)?;
-            let (reads, want, place) = (&reads, work.want(declared), work.place);
+    /// What is seen now of the resources with these places, in their order.
+    async fn look(&self, works: &[Work<'_>], resources: &[Declared], some: &[usize], reads: &Reads) -> Vec<(usize, AnySeen)> {
+        let looks = some.iter().filter_map(|place| works.get(*place)).filter_map(|work| {
+            let declared = resources.get(work.place)?;
+            let (want, place) = (work.want(declared), work.place);
             Some(async move { (place, declared.kind.observe(reads, self.judgement.scope, &declared.wish, &want).await) })
         });
         let looks: Vec<_> = looks.collect();
-        stream::iter(looks).buffer_unordered(self.at_once.max(1)).collect().await
+        let mut seen: Vec<(usize, AnySeen)> = stream::iter(looks).buffer_unordered(self.at_once.max(1)).collect().await;
+        seen.sort_unstable_by_key(|(place, _)| *place);
+        seen
     }
 
-    /// One pass: decide for all, record all intents at once, send, record what came of it. Says whether anything moved.
+    /// A pass over some: decide for each, record all intents at once, send, record what came of it. Says whether anything moved.
     async fn pass(
         &self,
         works: &mut [Work<'_>],
-        resources: &[(Declared, Observed)],
-        seen: BTreeMap<usize, AnySeen>,
+        resources: &[Declared],
+        seen: Vec<(usize, AnySeen)>,
         writes: &Writes,
     ) -> Result<bool, Stopped> {
         let now = self.clock.now();
         let mut events = Vec::new();
         let mut starts = Vec::new();
         let mut moved = false;
-        for (place, seen) in &seen {
-            let (Some(work), Some((declared, _))) = (works.get_mut(*place), resources.get(*place)) else { continue };
+        for (place, seen) in seen {
+            let (Some(work), Some(declared)) = (works.get_mut(place), resources.get(place)) else { continue };
             let key = work.plan.key.clone();
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
             let judgement = Judgement { at: now, ..self.judgement };
             if matches!(work.phase, Phase::Verifying { .. }) {
-                work.verified(declared, plan_one(&judgement, declared, &Some(seen.clone())), now, digest);
+                work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
                 continue;
             }
-            match work.decide(declared, seen, &judgement, digest) {
+            match work.decide(declared, &seen, &judgement, digest) {
                 Decision::Anew(why) => {
                     (self.say)(&Said::Waiting { resource: key.clone(), what: format!("to be planned anew: {why}") });
                     moved = true;
@@ -178,7 +191,7 @@ impl Execution<'_> {
                 Decision::Wait(what) => (self.say)(&Said::Waiting { resource: key.clone(), what }),
                 Decision::Start { title, op, undo, attempt } => {
                     (self.say)(&Said::Starting { resource: key.clone(), step: title.clone(), undo });
-                    starts.push((*place, op.clone(), events.len()));
+                    starts.push((place, op.clone(), events.len()));
                     events.push(Event::Intent { resource: key.clone(), step: title, op, undo, attempt });
                 }
                 Decision::Advanced(advances) => {
@@ -208,12 +221,12 @@ impl Execution<'_> {
     async fn send(
         &self,
         works: &mut [Work<'_>],
-        resources: &[(Declared, Observed)],
+        resources: &[Declared],
         due: Vec<Due>,
         writes: &Writes,
     ) -> (Vec<Event>, bool, Option<String>) {
         let sent = due.into_iter().filter_map(|due| {
-            let (declared, _) = resources.get(due.place)?;
+            let declared = resources.get(due.place)?;
             Some(async move {
                 let answer = match self.interrupt.stopped() {
                     true => None,
@@ -238,7 +251,7 @@ impl Execution<'_> {
         let mut took = false;
         let mut credentials = None;
         for (due, answer) in answers {
-            let (Some(work), Some((declared, _))) = (works.get_mut(due.place), resources.get(due.place)) else { continue };
+            let (Some(work), Some(declared)) = (works.get_mut(due.place), resources.get(due.place)) else { continue };
             let outcome = match answer {
                 None => Outcome::NotSent,
                 Some(Ok(())) => {

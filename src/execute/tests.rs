@@ -12,7 +12,7 @@ use super::*;
 use crate::aws::{Class, ConnectOptions, Reads, connect};
 use crate::clock::Clock;
 use crate::kinds::fake::{self, Answer, World, enter, looked, scope, world};
-use crate::kinds::{Peers, Progress, Reason, Why};
+use crate::kinds::{Operation, Peers, Progress, Reason, Why};
 use crate::manifest::{Policy, Windows};
 use crate::plan::{Consent, Declared, Judgement, Observed, plan};
 use crate::sandbox::{Options, Sandbox};
@@ -95,7 +95,7 @@ impl Ground {
             at_once: 8,
             say: &say,
         };
-        execution.run(&plan, &resources).await
+        execution.run(&plan, &resources.into_iter().map(|(declared, _)| declared).collect::<Vec<_>>()).await
     }
 
     fn log(&self) -> Vec<String> {
@@ -527,9 +527,9 @@ async fn no_effect_without_a_flushed_intent() {
     for (op, copy) in copies.iter() {
         let opened = Journal::open(copy.path(), "test").unwrap();
         assert!(opened.set_aside.is_none());
-        let op: Value = serde_json::from_str(op).unwrap();
+        let op: Operation = serde_json::from_str(op).unwrap();
         let found = opened.past.interrupted.iter().any(|record| matches!(&record.event, Event::Intent { op: other, .. } if *other == op));
-        assert!(found, "no intent on disk for {op}");
+        assert!(found, "no intent on disk for {op:?}");
     }
 }
 

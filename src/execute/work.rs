@@ -1,15 +1,13 @@
 //! One resource on its way: which step it is at, judged from what was seen. Pure: it decides, and does nothing.
 
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
+use super::planned::Planned;
 use super::{End, UnderWay};
 use crate::clock::later;
-use crate::kinds::{AnySeen, Block, FactSet, Need, Progress, Reason, Why};
+use crate::kinds::{AnySeen, Block, FactSet, Impact, Need, Operation, Progress, Reason, Why};
 use crate::plan::{Declared, Judgement, PlannedStep, ResourcePlan, closed};
 
 /// After an answer that never came, how long a step may look as if it had not begun before it is begun again: longer than
@@ -34,17 +32,16 @@ const UNDOING: Duration = Duration::from_secs(1800);
 pub(super) struct Work<'a> {
     /// Its place in the list of resources.
     pub(super) place: usize,
-    /// The run's plan of it; its own from the second round on.
-    pub(super) plan: Cow<'a, ResourcePlan>,
+    pub(super) plan: Planned<'a>,
     pub(super) phase: Phase,
     /// The sentences of the steps that were done.
     pub(super) done: Vec<String>,
-    /// What can be taken back: the operation, and what was seen before it.
-    taken: Vec<(PlannedStep, AnySeen)>,
-    /// The step that is about to be begun, and what was seen before it: to be taken back once a request may have had an effect.
-    starting: Option<(PlannedStep, AnySeen)>,
+    /// The steps that requests of this run may have had an effect of, in their order.
+    taken: Vec<Taken>,
+    /// The step that is about to be begun: one of those once a request may have had an effect.
+    starting: Option<Taken>,
     /// Digests of operations that AWS acknowledged and showed as done in this run.
-    finished: BTreeSet<String>,
+    finished: Vec<String>,
     /// Since when the present step is looked at.
     entered: Option<Timestamp>,
     begun: Option<Begun>,
@@ -75,8 +72,17 @@ pub(super) enum Phase {
         undone: Vec<String>,
     },
     /// A step of something long failed: from this step on, the way back is what is planned.
-    Turning(PlannedStep),
+    Turning(Box<PlannedStep>),
     Ended(End),
+}
+
+/// A step that can be taken back, if there is a way.
+#[derive(Clone)]
+struct Taken {
+    title: String,
+    impact: Impact,
+    /// What takes it back, from what was seen before it.
+    undo: Option<Operation>,
 }
 
 /// A step that was begun.
@@ -103,7 +109,7 @@ pub(super) enum Decision {
     /// Begin this operation.
     Start {
         title: String,
-        op: Value,
+        op: Operation,
         undo: bool,
         attempt: u32,
     },
@@ -117,8 +123,8 @@ pub(super) enum Decision {
 /// A transition that needs no request.
 pub(super) struct Advance {
     pub(super) title: String,
-    pub(super) op: Value,
-    pub(super) impact: crate::kinds::Impact,
+    pub(super) op: Operation,
+    pub(super) impact: Impact,
     pub(super) undo: bool,
 }
 
@@ -146,12 +152,12 @@ impl<'a> Work<'a> {
         let phase = if plan.changes() { Phase::Stepping(0) } else { Phase::Ended(rest(plan, false)) };
         Work {
             place,
-            plan: Cow::Borrowed(plan),
+            plan: Planned::of_the_run(plan),
             phase,
             done: Vec::new(),
             taken: Vec::new(),
             starting: None,
-            finished: BTreeSet::new(),
+            finished: Vec::new(),
             entered: None,
             begun: None,
             rounds: 0,
@@ -172,7 +178,7 @@ impl<'a> Work<'a> {
         let begun = self.begun.as_ref().filter(|begun| begun.attempts > 0)?;
         let step = match &self.phase {
             Phase::Stepping(at) => self.plan.steps.get(*at)?.title.clone(),
-            Phase::Undoing { .. } => format!("taking back: {}", self.taken.last()?.0.title),
+            Phase::Undoing { .. } => format!("taking back: {}", self.taken.last()?.title),
             Phase::Turning(step) => step.title.clone(),
             Phase::Verifying { .. } | Phase::Ended(_) => return None,
         };
@@ -212,8 +218,17 @@ impl<'a> Work<'a> {
         let from = if self.begun.is_some() { at + 1 } else { at };
         self.plan.to_mut().hold_for(need, from, NOT_AS_DECLARED);
         if !self.touched() && !self.plan.changes() {
-            self.phase = Phase::Ended(rest(&self.plan, false));
+            self.end(rest(&self.plan, false));
         }
+    }
+
+    /// Ends it, and lets go of what only one under way needs.
+    fn end(&mut self, end: End) {
+        self.phase = Phase::Ended(end);
+        self.turn();
+        self.taken = Vec::new();
+        self.finished = Vec::new();
+        self.stuck = Vec::new();
     }
 
     /// The same after it was planned anew: a step that waits for consent though consent was given says why that does not count for it.
@@ -269,9 +284,9 @@ impl<'a> Work<'a> {
                         self.phase = Phase::Stepping(at + 1);
                         continue;
                     }
-                    match self.judge(declared.kind.check(&step.op, seen), &step, false, now) {
+                    match self.judge(declared.kind.check(&step.op, seen), &step.title, step.deadline_seconds, false, now) {
                         Verdict::Done => {
-                            self.finished.insert(digest(&step));
+                            self.finished.push(digest(&step));
                             // A plan that is made again may list what an earlier round did.
                             if !self.done.contains(&step.title) {
                                 self.done.push(step.title.clone());
@@ -293,7 +308,11 @@ impl<'a> Work<'a> {
                                 continue;
                             }
                             if attempt == 1 {
-                                self.starting = Some((step.clone(), seen.clone()));
+                                self.starting = Some(Taken {
+                                    title: step.title.clone(),
+                                    impact: step.impact,
+                                    undo: declared.kind.undo(&step.op, seen),
+                                });
                             }
                             return Decision::Start { title: step.title, op: step.op, undo: false, attempt };
                         }
@@ -308,39 +327,38 @@ impl<'a> Work<'a> {
                     }
                 }
                 Phase::Undoing { .. } => {
-                    let Some((step, was)) = self.taken.last().cloned() else {
+                    let Some(Taken { title, impact, undo }) = self.taken.last().cloned() else {
                         self.end_undoing();
                         continue;
                     };
-                    let Some(op) = declared.kind.undo(&step.op, &was) else {
+                    let Some(op) = undo else {
                         self.taken.pop();
                         continue;
                     };
-                    let undo = PlannedStep { op: op.clone(), deadline_seconds: UNDOING.as_secs(), ..step.clone() };
-                    match self.judge(declared.kind.check(&op, seen), &undo, true, now) {
+                    match self.judge(declared.kind.check(&op, seen), &title, UNDOING.as_secs(), true, now) {
                         Verdict::Done => {
                             self.turn();
                             self.taken.pop();
                             if let Phase::Undoing { undone, .. } = &mut self.phase {
-                                undone.push(step.title.clone());
+                                undone.push(title.clone());
                             }
-                            advances.push(Advance { title: step.title, op, impact: step.impact, undo: true });
+                            advances.push(Advance { title, op, impact, undo: true });
                         }
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
-                        Verdict::Start(attempt) => return Decision::Start { title: step.title, op, undo: true, attempt },
+                        Verdict::Start(attempt) => return Decision::Start { title, op, undo: true, attempt },
                         Verdict::Failed(why) | Verdict::Stale(why) => {
                             // It is stuck: a person is told, and nothing more is tried.
                             if let Phase::Undoing { why: first, .. } = &mut self.phase {
-                                *first = format!("{first}; and \"{}\" could not be taken back: {why}", step.title);
+                                *first = format!("{first}; and \"{title}\" could not be taken back: {why}");
                             }
                             self.taken.clear();
                         }
                     }
                 }
                 Phase::Turning(step) => {
-                    let step = step.clone();
-                    match self.judge(declared.kind.check(&step.op, seen), &step, false, now) {
+                    let step = PlannedStep::clone(step);
+                    match self.judge(declared.kind.check(&step.op, seen), &step.title, step.deadline_seconds, false, now) {
                         Verdict::Done | Verdict::Stale(_) => {
                             self.turn();
                             self.done.push(step.title.clone());
@@ -384,32 +402,36 @@ impl<'a> Work<'a> {
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
         let unread = !plan.unreadable.is_empty() || plan.blocks.iter().any(|block| block.reason == Reason::Unreadable);
-        self.phase = if unread && !denied && patient || again && patient {
+        if unread && !denied && patient || again && patient {
             // AWS may be showing what was: a moment of patience before it counts.
-            Phase::Verifying { since: Some(since) }
+            self.phase = Phase::Verifying { since: Some(since) };
         } else if again {
             let fields: Vec<&str> = plan.drifts.iter().map(|drift| drift.field.as_str()).collect();
-            Phase::Ended(End::Failed {
+            self.end(End::Failed {
                 message: format!("AWS took every change and still differs in {}", fields.join(", ")),
                 what_to_do: "see who else changes it; if nobody does, report this as a bug".to_owned(),
                 undone: Vec::new(),
-            })
+            });
         } else if open.is_empty() {
-            Phase::Ended(self.rest_after_rounds(&plan))
+            self.end(self.rest_after_rounds(&plan));
         } else if self.rounds >= ROUNDS {
-            Phase::Ended(End::Failed {
+            self.end(End::Failed {
                 message: format!("it was planned {ROUNDS} times and is not done"),
                 what_to_do: "run again and compare the plans".to_owned(),
                 undone: Vec::new(),
-            })
+            });
         } else {
             self.rounds += 1;
             self.turn();
             // What an earlier round brought to its end stands, whatever comes of this one.
             self.taken.clear();
-            Phase::Stepping(0)
-        };
-        self.plan = Cow::Owned(plan);
+            self.phase = Phase::Stepping(0);
+        }
+        // Of what ended as declared nothing more is asked than what it is excepted from: thousands need no second plan each.
+        let as_declared = matches!(self.phase, Phase::Ended(End::Changed | End::Unchanged));
+        if !as_declared || plan.excepted != self.plan.excepted || plan.origins != self.plan.origins {
+            self.plan.replace(plan);
+        }
     }
 
     /// Holds a step that its plan let through, and what comes after it.
@@ -441,6 +463,8 @@ impl<'a> Work<'a> {
         begun.acknowledged = acknowledged;
         begun.refused = 0;
         if let Some(starting) = self.starting.take_if(|_| ours && matches!(self.phase, Phase::Stepping(_))) {
+            // Most resources have one step.
+            self.taken.reserve_exact(1);
             self.taken.push(starting);
         }
     }
@@ -463,22 +487,23 @@ impl<'a> Work<'a> {
         self.turn();
         if let (Phase::Turning(step), Some((first, what_to_do))) = (&self.phase, &self.turned) {
             let message = format!("{first}; and it could not be turned back: \"{}\": {why}", step.title);
-            self.phase = Phase::Ended(End::Failed { message, what_to_do: what_to_do.clone(), undone: Vec::new() });
+            let what_to_do = what_to_do.clone();
+            self.end(End::Failed { message, what_to_do, undone: Vec::new() });
             return;
         }
         if let Some(turning) = self.turning(declared) {
             self.turned = Some((why, what_to_do));
-            self.phase = Phase::Turning(turning);
+            self.phase = Phase::Turning(Box::new(turning));
             return;
         }
         if let Phase::Undoing { why: first, .. } = &mut self.phase {
-            let step = self.taken.last().map(|(step, _)| step.title.as_str()).unwrap_or_default();
+            let step = self.taken.last().map(|step| step.title.as_str()).unwrap_or_default();
             *first = format!("{first}; and \"{step}\" could not be taken back: {why}");
             self.taken.clear();
             self.end_undoing();
             return;
         }
-        self.taken.retain(|(step, was)| declared.kind.undo(&step.op, was).is_some());
+        self.taken.retain(|step| step.undo.is_some());
         self.phase = Phase::Undoing { why, what_to_do, undone: Vec::new() };
         if self.taken.is_empty() {
             self.end_undoing();
@@ -500,25 +525,23 @@ impl<'a> Work<'a> {
 
     fn end_undoing(&mut self) {
         if let Phase::Undoing { why, what_to_do, undone } = &self.phase {
-            self.phase = Phase::Ended(End::Failed { message: why.clone(), what_to_do: what_to_do.clone(), undone: undone.clone() });
+            self.end(End::Failed { message: why.clone(), what_to_do: what_to_do.clone(), undone: undone.clone() });
         }
     }
 
-    fn judge(&mut self, progress: Progress, step: &PlannedStep, undo: bool, now: Timestamp) -> Verdict {
-        let deadline = Duration::from_secs(step.deadline_seconds);
+    fn judge(&mut self, progress: Progress, title: &str, seconds: u64, undo: bool, now: Timestamp) -> Verdict {
+        let deadline = Duration::from_secs(seconds);
         // What runs already, begun by somebody else or by an earlier run, has a deadline too.
         let entered = *self.entered.get_or_insert(now);
         let late = now > later(self.begun.as_ref().map_or(entered, |begun| begun.first), deadline);
         let too_late = |what: &str| {
             let verb = if undo { "undoing it" } else { "it" };
-            Verdict::Failed(format!("\"{}\": {verb} was not done within {} ({what})", step.title, minutes(step.deadline_seconds)))
+            Verdict::Failed(format!("\"{title}\": {verb} was not done within {} ({what})", minutes(seconds)))
         };
         match progress {
             Progress::Done => Verdict::Done,
-            Progress::Failed(why) => Verdict::Failed(format!("\"{}\": {why}", step.title)),
-            Progress::Unknown(why) if why.why == Why::Denied => {
-                Verdict::Failed(format!("\"{}\": {}: {}", step.title, why.call, why.message))
-            }
+            Progress::Failed(why) => Verdict::Failed(format!("\"{title}\": {why}")),
+            Progress::Unknown(why) if why.why == Why::Denied => Verdict::Failed(format!("\"{title}\": {}: {}", why.call, why.message)),
             Progress::Unknown(why) if late && why.why != Why::Throttled => {
                 too_late(&format!("{} could not be read: {}", why.call, why.message))
             }
@@ -546,7 +569,7 @@ impl<'a> Work<'a> {
                 Some(begun) if now < begun.not_before => Verdict::Wait("AWS to take it: it is busy".to_owned()),
                 Some(begun) if begun.attempts == 0 => Verdict::Start(1),
                 Some(begun) if now < later(begun.last, DOUBT) => Verdict::Wait("AWS to show whether it was applied".to_owned()),
-                Some(begun) if begun.attempts >= ATTEMPTS => Verdict::Failed(format!("\"{}\": no answer to {ATTEMPTS} tries", step.title)),
+                Some(begun) if begun.attempts >= ATTEMPTS => Verdict::Failed(format!("\"{title}\": no answer to {ATTEMPTS} tries")),
                 Some(begun) => Verdict::Start(begun.attempts + 1),
             },
         }

@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Planning, Progress, Scope,
-    Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Operation, Planning, Progress,
+    Scope, Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
 
@@ -78,13 +78,13 @@ pub trait AnyKind: Send + Sync {
     fn declares(&self, wish: &Wish) -> Vec<String>;
     /// Every declared field beside what was found.
     fn compare(&self, wish: &Wish, seen: &AnySeen) -> Vec<Compared>;
-    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value>;
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Operation>;
     fn notes(&self, wish: &Wish, seen: &AnySeen) -> Vec<String>;
-    fn check(&self, op: &Value, seen: &AnySeen) -> Progress;
-    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>>;
-    fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value>;
-    fn turns_back(&self, op: &Value) -> Option<Value>;
-    fn is_way_back(&self, op: &Value) -> bool;
+    fn check(&self, op: &Operation, seen: &AnySeen) -> Progress;
+    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Operation) -> BoxFuture<'a, Result<(), StartError>>;
+    fn undo(&self, op: &Operation, was: &AnySeen) -> Option<Operation>;
+    fn turns_back(&self, op: &Operation) -> Option<Operation>;
+    fn is_way_back(&self, op: &Operation) -> bool;
 }
 
 /// Why a step was not begun.
@@ -111,8 +111,8 @@ impl<K: Kind> Erased<K> {
         }
     }
 
-    fn op(op: &Value) -> Result<K::Op, StartError> {
-        serde_json::from_value(op.clone()).map_err(|error| StartError::NotUnderstood(error.to_string()))
+    fn op(op: &Operation) -> Result<K::Op, StartError> {
+        op.read().map_err(|error| StartError::NotUnderstood(error.to_string()))
     }
 
     fn unseen() -> Unreadable {
@@ -264,13 +264,12 @@ impl<K: Kind> AnyKind for Erased<K> {
         })
     }
 
-    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Value> {
+    fn steps(&self, scope: &Scope, wish: &Wish, seen: &AnySeen, drifts: &[Drift], peers: &KindPeers) -> Steps<Operation> {
         let Some(seen) = seen.downcast_ref::<K::Seen>() else { return Steps::default() };
         Self::with(&wish.spec, Steps::default(), |spec| {
             let steps = K::steps(&Planning { scope, id: &wish.id, spec, seen, drifts, peers });
             let value = |step: Step<K::Op>| Step {
-                // An operation is plain data; what cannot be written down is not understood when it is to be started.
-                op: serde_json::to_value(&step.op).unwrap_or(Value::Null),
+                op: Operation::of(&step.op),
                 title: step.title,
                 impact: step.impact,
                 takes: step.takes,
@@ -289,7 +288,7 @@ impl<K: Kind> AnyKind for Erased<K> {
         Self::with(&wish.spec, Vec::new(), |spec| K::notes(spec, seen))
     }
 
-    fn check(&self, op: &Value, seen: &AnySeen) -> Progress {
+    fn check(&self, op: &Operation, seen: &AnySeen) -> Progress {
         match (Self::op(op), seen.downcast_ref::<K::Seen>()) {
             (Ok(op), Some(seen)) => K::check(&op, seen),
             (Err(error), _) => Progress::Failed(error.to_string()),
@@ -297,20 +296,19 @@ impl<K: Kind> AnyKind for Erased<K> {
         }
     }
 
-    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Value) -> BoxFuture<'a, Result<(), StartError>> {
+    fn start<'a>(&'a self, writes: &'a Writes, op: &'a Operation) -> BoxFuture<'a, Result<(), StartError>> {
         async move { Ok(K::start(writes, &Self::op(op)?).await?) }.boxed()
     }
 
-    fn undo(&self, op: &Value, was: &AnySeen) -> Option<Value> {
-        let op = K::undo(&Self::op(op).ok()?, was.downcast_ref::<K::Seen>()?)?;
-        serde_json::to_value(op).ok()
+    fn undo(&self, op: &Operation, was: &AnySeen) -> Option<Operation> {
+        K::undo(&Self::op(op).ok()?, was.downcast_ref::<K::Seen>()?).map(|op| Operation::of(&op))
     }
 
-    fn turns_back(&self, op: &Value) -> Option<Value> {
-        serde_json::to_value(K::turns_back(&Self::op(op).ok()?)?).ok()
+    fn turns_back(&self, op: &Operation) -> Option<Operation> {
+        K::turns_back(&Self::op(op).ok()?).map(|op| Operation::of(&op))
     }
 
-    fn is_way_back(&self, op: &Value) -> bool {
+    fn is_way_back(&self, op: &Operation) -> bool {
         Self::op(op).is_ok_and(|op| K::is_way_back(&op))
     }
 }
@@ -340,6 +338,11 @@ pub fn registry() -> &'static [&'static dyn AnyKind] {
         &kind::<super::guardduty::Detector>(),
     ];
     KINDS
+}
+
+/// The place of a kind among them, by its path; of one that is not there, behind all.
+pub fn place(path: &str) -> usize {
+    registry().iter().position(|kind| kind.path() == path).unwrap_or(usize::MAX)
 }
 
 pub(super) const fn kind<K: Kind>() -> Erased<K> {

@@ -353,15 +353,15 @@ impl<'a, K: Kind> Planning<'a, K> {
 
 /// Which fields are asked for. A kind reads what these need, and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FactSet(BTreeSet<&'static str>);
+pub struct FactSet(Box<[&'static str]>);
 
 impl FactSet {
     pub fn new(fields: impl IntoIterator<Item = &'static str>) -> FactSet {
-        FactSet(fields.into_iter().collect())
+        FactSet(fields.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     pub fn has(&self, field: &str) -> bool {
-        self.0.contains(field)
+        self.0.contains(&field)
     }
 
     /// Whether any field below `path` (or `path` itself) is asked for.

@@ -11,6 +11,7 @@ pub(crate) mod fake;
 mod field;
 pub mod guardduty;
 mod kind;
+mod operation;
 pub mod rds;
 pub mod s3;
 mod step;
@@ -19,11 +20,12 @@ mod tags;
 pub(crate) mod testing;
 
 pub use basis::Basis;
-pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, registry};
+pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, place, registry};
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};
 pub use kind::{
     Candidate, Contribution, FactSet, Key, Kind, KindPeers, Multiplicity, Need, Peers, Planning, Scope, Selector, SpecProblem, Target,
     is_within,
 };
+pub use operation::Operation;
 pub use step::{Block, Drift, Impact, Progress, Reason, Step, Steps, few};

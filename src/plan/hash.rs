@@ -3,15 +3,20 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{PlannedStep, ResourcePlan};
-use crate::kinds::{Impact, Key, Scope};
+use crate::kinds::{Impact, Key, Operation, Scope};
 
 /// The digest of one step: what is done to what, with which impact. Consent that was given to a plan is remembered by these.
-pub fn step_digest(scope: &Scope, key: &Key, op: &Value, impact: Impact) -> String {
-    digest(&(&scope.account, &scope.region, &scope.object, key, impact, op))
+pub fn step_digest(scope: &Scope, key: &Key, op: &Operation, impact: Impact) -> String {
+    // Texts can always be written down. The operation, which is JSON already, is the last element of their list.
+    let list = serde_json::to_string(&(&scope.account, &scope.region, &scope.object, key, impact)).unwrap_or_default();
+    let mut hasher = Sha256::new();
+    for part in [list.strip_suffix(']').unwrap_or(&list), ",", op.text(), "]"] {
+        hasher.update(part);
+    }
+    hex(hasher)
 }
 
 /// The digest of a whole plan.
@@ -27,11 +32,15 @@ pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
     digest(&(super::SCHEMA_VERSION, &scope.account, &scope.region, &scope.object, steps))
 }
 
-/// SHA-256 over the JSON of a value: serde_json keeps the members of an operation sorted.
+/// SHA-256 over the JSON of a value.
 fn digest(value: &impl Serialize) -> String {
     let mut hasher = Sha256::new();
-    // Neither texts nor numbers nor operations (JSON already) can fail to be written, and the hasher takes everything.
+    // Texts cannot fail to be written, and the hasher takes everything.
     let _ = serde_json::to_writer(Hashing(&mut hasher), value);
+    hex(hasher)
+}
+
+fn hex(hasher: Sha256) -> String {
     hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text

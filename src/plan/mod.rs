@@ -15,14 +15,13 @@ mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, LeftOut, Observed, Origin};
-pub use settle::{Consent, Judgement, closed, plan, plan_one};
-pub use withhold::withhold;
+pub use settle::{Consent, Draft, Judgement, closed, plan, plan_one};
+pub use withhold::Withheld;
 
 /// The version of the plan's JSON form. A member is only ever added within a version.
 pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";
@@ -124,7 +123,7 @@ pub struct UnreadableField {
 pub struct PlannedStep {
     pub title: String,
     /// What is sent, as data. It holds references to secrets, never their bytes.
-    pub op: Value,
+    pub op: Operation,
     pub impact: Impact,
     /// What it takes; empty: nothing.
     pub takes: String,

@@ -263,6 +263,8 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             None => plan.drifts.push(drift),
         }
     }
+    // A list begins with room for several, and most resources differ in one field.
+    plan.drifts.shrink_to_fit();
 }
 
 fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, plan: &mut ResourcePlan) {

@@ -37,14 +37,39 @@ pub struct Judgement<'a> {
 
 /// Plans everything. Pure.
 pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Plan {
+    let mut draft = Draft::new(judgement);
+    let planned = resources.iter().map(|(declared, observed)| draft.resource(declared, observed)).collect();
+    draft.plan(planned)
+}
+
+/// A plan in the making. It takes one resource after the other, so that what was seen of each need be held no longer than that. Pure.
+pub struct Draft<'a> {
+    judgement: &'a Judgement<'a>,
+    exceptions: Exceptions<'a>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(judgement: &'a Judgement<'a>) -> Draft<'a> {
+        Draft { judgement, exceptions: Exceptions::new(judgement.exceptions, judgement.at) }
+    }
+
+    /// What one resource comes to, by itself: policy, and what the others come to, is asked when all are there.
+    pub fn resource(&mut self, declared: &Declared, observed: &Observed) -> ResourcePlan {
+        let Judgement { scope, peers, .. } = self.judgement;
+        planned(scope, declared, observed, peers.of(declared.kind.path()), &mut self.exceptions)
+    }
+
+    /// The plan of all of them.
+    pub fn plan(self, planned: Vec<ResourcePlan>) -> Plan {
+        let Exceptions { mut matched, unsure, .. } = self.exceptions;
+        matched.extend(unsure);
+        settled(self.judgement, planned, &matched)
+    }
+}
+
+/// The whole plan out of its resources; `matched` are the exceptions that were of use.
+fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &BTreeSet<usize>) -> Plan {
     let scope = judgement.scope;
-    let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
-    let mut planned: Vec<ResourcePlan> = resources
-        .iter()
-        .map(|(declared, observed)| planned(scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions))
-        .collect();
-    let Exceptions { mut matched, unsure, .. } = exceptions;
-    matched.extend(unsure);
     let hash = hash::plan_hash(scope, &planned);
     let approved = judgement.consent.hashes.contains(&hash);
     for resource in &mut planned {
@@ -66,7 +91,7 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
         region: scope.region.clone(),
         hash,
         summary: summary(&planned),
-        warnings: warnings(judgement, &matched),
+        warnings: warnings(judgement, matched),
         resources: planned,
     }
 }

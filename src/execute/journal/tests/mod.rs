@@ -22,7 +22,7 @@ fn intent(step: &str) -> Event {
     Event::Intent {
         resource: Key::new("test.things", "one"),
         step: step.to_owned(),
-        op: serde_json::json!({"set": 1}),
+        op: serde_json::json!({"set": 1}).into(),
         undo: false,
         attempt: 1,
     }

@@ -379,7 +379,7 @@ async fn what_waits_for_the_maintenance_window_is_not_set_off_unsaid() {
     );
     client.modify_replication_group().replication_group_id("huntaze-redis").cache_node_type("cache.r6g.large").send().await.unwrap();
     let plan = account.planned("{name: huntaze-redis, snapshotRetentionDays: 7, multiAz: true}").await;
-    let impacts: Vec<_> = plan.steps.iter().map(|step| (step.impact, step.op["immediately"].as_bool())).collect();
+    let impacts: Vec<_> = plan.steps.iter().map(|step| (step.impact, step.op.value()["immediately"].as_bool())).collect();
     assert_eq!(impacts, [(Impact::Online, Some(false)), (Impact::Disruptive, Some(true))]);
     assert!(plan.steps[1].takes.contains("cache.r6g.large"), "{}", plan.steps[1].takes);
     account.converge("{name: huntaze-redis, snapshotRetentionDays: 7}").await;

@@ -136,7 +136,7 @@ async fn a_number_that_was_raised_meanwhile_is_not_lowered() {
     // What waits for the window and is wanted at once comes as high as it would have.
     let account = Account::new(&BARE.replace("backupRetention: 0", "backupRetention: 0\n      pending: {backupRetention: 30}"));
     let plan = account.planned("    - {name: db, backupRetentionDays: 14}").await;
-    assert_eq!((ops(&plan.steps), plan.steps[0].title.as_str()), (vec!["modify"], "Set backupRetentionDays of db to 30"));
+    assert_eq!((ops(&plan.steps), plan.steps[0].title.as_str()), (vec!["modify".to_owned()], "Set backupRetentionDays of db to 30"));
     account.converge("    - {name: db, backupRetentionDays: 14}").await;
     assert_eq!(account.sandbox.world().rds.instances["db"].backup_retention, 30);
 }

@@ -114,8 +114,8 @@ fn baseline(manifest: &str) -> Baseline {
     Baseline { object, scope, entries, stopped: Vec::new(), windows: Windows::new(&[]).unwrap() }
 }
 
-pub(super) fn ops(steps: &[PlannedStep]) -> Vec<&str> {
-    steps.iter().map(|step| step.op["do"].as_str().unwrap()).collect()
+pub(super) fn ops(steps: &[PlannedStep]) -> Vec<String> {
+    steps.iter().map(|step| step.op.value()["do"].as_str().unwrap().to_owned()).collect()
 }
 
 /// As an audit finds it: nothing protects it.
@@ -355,8 +355,10 @@ async fn a_group_that_could_not_be_filled_goes_again() {
     let connection = connected(&baseline, &account.connect).await.unwrap();
     let clock = account.sandbox.clock();
     let mut look = look(&baseline, &connection, &Request::default(), clock.now()).await;
-    let step = look.plan.resources[0].steps.iter_mut().find(|step| step.op["do"] == "setParameters").unwrap();
-    step.op["settings"][0]["value"] = json!("nonsense");
+    let step = look.plan.resources[0].steps.iter_mut().find(|step| step.op.value()["do"] == "setParameters").unwrap();
+    let mut op = step.op.value();
+    op["settings"][0]["value"] = json!("nonsense");
+    step.op = op.into();
     let journal = Journal::open(account.state.path(), "test").unwrap().journal;
     let interrupt = Interrupt::default();
     let with = Apply { journal: &journal, clock: &clock, run: "run", interrupt: &interrupt, say: &|_| {} };

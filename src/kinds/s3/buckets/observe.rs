@@ -1,6 +1,7 @@
 //! Reading a bucket: one request a declared setting, and whether the bucket is there out of the same answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_s3::operation::list_buckets::builders::ListBucketsFluentBuilder;
 use aws_sdk_s3::types as sdk;
@@ -392,16 +393,16 @@ async fn lifecycle(reads: &Reads, bucket: &str, owner: &str, spec: &BucketSpec) 
     setting(answer, "NoSuchLifecycleConfiguration", Fact::Present(Lifecycle::default()))
 }
 
-/// A selector by tags and the bucket's own tags ask the same: it is read once.
+/// A selector by tags and the bucket's own tags ask the same: it is read once. The listing, which names no owner, asks first.
 async fn tags(reads: &Reads, bucket: &str, owner: Option<&str>) -> (Fact<BTreeMap<String, String>>, There) {
-    let answer = reads
-        .once(format!("GetBucketTagging {bucket}"), || async {
-            let owner = owner.map(str::to_owned);
-            let answer = reads.s3().get_bucket_tagging(|request| request.bucket(bucket).set_expected_bucket_owner(owner)).await?;
-            Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect::<BTreeMap<_, _>>())
-        })
-        .await;
-    setting(answer.map(|tags| (*tags).clone()), "NoSuchTagSet", Fact::Present(BTreeMap::new()))
+    let key = format!("GetBucketTagging {bucket}");
+    let read = || async {
+        let owner = owner.map(str::to_owned);
+        let answer = reads.s3().get_bucket_tagging(|request| request.bucket(bucket).set_expected_bucket_owner(owner)).await?;
+        Ok(answer.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect::<BTreeMap<_, _>>())
+    };
+    let answer = if owner.is_none() { reads.once(key, read).await } else { reads.last(key, read).await };
+    setting(answer.map(Arc::unwrap_or_clone), "NoSuchTagSet", Fact::Present(BTreeMap::new()))
 }
 
 struct Grants {
