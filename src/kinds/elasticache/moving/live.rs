@@ -13,7 +13,7 @@ use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
 use crate::migration::copy::{self, Epoch, Settings};
-use crate::migration::hold::{Nodes, end_foreign, release_side};
+use crate::migration::hold::{Nodes, Released, end_foreign, release_side};
 use crate::migration::mover::{Lengths, Mover, Order, Phase, Setup, State, Stop};
 use crate::migration::side::{Rules, Side};
 use crate::migration::wire::Name;
@@ -121,7 +121,18 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     }
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
     let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
-    release_side(&side, &name(sides), Rules::ALL).await.map_err(|hold| error(hold.to_string()))
+    released(release_side(&side, &name(sides), Rules::ALL).await)
+}
+
+/// A node that did not answer is asked again: one that is gone for good is not among the group's nodes for long.
+fn released(released: Released) -> Result<(), CallError> {
+    match released.silent.as_slice() {
+        [] => Ok(()),
+        silent => {
+            let message = format!("{} did not answer when it was to take writes again", silent.join(", "));
+            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotReleased", message))
+        }
+    }
 }
 
 /// Lets the source take writes again on the way back, once nobody is left on the target (rule 14).
@@ -138,7 +149,7 @@ pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     let (name, hold) = (name(sides), |hold: crate::migration::hold::HoldError| error(hold.to_string()));
     let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;
     end_foreign(&nodes, &name, PATIENCE).await.map_err(hold)?;
-    release_side(&source, &name, Rules::ALL).await.map_err(hold)
+    released(release_side(&source, &name, Rules::ALL).await)
 }
 
 /// How far a step of the mover is: done from one of these phases on.
