@@ -36,12 +36,17 @@ impl Account {
 
     pub fn with(world: crate::sandbox::world::World, faults: Faults) -> Account {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
-        let sandbox = Sandbox::new(world, Options { clock, faults, ..Options::default() }).unwrap();
-        let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
+        Account::on(Sandbox::new(world, Options { clock, faults, ..Options::default() }).unwrap())
+    }
+
+    pub fn on(sandbox: Sandbox) -> Account {
+        let trusted = sandbox.redis().map(|servers| std::fs::read(servers.ca_file()).unwrap());
+        let connect =
+            ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), trusted, ..ConnectOptions::default() };
         Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow" }
     }
 
-    fn baseline(&self, groups: &str) -> Baseline {
+    pub fn baseline(&self, groups: &str) -> Baseline {
         let text = format!(
             "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: test}}, spec: {{account: '317805897534', region: us-east-1, \
              policy: {{disruptive: {}}}, elasticache: {{replicationGroups: [{groups}]}}}}}}",

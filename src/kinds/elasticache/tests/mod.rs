@@ -7,6 +7,9 @@ mod crashes;
 mod facts;
 #[cfg(feature = "sandbox")]
 mod moving;
+#[cfg(feature = "sandbox")]
+mod moving_live;
+#[cfg(feature = "sandbox")]
 mod pipeline;
 #[cfg(feature = "sandbox")]
 mod wrong;

@@ -1,0 +1,176 @@
+//! A whole move with `writeGap: None`: real Redis servers behind the sandbox, and an application that writes all the time and reads its address from a secret.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::Value;
+use secrecy::SecretString;
+
+use super::account::{Account, SECRET, TOKEN};
+use crate::clock::Clock;
+use crate::execute::End;
+use crate::migration::wire::{Endpoint, Link, Login, Name, Tls};
+use crate::sandbox::{Options, Sandbox};
+
+const APP: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3";
+const OLD: &str = "huntaze-redis";
+/// A minute passes in half a second.
+const SPEED: u32 = 120;
+
+fn account() -> Option<Account> {
+    if crate::sandbox::redis::program().is_none() {
+        println!("skipped: needs redis-server");
+        return None;
+    }
+    let text = format!(
+        "account: '317805897534'
+elasticache:
+  servers: true
+  replicationGroups:
+    {OLD}: {{description: sessions, engineVersion: 7.1.0, nodes: 2, automaticFailover: true, subnetGroup: private, tags: {{team: web}}, data: {{keys: 2000}}}}
+  subnetGroups: {{private: {{description: private, vpcId: vpc-1, subnets: [subnet-1, subnet-2]}}}}
+secretsmanager:
+  secrets:
+    redis: {{arnSuffix: a1B2c3, secretString: '{{\"token\": \"{TOKEN}\"}}'}}
+    app: {{arnSuffix: x1Y2z3, secretString: 'later'}}
+"
+    );
+    let sandbox = Sandbox::from_yaml(&text, Options { clock: Clock::scaled(SPEED), ..Options::default() }).unwrap();
+    Some(Account::on(sandbox))
+}
+
+/// Where clients of the group connect to, as AWS describes it.
+async fn address(account: &Account) -> (String, i32) {
+    let baseline = account.baseline("{name: huntaze-redis}");
+    let connection = crate::reconcile::connected(&baseline, &account.connect).await.unwrap();
+    let found = connection.reads.elasticache().describe_replication_groups(|request| request.replication_group_id(OLD)).await.unwrap();
+    let endpoint = found.replication_groups()[0].node_groups()[0].primary_endpoint().unwrap().clone();
+    (endpoint.address().unwrap().to_owned(), endpoint.port().unwrap())
+}
+
+fn write_secret(account: &Account, text: &str) {
+    account.sandbox.edit(|world| {
+        let secret = world.secretsmanager.secrets.get_mut("app").unwrap();
+        secret.versions.values_mut().next().unwrap().secret_string.as_mut().unwrap().0 = text.to_owned();
+    });
+}
+
+fn read_secret(sandbox: &Sandbox) -> String {
+    let world = sandbox.world();
+    let secret = &world.secretsmanager.secrets["app"];
+    let current = secret.versions.values().find(|version| version.stages.contains(&"AWSCURRENT".to_owned())).unwrap();
+    current.secret_string.as_ref().unwrap().0.clone()
+}
+
+/// `redis://host:port`, `rediss://:token@host:port`.
+fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
+    let (scheme, rest) = url.split_once("://")?;
+    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let (host, port) = host.split('/').next()?.rsplit_once(':')?;
+    let token = user.split_once(':').map(|(_, token)| SecretString::from(token.to_owned()));
+    let tls = if scheme == "rediss" { Tls::On { roots: Some(roots.to_vec()) } } else { Tls::Off };
+    Some(Endpoint { host: host.to_owned(), port: port.parse().ok()?, login: Login { user: None, token, tls } })
+}
+
+/// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
+struct Application {
+    acknowledged: Arc<Mutex<BTreeMap<String, u64>>>,
+    writes: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    clients: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Application {
+    fn start(account: &Account, clients: usize) -> Application {
+        let (acknowledged, writes, stop) =
+            (Arc::<Mutex<BTreeMap<String, u64>>>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let roots: Arc<[u8]> = account.connect.trusted.clone().unwrap().into();
+        let one = |client: usize| {
+            let (sandbox, acknowledged, writes, stop, roots) =
+                (account.sandbox.clone(), Arc::clone(&acknowledged), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
+            tokio::spawn(async move {
+                let mut number = 0;
+                while !stop.load(Ordering::SeqCst) {
+                    let Some(to) = endpoint(&read_secret(&sandbox), &roots) else { return };
+                    let name = Name { migration: format!("app{client}"), epoch: 1, role: "app" };
+                    let Ok(link) = Link::connect(&to, 0, &name, None).await else {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        continue;
+                    };
+                    while !stop.load(Ordering::SeqCst) {
+                        number += 1;
+                        let key = format!("app:{client}:{}", number % 97);
+                        let written = link.ask(redis::cmd("SET").arg(&key).arg(number), Duration::from_secs(60)).await;
+                        match written {
+                            Ok(Value::Okay) => {
+                                acknowledged.lock().unwrap().insert(key, number);
+                                writes.fetch_add(1, Ordering::SeqCst);
+                            }
+                            _ => break,
+                        }
+                    }
+                }
+            })
+        };
+        let clients = (0..clients).map(one).collect();
+        Application { acknowledged, writes, stop, clients }
+    }
+
+    async fn writes_more(&self, more: u64) {
+        let until = self.writes.load(Ordering::SeqCst) + more;
+        let waiting = async {
+            while self.writes.load(Ordering::SeqCst) < until {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the application writes");
+    }
+
+    /// Acknowledged writes that are not where the secret points to, and were not overwritten by a later one.
+    async fn lost(self, account: &Account) -> Vec<String> {
+        self.stop.store(true, Ordering::SeqCst);
+        for client in self.clients {
+            client.await.unwrap();
+        }
+        let to = endpoint(&read_secret(&account.sandbox), account.connect.trusted.as_deref().unwrap()).unwrap();
+        let link = Link::connect(&to, 0, &Name { migration: "check".to_owned(), epoch: 1, role: "check" }, None).await.unwrap();
+        let mut lost = Vec::new();
+        let acknowledged = self.acknowledged.lock().unwrap().clone();
+        assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+        for (key, number) in acknowledged {
+            let found = match link.ask(redis::cmd("GET").arg(&key), Duration::from_secs(10)).await.unwrap() {
+                Value::BulkString(text) => String::from_utf8(text).unwrap().parse().unwrap(),
+                _ => 0,
+            };
+            if found < number {
+                lost.push(format!("{key}: {number}, found {found}"));
+            }
+        }
+        lost
+    }
+}
+
+fn wish() -> String {
+    format!(
+        "{{name: {OLD}, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
+          migration: {{approved: true, freezeBudget: 3h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_when_a_group_is_moved() {
+    let Some(account) = account() else { return };
+    let (host, port) = address(&account).await;
+    write_secret(&account, &format!("redis://{host}:{port}/0"));
+    let application = Application::start(&account, 4);
+    application.writes_more(200).await;
+    let outcomes = account.apply(&wish()).await;
+    assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
+    assert!(read_secret(&account.sandbox).starts_with(&format!("rediss://:{TOKEN}@")));
+    application.writes_more(200).await;
+    assert_eq!(application.lost(&account).await, [""; 0]);
+    let plan = account.plan(&wish()).await;
+    assert!(plan.in_sync(), "{:#?}", plan.resources);
+}
