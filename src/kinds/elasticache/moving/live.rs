@@ -73,12 +73,15 @@ async fn both(writes: &Writes, sides: &Sides) -> Result<(Side, Side), CallError>
 }
 
 /// Begins to copy; one that copies already is left at it.
-pub async fn follow(writes: &Writes, sides: &Sides, budget: Duration) -> Result<(), CallError> {
+pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, budget: Duration) -> Result<(), CallError> {
     if writes.tasks().get::<Live>(&sides.target).is_some() {
         return Ok(());
     }
     let (source, target) = both(writes, sides).await?;
     let name = name(sides);
+    if reopen {
+        released(release_side(&source, &name, Rules::ALL).await)?;
+    }
     let setup = Setup {
         source,
         target,

@@ -11,6 +11,8 @@ pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
 pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
 pub const ATTEMPT_SINCE_TAG: &str = "holdfast.dev/attempt-since";
 pub const SINCE_TAG: &str = "holdfast.dev/since";
+/// Writes of the source may be held.
+pub const FROZEN_TAG: &str = "holdfast.dev/frozen";
 /// The source was let go, on the way back.
 pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
@@ -41,6 +43,8 @@ pub struct Lock {
     pub attempt_since: Option<Timestamp>,
     /// When the move began.
     pub since: Option<Timestamp>,
+    /// Writes of the source may be held.
+    pub frozen: bool,
     /// The source was let go, on the way back.
     pub released: bool,
     /// Why it goes back, where it does.
@@ -61,6 +65,7 @@ impl Lock {
             attempt: text(ATTEMPT_TAG).parse().unwrap_or(1),
             attempt_since: text(ATTEMPT_SINCE_TAG).parse().ok(),
             since: text(SINCE_TAG).parse().ok(),
+            frozen: tags.contains_key(FROZEN_TAG),
             released: tags.contains_key(RELEASED_TAG),
             why: text(WHY_TAG),
         }

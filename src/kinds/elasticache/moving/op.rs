@@ -68,6 +68,9 @@ pub enum MoveOp {
     /// Makes the target follow the source, whatever changes there.
     Follow {
         sides: Sides,
+        /// An earlier process may have left the source held: nobody was turned, so that it is let go first.
+        #[serde(default)]
+        reopen: bool,
         /// For how long writes may be held later.
         budget_seconds: u64,
     },

@@ -245,7 +245,8 @@ impl<'a> Plan<'a> {
         let sides = self.sides(name.clone(), epoch, wish.token.clone());
         let budget = self.migration.budget().unwrap_or(FREEZE_BUDGET);
         if held {
-            let op = MoveOp::Follow { sides: sides.clone(), budget_seconds: budget.as_secs() };
+            let op =
+                MoveOp::Follow { sides: sides.clone(), reopen: lock.is_some_and(|lock| lock.frozen), budget_seconds: budget.as_secs() };
             self.push(format!("Copy to {to} whatever changes on {from}"), op, |step| {
                 step.within(COPYING).back(back.clone()).also_takes("a quarter of a core of the old group's nodes at most")
             });

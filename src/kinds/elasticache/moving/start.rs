@@ -7,7 +7,7 @@ use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::live::{self, Live};
-use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, RELEASED_TAG, SINCE_TAG, WHY_TAG};
+use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, FROZEN_TAG, RELEASED_TAG, SINCE_TAG, WHY_TAG};
 use super::names::Names;
 use super::observe::named;
 use super::op::MoveOp;
@@ -53,8 +53,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 .await
         }
         MoveOp::Compare { .. } => Ok(()),
-        MoveOp::Follow { sides, budget_seconds } => live::follow(writes, sides, Duration::from_secs(*budget_seconds)).await,
-        MoveOp::Freeze { sides } => live::post(writes, &sides.target, Order::Freeze),
+        MoveOp::Follow { sides, reopen, budget_seconds } => {
+            live::follow(writes, sides, *reopen, Duration::from_secs(*budget_seconds)).await
+        }
+        MoveOp::Freeze { sides } => {
+            tag_lock(writes, &sides.lock, &[(FROZEN_TAG, "yes")]).await?;
+            live::post(writes, &sides.target, Order::Freeze)
+        }
         MoveOp::Fence { sides } => live::post(writes, &sides.target, Order::Fence),
         MoveOp::Prove { sides } => live::post(writes, &sides.target, Order::Commit),
         MoveOp::LetGo { sides, arn } => {

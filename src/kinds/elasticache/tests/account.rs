@@ -1,7 +1,7 @@
 //! An account on the embedded AWS, and runs against it.
 
 use crate::aws::ConnectOptions;
-use crate::execute::{End, Interrupt, Journal, Outcomes};
+use crate::execute::{End, Interrupt, Journal, Outcomes, Said};
 use crate::kinds::Scope;
 use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{Consent, Plan, ResourcePlan};
@@ -76,13 +76,28 @@ impl Account {
     }
 
     pub async fn apply(&self, groups: &str) -> Outcomes {
+        self.apply_until(groups, |_| false).await
+    }
+
+    /// The same, interrupted when this is said.
+    pub async fn apply_until(&self, groups: &str, last: impl Fn(&Said) -> bool + Sync) -> Outcomes {
         let baseline = self.baseline(groups);
         let connection = connected(&baseline, &self.connect).await.unwrap();
         let clock = self.sandbox.clock();
         let look = look(&baseline, &connection, &Request::default(), clock.now()).await;
         let journal = Journal::open(self.state.path(), "test").unwrap().journal;
         let interrupt = Interrupt::default();
-        let with = Apply { journal: &journal, clock: &clock, run: "run", interrupt: &interrupt, say: &|_| {} };
+        let with = Apply {
+            journal: &journal,
+            clock: &clock,
+            run: "run",
+            interrupt: &interrupt,
+            say: &|said| {
+                if last(said) {
+                    interrupt.stop();
+                }
+            },
+        };
         apply(&baseline, &look, &Consent::default(), &with).await.unwrap()
     }
 

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 
 use super::account::{Account, SECRET, TOKEN};
 use crate::clock::Clock;
-use crate::execute::End;
+use crate::execute::{End, Said};
 use crate::migration::wire::{Endpoint, Link, Login, Name, Tls};
 use crate::sandbox::{Options, Sandbox};
 
@@ -155,17 +155,68 @@ impl Application {
 fn wish() -> String {
     format!(
         "{{name: {OLD}, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
-          migration: {{approved: true, freezeBudget: 3h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
+          migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
     )
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_write_is_lost_when_a_group_is_moved() {
-    let Some(account) = account() else { return };
+/// An account whose application writes.
+async fn serving() -> Option<(Account, Application)> {
+    let account = account()?;
     let (host, port) = address(&account).await;
     write_secret(&account, &format!("redis://{host}:{port}/0"));
     let application = Application::start(&account, 4);
     application.writes_more(200).await;
+    Some((account, application))
+}
+
+/// Ends the run when a step that begins so is done, and with it the process as far as the mover is concerned; then another one goes on.
+async fn ended_after(step: &str) -> Option<(Account, Application, End)> {
+    let (account, application) = serving().await?;
+    let last = |said: &Said| matches!(said, Said::Done { step: done, .. } if done.starts_with(step));
+    let outcomes = account.apply_until(&wish(), last).await;
+    assert!(matches!(outcomes.resources[0].end, End::Interrupted { .. }), "{:#?}", outcomes.resources[0]);
+    let mut outcomes = account.apply(&wish()).await;
+    application.writes_more(200).await;
+    Some((account, application, outcomes.resources.remove(0).end))
+}
+
+/// As it was found, but for the note that a move was taken back.
+fn is_as_found(account: &Account) {
+    let world = account.sandbox.world();
+    assert_eq!(world.elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
+    assert!(world.elasticache.snapshots.is_empty() && world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")));
+    assert!(read_secret(&account.sandbox).starts_with("redis://"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_while_it_copies_or_holds_is_followed_by_one_that_finishes() {
+    for step in ["Copy to", "Hold the writes"] {
+        let Some((account, application, end)) = ended_after(step).await else { return };
+        assert_eq!(end, End::Changed, "{step}");
+        assert_eq!(application.lost(&account).await, [""; 0], "{step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_when_clients_are_turned_is_followed_by_one_that_turns_them_back() {
+    for step in ["Turn the secret", "Prove once more"] {
+        let Some((account, application, end)) = ended_after(step).await else { return };
+        assert!(matches!(end, End::RolledBack { .. }), "{step}: {end:?}");
+        is_as_found(&account);
+        assert_eq!(application.lost(&account).await, [""; 0], "{step}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_at_the_commit_is_followed_by_one_that_lets_the_target_go() {
+    let Some((account, application, end)) = ended_after("Let huntaze-redis-72348fb3 serve").await else { return };
+    assert_eq!(end, End::Changed);
+    assert_eq!(application.lost(&account).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_when_a_group_is_moved() {
+    let Some((account, application)) = serving().await else { return };
     let outcomes = account.apply(&wish()).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
     assert!(read_secret(&account.sandbox).starts_with(&format!("rediss://:{TOKEN}@")));
