@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -53,8 +53,9 @@ impl Life {
                 tokio::time::sleep(AGAIN).await;
             }
             if self.missing().is_some() {
-                tokio::time::sleep(BETWEEN).await;
-                while self.is_draining() {
+                let ended = Instant::now();
+                // A drain asks for a pass of its own, and for no other after it.
+                while (ended.elapsed() < BETWEEN || self.is_draining()) && !self.marks.is_everything_marked() {
                     tokio::time::sleep(BETWEEN / 100).await;
                 }
                 self.marks.mark_everything();
