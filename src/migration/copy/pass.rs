@@ -95,6 +95,12 @@ impl Life {
         if let Some(trouble) = failed {
             return Err(trouble);
         }
+        if rules.follows(6)
+            && let Err(trouble) = self.equal_functions().await
+        {
+            // They are compared under the hold, where it counts.
+            self.hindered(trouble);
+        }
         if !rules.follows(3) {
             // Rule 3 left out: changes are heard of from here on.
             self.watch_source().await?;
@@ -116,7 +122,7 @@ impl Life {
         }
         let now: u64 = held.iter().map(|(_, keys)| *keys).sum();
         // What was seen in this life was pushed, if it went: a FLUSHALL is believed. What an earlier life saw was not.
-        if !self.are_deletes_allowed() || self.is_withheld() {
+        if (!self.are_deletes_allowed() || self.is_withheld()) && !self.shared.settings.believe_empty {
             let before = self.shared.known_keys.load(Ordering::SeqCst);
             if now < before.div_ceil(2) || (now == 0 && there > 0) {
                 suspicious = Some(Trouble::Emptied { node: self.source.node(0), before: before.max(there), now });

@@ -5,7 +5,15 @@ use crate::migration::copy::{CatchUp, Phase, Trouble};
 use crate::migration::side::Rules;
 
 async fn change(client: &super::servers::Client) {
-    for words in ["SET key:1 there", "DEL key:2", "HSET new a 1", "PEXPIRE key:3 5000000", "RENAME key:4 renamed", "XADD stream 1-1 a 1", "XGROUP CREATE stream g 0"] {
+    for words in [
+        "SET key:1 there",
+        "DEL key:2",
+        "HSET new a 1",
+        "PEXPIRE key:3 5000000",
+        "RENAME key:4 renamed",
+        "XADD stream 1-1 a 1",
+        "XGROUP CREATE stream g 0",
+    ] {
         client.run(words).await;
     }
 }

@@ -3,7 +3,9 @@
 use redis::Value;
 
 use super::proxy::Proxy;
-use super::servers::{Client, Here, catch_up, client, contents, difference, drained, name, passed, program_62, server, server_of, settings, side, until};
+use super::servers::{
+    Client, Here, catch_up, client, contents, difference, drained, name, passed, program_62, server, server_of, settings, side, until,
+};
 use crate::migration::copy::{CatchUp, Trouble};
 use crate::migration::side::{Rules, Shard, Side};
 
@@ -29,7 +31,9 @@ async fn an_older_source_is_copied_to_an_equal_or_newer_target() {
         for key in 0..300 {
             client.run(&format!("PEXPIRE key:{key} {}", 1_000_000 + key)).await;
         }
-        for words in ["XADD stream 1-1 a 1", "XGROUP CREATE stream g 0", "HSET hash a 1", "ZADD sorted 1 a", "SADD set a b", "RPUSH list a b"] {
+        for words in
+            ["XADD stream 1-1 a 1", "XGROUP CREATE stream g 0", "HSET hash a 1", "ZADD sorted 1 a", "SADD set a b", "RPUSH list a b"]
+        {
             client.run(words).await;
         }
         let moment = |value: Value| if let Value::Int(left) = value { left } else { panic!() };
