@@ -191,7 +191,8 @@ impl Nodes {
             let Some(last) = databases.checked_sub(1).filter(|last| *last > 0) else { continue };
             match Link::connect(&at.primary, last, &self.name.for_role(Use::Ask.role()), None).await {
                 Ok(_) => {}
-                Err(WireError::Unreachable { .. } | WireError::Refused { .. }) => {
+                // SELECT is a part of connecting.
+                Err(WireError::Unreachable { why, .. }) if why.contains("out of range") => {
                     return Err(Trouble::Databases { node: self.node(shard), databases });
                 }
                 Err(other) => return Err(other.into()),
