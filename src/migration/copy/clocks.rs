@@ -28,7 +28,7 @@ impl Clocks {
         for (one, here) in from.iter().enumerate() {
             let mut row = Vec::new();
             for (other, there) in to.iter().enumerate() {
-                let milliseconds = (there - here) / 1000;
+                let milliseconds = there.saturating_sub(*here) / 1000;
                 row.push(allowed(milliseconds).ok_or_else(|| Trouble::Clocks {
                     one: source.node(one),
                     other: target.node(other),
@@ -75,7 +75,7 @@ async fn offsets(nodes: &Nodes, base: Instant) -> Result<Vec<i64>, Trouble> {
             let shown = microseconds(&answer).ok_or_else(|| link.strange("TIME"))?;
             let at = (asked + took / 2).duration_since(base).as_micros() as i64;
             if best.is_none_or(|(quickest, _)| took < quickest) {
-                best = Some((took, shown - at));
+                best = Some((took, shown.saturating_sub(at)));
             }
         }
         all.extend(best.map(|(_, offset)| offset));

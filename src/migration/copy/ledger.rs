@@ -93,7 +93,7 @@ impl Account {
     fn foreign(&self, now: &Calls) -> Option<String> {
         let count = |calls: &Calls, command: &str| calls.get(command).copied().unwrap_or(0);
         let others = now.iter().filter(|(command, _)| self.writes(command)).filter_map(|(command, now)| {
-            let expected = count(&self.before, command) + count(&self.ours, command);
+            let expected = count(&self.before, command).saturating_add(count(&self.ours, command));
             (*now != expected).then(|| format!("{command} {now} times, of which {expected} are known"))
         });
         // A counter that was there and is not any more was reset: nothing can be said.
@@ -131,7 +131,7 @@ fn writing(answer: &Value) -> BTreeSet<String> {
 
 async fn calls(nodes: &Nodes, shard: usize) -> Result<Calls, Trouble> {
     let info = nodes.link(shard, 0, Use::Ask).await?.info("commandstats").await?;
-    Ok(info.command_stats().into_iter().map(|(command, stats)| (command, stats.calls + stats.rejected)).collect())
+    Ok(info.command_stats().into_iter().map(|(command, stats)| (command, stats.calls.saturating_add(stats.rejected))).collect())
 }
 
 /// What a pass notes when it begins.

@@ -87,7 +87,7 @@ impl Life {
         )?;
         versions::fit(&source, &target)?;
         let databases = if target.side.is_cluster() {
-            source.databases().await?.into_iter().max().map_or(1, |last| last + 1)
+            source.databases().await?.into_iter().max().map_or(1, |last| last.saturating_add(1))
         } else {
             source.side.databases
         };
