@@ -159,16 +159,19 @@ impl Life {
 
     /// Notes what the servers have counted: the pass that follows sees everything that is counted by now.
     pub async fn note(&self) -> Result<(), Trouble> {
-        let now = self.count_now().await?;
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut noted = self.noted.lock().await;
+        *noted = self.count_now().await?;
         Ok(())
     }
 
-    /// Marks everything where databases were swapped on the source, or keys evicted on the target, since the last pass began. Says whether.
+    /// Marks everything where databases were swapped on the source, or keys evicted on the target, since this was asked last, or a pass began. Says
+    /// whether.
     pub async fn counts_moved(&self) -> Result<Option<Moved>, Trouble> {
         let rules = self.shared.settings.rules;
+        let mut noted = self.noted.lock().await;
         let now = self.count_now().await?;
-        let was = self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Said once: the pass that is asked for sees all that is counted by now.
+        let was = std::mem::replace(&mut *noted, now.clone());
         let swapped = rules.follows(6) && now.swapped != was.swapped;
         let evicted = now.evicted.iter().zip(&was.evicted).enumerate().find(|(_, (now, was))| now != was);
         let moved = match evicted.filter(|_| rules.follows(7)) {
