@@ -22,6 +22,8 @@ const MANY: usize = 256;
 const SMALL: u64 = 128 * 1024;
 /// Bytes of a batch where the source has little memory left.
 const TINY: u64 = 16 * 1024;
+/// What a question that reads no value takes on the server, about.
+pub const QUICK: Duration = Duration::from_micros(1);
 /// What is taken for the size of a key whose size is not known.
 const UNKNOWN: u64 = 1024;
 
@@ -81,12 +83,12 @@ impl Life {
         while let Some(rest) = sizes.get(first..).filter(|rest| !rest.is_empty()) {
             let mut sum = 0;
             let fits = |size: &&u64| {
-                sum += **size;
+                sum = u64::saturating_add(sum, **size);
                 sum <= bytes
             };
             let count = rest.iter().take(most).take_while(fits).count().max(1);
             let (Some(batch), Some(done)) = (keys.get(first..first + count), done.get_mut(first..first + count)) else { break };
-            let size: u64 = rest.iter().take(count).sum();
+            let size = rest.iter().take(count).fold(0, |sum: u64, size| sum.saturating_add(*size));
             let room = self.room(size).await;
             if let ([key], true) = (batch, size > settings.pieces_from && settings.rules.follows(8)) {
                 self.large(work.shard, work.database, key, done, touched).await?;
@@ -112,6 +114,7 @@ impl Life {
             ask.add_command(command);
         }
         let answers = link.ask_all(&ask, SHORT).await?;
+        self.pace.charge(work.shard, QUICK * keys.len() as u32);
         let size = |answer: &Value| match answer {
             Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(UNKNOWN),
             Value::Nil => 0,
@@ -131,7 +134,7 @@ impl Life {
         };
         let mut writes: Vec<Writes> = Vec::new();
         for (at, (key, held)) in keys.iter().zip(read.held).enumerate() {
-            let Some(shard) = self.target.side.shard_of(key) else { return Err(Trouble::NoShard) };
+            let Some(shard) = self.target.routes.shard_of(key) else { return Err(Trouble::NoShard) };
             let there = there.as_ref().and_then(|there| there.get(at));
             if held.payload.as_deref().and_then(shape) == Some(Shape::Stream) {
                 self.streams.saw(key);
@@ -160,7 +163,7 @@ impl Life {
             };
             let Some(writes) = writes else { continue };
             match held.payload {
-                Some(payload) => writes.restore(at, key, &payload, held.expires.map(|expires| expires + ahead)),
+                Some(payload) => writes.restore(at, key, &payload, held.expires.map(|expires| expires.saturating_add(ahead))),
                 None if self.may_delete() => writes.unlink(at, key),
                 None => {}
             }
@@ -174,17 +177,24 @@ impl Life {
 
     async fn read_source(&self, work: &Work, keys: &[Vec<u8>]) -> Result<Reading, Trouble> {
         let link = self.source.link(work.shard, work.database, Use::Read).await?;
-        let mut ask = Pipeline::with_capacity(2 * keys.len() + 4);
-        // Whoever was made a replica may be empty while it loads what its primary sends (rule 1).
+        let mut ask = Pipeline::with_capacity(2 * keys.len() + 5);
+        // Whoever was made a replica may be empty while it loads what its primary sends (rule 1): asked before, and after.
         ask.cmd("INFO").arg("replication");
         let exact = is_exact(&link);
         questions(&mut ask, keys, exact);
-        let answers = link.ask_atomically(ask, LONG).await?;
-        let mut answers = answers.into_iter();
-        let role = answers.next().and_then(|info| text(&info)).unwrap_or_default();
-        if !role.contains("role:master") && self.shared.settings.rules.follows(1) {
+        ask.cmd("INFO").arg("replication");
+        let mut answers = if self.source.side.is_cluster() {
+            // A transaction is of one slot there. What changes between a key's two answers is pushed, and read again.
+            link.ask_all(&ask, LONG).await?
+        } else {
+            link.ask_atomically(ask, LONG).await?
+        };
+        let is_primary = |info: Option<&Value>| info.and_then(text).is_some_and(|info| info.contains("role:master"));
+        if !(is_primary(answers.first()) && is_primary(answers.last())) && self.shared.settings.rules.follows(1) {
             return Err(Trouble::NotPrimary { node: link.node().to_owned() });
         }
+        answers.pop();
+        let answers = answers.into_iter().skip(1);
         let (reading, on_server) = reading(&link, answers, keys.len(), exact)?;
         self.pace.took(work.shard, on_server);
         Ok(reading)
@@ -198,7 +208,7 @@ impl Life {
             let places: Vec<usize> = match whole {
                 true => (0..keys.len()).collect(),
                 false => {
-                    keys.iter().enumerate().filter(|(_, key)| self.target.side.shard_of(key) == Some(shard)).map(|(at, _)| at).collect()
+                    keys.iter().enumerate().filter(|(_, key)| self.target.routes.shard_of(key) == Some(shard)).map(|(at, _)| at).collect()
                 }
             };
             if places.is_empty() {
@@ -351,7 +361,7 @@ fn reading(link: &Link, mut answers: impl Iterator<Item = Value>, count: usize, 
         }
         let left = number(&answer).ok_or_else(strange)?;
         // -1: it does not expire. -2: it is gone, which DUMP says too.
-        let expires = (left >= 0).then(|| if exact { left } else { began / 1000 + left });
+        let expires = (left >= 0).then(|| if exact { left } else { left.saturating_add(began / 1000) });
         held.push(Held { payload: None, expires });
     }
     let asked = time(&mut answers)?;
@@ -384,7 +394,7 @@ pub fn is_same(source: &Held, target: &Held, ahead: i64, known_to: i64) -> bool 
         _ => false,
     };
     let same_expiry = match (source.expires, target.expires) {
-        (Some(one), Some(other)) => (one + ahead).abs_diff(other) <= known_to.unsigned_abs(),
+        (Some(one), Some(other)) => one.saturating_add(ahead).abs_diff(other) <= known_to.unsigned_abs(),
         (None, None) => true,
         _ => false,
     };

@@ -3,7 +3,7 @@
 //! Nothing is taken over from an earlier life: it begins with all keys marked (rule 1).
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -32,7 +32,7 @@ pub struct Life {
     /// The writes on the target: ours, and those of others.
     pub ledger: Ledger,
     /// What the source and the target counted when the last pass began.
-    pub noted: Mutex<Noted>,
+    pub noted: tokio::sync::Mutex<Noted>,
     name: Name,
     source_watched: OnceLock<Watched>,
     target_watched: OnceLock<Watched>,
@@ -87,7 +87,7 @@ impl Life {
         )?;
         versions::fit(&source, &target)?;
         let databases = if target.side.is_cluster() {
-            source.databases().await?.into_iter().max().map_or(1, |last| last + 1)
+            source.databases().await?.into_iter().max().map_or(1, |last| last.saturating_add(1))
         } else {
             source.side.databases
         };
@@ -103,7 +103,7 @@ impl Life {
             streams: start.streams,
             pace: Pace::new(shards, load),
             ledger: Ledger::new(target.shards()),
-            noted: Mutex::default(),
+            noted: tokio::sync::Mutex::default(),
             name: start.name,
             source_watched: OnceLock::new(),
             target_watched: OnceLock::new(),
@@ -166,14 +166,25 @@ impl Life {
     }
 
     fn hears(&self, of_source: bool) -> Hears {
-        let (marks, ended, side) = (Arc::clone(&self.marks), self.ended.clone(), self.source.side.clone());
-        let rules = self.shared.settings.rules;
+        let (marks, ended, routes) = (Arc::clone(&self.marks), self.ended.clone(), self.source.routes.clone());
+        let (rules, shared) = (self.shared.settings.rules, Arc::clone(&self.shared));
         Arc::new(move |heard| match heard {
             Heard::Key(key) => {
-                let part = side.shard_of(&key).unwrap_or(usize::MAX);
-                if of_source { marks.changed(part, key) } else { marks.echoed(part, key) }
+                let part = routes.shard_of(&key).unwrap_or(usize::MAX);
+                if of_source {
+                    marks.changed(part, key);
+                    // After the mark: who counts it finds it marked.
+                    shared.progress.changed();
+                } else {
+                    marks.echoed(part, key);
+                }
             }
-            Heard::Everything => marks.mark_everything(),
+            Heard::Everything => {
+                marks.mark_everything();
+                if of_source {
+                    shared.progress.changed();
+                }
+            }
             Heard::Broke if rules.follows(1) => {
                 let node = if of_source { "the source" } else { "the target" };
                 end(&ended, Trouble::TrackingBroke { node: node.to_owned() });
@@ -293,7 +304,7 @@ impl Life {
 
     /// The part of the marks that a key is in.
     pub fn part_of(&self, key: &[u8]) -> usize {
-        self.source.side.shard_of(key).unwrap_or(usize::MAX)
+        self.source.routes.shard_of(key).unwrap_or(usize::MAX)
     }
 
     /// The keys by the shard of the source that has them.
