@@ -69,6 +69,7 @@ async fn a_first_token_leaves_the_door_open_for_those_without() {
     assert!(ask(&link, &["CONFIG", "GET", "port"]).await.is_err());
     follow(&fleet, &wanted("g", secured()));
     assert!(!answers(&fleet, true, None).await);
+    assert_eq!(text(&link, &["GET", "a"]).await.as_deref(), Some("1"), "who was in stays in");
 }
 
 #[tokio::test]
