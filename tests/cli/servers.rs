@@ -67,3 +67,13 @@ fn without_a_redis_server_the_account_says_what_to_install() {
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(err.contains("apt-get install redis-server"), "{err}");
 }
+
+#[test]
+fn reset_forgets_what_the_servers_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state/sandbox");
+    std::fs::create_dir_all(state.join("account.redis/nodes")).expect("a folder");
+    std::fs::write(state.join("account.json"), "{}").expect("a file");
+    holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0);
+    assert!(!state.join("account.redis").exists() && !state.join("account.json").exists());
+}
