@@ -43,12 +43,11 @@ fn servers_go_with_the_sandbox_even_when_it_is_killed() {
             .expect("the sandbox starts");
         let mut said = BufReader::new(child.stderr.take().expect("its stderr"));
         let mut sandbox = Running(child);
-        let mut line = || {
-            let mut line = String::new();
-            said.read_line(&mut line).expect("a line");
-            line
-        };
-        let (_, servers) = (line(), line());
+        let mut servers = String::new();
+        while !servers.contains("certificates: ") {
+            servers.clear();
+            assert!(said.read_line(&mut servers).expect("a line") > 0, "it ended");
+        }
         let ca = servers.rsplit(": ").next().unwrap_or_default().trim();
         let folder = Path::new(ca).parent().expect("a folder").to_owned();
         let name = folder.to_string_lossy().into_owned();
@@ -67,4 +66,14 @@ fn without_a_redis_server_the_account_says_what_to_install() {
     let run = holdfast(folder.path()).env("PATH", folder.path()).args(["sandbox", "serve", "--account", LIVE]).assert().code(1);
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(err.contains("apt-get install redis-server"), "{err}");
+}
+
+#[test]
+fn reset_forgets_what_the_servers_held() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state/sandbox");
+    std::fs::create_dir_all(state.join("account.redis/nodes")).expect("a folder");
+    std::fs::write(state.join("account.json"), "{}").expect("a file");
+    holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0);
+    assert!(!state.join("account.redis").exists() && !state.join("account.json").exists());
 }

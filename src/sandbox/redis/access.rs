@@ -68,7 +68,9 @@ pub fn users(group: &Group, passwords: &Passwords, major: u32) -> Vec<(&'static 
     } else {
         user([on()].into_iter().chain(group.tokens.iter().map(|token| format!("#{token}"))).collect())
     };
-    let anonymous = if both(group) { user(vec![on(), format!(">{}", passwords.anonymous)]) } else { vec!["reset".to_owned()] };
+    // Who came in so stays in when the door is closed.
+    let state = if both(group) { on() } else { "off".to_owned() };
+    let anonymous = user(vec![state, format!(">{}", passwords.anonymous)]);
     let admin = ["reset", "on", &format!(">{}", passwords.admin), "~*", "&*", "+@all"].map(str::to_owned).to_vec();
     vec![(ADMIN, admin), (ANONYMOUS, anonymous), ("default", default)]
 }

@@ -86,8 +86,11 @@ impl Running {
         }
         self.policies(ground);
         let Some(next) = &after.primary else { return Ok(()) };
-        if !self.node(next)?.runs() {
-            return Err(FleetError::NoNode(next.clone()));
+        match self.node(next)? {
+            node if node.runs() => {}
+            // An earlier life ended between the two: what the replica had is here.
+            node if ground.lasting && node.left() => self.start_node(ground, next, Start::Again)?,
+            _ => return Err(FleetError::NoNode(next.clone())),
         }
         let admin = self.node(next)?.admin(ground);
         if self.is.cluster {

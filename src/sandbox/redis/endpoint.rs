@@ -145,11 +145,12 @@ async fn accept(listener: TcpListener, side: Side, shared: Arc<Shared>) {
 }
 
 async fn pass(client: TcpStream, from: SocketAddr, side: Side, shared: &Shared) -> io::Result<()> {
-    let policy = shared.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let policy = || shared.policy.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let admits = |policy: &Policy| policy.answers && (side == Side::Holdfast || policy.application);
     let IpAddr::V4(ip) = from.ip() else { return Ok(()) };
     // The nodes of a cluster reach each other through their endpoints, and need no leave.
     let node = holdfast_side(ip).is_some();
-    if !node && (!policy.answers || (side == Side::Application && !policy.application)) {
+    if !node && !admits(&policy()) {
         return Ok(());
     }
     // Between nodes it is always up.
@@ -162,6 +163,8 @@ async fn pass(client: TcpStream, from: SocketAddr, side: Side, shared: &Shared) 
     if client.peek(&mut first).await? == 0 {
         return Ok(());
     }
+    // Since it connected, the primary may have changed.
+    let policy = policy();
     let tls = first == [HANDSHAKE];
     let refused = match policy.transit {
         Transit::Plain => tls,

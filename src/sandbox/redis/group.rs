@@ -61,7 +61,7 @@ impl Running {
         let [major, minor] = wanted.version;
         if let Some(program) = ground.programs.nearest(wanted.version).filter(|program| program.version[..2] != wanted.version) {
             let runs = program.version.map(|number| number.to_string()).join(".");
-            tracing::warn!(group = self.name, "the sandbox has no server {major}.{minor}: redis-server {runs} runs in its place");
+            tracing::info!(group = self.name, "the sandbox has no server {major}.{minor}: redis-server {runs} runs in its place");
         }
         for (index, shard) in wanted.shards.iter().enumerate() {
             let Some(primary) = &shard.primary else { continue };

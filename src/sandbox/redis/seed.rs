@@ -51,7 +51,7 @@ fn write(batch: &mut Pipeline, key: &str, number: u64, random: &mut fastrand::Rn
         9 => batch.cmd("ZADD").arg(key).arg(1).arg(word(5, 20)).arg(2.5).arg(word(5, 20)),
         _ => batch.cmd("SET").arg(key).arg(word(100, 500)),
     };
-    if number % ENDING == 0 {
+    if number.is_multiple_of(ENDING) {
         batch.cmd("EXPIRE").arg(key).arg(HOUR * i64::try_from(number % 10 + 1).unwrap_or(1));
     }
 }

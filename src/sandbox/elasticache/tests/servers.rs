@@ -179,6 +179,12 @@ async fn a_failover_takes_the_endpoint_along() {
     let rebooted = account.link("live", As::default()).await.unwrap();
     assert_ne!(rebooted.identity.run_id, after.identity.run_id);
     assert_eq!(text(&rebooted, &["DBSIZE"]).await, "200");
+
+    // One that nobody asked for.
+    assert!(account.sandbox.fail_over("live", 1).await && !account.sandbox.fail_over("other", 1).await);
+    let third_now = account.link("live", As::default()).await.unwrap();
+    assert_eq!(third_now.identity.run_id, third.identity.run_id);
+    assert_eq!(account.group("live").await.node_groups()[0].node_group_members()[2].current_role(), Some("primary"));
 }
 
 #[tokio::test]
