@@ -180,4 +180,34 @@ mod tests {
         assert_eq!(heard(PushKind::Disconnection, vec![]), [Heard::Broke]);
         assert_eq!(heard(PushKind::Message, vec![key("a")]), []);
     }
+
+    /// The driver hands out pushes and answers in the order in which they came: when the barrier's PING is answered, every change that was acknowledged
+    /// before it has been heard of.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn every_acknowledged_change_is_heard_of_before_the_barrier() {
+        let Some(source) = crate::migration::tests::servers::server(&[]) else { return };
+        let name = Name { migration: "test".to_owned(), epoch: 1, role: "copy" };
+        let nodes = Nodes::pin(source.side(), name.clone(), Rules::ALL).await.unwrap();
+        let heard = Arc::new(Mutex::new(std::collections::HashSet::new()));
+        let sink = Arc::clone(&heard);
+        let hears: Hears = Arc::new(move |heard| {
+            if let Heard::Key(key) = heard {
+                sink.lock().unwrap().insert(key);
+            }
+        });
+        let watched = Watched::begin(&nodes, &name, Rules::ALL, &hears).await.unwrap();
+        assert_eq!(watched.missing, None);
+        for round in 0..20 {
+            let writers = (0..8).map(|writer| {
+                let source = &source;
+                async move {
+                    let client = source.client(writer % 3).await;
+                    client.fill(&format!("{round}:{writer}:"), 200, 10).await;
+                }
+            });
+            futures::future::join_all(writers).await;
+            watched.barrier().await.unwrap();
+            assert_eq!(std::mem::take(&mut *heard.lock().unwrap()).len(), 1600, "{round}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::ledger::{Calls, Moved, replicas_have_all};
 use super::life::Life;
+use super::nodes::SHORT;
 use super::trouble::Trouble;
 use crate::migration::wire::Identity;
 
@@ -41,11 +42,11 @@ impl Proof {
 
 impl Life {
     /// Copies all that is left, and proves that the sides are equal. Only under a hold of the source: otherwise it is true for a moment, or never.
-    pub async fn drain(&self) -> Result<Proof, Trouble> {
-        self.until_over(self.prove()).await?
+    pub async fn drain(&self, ends: Instant) -> Result<Proof, Trouble> {
+        self.until_over(self.prove(ends)).await?
     }
 
-    async fn prove(&self) -> Result<Proof, Trouble> {
+    async fn prove(&self, ends: Instant) -> Result<Proof, Trouble> {
         self.is_following().await;
         let rules = self.shared.settings.rules;
         let (copied_before, passed_before) = (self.shared.progress.keys_copied(), self.shared.progress.passes());
@@ -103,7 +104,9 @@ impl Life {
         self.are_still().await?;
         let compared = clock.lap();
         if rules.follows(7) {
-            replicas_have_all(&self.target).await?;
+            // A little less than all the time that is left, so that it can be said which replica it was.
+            let left = ends.saturating_duration_since(Instant::now()).mul_f64(0.8);
+            replicas_have_all(&self.target, left.min(SHORT)).await?;
         }
         let replicated = clock.lap();
         drop(haste);

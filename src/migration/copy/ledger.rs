@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use redis::{Pipeline, Value};
 
@@ -183,23 +184,21 @@ pub enum Moved {
     Evicted { node: String, keys: u64 },
 }
 
-/// Waits until the replicas of each primary of the target have all that was written (rule 7).
-pub async fn replicas_have_all(target: &Nodes) -> Result<(), Trouble> {
-    futures::future::try_join_all((0..target.shards()).map(|shard| shard_has_all(target, shard))).await.map(|_| ())
+/// Waits until the replicas of each primary of the target have all that was written (rule 7), no longer than so.
+pub async fn replicas_have_all(target: &Nodes, within: Duration) -> Result<(), Trouble> {
+    futures::future::try_join_all((0..target.shards()).map(|shard| shard_has_all(target, shard, within))).await.map(|_| ())
 }
 
-async fn shard_has_all(target: &Nodes, shard: usize) -> Result<(), Trouble> {
+async fn shard_has_all(target: &Nodes, shard: usize, within: Duration) -> Result<(), Trouble> {
+    let began = Instant::now();
     let link = target.link(shard, 0, Use::Ask).await?;
     let expected = target.side.shards.get(shard).map_or(0, |shard| shard.replicas.len());
     let written = link.info("replication").await?.number("master_repl_offset").unwrap_or(0);
     // A connection's WAIT is about its own last write: this one has none, and is answered at once. The writers' own make the replicas say where they are.
     let writers = target.current_writers(shard);
     let mut wait = Pipeline::new();
-    wait.cmd("WAIT").arg(expected).arg(SHORT.as_millis() as u64 / 2);
-    for writer in writers.iter().chain([&link]) {
-        writer.ask_all(&wait, SHORT).await?;
-    }
-    let began = std::time::Instant::now();
+    wait.cmd("WAIT").arg(expected).arg(within.as_millis().max(2) as u64 / 2);
+    futures::future::try_join_all(writers.iter().map(|writer| writer.ask_all(&wait, SHORT))).await?;
     loop {
         let info = link.info("replication").await?;
         let offset = |(number, _): (&str, &str)| info.members(&format!("slave{number}"))?.get("offset")?.parse::<u64>().ok();
@@ -207,10 +206,10 @@ async fn shard_has_all(target: &Nodes, shard: usize) -> Result<(), Trouble> {
         if have >= expected {
             return Ok(());
         }
-        if began.elapsed() > SHORT {
+        if began.elapsed() >= within {
             return Err(Trouble::Replicas { node: target.node(shard), acknowledged: have, replicas: expected });
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 

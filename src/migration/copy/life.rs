@@ -73,6 +73,8 @@ pub struct Start {
     pub everything: bool,
     /// Connections of the life before, on the target.
     pub writers: Vec<Writer>,
+    /// Streams that are known already.
+    pub streams: Streams,
 }
 
 impl Life {
@@ -98,7 +100,7 @@ impl Life {
         let shards = source.shards();
         let life = Arc::new(Life {
             marks: Arc::new(Marks::new(shards, marks, rules)),
-            streams: Streams::default(),
+            streams: start.streams,
             pace: Pace::new(shards, load),
             ledger: Ledger::new(target.shards()),
             noted: Mutex::default(),

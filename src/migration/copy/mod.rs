@@ -41,6 +41,7 @@ pub use drain::Proof;
 pub use ledger::Calls;
 use life::{Life, Start};
 pub use progress::{Phase, Progress};
+use streams::Streams;
 pub use trouble::Trouble;
 
 /// How long it waits before it connects again, at first and at most.
@@ -139,12 +140,22 @@ impl CatchUp {
     /// Connects to both sides, refuses what cannot go well (versions, databases, clocks), and begins to make the target equal to the source. The epoch of
     /// `name` is the one that [`Settings::epoch`] is compared with.
     pub async fn start(source: Side, target: Side, name: Name, settings: Settings) -> Result<CatchUp, Trouble> {
-        CatchUp::begin(Start { source, target, name, everything: true, writers: Vec::new() }, settings, Stance::Follow).await
+        CatchUp::begin(
+            Start { source, target, name, everything: true, writers: Vec::new(), streams: Streams::default() },
+            settings,
+            Stance::Follow,
+        )
+        .await
     }
 
     /// Watches a side whose changes may have to go back to another one, about which nothing is known any more: turning it round begins with a full pass.
     pub async fn start_watching(source: Side, target: Side, name: Name, settings: Settings) -> Result<CatchUp, Trouble> {
-        CatchUp::begin(Start { source, target, name, everything: true, writers: Vec::new() }, settings, Stance::Watch).await
+        CatchUp::begin(
+            Start { source, target, name, everything: true, writers: Vec::new(), streams: Streams::default() },
+            settings,
+            Stance::Watch,
+        )
+        .await
     }
 
     async fn begin(start: Start, settings: Settings, stance: Stance) -> Result<CatchUp, Trouble> {
@@ -178,6 +189,7 @@ impl CatchUp {
             progress.streams = life.streams.count() as u64;
             progress.full_passes = life.missing().map(str::to_owned);
             progress.share = life.pace.share();
+            progress.source_time_ms = life.pace.spent().as_millis() as u64;
         }
         progress
     }
@@ -194,7 +206,7 @@ impl CatchUp {
             let proven = tokio::time::timeout(left, async {
                 let life = lives.wait_for(Option::is_some).await.map_err(|_| Trouble::Ended)?.clone();
                 match life {
-                    Some(life) => life.drain().await,
+                    Some(life) => life.drain(ends).await,
                     None => Err(Trouble::Ended),
                 }
             });
@@ -223,6 +235,7 @@ impl CatchUp {
             name: self.name.clone(),
             everything: false,
             writers: Vec::new(),
+            streams: life.streams.clone(),
         };
         *self = CatchUp::begin(start, self.shared.settings.clone(), Stance::Watch).await?;
         Ok(())
@@ -267,6 +280,7 @@ async fn lead(
                 name: name.clone(),
                 everything: true,
                 writers: life.target.writers(),
+                streams: Streams::default(),
             };
             let begun = async {
                 let next = Life::begin(Arc::clone(&shared), start).await?;

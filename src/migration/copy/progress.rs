@@ -50,6 +50,8 @@ pub struct Progress {
     pub full_passes: Option<String>,
     /// The share of the source's time that is taken at most now: it is lowered when the source answers slowly. 1 and more: all of it.
     pub share: f64,
+    /// Milliseconds that our reads have run on the source since it was connected to last.
+    pub source_time_ms: u64,
     pub last_trouble: Option<String>,
 }
 
@@ -164,6 +166,7 @@ impl Counts {
             restarts: load(&self.restarts),
             full_passes: None,
             share: 0.0,
+            source_time_ms: 0,
             last_trouble: self.last_trouble().map(|trouble| trouble.to_string()),
         }
     }

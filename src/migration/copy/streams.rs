@@ -12,10 +12,16 @@ const LIMIT: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct Streams(Mutex<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Known {
     keys: HashSet<Key>,
     too_many: bool,
+}
+
+impl Clone for Streams {
+    fn clone(&self) -> Streams {
+        Streams(Mutex::new(self.lock().clone()))
+    }
 }
 
 impl Streams {

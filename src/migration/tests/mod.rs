@@ -1,6 +1,11 @@
 //! The protocol on real servers, rule by rule.
 
+mod copy_catching_up;
+mod copy_commands;
+mod copy_connections;
 mod copy_first;
+mod copy_target;
+mod copy_unpushed;
 mod hold_clients;
 mod hold_clock;
 mod hold_ground;
@@ -17,4 +22,5 @@ mod mover_ground;
 mod mover_resume;
 mod mover_rules;
 mod mover_undo;
+mod proxy;
 mod servers;
