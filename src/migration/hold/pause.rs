@@ -207,10 +207,10 @@ impl Hold {
 }
 
 /// Ends the pauses of a side that another life may have held, replicas first, in whatever role its nodes are now.
-pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
+pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Result<Released, HoldError> {
     let until = Instant::now() + RELEASING;
     let (nodes, mut silent) = loop {
-        let (nodes, silent) = Nodes::reach(side, name).await;
+        let (nodes, silent) = Nodes::reach(side, name).await?;
         if silent.is_empty() || Instant::now() >= until {
             break (nodes, silent);
         }
@@ -222,7 +222,7 @@ pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
     };
     silent.extend(let_go(first, name).await);
     silent.extend(let_go(last, name).await);
-    Released { silent }
+    Ok(Released { silent })
 }
 
 async fn each<'n, A: Future<Output = Result<(), WireError>>>(

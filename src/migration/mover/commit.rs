@@ -88,7 +88,7 @@ impl Task {
     /// After the commit: the source is held on, and what it took nevertheless is reported. It is never copied over newer data.
     pub(super) async fn look_at_source(&mut self) -> Result<(), Stop> {
         if self.unreleased {
-            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await.complete()?;
+            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await?.complete()?;
             self.unreleased = false;
         }
         self.hold_source_on().await?;

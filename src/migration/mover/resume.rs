@@ -15,7 +15,7 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
     let task = match journaled {
         Journaled::Freezing => {
             // Nobody was sent to the target.
-            release_side(&setup.source, &name, setup.copy.rules).await.complete()?;
+            release_side(&setup.source, &name, setup.copy.rules).await?.complete()?;
             return Ok(None);
         }
         Journaled::Moving(evidence) => undo(setup, evidence).await?,
@@ -75,7 +75,7 @@ async fn holding_target(setup: Setup, evidence: Evidence) -> Result<Task, Stop> 
 /// COMMIT was written: forward. The target is released first, since its consumers wait.
 async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
     let name = setup.name.for_role("move");
-    let released = release_side(&setup.target, &name, setup.copy.rules).await;
+    let released = release_side(&setup.target, &name, setup.copy.rules).await?;
     let mut task = Task::new(setup, Phase::Committed);
     task.unreleased = !released.silent.is_empty();
     task.show(|state| state.evidence = Some(evidence.clone()));

@@ -23,4 +23,4 @@ mod mover_resume;
 mod mover_rules;
 mod mover_undo;
 mod proxy;
-mod servers;
+pub mod servers;
