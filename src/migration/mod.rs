@@ -17,5 +17,5 @@ pub mod side;
 pub mod slot;
 pub mod wire;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests;

@@ -22,8 +22,8 @@ fn tag(key: &[u8]) -> &[u8] {
 pub fn name_beside(key: &[u8], prefix: &str) -> Vec<u8> {
     let wanted = of(key);
     // Each slot has its share of the numbers: far fewer than these are needed.
-    let names = (0..u32::MAX).map(|number| format!("{prefix}{number}").into_bytes());
-    names.into_iter().find(|name| of(name) == wanted).unwrap_or_default()
+    let mut names = (0..u32::MAX).map(|number| format!("{prefix}{number}").into_bytes());
+    names.find(|name| of(name) == wanted).unwrap_or_default()
 }
 
 fn crc16(bytes: &[u8]) -> u16 {

@@ -174,17 +174,24 @@ impl Life {
 
     async fn read_source(&self, work: &Work, keys: &[Vec<u8>]) -> Result<Reading, Trouble> {
         let link = self.source.link(work.shard, work.database, Use::Read).await?;
-        let mut ask = Pipeline::with_capacity(2 * keys.len() + 4);
-        // Whoever was made a replica may be empty while it loads what its primary sends (rule 1).
+        let mut ask = Pipeline::with_capacity(2 * keys.len() + 5);
+        // Whoever was made a replica may be empty while it loads what its primary sends (rule 1): asked before, and after.
         ask.cmd("INFO").arg("replication");
         let exact = is_exact(&link);
         questions(&mut ask, keys, exact);
-        let answers = link.ask_atomically(ask, LONG).await?;
-        let mut answers = answers.into_iter();
-        let role = answers.next().and_then(|info| text(&info)).unwrap_or_default();
-        if !role.contains("role:master") && self.shared.settings.rules.follows(1) {
+        ask.cmd("INFO").arg("replication");
+        let mut answers = if self.source.side.is_cluster() {
+            // A transaction is of one slot there. What changes between a key's two answers is pushed, and read again.
+            link.ask_all(&ask, LONG).await?
+        } else {
+            link.ask_atomically(ask, LONG).await?
+        };
+        let is_primary = |info: Option<&Value>| info.and_then(text).is_some_and(|info| info.contains("role:master"));
+        if !(is_primary(answers.first()) && is_primary(answers.last())) && self.shared.settings.rules.follows(1) {
             return Err(Trouble::NotPrimary { node: link.node().to_owned() });
         }
+        answers.pop();
+        let answers = answers.into_iter().skip(1);
         let (reading, on_server) = reading(&link, answers, keys.len(), exact)?;
         self.pace.took(work.shard, on_server);
         Ok(reading)

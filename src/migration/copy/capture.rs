@@ -183,6 +183,7 @@ mod tests {
 
     /// The driver hands out pushes and answers in the order in which they came: when the barrier's PING is answered, every change that was acknowledged
     /// before it has been heard of.
+    #[cfg(feature = "sandbox")]
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn every_acknowledged_change_is_heard_of_before_the_barrier() {
         let Some(source) = crate::migration::tests::servers::server(&[]) else { return };

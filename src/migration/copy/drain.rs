@@ -26,6 +26,9 @@ pub struct Proof {
     pub keys: u64,
     /// Full passes that were needed meanwhile.
     pub passes: u64,
+    /// Changes of the source that had been heard of by then, and how often it had begun anew: [`super::CatchUp::holds`] compares them.
+    pub changes: u64,
+    pub restarts: u64,
     /// Who answered, shard by shard.
     pub source: Vec<Identity>,
     pub target: Vec<Identity>,
@@ -67,7 +70,7 @@ impl Life {
             self.marks.mark_everything();
         }
         let mut tries = 0;
-        loop {
+        let changes = loop {
             self.marks.settle().await;
             if rules.follows(6) {
                 self.equal_functions().await?;
@@ -81,8 +84,10 @@ impl Life {
                 self.marks.mark_everything();
             }
             if moved.is_none() && foreign.is_none() {
+                // Counted before the look: what comes after is more than was counted.
+                let changes = self.shared.progress.changes();
                 if self.marks.is_settled() {
-                    break;
+                    break changes;
                 }
                 continue;
             }
@@ -91,10 +96,11 @@ impl Life {
                 return Err(match (moved, foreign) {
                     (Some(Moved::Evicted { node, keys }), _) => Trouble::Evicts { node, keys },
                     (_, Some((node, commands))) => Trouble::Foreign { node, commands },
-                    _ => Trouble::Ended,
+                    (Some(Moved::Swapped), _) => Trouble::Swapped,
+                    (None, None) => Trouble::Ended,
                 });
             }
-        }
+        };
         let copied = clock.lap();
 
         if !self.are_deletes_allowed() || self.is_withheld() {
@@ -120,6 +126,8 @@ impl Life {
             replicated,
             keys: self.shared.progress.keys_copied() - copied_before,
             passes: self.shared.progress.passes() - passed_before,
+            changes,
+            restarts: self.shared.progress.restarts(),
             source: of(&self.source),
             target: of(&self.target),
             written: (0..self.target.shards()).map(|shard| self.ledger.ours(shard)).collect(),

@@ -86,7 +86,14 @@ impl Life {
         let _alone = self.large.lock().await;
         let Some(to) = self.target.side.shard_of(key) else { return Err(Trouble::NoShard) };
         touched.insert(to);
-        let outcome = self.in_pieces(shard, to, database, key).await?;
+        let outcome = match self.in_pieces(shard, to, database, key).await {
+            // This key cannot be had or not be written now: the others go on.
+            Err(trouble @ Trouble::Wire(WireError::Refused { .. })) if !trouble.is_change() => {
+                self.hindered(trouble);
+                Done::Failed
+            }
+            outcome => outcome?,
+        };
         if let Some(done) = done.first_mut() {
             *done = both(*done, outcome);
         }
@@ -111,8 +118,8 @@ impl Life {
             return self.expires_alike(&source, &target, to, key, ahead).await;
         }
         self.is_still_mine()?;
-        let life = self.shared.large.fetch_add(1, Ordering::SeqCst);
-        let name = slot::name_beside(key, &format!("holdfast:piece:{}:{life}:", std::process::id()));
+        let prefix = format!("holdfast:piece:{}:{}:", std::process::id(), self.shared.large.fetch_add(1, Ordering::SeqCst));
+        let name = if self.target.side.is_cluster() { slot::name_beside(key, &prefix) } else { prefix.into_bytes() };
         // Nobody else may take it for a stranger while it is being made.
         let ours = self.marks.claim(self.part_of(&name), vec![name.clone()]);
         let made = self.make(from, to, &source, &target, pieces(), &name, ahead).await;

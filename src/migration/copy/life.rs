@@ -167,13 +167,24 @@ impl Life {
 
     fn hears(&self, of_source: bool) -> Hears {
         let (marks, ended, side) = (Arc::clone(&self.marks), self.ended.clone(), self.source.side.clone());
-        let rules = self.shared.settings.rules;
+        let (rules, shared) = (self.shared.settings.rules, Arc::clone(&self.shared));
         Arc::new(move |heard| match heard {
             Heard::Key(key) => {
                 let part = side.shard_of(&key).unwrap_or(usize::MAX);
-                if of_source { marks.changed(part, key) } else { marks.echoed(part, key) }
+                if of_source {
+                    marks.changed(part, key);
+                    // After the mark: who counts it finds it marked.
+                    shared.progress.changed();
+                } else {
+                    marks.echoed(part, key);
+                }
             }
-            Heard::Everything => marks.mark_everything(),
+            Heard::Everything => {
+                marks.mark_everything();
+                if of_source {
+                    shared.progress.changed();
+                }
+            }
             Heard::Broke if rules.follows(1) => {
                 let node = if of_source { "the source" } else { "the target" };
                 end(&ended, Trouble::TrackingBroke { node: node.to_owned() });

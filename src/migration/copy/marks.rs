@@ -97,7 +97,13 @@ impl Marks {
     pub fn compare(&self, part: usize, keys: Vec<Key>) {
         if let Some((mut part, notify)) = self.part(part) {
             for key in keys {
-                part.waiting.entry(key).or_insert(Want::Compare);
+                match part.flying.get_mut(&key) {
+                    // Again, when that is over.
+                    Some(flying) => flying.changed |= self.rules.follows(4),
+                    None => {
+                        part.waiting.entry(key).or_insert(Want::Compare);
+                    }
+                }
             }
             notify.notify_one();
         }
@@ -331,6 +337,17 @@ mod tests {
         let (_, compare) = marks.take(0, 9);
         compare.release(&[Done::Left]);
         assert!(marks.is_settled());
+    }
+
+    #[test]
+    fn a_stream_in_flight_is_compared_when_that_is_over() {
+        let marks = marks();
+        let claim = marks.claim(0, vec![key("stream")]);
+        marks.compare(0, vec![key("stream"), key("other")]);
+        let (_copy, compare) = marks.take(0, 9);
+        assert_eq!(compare.keys, [key("other")], "one operation in flight for a key");
+        claim.release(&[Done::Left]);
+        assert_eq!(marks.take(0, 9).0.keys, [key("stream")]);
     }
 
     #[test]

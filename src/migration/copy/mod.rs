@@ -76,6 +76,8 @@ pub struct Settings {
     pub load: u8,
     /// How many changed keys are kept, at some 100 bytes and the key each: with more, a full pass takes their place.
     pub marks: usize,
+    /// A person has looked: a source that holds far fewer keys than before is believed, and the target emptied accordingly (rule 1).
+    pub believe_empty: bool,
     /// Bytes of a batch; eight batches are in flight at most (rule 2).
     pub window: usize,
     /// Values that take more memory on the source go in pieces, where their type allows it.
@@ -94,6 +96,7 @@ impl Settings {
             epoch,
             load: 25,
             marks: 200_000,
+            believe_empty: false,
             window: MIB as usize,
             pieces_from: 32 * MIB,
             piece: MIB,
@@ -204,7 +207,10 @@ impl CatchUp {
         loop {
             let left = ends.saturating_duration_since(Instant::now());
             let proven = tokio::time::timeout(left, async {
-                let life = lives.wait_for(Option::is_some).await.map_err(|_| Trouble::Ended)?.clone();
+                let life = match lives.wait_for(Option::is_some).await {
+                    Ok(life) => life.clone(),
+                    Err(_) => return Err(self.last_trouble().unwrap_or(Trouble::Ended)),
+                };
                 match life {
                     Some(life) => life.drain(ends).await,
                     None => Err(Trouble::Ended),
@@ -223,6 +229,11 @@ impl CatchUp {
                 }
             }
         }
+    }
+
+    /// Whether nothing was heard of the source since the proof, and no connection broke: what was proven still holds, as far as can be heard (rule 13).
+    pub fn holds(&self, proof: &Proof) -> bool {
+        (self.shared.progress.changes(), self.shared.progress.restarts()) == (proof.changes, proof.restarts)
     }
 
     /// After a commit: nothing is copied any more, and what changes on the target is noted, for the way back (rule 19). To be called while both sides are

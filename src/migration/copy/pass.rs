@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -53,8 +53,9 @@ impl Life {
                 tokio::time::sleep(AGAIN).await;
             }
             if self.missing().is_some() {
-                tokio::time::sleep(BETWEEN).await;
-                while self.is_draining() {
+                let ended = Instant::now();
+                // A drain asks for a pass of its own, and for no other after it.
+                while (ended.elapsed() < BETWEEN || self.is_draining()) && !self.marks.is_everything_marked() {
                     tokio::time::sleep(BETWEEN / 100).await;
                 }
                 self.marks.mark_everything();
@@ -94,6 +95,12 @@ impl Life {
         if let Some(trouble) = failed {
             return Err(trouble);
         }
+        if rules.follows(6)
+            && let Err(trouble) = self.equal_functions().await
+        {
+            // They are compared under the hold, where it counts.
+            self.hindered(trouble);
+        }
         if !rules.follows(3) {
             // Rule 3 left out: changes are heard of from here on.
             self.watch_source().await?;
@@ -115,7 +122,7 @@ impl Life {
         }
         let now: u64 = held.iter().map(|(_, keys)| *keys).sum();
         // What was seen in this life was pushed, if it went: a FLUSHALL is believed. What an earlier life saw was not.
-        if !self.are_deletes_allowed() || self.is_withheld() {
+        if (!self.are_deletes_allowed() || self.is_withheld()) && !self.shared.settings.believe_empty {
             let before = self.shared.known_keys.load(Ordering::SeqCst);
             if now < before.div_ceil(2) || (now == 0 && there > 0) {
                 suspicious = Some(Trouble::Emptied { node: self.source.node(0), before: before.max(there), now });

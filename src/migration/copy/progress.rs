@@ -38,6 +38,8 @@ pub struct Progress {
     /// Changed keys that wait, and those that are being copied.
     pub marks: u64,
     pub in_flight: u64,
+    /// Changes of the source that were heard of.
+    pub changes: u64,
     /// Streams: all of them are compared under the hold.
     pub streams: u64,
     /// Keys a second that were compared or copied, over the last second.
@@ -64,6 +66,7 @@ pub struct Counts {
     keys_compared: AtomicU64,
     keys_to_compare: AtomicU64,
     all_compared: AtomicU64,
+    changes: AtomicU64,
     passes: AtomicU64,
     restarts: AtomicU64,
     troubles: AtomicU64,
@@ -109,7 +112,20 @@ impl Counts {
     }
 
     pub fn restarted(&self) {
-        self.restarts.fetch_add(1, Ordering::Relaxed);
+        self.restarts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn restarts(&self) -> u64 {
+        self.restarts.load(Ordering::SeqCst)
+    }
+
+    /// The source has pushed a change.
+    pub fn changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::SeqCst)
     }
 
     pub fn trouble(&self, trouble: &Trouble) {
@@ -158,6 +174,7 @@ impl Counts {
             keys_removed: load(&self.keys_removed),
             keys_compared: load(&self.keys_compared),
             keys_to_compare: load(&self.keys_to_compare),
+            changes: self.changes(),
             marks: 0,
             in_flight: 0,
             streams: 0,

@@ -25,6 +25,8 @@ pub enum Trouble {
     Emptied { node: String, before: u64, now: u64 },
     #[error("{node} has evicted {keys} keys since the last pass began: it has not the room for what it is given")]
     Evicts { node: String, keys: u64 },
+    #[error("databases of the source are swapped again and again: it is not held")]
+    Swapped,
     #[error("somebody else writes to {node}: {commands}")]
     Foreign { node: String, commands: String },
     #[error("{node} has {acknowledged} of {replicas} replicas that have all that was written")]

@@ -146,6 +146,62 @@ async fn rule_2_unread_answers_do_not_evict_the_sources_keys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_1_a_failover_of_the_source_is_followed_and_compared_anew() {
+    let (Some(source), Some(target)) = (server(&[]), server(&[])) else { return };
+    let Some(replica) = server(&[&format!("replicaof 127.0.0.1 {}", source.server.port)]) else { return };
+    source.client(0).await.fill("key:", 500, 20).await;
+    let of_replica = replica.client(0).await;
+    until("the replica to have the keys", || async { contents(&replica.side()).await.len() == 500 }).await;
+    let primary = Proxy::before(source.server.port).await;
+    let copier = CatchUp::start(side(primary.port), target.side(), name(1), settings(Rules::ALL)).await.unwrap();
+    passed(&copier).await;
+    // What replication had not delivered is lost, and must go from the target too.
+    of_replica.run("REPLICAOF NO ONE").await;
+    source.client(0).await.run("SET lost 1").await;
+    until("the write to be copied", || async { contents(&target.side()).await.len() == 501 }).await;
+    primary.point_to(replica.server.port);
+    of_replica.run("SET key:1 later").await;
+    until("another life", || async { copier.progress().restarts > 0 && copier.progress().passes > 1 }).await;
+    drained(&copier).await.unwrap();
+    let differs = difference(&replica.side(), &target.side()).await;
+    assert!(differs.is_empty(), "{differs:?}");
+    assert_eq!(contents(&target.side()).await.len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_1_a_source_that_is_made_the_replica_of_an_empty_node_does_not_empty_the_target() {
+    let (Some(source), Some(target), Some(empty)) = (server(&[]), server(&[]), server(&[])) else { return };
+    let client = source.client(0).await;
+    client.fill("key:", 500, 20).await;
+    let copier = catch_up(&source.side(), &target.side(), Rules::ALL).await;
+    passed(&copier).await;
+    // Its connections stay, and it says that everything has changed when it loads what the other one has.
+    client.run(&format!("REPLICAOF 127.0.0.1 {}", empty.server.port)).await;
+    until("the keys to be gone", || async { contents(&source.side()).await.is_empty() }).await;
+    until("the copier to see it", || async { copier.progress().restarts > 0 }).await;
+    let proven = copier.drain(Duration::from_millis(500)).await.map(|_| ());
+    assert!(proven.is_err(), "{proven:?}");
+    assert_eq!(contents(&target.side()).await.len(), 500);
+    // Made the primary again, it is empty all the same.
+    client.run("REPLICAOF NO ONE").await;
+    let proven = drained(&copier).await.map(|_| ());
+    assert!(matches!(proven, Err(Trouble::Emptied { .. })), "{proven:?}");
+    assert_eq!(contents(&target.side()).await.len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_1_a_person_can_say_that_an_empty_source_is_right() {
+    let (Some(source), Some(target)) = (server(&[]), server(&[])) else { return };
+    target.client(0).await.fill("key:", 50, 20).await;
+    for believe_empty in [false, true] {
+        let settings = Settings { believe_empty, ..settings(Rules::ALL) };
+        let copier = CatchUp::start(source.side(), target.side(), name(1), settings).await.unwrap();
+        let proven = drained(&copier).await.map(|_| ());
+        assert_eq!((proven.is_ok(), contents(&target.side()).await.len()), if believe_empty { (true, 0) } else { (false, 50) });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cut_network_is_survived_and_everything_compared_anew() {
     let (Some(source), Some(target)) = (server(&[]), server(&[])) else { return };
     let client = source.client(0).await;

@@ -48,3 +48,22 @@ async fn the_target_is_equal_after_a_writer_has_stopped() {
     let differs = difference(&source.side(), &target.side()).await;
     assert!(differs.is_empty(), "{} {differs:#?}", differs.len());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_holds_until_the_source_changes_or_a_connection_breaks() {
+    let (Some(source), Some(target)) = (server(&[]), server(&[])) else { return };
+    let client = source.client(0).await;
+    client.fill("key:", 100, 20).await;
+    let copier = catch_up(&source.side(), &target.side(), Rules::ALL).await;
+    let proof = drained(&copier).await.unwrap();
+    // Reading changes nothing, nor does what is written on the target.
+    client.run("GET key:1").await;
+    target.client(0).await.run("GET key:1").await;
+    assert!(copier.holds(&proof));
+    client.run("SET key:1 later").await;
+    super::servers::until("the push", || async { !copier.holds(&proof) }).await;
+    let proof = drained(&copier).await.unwrap();
+    assert!(copier.holds(&proof));
+    client.run("CLIENT KILL TYPE normal SKIPME yes").await;
+    super::servers::until("the break", || async { !copier.holds(&proof) }).await;
+}

@@ -1,6 +1,6 @@
 //! A connection in between, that can be made to hold answers back, to break, or to tell another time.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,6 +19,8 @@ struct Hold {
 #[derive(Default)]
 struct State {
     hold: watch::Sender<Hold>,
+    /// Where new connections go.
+    to: AtomicU16,
     /// Seconds that the node's clock seems ahead.
     ahead: AtomicI64,
     /// Bytes of answers that are held.
@@ -45,12 +47,13 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let state = Arc::new(State::default());
         let own = listener.local_addr().unwrap().port();
+        state.to.store(port, Ordering::SeqCst);
         let shared = Arc::clone(&state);
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let state = Arc::clone(&shared);
                 let task = tokio::spawn(async move {
-                    if let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await {
+                    if let Ok(server) = TcpStream::connect(("127.0.0.1", state.to.load(Ordering::SeqCst))).await {
                         between(client, server, state).await;
                     }
                 });
@@ -83,6 +86,12 @@ impl Proxy {
     /// The node's clock is so many seconds ahead.
     pub fn ahead(&self, seconds: i64) {
         self.state.ahead.store(seconds, Ordering::SeqCst);
+    }
+
+    /// As the name of a group's primary does at a failover: new connections go to another node.
+    pub fn point_to(&self, port: u16) {
+        self.state.to.store(port, Ordering::SeqCst);
+        self.cut();
     }
 
     /// Breaks all connections.

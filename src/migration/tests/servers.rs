@@ -124,7 +124,11 @@ pub async fn catch_up(source: &Side, target: &Side, rules: Rules) -> CatchUp {
 
 /// Waits until the first full pass is over.
 pub async fn passed(copier: &CatchUp) {
-    until("a full pass", || async { copier.progress().passes > 0 }).await;
+    let began = Instant::now();
+    while copier.progress().passes == 0 {
+        assert!(began.elapsed() < Duration::from_secs(20), "waited for a full pass: {:?}", copier.progress());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 /// Waits for a state, no longer than 20 s.
