@@ -222,6 +222,21 @@ pub async fn end_foreign(nodes: &Nodes, us: &Name, within: Duration) -> Result<V
     }
 }
 
+/// Ends our own connections of one role, and what they may still be waiting to do, until none is left.
+pub async fn end_role(nodes: &Nodes, us: &Name, role: &'static str) -> Result<(), WireError> {
+    let name = us.for_role(role).to_string();
+    for node in nodes.all() {
+        loop {
+            let ours: Vec<i64> = clients(&node.link).await?.iter().filter(|client| client.name == name).map(|client| client.id).collect();
+            if ours.is_empty() {
+                break;
+            }
+            kill(&node.link, &ours).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends these connections; how many were still there.
 pub async fn kill(link: &Link, ids: &[i64]) -> Result<usize, WireError> {
     let mut pipeline = redis::pipe();

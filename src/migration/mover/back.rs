@@ -74,8 +74,7 @@ impl Task {
                 0
             }
         };
-        let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
-        let proof = copy.drain(COPYING).await?;
+        let proof = self.drain(COPYING).await?;
         let mut source = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Keeps).await?;
         let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
         if let Some(evidence) = &self.evidence

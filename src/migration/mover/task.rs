@@ -33,8 +33,6 @@ pub(super) struct Task {
     pub(super) looked: Option<Instant>,
     /// Nodes of the target may still be held, though the target was released.
     pub(super) unreleased: bool,
-    /// How often copying had begun anew when the sides were proven equal.
-    pub(super) restarts: u64,
     pub(super) state: watch::Sender<State>,
 }
 
@@ -53,7 +51,6 @@ impl Task {
             turned_back: false,
             looked: None,
             unreleased: false,
-            restarts: 0,
             state: watch::Sender::new(State::new(phase)),
         }
     }
@@ -261,18 +258,6 @@ impl Task {
         }
         if !self.rules().follows(13) {
             return None;
-        }
-        // After Commit it watches the other way round.
-        if self.phase() != Phase::Proven
-            && let Some(copy) = &self.copy
-        {
-            let progress = copy.progress();
-            if progress.restarts != self.restarts {
-                return Some("a tracking connection broke in the hold".to_owned());
-            }
-            if progress.marks + progress.in_flight > 0 {
-                return Some("a key changed in the hold".to_owned());
-            }
         }
         for hold in [self.source.as_mut(), self.target.as_mut()].into_iter().flatten() {
             match tokio::time::timeout(LOOK, hold.prove()).await {
