@@ -23,6 +23,7 @@ mod mover_forward;
 mod mover_ground;
 mod mover_resume;
 mod mover_rules;
+mod mover_sweep;
 mod mover_undo;
 mod proxy;
 pub mod servers;
