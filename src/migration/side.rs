@@ -117,6 +117,10 @@ mod tests {
         assert_eq!((side.shard_of(b"foo"), side.shard_of(b"a")), (Some(1), None));
         let alone = Side { shards: vec![shard(1, &[])], databases: 16 };
         assert_eq!((alone.is_cluster(), alone.shard_of(b"foo")), (false, Some(0)));
+        for side in [&side, &alone] {
+            let routes = slot::Routes::of(side);
+            assert!((0..1000).map(|key| format!("key:{key}")).all(|key| routes.shard_of(key.as_bytes()) == side.shard_of(key.as_bytes())));
+        }
         let nodes = side.nodes();
         assert_eq!(
             nodes.iter().map(|node| (node.endpoint.port, node.shard, node.role)).collect::<Vec<_>>(),

@@ -1,5 +1,7 @@
 //! Hash slots: which part of a cluster has a key.
 
+use super::side::Side;
+
 /// How many slots a cluster has.
 pub const SLOTS: u16 = 16384;
 
@@ -26,10 +28,52 @@ pub fn name_beside(key: &[u8], prefix: &str) -> Vec<u8> {
     names.find(|name| of(name) == wanted).unwrap_or_default()
 }
 
+/// What each value of the upper byte adds.
+const TABLE: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut crc = (byte as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[byte] = crc;
+        byte += 1;
+    }
+    table
+};
+
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 })
+        let [upper, _] = (crc ^ (u16::from(*byte) << 8)).to_be_bytes();
+        (crc << 8) ^ TABLE.get(usize::from(upper)).copied().unwrap_or(0)
     })
+}
+
+/// Which shard serves each slot, looked up at once.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    /// Empty: cluster mode is off, and the first shard has all keys.
+    shards: std::sync::Arc<[Option<usize>]>,
+}
+
+impl Routes {
+    pub fn of(side: &Side) -> Routes {
+        if !side.is_cluster() {
+            return Routes { shards: std::sync::Arc::from([]) };
+        }
+        Routes { shards: (0..SLOTS).map(|slot| side.shards.iter().position(|shard| shard.holds(slot))).collect() }
+    }
+
+    /// The shard of a key; nothing where none serves its slot.
+    pub fn shard_of(&self, key: &[u8]) -> Option<usize> {
+        if self.shards.is_empty() {
+            return Some(0);
+        }
+        self.shards.get(usize::from(of(key))).copied().flatten()
+    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ const MANY: usize = 256;
 const SMALL: u64 = 128 * 1024;
 /// Bytes of a batch where the source has little memory left.
 const TINY: u64 = 16 * 1024;
+/// What a question that reads no value takes on the server, about.
+pub const QUICK: Duration = Duration::from_micros(1);
 /// What is taken for the size of a key whose size is not known.
 const UNKNOWN: u64 = 1024;
 
@@ -112,6 +114,7 @@ impl Life {
             ask.add_command(command);
         }
         let answers = link.ask_all(&ask, SHORT).await?;
+        self.pace.charge(work.shard, QUICK * keys.len() as u32);
         let size = |answer: &Value| match answer {
             Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(UNKNOWN),
             Value::Nil => 0,
@@ -131,7 +134,7 @@ impl Life {
         };
         let mut writes: Vec<Writes> = Vec::new();
         for (at, (key, held)) in keys.iter().zip(read.held).enumerate() {
-            let Some(shard) = self.target.side.shard_of(key) else { return Err(Trouble::NoShard) };
+            let Some(shard) = self.target.routes.shard_of(key) else { return Err(Trouble::NoShard) };
             let there = there.as_ref().and_then(|there| there.get(at));
             if held.payload.as_deref().and_then(shape) == Some(Shape::Stream) {
                 self.streams.saw(key);
@@ -205,7 +208,7 @@ impl Life {
             let places: Vec<usize> = match whole {
                 true => (0..keys.len()).collect(),
                 false => {
-                    keys.iter().enumerate().filter(|(_, key)| self.target.side.shard_of(key) == Some(shard)).map(|(at, _)| at).collect()
+                    keys.iter().enumerate().filter(|(_, key)| self.target.routes.shard_of(key) == Some(shard)).map(|(at, _)| at).collect()
                 }
             };
             if places.is_empty() {

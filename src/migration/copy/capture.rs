@@ -44,7 +44,8 @@ impl Tracking {
         command.arg("TRACKING").arg("ON").arg("BCAST");
         match link.ask(&command, SHORT).await {
             Ok(_) => {}
-            Err(WireError::Refused { node, code, message, .. }) => {
+            // Not known, renamed, or forbidden; whatever else it says may be over in a moment.
+            Err(WireError::Refused { node, code, message, .. }) if matches!(code.as_str(), "ERR" | "NOPERM") => {
                 return Ok(Err(format!("{node} refuses client tracking: {code} {message}")));
             }
             Err(other) => return Err(other.into()),

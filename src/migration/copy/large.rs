@@ -84,7 +84,7 @@ impl Life {
         touched: &mut BTreeSet<usize>,
     ) -> Result<(), Trouble> {
         let _alone = self.large.lock().await;
-        let Some(to) = self.target.side.shard_of(key) else { return Err(Trouble::NoShard) };
+        let Some(to) = self.target.routes.shard_of(key) else { return Err(Trouble::NoShard) };
         touched.insert(to);
         let outcome = match self.in_pieces(shard, to, database, key).await {
             // This key cannot be had or not be written now: the others go on.

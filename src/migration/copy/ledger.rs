@@ -70,6 +70,11 @@ impl Ledger {
         self.account(shard).map(|account| account.ours.clone()).unwrap_or_default()
     }
 
+    /// How many commands we sent, altogether.
+    pub fn sent(&self) -> u64 {
+        (0..self.shards.len()).map(|shard| self.ours(shard).values().sum::<u64>()).sum()
+    }
+
     /// The writes that are not ours, in words; nothing where there are none. Nothing of ours may be in flight.
     pub async fn foreign(&self, target: &Nodes) -> Result<Option<(String, String)>, Trouble> {
         for shard in 0..self.shards.len() {

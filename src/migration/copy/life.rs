@@ -166,11 +166,11 @@ impl Life {
     }
 
     fn hears(&self, of_source: bool) -> Hears {
-        let (marks, ended, side) = (Arc::clone(&self.marks), self.ended.clone(), self.source.side.clone());
+        let (marks, ended, routes) = (Arc::clone(&self.marks), self.ended.clone(), self.source.routes.clone());
         let (rules, shared) = (self.shared.settings.rules, Arc::clone(&self.shared));
         Arc::new(move |heard| match heard {
             Heard::Key(key) => {
-                let part = side.shard_of(&key).unwrap_or(usize::MAX);
+                let part = routes.shard_of(&key).unwrap_or(usize::MAX);
                 if of_source {
                     marks.changed(part, key);
                     // After the mark: who counts it finds it marked.
@@ -304,7 +304,7 @@ impl Life {
 
     /// The part of the marks that a key is in.
     pub fn part_of(&self, key: &[u8]) -> usize {
-        self.source.side.shard_of(key).unwrap_or(usize::MAX)
+        self.source.routes.shard_of(key).unwrap_or(usize::MAX)
     }
 
     /// The keys by the shard of the source that has them.

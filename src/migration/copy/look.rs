@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::ledger::Moved;
 use super::life::Life;
 use super::nodes::{SHORT, Use};
 use super::trouble::Trouble;
@@ -41,7 +42,7 @@ impl Life {
             return Ok(());
         }
         for shard in 0..self.source.shards() {
-            let link = self.source.link(shard, 0, Use::Ask).await?;
+            let link = self.source.link(shard, 0, Use::Ping).await?;
             let asked = Instant::now();
             link.ask(&redis::cmd("PING"), SHORT).await?;
             self.pace.answered(shard, asked.elapsed());
@@ -61,7 +62,10 @@ impl Life {
         if !self.follows() {
             return Ok(());
         }
-        self.counts_moved().await?;
+        if let Some(Moved::Evicted { node, keys }) = self.counts_moved().await? {
+            self.shared.progress.trouble(&Trouble::Evicts { node, keys });
+        }
+        self.strangers().await?;
         let mut keys = 0;
         for shard in 0..self.source.shards() {
             keys += self.source.keys(shard).await?;
@@ -72,6 +76,25 @@ impl Life {
         } else if self.marks.is_settled() && keys > 0 && keys >= before.div_ceil(2) {
             // What was suspiciously empty has its keys again.
             self.marks.mark_everything();
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else has written to the target: better found now than under the hold, where it costs a pass too. Only where nothing of ours is
+    /// in flight; a mistake costs a pass, and no more.
+    async fn strangers(&self) -> Result<(), Trouble> {
+        if !self.shared.settings.rules.follows(7) || !self.marks.is_settled() {
+            return Ok(());
+        }
+        let sent = self.ledger.sent();
+        let foreign = self.ledger.foreign(&self.target).await?;
+        if let Some((node, commands)) = foreign
+            && self.marks.is_settled()
+            && self.ledger.sent() == sent
+        {
+            self.ledger.begin(&self.target).await?;
+            self.marks.mark_everything();
+            self.shared.progress.trouble(&Trouble::Foreign { node, commands });
         }
         Ok(())
     }

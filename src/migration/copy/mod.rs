@@ -47,6 +47,9 @@ pub use trouble::Trouble;
 /// How long it waits before it connects again, at first and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// A life that lasted as long went well: the next one is not waited for.
+const WELL: Duration = Duration::from_secs(10);
+
 /// The epoch of a migration, shared by all that work for it in this process. Whoever takes over raises it, and whoever has an older one writes no more
 /// (rule 2).
 #[derive(Clone, Debug)]
@@ -273,7 +276,9 @@ async fn lead(
     lives: watch::Sender<Option<Arc<Life>>>,
 ) {
     let mut life = first;
+    let mut wait = AGAIN.0;
     loop {
+        let began = Instant::now();
         let trouble = live(&life, &mut stance).await;
         lives.send_replace(None);
         shared.progress.trouble(&trouble);
@@ -281,7 +286,9 @@ async fn lead(
         if trouble.is_final() {
             return;
         }
-        let mut wait = AGAIN.0;
+        if began.elapsed() > WELL {
+            wait = AGAIN.0;
+        }
         life = loop {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN.1);

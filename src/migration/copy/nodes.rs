@@ -8,6 +8,7 @@ use redis::Value;
 
 use super::trouble::Trouble;
 use crate::migration::side::{Rules, Side};
+use crate::migration::slot::Routes;
 use crate::migration::wire::{Endpoint, Identity, Link, Name, Role, WireError};
 
 /// How long a small question may take to be answered.
@@ -21,6 +22,8 @@ pub enum Use {
     Read,
     Write,
     Ask,
+    /// For its latency alone: nothing else is asked there.
+    Ping,
 }
 
 impl Use {
@@ -29,6 +32,7 @@ impl Use {
             Use::Read => "copy-read",
             Use::Write => "copy-write",
             Use::Ask => "copy-ask",
+            Use::Ping => "copy-ping",
         }
     }
 }
@@ -36,6 +40,7 @@ impl Use {
 /// The primaries of a side in one life of a copier: each is the process that it was when that life began (rule 1).
 pub struct Nodes {
     pub side: Side,
+    pub routes: Routes,
     name: Name,
     pinned: Vec<Arc<Identity>>,
     links: Mutex<HashMap<(usize, u32, Use), Link>>,
@@ -65,7 +70,7 @@ impl Nodes {
             pinned.push(Arc::clone(&link.identity));
             links.insert((shard, 0, Use::Ask), link);
         }
-        Ok(Nodes { side, name, pinned, links: Mutex::new(links), writers: Mutex::default(), rules })
+        Ok(Nodes { routes: Routes::of(&side), side, name, pinned, links: Mutex::new(links), writers: Mutex::default(), rules })
     }
 
     /// How many shards there are.
@@ -186,7 +191,8 @@ impl Nodes {
             let Some(last) = databases.checked_sub(1).filter(|last| *last > 0) else { continue };
             match Link::connect(&at.primary, last, &self.name.for_role(Use::Ask.role()), None).await {
                 Ok(_) => {}
-                Err(WireError::Unreachable { .. } | WireError::Refused { .. }) => {
+                // SELECT is a part of connecting.
+                Err(WireError::Unreachable { why, .. }) if why.contains("out of range") => {
                     return Err(Trouble::Databases { node: self.node(shard), databases });
                 }
                 Err(other) => return Err(other.into()),

@@ -22,6 +22,8 @@ const GROWTH: f64 = 1.1;
 struct Shard {
     /// When the next batch may start.
     next: Instant,
+    /// What a batch has put that off lately: taken on account when one starts, so that several do not start at once.
+    usually: Duration,
     share: f64,
     /// The quickest answers, before and while we load it.
     usual: Option<Duration>,
@@ -54,7 +56,7 @@ impl Pace {
     /// `percent` of a core of the source's time.
     pub fn new(shards: usize, percent: u8) -> Pace {
         let most = f64::from(percent.max(1)) / 100.0;
-        let shard = || Mutex::new(Shard { next: Instant::now(), share: most, usual: None });
+        let shard = || Mutex::new(Shard { next: Instant::now(), usually: Duration::ZERO, share: most, usual: None });
         Pace {
             shards: (0..shards).map(|_| shard()).collect(),
             most,
@@ -81,24 +83,37 @@ impl Pace {
     /// Waits until the next batch may start.
     pub async fn ready(&self, shard: usize) {
         while self.is_limited() {
-            let Some(next) = self.shard(shard).map(|shard| shard.next) else { return };
-            let wait = next.saturating_duration_since(Instant::now());
-            if wait.is_zero() {
-                return;
-            }
+            let wait = {
+                let Some(mut shard) = self.shard(shard) else { return };
+                let now = Instant::now();
+                if shard.next <= now {
+                    shard.next = now + shard.usually;
+                    return;
+                }
+                shard.next.duration_since(now)
+            };
             // In pieces, since the limit may be lifted meanwhile.
             tokio::time::sleep(wait.min(Duration::from_millis(20))).await;
         }
     }
 
-    /// A batch has run on the server for so long.
+    /// A batch that was let start by [`Pace::ready`] has run on the server for so long.
     pub fn took(&self, shard: usize, on_server: Duration) {
-        self.spent.fetch_add(on_server.as_micros() as u64, Ordering::Relaxed);
-        if let Some(mut shard) = self.shard(shard) {
-            let now = Instant::now();
-            let wait = on_server.mul_f64(BESIDES / shard.share.max(LEAST));
-            shard.next = shard.next.max(now) + wait;
+        if let Some(wait) = self.charge(shard, on_server)
+            && let Some(mut shard) = self.shard(shard)
+        {
+            shard.next = shard.next.checked_sub(shard.usually).unwrap_or(shard.next);
+            shard.usually = (shard.usually * 3 + wait) / 4;
         }
+    }
+
+    /// Something small has run on the server for so long, about. Says what that puts the next batch off.
+    pub fn charge(&self, shard: usize, on_server: Duration) -> Option<Duration> {
+        self.spent.fetch_add(on_server.as_micros() as u64, Ordering::Relaxed);
+        let mut shard = self.shard(shard)?;
+        let wait = on_server.mul_f64(BESIDES / shard.share.max(LEAST));
+        shard.next = shard.next.max(Instant::now()) + wait;
+        Some(wait)
     }
 
     /// An answer to a question that costs nothing took so long.

@@ -11,6 +11,7 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use redis::{Pipeline, Value};
 
+use super::batch::QUICK;
 use super::life::Life;
 use super::marks::Key;
 use super::nodes::{SHORT, Use, number, on};
@@ -200,8 +201,7 @@ impl Life {
             return Err(error.into());
         }
         if what == Scanned::Source {
-            // About a microsecond a key.
-            self.pace.took(shard, Duration::from_micros(count as u64));
+            self.pace.took(shard, QUICK * count as u32);
         }
         let Value::Array(parts) = answer else { return Err(strange().into()) };
         let mut parts = parts.into_iter();
@@ -243,6 +243,7 @@ impl Life {
         }
         self.pace.ready(shard).await;
         let link = self.source.link(shard, database, Use::Read).await?;
+        self.pace.took(shard, QUICK * keys.len() as u32);
         if !self.source.side.is_cluster() {
             let mut all = redis::Cmd::with_capacity(keys.len() + 1, keys.iter().map(Vec::len).sum::<usize>() + 6);
             all.arg("EXISTS");

@@ -228,6 +228,20 @@ async fn a_drain_does_not_keep_to_the_load_and_a_drop_ends_everything() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_more_of_the_sources_time_is_taken_than_its_share() {
+    let (Some(source), Some(target)) = (server(&[]), server(&[])) else { return };
+    source.client(0).await.fill("key:", 4000, 100).await;
+    let began = std::time::Instant::now();
+    let slow = Settings { load: 10, ..settings(Rules::ALL) };
+    let copier = CatchUp::start(source.side(), target.side(), name(1), slow).await.unwrap();
+    passed(&copier).await;
+    let (took, spent) = (began.elapsed().as_millis() as u64, copier.progress().source_time_ms);
+    // Reading and answering count as much again as carrying out; a first batch does not wait.
+    assert!(spent > 5 && spent * 2 * 10 < took + 300, "{spent} of {took} ms");
+    assert!(difference(&source.side(), &target.side()).await.is_empty());
+}
+
 /// Several writers that do anything to anything, while passes, changes and drains go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writers_that_do_anything_are_followed() {
