@@ -21,6 +21,7 @@ mod hold_stress;
 mod mover_back;
 mod mover_forward;
 mod mover_ground;
+mod mover_network;
 mod mover_resume;
 mod mover_rules;
 mod mover_sweep;
