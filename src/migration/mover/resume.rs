@@ -25,7 +25,10 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
             task.hold_source_on().await?;
             match task.check_ledger(false).await {
                 Ok(()) => task.watch().await?,
-                Err(Stop::Late(late)) => task.halt(Stop::Late(late).to_string()).await,
+                Err(Stop::Late(_)) => {
+                    task.serve_on().await;
+                    task.watch().await?;
+                }
                 Err(stop) => return Err(stop),
             }
             task
@@ -92,7 +95,7 @@ async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
 
 impl Task {
     /// What changed on the target is not known any more: the way back compares everything.
-    async fn watch(&mut self) -> Result<(), Stop> {
+    pub(super) async fn watch(&mut self) -> Result<(), Stop> {
         let Setup { source, target, name, copy, .. } = self.setup.clone();
         match CatchUp::start_watching(target, source, name, copy).await {
             Ok(copy) => self.copy = Some(copy),

@@ -29,7 +29,7 @@ fn nowhere() -> u16 {
 async fn a_network_that_is_cut_in_the_hold_loses_nothing() {
     for which in [Cut::Source, Cut::Target] {
         let Some(mut stage) = Stage::plain().await else { return };
-        stage.lengths = Lengths { source: 8 * SECOND, ..stage.lengths };
+        stage.lengths = Lengths { source: 6 * SECOND, ..stage.lengths };
         let (mover, proxy, real) = mover_through(&stage, which).await;
         stage.forward(&mover, Phase::Moving).await;
         proxy.point_to(nowhere());

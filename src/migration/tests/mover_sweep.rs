@@ -6,7 +6,7 @@ use super::mover_ground::{Stage, caught_up, serves};
 use crate::migration::mover::{Evidence, Journaled, Mover, Order, Phase};
 
 /// How often it dies.
-const DEATHS: u64 = 8;
+const DEATHS: u64 = 6;
 
 struct Owner<'s> {
     stage: &'s Stage,
@@ -100,7 +100,7 @@ async fn no_write_is_lost_whenever_the_owner_dies() {
     }
     // And one that lives until it has gone there and back.
     let rounds = owner.rounds;
-    let _ = tokio::time::timeout(Duration::from_secs(6), owner.live()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(3), owner.live()).await;
     println!("{} rounds, {} in the end", rounds, owner.rounds - rounds);
     // Wherever it stands, it is brought to an end.
     let side = match owner.journal.clone() {
