@@ -83,12 +83,12 @@ impl Life {
         while let Some(rest) = sizes.get(first..).filter(|rest| !rest.is_empty()) {
             let mut sum = 0;
             let fits = |size: &&u64| {
-                sum += **size;
+                sum = u64::saturating_add(sum, **size);
                 sum <= bytes
             };
             let count = rest.iter().take(most).take_while(fits).count().max(1);
             let (Some(batch), Some(done)) = (keys.get(first..first + count), done.get_mut(first..first + count)) else { break };
-            let size: u64 = rest.iter().take(count).sum();
+            let size = rest.iter().take(count).fold(0, |sum: u64, size| sum.saturating_add(*size));
             let room = self.room(size).await;
             if let ([key], true) = (batch, size > settings.pieces_from && settings.rules.follows(8)) {
                 self.large(work.shard, work.database, key, done, touched).await?;
@@ -163,7 +163,7 @@ impl Life {
             };
             let Some(writes) = writes else { continue };
             match held.payload {
-                Some(payload) => writes.restore(at, key, &payload, held.expires.map(|expires| expires + ahead)),
+                Some(payload) => writes.restore(at, key, &payload, held.expires.map(|expires| expires.saturating_add(ahead))),
                 None if self.may_delete() => writes.unlink(at, key),
                 None => {}
             }
@@ -361,7 +361,7 @@ fn reading(link: &Link, mut answers: impl Iterator<Item = Value>, count: usize, 
         }
         let left = number(&answer).ok_or_else(strange)?;
         // -1: it does not expire. -2: it is gone, which DUMP says too.
-        let expires = (left >= 0).then(|| if exact { left } else { began / 1000 + left });
+        let expires = (left >= 0).then(|| if exact { left } else { left.saturating_add(began / 1000) });
         held.push(Held { payload: None, expires });
     }
     let asked = time(&mut answers)?;
@@ -394,7 +394,7 @@ pub fn is_same(source: &Held, target: &Held, ahead: i64, known_to: i64) -> bool 
         _ => false,
     };
     let same_expiry = match (source.expires, target.expires) {
-        (Some(one), Some(other)) => (one + ahead).abs_diff(other) <= known_to.unsigned_abs(),
+        (Some(one), Some(other)) => one.saturating_add(ahead).abs_diff(other) <= known_to.unsigned_abs(),
         (None, None) => true,
         _ => false,
     };

@@ -28,8 +28,8 @@ impl Clocks {
         for (one, here) in from.iter().enumerate() {
             let mut row = Vec::new();
             for (other, there) in to.iter().enumerate() {
-                let milliseconds = (there - here) / 1000;
-                row.push(allowed(milliseconds).ok_or_else(|| Trouble::Clocks {
+                let milliseconds = there.shown.saturating_sub(here.shown) / 1000;
+                row.push(allowed(milliseconds, here.known_to + there.known_to).ok_or_else(|| Trouble::Clocks {
                     one: source.node(one),
                     other: target.node(other),
                     milliseconds,
@@ -53,17 +53,25 @@ impl Clocks {
     }
 }
 
-/// Nothing where it is too much, 0 where it is noise.
-fn allowed(milliseconds: i64) -> Option<i64> {
-    match Duration::from_millis(milliseconds.unsigned_abs()) {
+/// Nothing where it is too much, 0 where it is noise or not known well enough to be told from it.
+fn allowed(milliseconds: i64, known_to: Duration) -> Option<i64> {
+    match Duration::from_millis(milliseconds.unsigned_abs()).saturating_sub(known_to) {
         difference if difference > LIMIT => None,
         difference if difference <= NOISE => Some(0),
         _ => Some(milliseconds),
     }
 }
 
-/// What each primary's clock shows at `base`, in microseconds.
-async fn offsets(nodes: &Nodes, base: Instant) -> Result<Vec<i64>, Trouble> {
+/// What a clock shows.
+struct Shown {
+    /// At the base, in microseconds.
+    shown: i64,
+    /// It was looked at somewhere within the time that the answer took.
+    known_to: Duration,
+}
+
+/// What each primary's clock shows at `base`.
+async fn offsets(nodes: &Nodes, base: Instant) -> Result<Vec<Shown>, Trouble> {
     let mut all = Vec::new();
     for shard in 0..nodes.shards() {
         let link = nodes.link(shard, 0, Use::Ask).await?;
@@ -75,10 +83,10 @@ async fn offsets(nodes: &Nodes, base: Instant) -> Result<Vec<i64>, Trouble> {
             let shown = microseconds(&answer).ok_or_else(|| link.strange("TIME"))?;
             let at = (asked + took / 2).duration_since(base).as_micros() as i64;
             if best.is_none_or(|(quickest, _)| took < quickest) {
-                best = Some((took, shown - at));
+                best = Some((took, shown.saturating_sub(at)));
             }
         }
-        all.extend(best.map(|(_, offset)| offset));
+        all.extend(best.map(|(took, shown)| Shown { shown, known_to: took / 2 }));
     }
     Ok(all)
 }
@@ -100,8 +108,10 @@ mod tests {
             (-1001, None),
         ];
         for (milliseconds, adjustment) in expected {
-            assert_eq!(allowed(milliseconds), adjustment, "{milliseconds}");
+            assert_eq!(allowed(milliseconds, Duration::ZERO), adjustment, "{milliseconds}");
         }
+        // A slow answer says little.
+        assert_eq!((allowed(25, Duration::from_millis(20)), allowed(1020, Duration::from_millis(20))), (Some(0), Some(1020)));
         let clocks = |ahead| Clocks { ahead: vec![vec![ahead]] };
         assert_eq!((clocks(700).ahead(0, 0), clocks(700).ahead(1, 0)), (700, 0));
         assert!(clocks(0).agree(&clocks(20)));

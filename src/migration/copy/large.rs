@@ -63,6 +63,17 @@ impl Kind {
     }
 }
 
+/// From where to where one key goes.
+struct Way {
+    /// Shards of the source and of the target.
+    from: usize,
+    to: usize,
+    source: Link,
+    target: Link,
+    /// How far the target's clock is ahead, in milliseconds.
+    ahead: i64,
+}
+
 /// A value in pieces: where the next one begins.
 struct Pieces<'k> {
     kind: Kind,
@@ -101,54 +112,43 @@ impl Life {
     }
 
     async fn in_pieces(&self, from: usize, to: usize, database: u32, key: &[u8]) -> Result<Done, Trouble> {
-        let source = self.source.link(from, database, Use::Read).await?;
-        let target = self.target.link(to, database, Use::Write).await?;
-        let kind = type_of(&source, key).await?;
-        let Some(kind) = Kind::named(&kind) else { return self.whole(from, to, &source, &target, key, &kind).await };
-        let length = length(&source, kind, key).await?;
-        let bytes = number(&source.ask(redis::cmd("MEMORY").arg("USAGE").arg(key), LONG).await?).unwrap_or(0).unsigned_abs();
+        let way = Way {
+            from,
+            to,
+            source: self.source.link(from, database, Use::Read).await?,
+            target: self.target.link(to, database, Use::Write).await?,
+            ahead: self.clocks().ahead(from, to),
+        };
+        let kind = type_of(&way.source, key).await?;
+        let Some(kind) = Kind::named(&kind) else { return self.whole(&way, key, &kind).await };
+        let length = length_of(&way.source, kind, key).await?;
+        let bytes = number(&way.source.ask(redis::cmd("MEMORY").arg("USAGE").arg(key), LONG).await?).unwrap_or(0).unsigned_abs();
         let piece = self.shared.settings.piece;
-        let size = if kind == Kind::String { piece } else { (piece * length.max(1) / bytes.max(1)).clamp(1, ELEMENTS) };
+        let size = if kind == Kind::String { piece } else { (piece.saturating_mul(length.max(1)) / bytes.max(1)).clamp(1, ELEMENTS) };
         let pieces = || Pieces { kind, key, size, next: Some(0) };
-        let same = type_of(&target, key).await? == type_of(&source, key).await?
-            && self.length_is(&target, kind, key, length).await?
-            && self.has_all(from, &source, &target, pieces()).await?;
-        let ahead = self.clocks().ahead(from, to);
+        let same = Kind::named(&type_of(&way.target, key).await?) == Some(kind)
+            && length_of(&way.target, kind, key).await? == length
+            && self.has_all(&way, pieces()).await?;
         if same {
-            return self.expires_alike(&source, &target, to, key, ahead).await;
+            return self.expires_alike(&way, key).await;
         }
         self.is_still_mine()?;
         let prefix = format!("holdfast:piece:{}:{}:", std::process::id(), self.shared.large.fetch_add(1, Ordering::SeqCst));
         let name = if self.target.side.is_cluster() { slot::name_beside(key, &prefix) } else { prefix.into_bytes() };
-        // Nobody else may take it for a stranger while it is being made.
+        // Nobody else may take it for a stranger while it is being made; given up, it is a stranger.
         let ours = self.marks.claim(self.part_of(&name), vec![name.clone()]);
-        let made = self.make(from, to, &source, &target, pieces(), &name, ahead).await;
-        match made {
-            Ok(done) => {
-                // Its pushes come before the claim ends.
-                self.echoes(to).await?;
-                ours.release(&[Done::WroteInPieces]);
-                Ok(done)
-            }
-            Err(trouble) => Err(trouble),
-        }
+        let done = self.make(&way, pieces(), &name).await?;
+        // Its pushes come before the claim ends.
+        self.echoes(to).await?;
+        ours.release(&[Done::WroteInPieces]);
+        Ok(done)
     }
 
-    #[allow(clippy::too_many_arguments)]
-    async fn make(
-        &self,
-        from: usize,
-        to: usize,
-        source: &Link,
-        target: &Link,
-        mut pieces: Pieces<'_>,
-        name: &[u8],
-        ahead: i64,
-    ) -> Result<Done, Trouble> {
+    async fn make(&self, way: &Way, mut pieces: Pieces<'_>, name: &[u8]) -> Result<Done, Trouble> {
         let key = pieces.key;
-        self.send(to, target, vec![("unlink", on("UNLINK", name))]).await?;
+        self.send(way, vec![("unlink", on("UNLINK", name))]).await?;
         let mut bytes = 0;
-        while let Some(piece) = self.piece(from, source, &mut pieces).await? {
+        while let Some(piece) = self.piece(way, &mut pieces).await? {
             if piece.is_empty() {
                 continue;
             }
@@ -167,31 +167,32 @@ impl Life {
                     add.arg(part);
                 }),
             }
-            self.send(to, target, vec![(adds, add)]).await?;
+            self.send(way, vec![(adds, add)]).await?;
         }
-        let held = expiry(source, key).await?;
+        let held = expiry(&way.source, key).await?;
         if bytes == 0 || held.payload.is_none() {
             // Gone meanwhile: that was pushed.
-            self.send(to, target, vec![("unlink", on("UNLINK", name))]).await?;
+            self.send(way, vec![("unlink", on("UNLINK", name))]).await?;
             return Ok(Done::Failed);
         }
         let mut last = Vec::new();
         if let Some(expires) = held.expires {
             let mut expire = on("PEXPIREAT", name);
-            expire.arg(expires + ahead);
+            expire.arg(expires.saturating_add(way.ahead));
             last.push(("pexpireat", expire));
         }
         let mut rename = on("RENAME", name);
         rename.arg(key);
         last.push(("rename", rename));
         self.is_still_mine()?;
-        self.send(to, target, last).await?;
+        self.send(way, last).await?;
         self.shared.progress.copied(bytes);
         Ok(Done::WroteInPieces)
     }
 
     /// Streams and values of modules cannot be had in pieces: whole, or not at all.
-    async fn whole(&self, from: usize, to: usize, source: &Link, target: &Link, key: &[u8], kind: &str) -> Result<Done, Trouble> {
+    async fn whole(&self, way: &Way, key: &[u8], kind: &str) -> Result<Done, Trouble> {
+        let source = &way.source;
         let mut ask = Pipeline::new();
         ask.add_command(on("DUMP", key));
         let payload = match source.ask_all(&ask, LONG).await?.into_iter().next() {
@@ -199,7 +200,7 @@ impl Life {
             Some(Value::Nil) => {
                 if self.may_delete() {
                     self.is_still_mine()?;
-                    self.send(to, target, vec![("unlink", on("UNLINK", key))]).await?;
+                    self.send(way, vec![("unlink", on("UNLINK", key))]).await?;
                     return Ok(Done::Wrote(1));
                 }
                 return Ok(Done::Left);
@@ -214,20 +215,20 @@ impl Life {
         if shape(&payload) == Some(Shape::Stream) {
             self.streams.saw(key);
         }
-        let expires = expiry(source, key).await?.expires.map_or(0, |expires| (expires + self.clocks().ahead(from, to)).max(1));
+        let expires = expiry(source, key).await?.expires.map_or(0, |expires| expires.saturating_add(way.ahead).max(1));
         self.is_still_mine()?;
         let mut restore = on("RESTORE", key);
         restore.arg(expires).arg(payload.as_slice()).arg("REPLACE").arg("ABSTTL");
-        self.send(to, target, vec![("restore", restore)]).await?;
+        self.send(way, vec![("restore", restore)]).await?;
         self.shared.progress.copied(payload.len());
         Ok(Done::Wrote(1))
     }
 
     /// The values are equal: so must be their expiry.
-    async fn expires_alike(&self, source: &Link, target: &Link, to: usize, key: &[u8], ahead: i64) -> Result<Done, Trouble> {
-        let (here, there) = tokio::try_join!(expiry(source, key), expiry(target, key))?;
-        let wanted = here.expires.map(|expires| expires + ahead);
-        let exact = is_exact(source) && is_exact(target);
+    async fn expires_alike(&self, way: &Way, key: &[u8]) -> Result<Done, Trouble> {
+        let (here, there) = tokio::try_join!(expiry(&way.source, key), expiry(&way.target, key))?;
+        let wanted = here.expires.map(|expires| expires.saturating_add(way.ahead));
+        let exact = is_exact(&way.source) && is_exact(&way.target);
         let alike = match (wanted, there.expires) {
             (Some(one), Some(other)) => one.abs_diff(other) <= if exact { 0 } else { 2 },
             (None, None) => true,
@@ -245,31 +246,29 @@ impl Life {
             }
             None => ("persist", on("PERSIST", key)),
         };
-        self.send(to, target, vec![change]).await?;
+        self.send(way, vec![change]).await?;
         Ok(Done::Wrote(1))
     }
 
-    async fn length_is(&self, link: &Link, kind: Kind, key: &[u8], expected: u64) -> Result<bool, Trouble> {
-        Ok(length(link, kind, key).await? == expected)
-    }
-
     /// Whether the target has every piece: with equal lengths, it has nothing else then.
-    async fn has_all(&self, from: usize, source: &Link, target: &Link, mut pieces: Pieces<'_>) -> Result<bool, Trouble> {
+    async fn has_all(&self, way: &Way, mut pieces: Pieces<'_>) -> Result<bool, Trouble> {
         loop {
             let at = pieces.next;
-            let Some(piece) = self.piece(from, source, &mut pieces).await? else { return Ok(true) };
+            let Some(piece) = self.piece(way, &mut pieces).await? else { return Ok(true) };
             let same = match pieces.kind {
                 Kind::String | Kind::List => {
                     let mut there = Pieces { kind: pieces.kind, key: pieces.key, size: pieces.size, next: at };
-                    ask_piece(target, &mut there).await?.is_some_and(|there| there == piece)
+                    ask_piece(&way.target, &mut there).await?.is_some_and(|there| there == piece)
                 }
                 Kind::Hash | Kind::Sorted => {
                     let command = if pieces.kind == Kind::Hash { "HGET" } else { "ZSCORE" };
                     let pairs: Vec<&[Vec<u8>]> = piece.chunks_exact(2).collect();
-                    let there = members(target, command, pieces.key, pairs.iter().filter_map(|pair| pair.first())).await?;
+                    let there = members(&way.target, command, pieces.key, pairs.iter().filter_map(|pair| pair.first())).await?;
                     pairs.iter().zip(&there).all(|(pair, there)| is_value(pair.get(1), there))
                 }
-                Kind::Set => members(target, "SISMEMBER", pieces.key, piece.iter()).await?.iter().all(|there| number(there) == Some(1)),
+                Kind::Set => {
+                    members(&way.target, "SISMEMBER", pieces.key, piece.iter()).await?.iter().all(|there| number(there) == Some(1))
+                }
             };
             if !same {
                 return Ok(false);
@@ -278,33 +277,33 @@ impl Life {
     }
 
     /// The next piece of the source's value, at the pace that the source is read.
-    async fn piece(&self, from: usize, source: &Link, pieces: &mut Pieces<'_>) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
+    async fn piece(&self, way: &Way, pieces: &mut Pieces<'_>) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
         if pieces.next.is_none() {
             return Ok(None);
         }
-        self.pace.ready(from).await;
+        self.pace.ready(way.from).await;
         let began = std::time::Instant::now();
-        let piece = ask_piece(source, pieces).await?;
+        let piece = ask_piece(&way.source, pieces).await?;
         // Its time on the server is not known: no more than it took altogether.
-        self.pace.took(from, began.elapsed() / 2);
+        self.pace.took(way.from, began.elapsed() / 2);
         Ok(piece)
     }
 
     /// Sends writes to the target, one after another.
-    async fn send(&self, to: usize, target: &Link, commands: Vec<(&str, Cmd)>) -> Result<(), Trouble> {
+    async fn send(&self, way: &Way, commands: Vec<(&str, Cmd)>) -> Result<(), Trouble> {
         let mut all = Pipeline::with_capacity(commands.len());
         for (name, command) in commands {
-            self.ledger.sends(to, &name.to_lowercase(), 1);
+            self.ledger.sends(way.to, &name.to_lowercase(), 1);
             all.add_command(command);
         }
-        let answers = match target.ask_all(&all, LONG).await {
+        let answers = match way.target.ask_all(&all, LONG).await {
             Ok(answers) => answers,
             Err(error) => {
                 self.end(error.clone().into());
                 return Err(error.into());
             }
         };
-        match answers.iter().find_map(|answer| target.refusal("a piece", answer)) {
+        match answers.iter().find_map(|answer| way.target.refusal("a piece", answer)) {
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
@@ -315,7 +314,7 @@ async fn type_of(link: &Link, key: &[u8]) -> Result<String, Trouble> {
     Ok(text(&link.ask(&on("TYPE", key), LONG).await?).ok_or_else(|| link.strange("TYPE"))?)
 }
 
-async fn length(link: &Link, kind: Kind, key: &[u8]) -> Result<u64, Trouble> {
+async fn length_of(link: &Link, kind: Kind, key: &[u8]) -> Result<u64, Trouble> {
     match link.ask(&on(kind.length(), key), LONG).await {
         Ok(answer) => Ok(number(&answer).and_then(|length| u64::try_from(length).ok()).ok_or_else(|| link.strange(kind.length()))?),
         // Of another type by now.
@@ -334,7 +333,7 @@ async fn expiry(link: &Link, key: &[u8]) -> Result<Held, Trouble> {
     let strange = || link.strange("PTTL");
     let now = answers.first().and_then(microseconds).ok_or_else(strange)?;
     let left = answers.get(1).and_then(number).ok_or_else(strange)?;
-    let expires = (left >= 0).then(|| if exact { left } else { now / 1000 + left });
+    let expires = (left >= 0).then(|| if exact { left } else { left.saturating_add(now / 1000) });
     Ok(Held { payload: (left != -2).then(Vec::new), expires })
 }
 
@@ -360,7 +359,7 @@ fn is_value(value: Option<&Vec<u8>>, answer: &Value) -> bool {
 
 async fn ask_piece(link: &Link, pieces: &mut Pieces<'_>) -> Result<Option<Vec<Vec<u8>>>, Trouble> {
     let Some(at) = pieces.next else { return Ok(None) };
-    let last = at + pieces.size - 1;
+    let last = at.saturating_add(pieces.size).saturating_sub(1);
     let (name, mut ask) = match pieces.kind {
         Kind::String => ("GETRANGE", on("GETRANGE", pieces.key)),
         Kind::List => ("LRANGE", on("LRANGE", pieces.key)),
@@ -384,11 +383,11 @@ async fn ask_piece(link: &Link, pieces: &mut Pieces<'_>) -> Result<Option<Vec<Ve
     };
     match (pieces.kind, answer) {
         (Kind::String, Value::BulkString(bytes)) => {
-            pieces.next = (bytes.len() as u64 == pieces.size).then_some(last + 1);
+            pieces.next = (bytes.len() as u64 == pieces.size).then_some(last.saturating_add(1));
             Ok(Some(if bytes.is_empty() { Vec::new() } else { vec![bytes] }))
         }
         (Kind::List, Value::Array(values)) => {
-            pieces.next = (values.len() as u64 == pieces.size).then_some(last + 1);
+            pieces.next = (values.len() as u64 == pieces.size).then_some(last.saturating_add(1));
             Ok(Some(strings(values).ok_or_else(strange)?))
         }
         (Kind::Hash | Kind::Set | Kind::Sorted, Value::Array(parts)) => {

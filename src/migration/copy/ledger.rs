@@ -93,7 +93,7 @@ impl Account {
     fn foreign(&self, now: &Calls) -> Option<String> {
         let count = |calls: &Calls, command: &str| calls.get(command).copied().unwrap_or(0);
         let others = now.iter().filter(|(command, _)| self.writes(command)).filter_map(|(command, now)| {
-            let expected = count(&self.before, command) + count(&self.ours, command);
+            let expected = count(&self.before, command).saturating_add(count(&self.ours, command));
             (*now != expected).then(|| format!("{command} {now} times, of which {expected} are known"))
         });
         // A counter that was there and is not any more was reset: nothing can be said.
@@ -131,7 +131,7 @@ fn writing(answer: &Value) -> BTreeSet<String> {
 
 async fn calls(nodes: &Nodes, shard: usize) -> Result<Calls, Trouble> {
     let info = nodes.link(shard, 0, Use::Ask).await?.info("commandstats").await?;
-    Ok(info.command_stats().into_iter().map(|(command, stats)| (command, stats.calls + stats.rejected)).collect())
+    Ok(info.command_stats().into_iter().map(|(command, stats)| (command, stats.calls.saturating_add(stats.rejected))).collect())
 }
 
 /// What a pass notes when it begins.
@@ -159,16 +159,19 @@ impl Life {
 
     /// Notes what the servers have counted: the pass that follows sees everything that is counted by now.
     pub async fn note(&self) -> Result<(), Trouble> {
-        let now = self.count_now().await?;
-        *self.noted.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut noted = self.noted.lock().await;
+        *noted = self.count_now().await?;
         Ok(())
     }
 
-    /// Marks everything where databases were swapped on the source, or keys evicted on the target, since the last pass began. Says whether.
+    /// Marks everything where databases were swapped on the source, or keys evicted on the target, since this was asked last, or a pass began. Says
+    /// whether.
     pub async fn counts_moved(&self) -> Result<Option<Moved>, Trouble> {
         let rules = self.shared.settings.rules;
+        let mut noted = self.noted.lock().await;
         let now = self.count_now().await?;
-        let was = self.noted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // Said once: the pass that is asked for sees all that is counted by now.
+        let was = std::mem::replace(&mut *noted, now.clone());
         let swapped = rules.follows(6) && now.swapped != was.swapped;
         let evicted = now.evicted.iter().zip(&was.evicted).enumerate().find(|(_, (now, was))| now != was);
         let moved = match evicted.filter(|_| rules.follows(7)) {

@@ -3,7 +3,7 @@
 //! Nothing is taken over from an earlier life: it begins with all keys marked (rule 1).
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -32,7 +32,7 @@ pub struct Life {
     /// The writes on the target: ours, and those of others.
     pub ledger: Ledger,
     /// What the source and the target counted when the last pass began.
-    pub noted: Mutex<Noted>,
+    pub noted: tokio::sync::Mutex<Noted>,
     name: Name,
     source_watched: OnceLock<Watched>,
     target_watched: OnceLock<Watched>,
@@ -87,7 +87,7 @@ impl Life {
         )?;
         versions::fit(&source, &target)?;
         let databases = if target.side.is_cluster() {
-            source.databases().await?.into_iter().max().map_or(1, |last| last + 1)
+            source.databases().await?.into_iter().max().map_or(1, |last| last.saturating_add(1))
         } else {
             source.side.databases
         };
@@ -103,7 +103,7 @@ impl Life {
             streams: start.streams,
             pace: Pace::new(shards, load),
             ledger: Ledger::new(target.shards()),
-            noted: Mutex::default(),
+            noted: tokio::sync::Mutex::default(),
             name: start.name,
             source_watched: OnceLock::new(),
             target_watched: OnceLock::new(),

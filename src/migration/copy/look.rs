@@ -68,7 +68,7 @@ impl Life {
         self.strangers().await?;
         let mut keys = 0;
         for shard in 0..self.source.shards() {
-            keys += self.source.keys(shard).await?;
+            keys = u64::saturating_add(keys, self.source.keys(shard).await?);
         }
         let before = self.shared.known_keys.load(Ordering::SeqCst);
         if self.are_deletes_allowed() {

@@ -182,7 +182,7 @@ impl Nodes {
     /// How many keys a primary holds, in all databases.
     pub async fn keys(&self, shard: usize) -> Result<u64, Trouble> {
         let info = self.link(shard, 0, Use::Ask).await?.info("keyspace").await?;
-        Ok(info.databases().into_values().sum())
+        Ok(info.databases().into_values().fold(0, u64::saturating_add))
     }
 
     /// Fails where a primary has not all the databases of the other side.

@@ -115,13 +115,13 @@ impl Life {
         let mut suspicious = None;
         let mut there = 0;
         for shard in 0..self.target.shards() {
-            there += self.target.keys(shard).await?;
+            there = u64::saturating_add(there, self.target.keys(shard).await?);
         }
         let mut held = Vec::new();
         for shard in 0..self.source.shards() {
             held.push((self.source.node(shard), self.source.keys(shard).await?));
         }
-        let now: u64 = held.iter().map(|(_, keys)| *keys).sum();
+        let now = held.iter().fold(0, |sum: u64, (_, keys)| sum.saturating_add(*keys));
         // What was seen in this life was pushed, if it went: a FLUSHALL is believed. What an earlier life saw was not.
         if (!self.are_deletes_allowed() || self.is_withheld()) && !self.shared.settings.believe_empty {
             let before = self.shared.known_keys.load(Ordering::SeqCst);

@@ -237,8 +237,8 @@ async fn no_more_of_the_sources_time_is_taken_than_its_share() {
     let copier = CatchUp::start(source.side(), target.side(), name(1), slow).await.unwrap();
     passed(&copier).await;
     let (took, spent) = (began.elapsed().as_millis() as u64, copier.progress().source_time_ms);
-    // Reading and answering count as much again as carrying out; a first batch does not wait.
-    assert!(spent > 5 && spent * 2 * 10 < took + 300, "{spent} of {took} ms");
+    // A first batch does not wait.
+    assert!(spent > 5 && spent * 10 < took + 300, "{spent} of {took} ms");
     assert!(difference(&source.side(), &target.side()).await.is_empty());
 }
 

@@ -74,7 +74,8 @@ async fn rule_6_swapped_databases() {
     let before = ["SET zero 1", "COPY zero five DB 5", "SET both 1", "COPY both both DB 5"];
     let Some((differs_by, proof)) = differs(Rules::ALL, &before, swap_databases).await else { return };
     assert!(differs_by.is_empty(), "{differs_by:?}");
-    assert_eq!(proof.passes, 1);
+    // One, or none where it was seen before the drain.
+    assert!(proof.passes <= 1, "{}", proof.passes);
     let (differs_by, _) = differs(Rules::ALL, &before, swap_in_a_script).await.unwrap();
     assert!(differs_by.is_empty(), "{differs_by:?}");
     let (differs_by, _) = differs(Rules::without(6), &before, swap_databases).await.unwrap();
