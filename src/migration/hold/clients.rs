@@ -16,6 +16,9 @@ const LOOKING: Duration = Duration::from_millis(20);
 /// How long nobody may have come back until they count as gone: a client that connects again does so within this, or waits for longer than it is worth.
 const GONE: Duration = Duration::from_millis(250);
 
+/// A connection that is older has said its name, if it is ours.
+const ARRIVING_SECONDS: u64 = 3;
+
 /// One line of CLIENT LIST.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
@@ -126,6 +129,13 @@ impl Client {
         }
     }
 
+    /// Whether it is new and has asked nothing yet but who it is: it may be one of ours that has not said its name.
+    fn is_arriving(&self) -> bool {
+        let greeting = ["NULL", "hello", "auth", "select", "client"];
+        let asked = self.command.split('|').next().unwrap_or_default();
+        self.age_seconds < ARRIVING_SECONDS && self.name.is_empty() && greeting.contains(&asked)
+    }
+
     pub fn foreigner(&self, node: &str) -> Foreigner {
         Foreigner {
             node: node.to_owned(),
@@ -161,16 +171,10 @@ pub async fn foreigners(nodes: &Nodes, us: &Name) -> Result<Vec<Foreigner>, Wire
 
 /// Ends the connections of earlier lives of this migration on every node (rule 2), and fails where a later life is at work: then this one is over.
 pub async fn end_earlier(nodes: &Nodes, us: &Name) -> Result<usize, HoldError> {
+    nodes.are_ours(us).await?;
     let asked = nodes.all().map(|node| async move {
-        let mut earlier = Vec::new();
-        for client in clients(&node.link).await? {
-            match client.whose(us) {
-                Whose::Later(epoch) => return Err(HoldError::Superseded { epoch }),
-                Whose::Earlier(_) => earlier.push(client.id),
-                _ => {}
-            }
-        }
-        Ok(kill(&node.link, &earlier).await?)
+        let earlier = clients(&node.link).await?.into_iter().filter(|client| matches!(client.whose(us), Whose::Earlier(_)));
+        kill(&node.link, &earlier.map(|client| client.id).collect::<Vec<_>>()).await
     });
     Ok(futures::future::try_join_all(asked).await?.into_iter().sum())
 }
@@ -186,7 +190,9 @@ pub async fn end_foreign(nodes: &Nodes, us: &Name, within: Duration) -> Result<V
     loop {
         let round = nodes.all().map(|node| async move {
             let foreign: Vec<Client> = clients(&node.link).await?.into_iter().filter(|client| client.whose(us) == Whose::Foreign).collect();
-            kill(&node.link, &foreign.iter().map(|client| client.id).collect::<Vec<_>>()).await?;
+            // One that arrives is looked at again: what it writes is held, and it is ended before that is over.
+            let known = foreign.iter().filter(|client| !client.is_arriving());
+            kill(&node.link, &known.map(|client| client.id).collect::<Vec<_>>()).await?;
             Ok::<_, WireError>(foreign.into_iter().map(|client| client.foreigner(node.link.node())).collect::<Vec<_>>())
         });
         let present: Vec<Foreigner> = futures::future::try_join_all(round).await?.into_iter().flatten().collect();
@@ -214,6 +220,21 @@ pub async fn end_foreign(nodes: &Nodes, us: &Name, within: Duration) -> Result<V
         }
         tokio::time::sleep(LOOKING).await;
     }
+}
+
+/// Ends our own connections of one role, and what they may still be waiting to do, until none is left.
+pub async fn end_role(nodes: &Nodes, us: &Name, role: &'static str) -> Result<(), WireError> {
+    let name = us.for_role(role).to_string();
+    for node in nodes.all() {
+        loop {
+            let ours: Vec<i64> = clients(&node.link).await?.iter().filter(|client| client.name == name).map(|client| client.id).collect();
+            if ours.is_empty() {
+                break;
+            }
+            kill(&node.link, &ours).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends these connections; how many were still there.
@@ -258,6 +279,10 @@ mod tests {
         assert_eq!(whose, [Whose::Foreign, Whose::Replication, Whose::Ours, Whose::Earlier(2), Whose::Later(4), Whose::Foreign]);
         assert!(clients[2].waits() && !clients[0].waits());
         assert_eq!(clients[0].foreigner("a:6379").to_string(), "10.0.3.7:51512 (api-7) on a:6379, connected for 412 s, last asked set");
+        let arriving = |line: &str| Client::parse(line)[0].is_arriving();
+        assert!(arriving("id=9 addr=a:1 name= age=0 cmd=NULL") && arriving("id=9 addr=a:1 name= age=2 cmd=client|setname"));
+        assert!(!arriving("id=9 addr=a:1 name= age=3 cmd=NULL") && !arriving("id=9 addr=a:1 name= age=0 cmd=set"));
+        assert!(!arriving("id=9 addr=a:1 name=api age=0 cmd=hello"));
         assert!(clients[5].foreigner("a:6379").to_string().contains(" as job on "));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! probe, forecast, stress   before: can it be held here, and how long will it take
-//! pause, sentinel           the hold and its proof (rules 10 and 11)
+//! pause, sentinel, listener the hold and its proof (rules 10 and 11)
 //! clients, fence            who is there, and sending them away (rules 2 and 15)
 //! ledger                    that nobody wrote since (rules 16 and 18)
 //! ```
@@ -11,13 +11,14 @@ mod clients;
 mod fence;
 mod forecast;
 mod ledger;
+mod listener;
 mod nodes;
 mod pause;
 mod probe;
 mod sentinel;
 mod stress;
 
-pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, foreigners};
+pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, end_role, foreigners};
 pub use fence::{fence, open_for_us, reopen};
 pub use forecast::{Forecast, Measured};
 pub use ledger::{Counted, Ledger, OwnWrites, writing_commands};

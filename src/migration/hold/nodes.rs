@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::HoldError;
-use super::clients::text;
+use super::clients::{Whose, clients, text};
 use crate::migration::side::{Shard, Side};
 use crate::migration::wire::{Endpoint, Link, Name, Role, WireError};
 
@@ -52,11 +52,27 @@ impl Nodes {
         let replicas = replicas.map(|(number, replica)| one(replica, number, Role::Replica));
         let (primaries, replicas) =
             futures::future::try_join(futures::future::try_join_all(primaries), futures::future::try_join_all(replicas)).await?;
-        Ok(Nodes { primaries, replicas, shards: side.shards.clone() })
+        let nodes = Nodes { primaries, replicas, shards: side.shards.clone() };
+        nodes.are_ours(name).await?;
+        Ok(nodes)
+    }
+
+    /// Fails where a later life of this migration is at work on one of the nodes: then this one is over, and does nothing any more (rule 2).
+    pub async fn are_ours(&self, name: &Name) -> Result<(), HoldError> {
+        let asked = self.all().map(|node| async move {
+            for client in clients(&node.link).await? {
+                if let Whose::Later(epoch) = client.whose(name) {
+                    return Err(HoldError::Superseded { epoch });
+                }
+            }
+            Ok(())
+        });
+        futures::future::try_join_all(asked).await?;
+        Ok(())
     }
 
     /// Connects to those that answer, in whatever role they are now, and names the others.
-    pub async fn reach(side: &Side, name: &Name) -> (Nodes, Vec<String>) {
+    pub async fn reach(side: &Side, name: &Name) -> Result<(Nodes, Vec<String>), HoldError> {
         let asked = side.nodes().into_iter().map(|node| {
             let name = name.clone();
             async move {
@@ -75,7 +91,8 @@ impl Nodes {
                 Err(_) => silent.push(format!("{}:{}", node.endpoint.host, node.endpoint.port)),
             }
         }
-        (nodes, silent)
+        nodes.are_ours(name).await?;
+        Ok((nodes, silent))
     }
 
     /// Replicas, then primaries.
@@ -85,6 +102,7 @@ impl Nodes {
 
     /// Connects again where a connection broke; fails where another node answers, or the same in another life or role.
     pub async fn mend(&mut self, name: &Name) -> Result<(), HoldError> {
+        let mut mended = false;
         for node in self.primaries.iter_mut().chain(&mut self.replicas) {
             if !node.link.is_broken() {
                 continue;
@@ -95,8 +113,10 @@ impl Nodes {
                 return Err(WireError::Changed { node: again.node().to_owned(), why }.into());
             }
             node.link = again;
+            mended = true;
         }
-        Ok(())
+        // It may have been ended by a later life.
+        if mended { self.are_ours(name).await } else { Ok(()) }
     }
 
     /// Fails where a node is another one than when the connections were made, or in another role, or its cluster in another epoch (rules 1 and 11).

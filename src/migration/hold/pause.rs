@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::HoldError;
+use super::listener::Listener;
 use super::nodes::{ASKING, NodeLink, Nodes, is_ok, version_of};
 use super::sentinel::{Broken, Sentinel};
 use crate::migration::side::{Rules, Side};
@@ -39,6 +40,7 @@ pub struct Hold {
     name: Name,
     rules: Rules,
     sentinels: Vec<(Sentinel, NodeLink)>,
+    listeners: Vec<Listener>,
     broken: watch::Sender<Option<Broken>>,
     over: Arc<AtomicBool>,
     ends: Instant,
@@ -83,6 +85,7 @@ impl Hold {
             name: name.clone(),
             rules,
             sentinels: Vec::new(),
+            listeners: Vec::new(),
             broken: watch::Sender::new(None),
             over: Arc::new(AtomicBool::new(false)),
             ends: Instant::now() + length,
@@ -144,6 +147,16 @@ impl Hold {
         self.unbroken()
     }
 
+    /// From now on a change that is pushed breaks the hold, where the nodes push changes.
+    pub async fn listen(&mut self) -> Result<(), HoldError> {
+        if self.listeners.is_empty() {
+            let listeners =
+                self.nodes.primaries.iter().map(|node| Listener::begin(node, &self.name, self.broken.clone(), Arc::clone(&self.over)));
+            self.listeners = futures::future::try_join_all(listeners).await?.into_iter().flatten().collect();
+        }
+        Ok(())
+    }
+
     fn unbroken(&self) -> Result<(), HoldError> {
         match &*self.broken.borrow() {
             Some(broken) => Err(HoldError::Broken(broken.clone())),
@@ -196,6 +209,7 @@ impl Hold {
         let mut silent = let_go(first, &name).await;
         silent.extend(let_go(last, &name).await);
         self.sentinels.clear();
+        self.listeners.clear();
         Released { silent }
     }
 
@@ -203,14 +217,15 @@ impl Hold {
     pub(in crate::migration) fn stand_down(&mut self) {
         self.over.store(true, Ordering::SeqCst);
         self.sentinels.clear();
+        self.listeners.clear();
     }
 }
 
 /// Ends the pauses of a side that another life may have held, replicas first, in whatever role its nodes are now.
-pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
+pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Result<Released, HoldError> {
     let until = Instant::now() + RELEASING;
     let (nodes, mut silent) = loop {
-        let (nodes, silent) = Nodes::reach(side, name).await;
+        let (nodes, silent) = Nodes::reach(side, name).await?;
         if silent.is_empty() || Instant::now() >= until {
             break (nodes, silent);
         }
@@ -222,7 +237,7 @@ pub async fn release_side(side: &Side, name: &Name, rules: Rules) -> Released {
     };
     silent.extend(let_go(first, name).await);
     silent.extend(let_go(last, name).await);
-    Released { silent }
+    Ok(Released { silent })
 }
 
 async fn each<'n, A: Future<Output = Result<(), WireError>>>(

@@ -36,6 +36,18 @@ impl std::fmt::Display for Broken {
     }
 }
 
+impl Broken {
+    pub(super) fn tell(all: &watch::Sender<Option<Broken>>, node: &str, why: String) {
+        all.send_if_modified(|first| {
+            let is_first = first.is_none();
+            if is_first {
+                *first = Some(Broken { node: node.to_owned(), why });
+            }
+            is_first
+        });
+    }
+}
+
 /// A command that waits on one node.
 pub struct Sentinel {
     id: i64,
@@ -78,13 +90,7 @@ impl Sentinel {
                 Ok(_) => "a command that it held was answered".to_owned(),
                 Err(error) => error.to_string(),
             };
-            broken.send_if_modified(|first| {
-                let is_first = first.is_none();
-                if is_first {
-                    *first = Some(Broken { node: link.node().to_owned(), why });
-                }
-                is_first
-            });
+            Broken::tell(&broken, link.node(), why);
         });
         let sentinel = Sentinel { id, task };
         let until = tokio::time::Instant::now() + HELD_WITHIN;

@@ -24,13 +24,9 @@ impl Task {
         let target = Hold::take(&self.setup.target, &name, self.setup.lengths.target, self.rules(), Failing::Releases).await?;
         self.target = Some(target);
         self.frozen = Some(tokio::time::Instant::now());
-        let checked = self.check_ledger(give_up_late_writes).await;
-        if checked.is_err() {
-            if let Some(mut target) = self.target.take() {
-                target.release().await;
-            }
-            self.frozen = None;
-            return checked;
+        if let Err(stop) = self.check_ledger(give_up_late_writes).await {
+            self.serve_on().await;
+            return Err(stop);
         }
         self.enter(Phase::TargetHeld);
         Ok(())
@@ -41,7 +37,17 @@ impl Task {
             return Ok(());
         }
         let late = self.late().await?;
-        if late.is_empty() || give_up_late_writes {
+        if late.is_empty() {
+            return Ok(());
+        }
+        if give_up_late_writes {
+            // What was written late is in no mark: all of it is compared. And what comes from now on is counted from here.
+            self.copy = None;
+            if let (Some(source), Some(evidence)) = (&self.source, &mut self.evidence) {
+                evidence.source = Ledger::read(source.nodes()).await?;
+                let evidence = evidence.clone();
+                self.show(|state| (state.late, state.evidence) = (Vec::new(), Some(evidence)));
+            }
             return Ok(());
         }
         let different = match (&self.source, &self.target) {
@@ -50,6 +56,15 @@ impl Task {
         };
         self.show(|state| (state.late, state.different) = (late.clone(), different));
         Err(Stop::Late(late))
+    }
+
+    /// The way back is not gone: the target, which has everything, serves on, and a person decides.
+    pub(super) async fn serve_on(&mut self) {
+        if let Some(mut target) = self.target.take() {
+            self.unreleased = !target.release().await.silent.is_empty();
+        }
+        self.frozen = None;
+        self.enter(Phase::Committed);
     }
 
     /// Opens the source behind its fence for us alone, copies back, holds it, compares.
@@ -74,8 +89,7 @@ impl Task {
                 0
             }
         };
-        let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
-        let proof = copy.drain(COPYING).await?;
+        let proof = self.drain(COPYING).await?;
         let mut source = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Keeps).await?;
         let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
         if let Some(evidence) = &self.evidence
@@ -85,8 +99,16 @@ impl Task {
             // Where copying began anew meanwhile, what it had sent is not known to the command.
             let foreign = Ledger::read(source.nodes()).await?.changed_beyond(&evidence.source, &own(&proof.written));
             if !foreign.is_empty() {
+                let different = match &self.target {
+                    Some(target) => differences(source.nodes(), target.nodes(), &self.setup).await?,
+                    None => Vec::new(),
+                };
                 self.source = Some(source);
-                self.halt(format!("somebody else wrote to the source while it was copied back: {}", foreign.join("; "))).await;
+                // What the source has now nobody knows: another way back compares everything.
+                self.copy = None;
+                self.serve_on().await;
+                self.watch().await?;
+                self.show(|state| (state.late, state.different) = (foreign.clone(), different));
                 return Err(Stop::Late(foreign));
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::state::{Phase, Stop};
 use super::task::Task;
 use crate::migration::copy::Trouble;
-use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign, release_side};
+use crate::migration::hold::{Failing, Hold, HoldError, Ledger, end_earlier, end_foreign, end_role, release_side};
 
 impl Task {
     /// Looks at everything once more. Where it is not as it was at the freeze, the move is undone.
@@ -46,10 +46,6 @@ impl Task {
             }
         }
         let copy = self.copy.as_mut().ok_or(Stop::Ended)?;
-        let progress = copy.progress();
-        if rules.follows(13) && (progress.restarts != self.restarts || progress.marks + progress.in_flight > 0) {
-            return Err(Stop::Unproven("a key changed in the hold".to_owned()));
-        }
         // From this very state what changes on the target is noted, for the way back.
         let watched = copy.watch().await;
         match watched {
@@ -61,6 +57,8 @@ impl Task {
             }
             Err(error) => return Err(error.into()),
         }
+        // What the copier may still be waiting to write there, a key's removal perhaps, must not come after a consumer's write.
+        end_role(target.nodes(), &name, "copy-write").await?;
         if rules.follows(16) {
             source.prove().await?;
             target.prove().await?;
@@ -88,7 +86,7 @@ impl Task {
     /// After the commit: the source is held on, and what it took nevertheless is reported. It is never copied over newer data.
     pub(super) async fn look_at_source(&mut self) -> Result<(), Stop> {
         if self.unreleased {
-            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await.complete()?;
+            release_side(&self.setup.target, &self.setup.name.for_role("release"), self.rules()).await?.complete()?;
             self.unreleased = false;
         }
         self.hold_source_on().await?;

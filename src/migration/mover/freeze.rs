@@ -1,11 +1,16 @@
 //! From serving to frozen, and fenced (rules 9 to 15).
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::state::{Evidence, Phase, Stop};
 use super::task::Task;
-use crate::migration::copy;
-use crate::migration::hold::{self, Failing, Hold, Ledger, Nodes, end_earlier, end_foreign};
+use crate::migration::copy::{self, Proof};
+use crate::migration::hold::{self, Failing, Hold, Ledger, Nodes, OwnWrites, end_earlier, end_foreign};
+
+/// Between two looks at how far a drain is.
+const SHOWING: Duration = Duration::from_millis(250);
 
 impl Task {
     /// Holds the source, copies what is left, holds the target. Where that does not end well, both are released, and the target follows on.
@@ -32,6 +37,19 @@ impl Task {
         }
     }
 
+    /// Copies what is left, and shows how far it is.
+    pub(super) async fn drain(&self, within: Duration) -> Result<Proof, Stop> {
+        let copy = self.copy.as_ref().ok_or(Stop::Ended)?;
+        let drain = copy.drain(within);
+        tokio::pin!(drain);
+        loop {
+            tokio::select! {
+                done = &mut drain => return Ok(done?),
+                () = tokio::time::sleep(SHOWING) => self.show(|state| state.progress = Some(copy.progress())),
+            }
+        }
+    }
+
     async fn try_to_freeze(&mut self) -> Result<(), Stop> {
         let (name, rules, lengths) = (self.setup.name.for_role("move"), self.rules(), self.setup.lengths);
         let target_nodes = Nodes::connect(&self.setup.target, &name).await?;
@@ -41,18 +59,21 @@ impl Task {
         end_foreign(&target_nodes, &name, self.setup.patience).await?;
 
         let begun = Instant::now();
-        let hold = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Releases).await?;
+        let mut hold = Hold::take(&self.setup.source, &name, lengths.source, rules, Failing::Releases).await?;
         self.frozen = Some(begun);
+        let listening = hold.listen().await;
         self.source = Some(hold);
-        let copying = self.copy.as_ref().ok_or(Stop::Ended)?;
-        copying.drain(lengths.budget.saturating_sub(begun.elapsed())).await?;
+        listening?;
+        self.drain(lengths.budget.saturating_sub(begun.elapsed())).await?;
         let before = Ledger::read(&target_nodes).await?;
 
         // For far longer than the source: whoever has moved waits here while the source reopens by itself (rule 17).
         let target_length = if rules.follows(17) { lengths.target } else { lengths.source };
         let mut target = Hold::take(&self.setup.target, &name, target_length, rules, Failing::Releases).await?;
         let on_target = Ledger::read(target.nodes()).await?;
-        let foreign = on_target.changed_since(&before);
+        // What expires on the target, which is not held yet, is removed by the copier.
+        let ours = ["restore", "unlink"].map(|command| (command.to_owned(), u64::MAX));
+        let foreign = on_target.changed_beyond(&before, &OwnWrites(ours.into()));
         target.prove().await?;
         self.target = Some(target);
         if !foreign.is_empty() {
@@ -63,8 +84,6 @@ impl Task {
         if rules.follows(13) {
             source.prove().await?;
         }
-        let progress = copying.progress();
-        self.restarts = progress.restarts;
         let evidence = Evidence { source: on_source, target: on_target };
         self.evidence = Some(evidence.clone());
         self.enter_with(Phase::Frozen, |state| {

@@ -15,7 +15,7 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
     let task = match journaled {
         Journaled::Freezing => {
             // Nobody was sent to the target.
-            release_side(&setup.source, &name, setup.copy.rules).await.complete()?;
+            release_side(&setup.source, &name, setup.copy.rules).await?.complete()?;
             return Ok(None);
         }
         Journaled::Moving(evidence) => undo(setup, evidence).await?,
@@ -25,7 +25,10 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
             task.hold_source_on().await?;
             match task.check_ledger(false).await {
                 Ok(()) => task.watch().await?,
-                Err(Stop::Late(late)) => task.halt(Stop::Late(late).to_string()).await,
+                Err(Stop::Late(_)) => {
+                    task.serve_on().await;
+                    task.watch().await?;
+                }
                 Err(stop) => return Err(stop),
             }
             task
@@ -75,7 +78,7 @@ async fn holding_target(setup: Setup, evidence: Evidence) -> Result<Task, Stop> 
 /// COMMIT was written: forward. The target is released first, since its consumers wait.
 async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
     let name = setup.name.for_role("move");
-    let released = release_side(&setup.target, &name, setup.copy.rules).await;
+    let released = release_side(&setup.target, &name, setup.copy.rules).await?;
     let mut task = Task::new(setup, Phase::Committed);
     task.unreleased = !released.silent.is_empty();
     task.show(|state| state.evidence = Some(evidence.clone()));
@@ -92,7 +95,7 @@ async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
 
 impl Task {
     /// What changed on the target is not known any more: the way back compares everything.
-    async fn watch(&mut self) -> Result<(), Stop> {
+    pub(super) async fn watch(&mut self) -> Result<(), Stop> {
         let Setup { source, target, name, copy, .. } = self.setup.clone();
         match CatchUp::start_watching(target, source, name, copy).await {
             Ok(copy) => self.copy = Some(copy),

@@ -45,7 +45,8 @@ pub enum Order {
     Freeze,
     /// The references are about to be turned: from here on an undo waits for them.
     Move,
-    /// Send the source's clients away for good, and make its hold last.
+    /// Send the source's clients away for good, and make its hold last. AWS' part of the fence comes before: who connects later is only ended once more,
+    /// by [`Order::Commit`].
     Fence,
     /// Look at everything once more.
     Commit,

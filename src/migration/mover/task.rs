@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::state::{Order, Phase, State, Stop};
 use super::{Evidence, Setup};
-use crate::migration::copy::CatchUp;
+use crate::migration::copy::{CatchUp, Trouble};
 use crate::migration::hold::{
     Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, writing_commands,
 };
@@ -33,8 +33,6 @@ pub(super) struct Task {
     pub(super) looked: Option<Instant>,
     /// Nodes of the target may still be held, though the target was released.
     pub(super) unreleased: bool,
-    /// How often copying had begun anew when the sides were proven equal.
-    pub(super) restarts: u64,
     pub(super) state: watch::Sender<State>,
 }
 
@@ -53,7 +51,6 @@ impl Task {
             turned_back: false,
             looked: None,
             unreleased: false,
-            restarts: 0,
             state: watch::Sender::new(State::new(phase)),
         }
     }
@@ -124,8 +121,12 @@ impl Task {
                 ordered = orders.recv() => match ordered {
                     None => return,
                     Some((order, answer)) => {
-                        let done = self.obey(&order).await;
+                        let done = match self.is_still_mine().await {
+                            Ok(()) => self.obey(&order).await,
+                            Err(stop) => Err(stop),
+                        };
                         if let Err(stop) = &done {
+                            self.heed(stop);
                             tracing::warn!(migration = self.setup.name.migration, order = order.words(), %stop, "an order was not carried out");
                         }
                         // Who does not wait for the answer sees the state.
@@ -135,6 +136,33 @@ impl Task {
                 () = tokio::time::sleep(LOOKING) => {}
             }
             self.look().await;
+        }
+    }
+
+    /// Fails where a later life of this migration is at work: everything is left to it (rule 2).
+    async fn is_still_mine(&self) -> Result<(), Stop> {
+        if !self.rules().follows(2) {
+            return Ok(());
+        }
+        for side in [&self.setup.source, &self.setup.target] {
+            Nodes::reach(side, &self.setup.name.for_role("look")).await?;
+        }
+        Ok(())
+    }
+
+    /// A life that is over does nothing any more, and leaves both sides as they are held.
+    fn heed(&mut self, stop: &Stop) {
+        if let Stop::Hold(HoldError::Superseded { .. }) | Stop::Copy(Trouble::Superseded { .. }) = stop {
+            (self.copy, self.source, self.target) = (None, None, None);
+            self.enter_with(Phase::Halted, |state| state.why = Some(stop.to_string()));
+        }
+    }
+
+    /// Tried again and again: what does not go well is shown.
+    pub(super) fn shows(&mut self, tried: Result<(), Stop>) {
+        self.show(|state| state.trouble = tried.as_ref().err().map(ToString::to_string));
+        if let Err(stop) = tried {
+            self.heed(&stop);
         }
     }
 
@@ -208,15 +236,14 @@ impl Task {
                 }
             }
             Phase::Undoing => {
-                if let Err(stop) = self.go_on_undoing().await {
-                    self.show(|state| state.trouble = Some(stop.to_string()));
-                }
+                let gone_on = self.go_on_undoing().await;
+                self.shows(gone_on);
             }
             Phase::Committed | Phase::TargetHeld | Phase::Returned => {
                 if self.looked.is_none_or(|looked| looked.elapsed() >= self.setup.looking) {
                     self.looked = Some(Instant::now());
                     let seen = if phase == Phase::Committed { self.look_at_source().await } else { self.renew().await };
-                    self.show(|state| state.trouble = seen.err().map(|stop| stop.to_string()));
+                    self.shows(seen);
                 }
             }
             Phase::Following | Phase::Undone | Phase::Back | Phase::Halted => {}
@@ -231,18 +258,6 @@ impl Task {
         }
         if !self.rules().follows(13) {
             return None;
-        }
-        // After Commit it watches the other way round.
-        if self.phase() != Phase::Proven
-            && let Some(copy) = &self.copy
-        {
-            let progress = copy.progress();
-            if progress.restarts != self.restarts {
-                return Some("a tracking connection broke in the hold".to_owned());
-            }
-            if progress.marks + progress.in_flight > 0 {
-                return Some("a key changed in the hold".to_owned());
-            }
         }
         for hold in [self.source.as_mut(), self.target.as_mut()].into_iter().flatten() {
             match tokio::time::timeout(LOOK, hold.prove()).await {
@@ -268,9 +283,8 @@ impl Task {
     pub(super) async fn undo(&mut self, why: String) {
         tracing::warn!(migration = self.setup.name.migration, why, "the move is undone");
         self.enter_with(Phase::Undoing, |state| state.why = Some(why));
-        if let Err(stop) = self.go_on_undoing().await {
-            self.show(|state| state.trouble = Some(stop.to_string()));
-        }
+        let gone_on = self.go_on_undoing().await;
+        self.shows(gone_on);
     }
 
     /// Releases the source, once the references are back and no client is left on the target. Called until it is done.
@@ -287,6 +301,7 @@ impl Task {
             self.enter(Phase::Undone);
             return Ok(());
         }
+        self.is_still_mine().await?;
         if self.moved && !self.turned_back {
             return Ok(());
         }
@@ -315,7 +330,7 @@ impl Task {
             return Ok(());
         }
         let name = self.setup.name.for_role("move");
-        let (nodes, silent) = Nodes::reach(&self.setup.target, &name).await;
+        let (nodes, silent) = Nodes::reach(&self.setup.target, &name).await?;
         if !silent.is_empty() {
             tracing::warn!(?silent, "nodes of the target do not answer");
         }
@@ -327,7 +342,7 @@ impl Task {
     pub(super) async fn let_source_go(&mut self) -> Result<(), HoldError> {
         match self.source.as_mut() {
             Some(source) => source.release().await.complete()?,
-            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await.complete()?,
+            None => release_side(&self.setup.source, &self.setup.name.for_role("release"), self.rules()).await?.complete()?,
         }
         self.source = None;
         Ok(())

@@ -17,7 +17,9 @@ async fn rule_2_connections_of_earlier_epochs_are_ended_and_later_ones_respected
     assert_eq!(end_earlier(&nodes, &us(4)).await.unwrap(), 0);
     tell(&api, &["SET", "a", "1"]).await;
     // The earlier life, were it to ask, is told that it is over.
-    let late = Nodes::connect(&group.side, &us(3)).await.unwrap();
+    assert_eq!(Nodes::connect(&group.side, &us(3)).await.err(), Some(HoldError::Superseded { epoch: 4 }));
+    let stranger = crate::migration::wire::Name { migration: "other".to_owned(), ..us(3) };
+    let late = Nodes::connect(&group.side, &stranger).await.unwrap();
     assert_eq!(end_earlier(&late, &us(3)).await, Err(HoldError::Superseded { epoch: 4 }));
 }
 

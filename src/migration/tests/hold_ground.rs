@@ -56,12 +56,10 @@ impl Made {
         let folder = tempfile::tempdir().unwrap();
         let mut shards = Vec::new();
         for shard in 0..self.shards {
-            let primary = self.server(&folder, &format!("p{shard}"), &[]);
+            let primary = self.server(&folder, &format!("p{shard}"));
             let mut replicas = Vec::new();
             for replica in 0..self.replicas {
-                let follows = format!("replicaof 127.0.0.1 {}", primary.port);
-                let config = if self.cluster { vec![] } else { vec![follows] };
-                replicas.push(self.server(&folder, &format!("p{shard}r{replica}"), &config));
+                replicas.push(self.server(&folder, &format!("p{shard}r{replica}")));
             }
             shards.push(Processes { primary, replicas });
         }
@@ -85,6 +83,11 @@ impl Made {
         let group = Group { shards, side, _folder: folder };
         if self.cluster {
             group.join().await;
+        } else {
+            // Told so, a replica connects at once; from its configuration within a second.
+            for replica in &group.side.shards[0].replicas {
+                tell(&foreign(replica).await, &["REPLICAOF", "127.0.0.1", &group.primary().port.to_string()]).await;
+            }
         }
         for shard in &group.side.shards {
             let primary = foreign(&shard.primary).await;
@@ -99,7 +102,7 @@ impl Made {
         group
     }
 
-    fn server(&self, folder: &tempfile::TempDir, name: &str, more: &[String]) -> Server {
+    fn server(&self, folder: &tempfile::TempDir, name: &str) -> Server {
         let folder = folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
         let mut config = self.config.clone();
@@ -110,7 +113,6 @@ impl Made {
                 "cluster-replica-no-failover yes".to_owned(),
             ]);
         }
-        config.extend(more.iter().cloned());
         // A free port may be taken before the server has it, and a cluster's node needs the one 10,000 above too.
         (0..20)
             .find_map(|_| {

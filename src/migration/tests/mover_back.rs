@@ -67,7 +67,21 @@ async fn rule_18_a_late_write_on_the_source_stops_the_way_back_and_is_listed() {
             assert!(state.different.iter().any(|one| one.key.starts_with("app:") && one.how == How::Unequal), "{state:?}");
             // The target goes on serving until a person has decided.
             serves(&stage).await;
-            assert_eq!(stage.application.lost(&stage.target.side).await, 0);
+            // It dies in the decision: the same again.
+            let evidence = state.evidence.unwrap();
+            drop(mover);
+            let mover = stage.resume(4, Journaled::RollingBack(evidence)).await;
+            serves(&stage).await;
+            assert!(mover.state().phase == Phase::Committed && !mover.state().late.is_empty(), "{:?}", mover.state());
+            // Given up by a person: all of it is as on the target.
+            mover.order(Order::RollBack { give_up_late_writes: true }).await.unwrap();
+            mover.order(Order::Reopen).await.unwrap();
+            assert!(!has(&stage.source, "late").await);
+            assert_eq!(difference(&stage.source.side, &stage.target.side).await, [""; 0]);
+            stage.refer_to(&stage.source);
+            mover.order(Order::ReleaseSource).await.unwrap();
+            serves(&stage).await;
+            assert_eq!(stage.application.lost(&stage.source.side).await, 0);
         } else {
             back.unwrap();
             mover.order(Order::Reopen).await.unwrap();
@@ -98,4 +112,31 @@ async fn rule_20_the_target_stays_held_after_the_way_back() {
             assert_eq!(stage.application.lost(&stage.source.side).await, 0);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_19_who_writes_to_the_source_while_it_is_copied_back_stops_the_way_back() {
+    let Some(stage) = Stage::plain().await else { return };
+    let mover = stage.mover().await;
+    stage.forward(&mover, Phase::Committed).await;
+    serves(&stage).await;
+    mover.order(Order::RollBack { give_up_late_writes: false }).await.unwrap();
+    // There is no fence: somebody goes on trying.
+    let stranger = crate::migration::wire::Endpoint::clone(stage.source.primary());
+    let writing = tokio::spawn(async move {
+        for number in 0.. {
+            let link = foreign(&stranger).await;
+            if super::hold_ground::asked(&link, &["SET", "stranger", &number.to_string()], super::hold_ground::SECOND).await.is_ok() {
+                return;
+            }
+        }
+    });
+    let said = stopped(mover.order(Order::Reopen).await);
+    assert!(said.contains("SET ran"), "{said}");
+    writing.await.unwrap();
+    assert!(mover.state().late.iter().any(|late| late.contains("SET ran")), "{:?}", mover.state().late);
+    // The target has everything, and serves on.
+    serves(&stage).await;
+    assert_eq!(mover.state().phase, Phase::Committed);
+    assert_eq!(stage.application.lost(&stage.target.side).await, 0);
 }

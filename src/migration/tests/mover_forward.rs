@@ -1,6 +1,6 @@
 //! Forward, over the variants.
 
-use super::hold_ground::{Made, SECOND, foreign, tell};
+use super::hold_ground::{Made, SECOND, eventually, foreign, tell};
 use super::mover_ground::{Stage, serves};
 use super::servers::difference;
 use crate::migration::mover::{Mover, Order, Phase, Stop};
@@ -102,4 +102,26 @@ async fn rule_9_nothing_is_held_before_the_target_has_caught_up() {
             serves(&stage).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_expire_in_the_hold_do_not_undo_it() {
+    let Some(stage) = Stage::plain().await else { return };
+    let filler = foreign(stage.source.primary()).await;
+    let mover = stage.mover().await;
+    // Some expire before, some in the middle of the freeze, some while both sides are held.
+    let fill = "for i = 1, 20000 do redis.call('SET', 'short:' .. i, i, 'PX', 1500 + i % 2000) end";
+    tell(&filler, &["EVAL", fill, "0"]).await;
+    tell(&filler, &["SET", "long", "1", "PX", "600000"]).await;
+    stage.forward(&mover, Phase::Moving).await;
+    tokio::time::sleep(4 * SECOND).await;
+    assert_eq!(mover.state().phase, Phase::Moving, "{:?}", mover.state());
+    stage.forward(&mover, Phase::Committed).await;
+    serves(&stage).await;
+    let consumer = foreign(stage.target.primary()).await;
+    eventually("what has expired is gone", async || tell(&consumer, &["EXISTS", "short:1", "short:1999"]).await == redis::Value::Int(0))
+        .await;
+    let redis::Value::Int(left) = tell(&consumer, &["PTTL", "long"]).await else { panic!() };
+    assert!(left > 500_000 && left < 600_000, "{left}");
+    assert_eq!(stage.application.lost(&stage.target.side).await, 0);
 }

@@ -134,8 +134,9 @@ async fn a_mover_of_an_earlier_life_does_nothing_any_more() {
     stage.forward(&early, Phase::Moving).await;
     let evidence = evidence(&early);
     let later = stage.resume(3, Journaled::Moving(evidence)).await;
-    // Its connections were ended: what it held it knows to be broken.
-    eventually("the earlier one notices", async || early.state().phase == Phase::Undoing).await;
+    // Its connections were ended: what it held it knows to be broken, and it sees who is there now.
+    eventually("the earlier one notices", async || early.state().phase == Phase::Halted).await;
+    assert!(early.state().why.unwrap().contains("epoch 3"));
     assert!(early.order(Order::TurnedBack).await.is_err(), "it must not release anything");
     assert_eq!(later.state().phase, Phase::Undoing);
     stage.refer_to(&stage.source);

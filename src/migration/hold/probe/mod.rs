@@ -1,6 +1,6 @@
 //! What a side is like, before anything is done to it: read only, and everything that stands in the way said at once.
 //!
-//! Nothing here writes a key, changes a setting or ends a connection. Commands that matter are tried in forms that do nothing ([`allowed`]).
+//! Nothing here writes a key, changes a setting or ends a connection. Commands that matter are tried in forms that do nothing.
 
 mod allowed;
 mod fit;
