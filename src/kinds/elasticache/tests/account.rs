@@ -1,5 +1,8 @@
 //! An account on the embedded AWS, and runs against it.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use crate::aws::ConnectOptions;
 use crate::execute::{End, Interrupt, Journal, Outcomes};
 use crate::kinds::Scope;
@@ -7,6 +10,7 @@ use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{Consent, Plan, ResourcePlan};
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::world::World;
 use crate::sandbox::{Options, Sandbox};
 use crate::{clock::Clock, desired};
 
@@ -27,6 +31,8 @@ pub struct Account {
     state: tempfile::TempDir,
     /// `policy.disruptive`.
     pub disruptive: &'static str,
+    /// Told of every write of the journal, with the account as it is then.
+    pub watch: Option<Arc<dyn Fn(&World) + Send + Sync>>,
 }
 
 impl Account {
@@ -34,11 +40,16 @@ impl Account {
         Account::with(serde_yaml::from_str(yaml).unwrap(), Faults::default())
     }
 
-    pub fn with(world: crate::sandbox::world::World, faults: Faults) -> Account {
+    pub fn with(world: World, faults: Faults) -> Account {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
         let sandbox = Sandbox::new(world, Options { clock, faults, ..Options::default() }).unwrap();
         let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
-        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow" }
+        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
+    }
+
+    /// Where the journal is.
+    pub fn journal(&self) -> &Path {
+        self.state.path()
     }
 
     fn baseline(&self, groups: &str) -> Baseline {
@@ -76,6 +87,8 @@ impl Account {
         let clock = self.sandbox.clock();
         let look = look(&baseline, &connection, &Request::default(), clock.now()).await;
         let journal = Journal::open(self.state.path(), "test").unwrap().journal;
+        let (sandbox, watch) = (self.sandbox.clone(), self.watch.clone());
+        let journal = journal.watched(move |_| watch.iter().for_each(|watch| watch(&sandbox.world())));
         let interrupt = Interrupt::default();
         let with = Apply { journal: &journal, clock: &clock, run: "run", interrupt: &interrupt, say: &|_| {} };
         apply(&baseline, &look, &Consent::default(), &with).await.unwrap()

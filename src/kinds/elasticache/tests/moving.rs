@@ -1,5 +1,14 @@
 //! Moving a group into a new one, on AWS alone: `writeGap: Accept`.
 
+#[path = "moving_back.rs"]
+mod back;
+#[path = "moving_crashes.rs"]
+mod crashes;
+#[path = "moving_faults.rs"]
+mod faults;
+#[path = "moving_ground.rs"]
+mod ground;
+
 use std::time::Duration;
 
 use super::account::{Account, SECRET, TOKEN, found};
