@@ -134,6 +134,14 @@ services! {
             remove_tags RemoveTags "cloudtrail:RemoveTags",
         }
     }
+    Ecs ecs aws_sdk_ecs {
+        reads { describe_services DescribeServices "ecs:DescribeServices", }
+        writes {
+            update_service UpdateService "ecs:UpdateService",
+            tag_resource TagResource "ecs:TagResource",
+            untag_resource UntagResource "ecs:UntagResource",
+        }
+    }
     ElastiCache elasticache aws_sdk_elasticache {
         reads {
             describe_replication_groups DescribeReplicationGroups "elasticache:DescribeReplicationGroups",
@@ -247,6 +255,14 @@ services! {
         reads {}
         writes { publish Publish "sns:Publish", }
     }
+    Ssm ssm aws_sdk_ssm {
+        reads { get_parameter_history GetParameterHistory "ssm:GetParameterHistory", }
+        writes {
+            put_parameter PutParameter "ssm:PutParameter",
+            label_parameter_version LabelParameterVersion "ssm:LabelParameterVersion",
+            unlabel_parameter_version UnlabelParameterVersion "ssm:UnlabelParameterVersion",
+        }
+    }
     Sts sts aws_sdk_sts {
         reads { get_caller_identity GetCallerIdentity "sts:GetCallerIdentity", }
         writes {}
@@ -256,6 +272,13 @@ services! {
 /// Reads the bytes of a secret; no dry run does.
 pub static GET_SECRET_VALUE: Call =
     Call { service: Service::SecretsManager, operation: "GetSecretValue", action: "secretsmanager:GetSecretValue", writes: false };
+
+/// Has AWS think of a password; its bytes are a secret too.
+pub static GET_RANDOM_PASSWORD: Call =
+    Call { service: Service::SecretsManager, operation: "GetRandomPassword", action: "secretsmanager:GetRandomPassword", writes: false };
+
+/// Reads the value of a parameter, decrypted; no dry run does.
+pub static GET_PARAMETER: Call = Call { service: Service::Ssm, operation: "GetParameter", action: "ssm:GetParameter", writes: false };
 
 /// The second permission that making a bucket takes: it is made with its tags.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
@@ -324,6 +347,25 @@ impl Writes {
         let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
         // Where both are given, Secrets Manager answers only if they mean the same version. [service model]
         self.secret_of(request.version_id(version).version_stage("AWSCURRENT"), secret_id, key).await
+    }
+
+    /// A password of so many letters and digits that nobody has seen.
+    pub async fn random_password(&self, length: i64) -> Result<SecretString, CallError> {
+        let request = self.clients.secretsmanager.get_random_password().password_length(length).exclude_punctuation(true);
+        let request = request.require_each_included_type(true);
+        let answer = self.clients.budget.send(&GET_RANDOM_PASSWORD, || request.clone().send()).await?;
+        let password = SecretString::from(answer.random_password.unwrap_or_default());
+        secret::remember(&password);
+        Ok(password)
+    }
+
+    /// The value of a version of a parameter, decrypted, for a request that carries it and for nothing else.
+    pub async fn parameter(&self, name: &str, version: i64) -> Result<SecretString, CallError> {
+        let request = self.clients.ssm.get_parameter().name(format!("{name}:{version}")).with_decryption(true);
+        let answer = self.clients.budget.send(&GET_PARAMETER, || request.clone().send()).await?;
+        let value = SecretString::from(answer.parameter.and_then(|parameter| parameter.value).unwrap_or_default());
+        secret::remember(&value);
+        Ok(value)
     }
 
     async fn secret_of(

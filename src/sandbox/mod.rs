@@ -10,6 +10,7 @@ mod client;
 mod cloudtrail;
 mod delivery;
 mod dispatch;
+mod ecs;
 mod elasticache;
 pub mod faults;
 mod guardduty;
@@ -24,6 +25,7 @@ mod s3control;
 mod secretsmanager;
 mod serve;
 mod sns;
+mod ssm;
 mod sts;
 mod tags;
 #[cfg(test)]

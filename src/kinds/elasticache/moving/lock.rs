@@ -12,6 +12,8 @@ pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
 pub const ATTEMPT_SINCE_TAG: &str = "holdfast.dev/attempt-since";
 pub const SINCE_TAG: &str = "holdfast.dev/since";
 pub const WHY_TAG: &str = "holdfast.dev/why";
+/// When a person ended the soak.
+pub const FINALIZED_TAG: &str = "holdfast.dev/finalized";
 
 /// Where a move is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Lock {
     pub since: Option<Timestamp>,
     /// Why it goes back, where it does.
     pub why: String,
+    /// A person ended the soak.
+    pub finalized: bool,
 }
 
 impl Lock {
@@ -58,6 +62,7 @@ impl Lock {
             attempt_since: text(ATTEMPT_SINCE_TAG).parse().ok(),
             since: text(SINCE_TAG).parse().ok(),
             why: text(WHY_TAG),
+            finalized: tags.contains_key(FINALIZED_TAG),
         }
     }
 }

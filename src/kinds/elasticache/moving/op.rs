@@ -12,6 +12,14 @@ use crate::kinds::elasticache::token::TokenRef;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum MoveOp {
+    /// Waits until the group that is moved is available: nothing is sent.
+    Wait {
+        source: String,
+    },
+    /// Makes a token, and stores it in the secret that is there for it.
+    MakeToken {
+        token: TokenRef,
+    },
     /// Makes the lock, after every place was read that will be turned.
     TakeLock {
         name: String,
@@ -67,9 +75,15 @@ pub enum MoveOp {
         name: String,
         target: String,
         arn: String,
+        lock: String,
         /// The token that it was made with, to be noted as the one in force.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenRef>,
+    },
+    /// Takes off the target what a way back may delete it by.
+    Claim {
+        target: String,
+        arn: String,
     },
     LastSnapshot {
         name: String,
@@ -99,6 +113,9 @@ pub enum MoveOp {
         target: String,
         /// Where a restore failed: which attempt, from 1. The next one has another snapshot.
         attempt: u32,
+        /// None of these may name it in that moment.
+        #[serde(default)]
+        cutover: Vec<Cutover>,
     },
     /// Notes on the lock that the next attempt begins.
     NextAttempt {
@@ -108,8 +125,25 @@ pub enum MoveOp {
     /// From now on only the way back.
     GoBack {
         lock: String,
+        why: String,
+    },
+    /// The soak is over when this says so.
+    Finalize {
+        lock: String,
+    },
+    /// Lets a move be begun again that was given up.
+    Resume {
+        arn: String,
     },
     TurnBack {
+        place: usize,
+        cutover: Cutover,
+        source: String,
+        target: String,
+        lock: String,
+    },
+    /// Takes away what stands at a place of the move.
+    Forget {
         place: usize,
         cutover: Cutover,
         source: String,
@@ -135,7 +169,9 @@ impl MoveOp {
             | MoveOp::Restore { lock, .. }
             | MoveOp::Compare { lock, .. }
             | MoveOp::Turn { lock, .. }
-            | MoveOp::NextAttempt { lock, .. } => Some(MoveOp::GoBack { lock: lock.clone() }),
+            | MoveOp::NextAttempt { lock, .. } => {
+                Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned() })
+            }
             _ => None,
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::ATTEMPTS;
-use super::lock::{Direction, Lock};
+use super::lock::Lock;
 use super::names::Names;
-use super::reference::{Endpoints, Turned};
+use super::reference::{Endpoints, Place};
 use super::settings::Settings;
 use crate::clock::later;
 use crate::kinds::Fact;
@@ -22,6 +22,8 @@ pub struct Moving {
     pub lock: Fact<Lock>,
     /// The group that is moved, whatever serves.
     pub source: Fact<Source>,
+    /// What the source is doing while its tags cannot be read for that reason alone: they can be when it is done.
+    pub busy: Option<String>,
     pub target: Fact<Target>,
     /// The snapshots of all attempts so far, by name.
     pub snapshots: BTreeMap<String, Fact<Snapshot>>,
@@ -29,7 +31,7 @@ pub struct Moving {
     pub restored_within: Duration,
     pub last_snapshot: Fact<Snapshot>,
     /// Each place that names the address, in the manifest's order.
-    pub references: Vec<Fact<Turned>>,
+    pub references: Vec<Fact<Place>>,
     /// For how long the old group is kept.
     pub kept: Duration,
     /// When it was looked.
@@ -111,14 +113,22 @@ impl Moving {
     pub fn stand(&self) -> Stand {
         let Some(lock) = self.lock.present() else { return Stand::None };
         match self.target.present().and_then(|target| target.serves.present()) {
-            Some((_, since)) if lock.direction == Direction::Forward => {
+            // What serves goes forward only, whatever the lock says: clients write there.
+            Some((_, since)) => {
                 let until = since.map(|since| later(since, self.kept));
                 match (until, self.at) {
                     (Some(until), Some(at)) if at >= until => Stand::Over,
+                    _ if lock.finalized => Stand::Over,
                     _ => Stand::Soaking(until),
                 }
             }
-            _ => Stand::UnderWay,
+            None => Stand::UnderWay,
         }
+    }
+
+    /// Whether the target serves and still carries the tag of what a way back may delete.
+    pub fn is_unclaimed(&self) -> bool {
+        let target = self.target.present();
+        target.is_some_and(|target| target.serves.present().is_some() && target.ours.present() == Some(&true))
     }
 }

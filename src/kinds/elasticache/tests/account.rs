@@ -1,6 +1,5 @@
 //! An account on the embedded AWS, and runs against it.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::aws::ConnectOptions;
@@ -45,11 +44,6 @@ impl Account {
         let sandbox = Sandbox::new(world, Options { clock, faults, ..Options::default() }).unwrap();
         let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
         Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
-    }
-
-    /// Where the journal is.
-    pub fn journal(&self) -> &Path {
-        self.state.path()
     }
 
     fn baseline(&self, groups: &str) -> Baseline {

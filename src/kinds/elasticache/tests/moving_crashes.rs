@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::super::account::Account;
-use super::ground::{Course, block_on, sound, sweep};
+use super::ground::{Course, block_on, sampled, sound, sweep};
 use crate::sandbox::faults::{Fault, Faults};
 
 struct AtCall(Course, u64, Fault);
@@ -36,12 +36,12 @@ fn end_at(point: &AtCall) -> Result<(), String> {
 
 #[test]
 fn the_process_ended_at_every_call_of_a_whole_move() {
-    sweep(&points(Course::There), end_at);
+    sweep(&sampled(points(Course::There)), end_at);
 }
 
 #[test]
 fn the_process_ended_at_every_call_of_the_way_back() {
-    sweep(&points(Course::Back), end_at);
+    sweep(&sampled(points(Course::Back)), end_at);
 }
 
 struct AtWrite(Course, usize);
@@ -57,7 +57,7 @@ fn the_process_ended_at_every_write_of_the_journal() {
     let of = |course: Course| (0..course.reference().moments.len()).map(move |moment| AtWrite(course, moment));
     let points: Vec<AtWrite> = [Course::There, Course::Back].into_iter().flat_map(of).collect();
     assert!(points.len() > 20, "only {} moments: the journal is not watched", points.len());
-    sweep(&points, |AtWrite(course, moment)| {
+    sweep(&sampled(points), |AtWrite(course, moment)| {
         let world = course.reference().moments[*moment].clone();
         let next = Account::with(world, Faults::default());
         let outcomes = block_on(course.run(&next));

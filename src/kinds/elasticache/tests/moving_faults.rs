@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::super::account::Account;
-use super::ground::{Course, block_on, same, sound, sweep, wish};
+use super::ground::{Course, block_on, same, sampled, sound, sweep, wish};
 use super::OLD;
 use crate::kinds::elasticache::moving::GIVEN_UP_TAG;
 use crate::sandbox::faults::{Fault, Faults};
@@ -26,7 +26,7 @@ fn points(course: Course, faults: &[Fault]) -> Vec<At> {
 fn what_passes_is_put_up_with() {
     let faults = [Fault::Throttle, Fault::ServerError, Fault::CutBefore, Fault::CutAfter, Fault::StaleRead];
     let points: Vec<At> = [Course::There, Course::Back].into_iter().flat_map(|course| points(course, &faults)).collect();
-    sweep(&points, |At(course, call, fault)| {
+    sweep(&sampled(points), |At(course, call, fault)| {
         let (account, judged) = watched(*course, Faults::once(*call, fault.clone()));
         let outcomes = block_on(course.run(&account));
         judged.lock().unwrap().clone()?;
@@ -40,7 +40,7 @@ fn what_passes_is_put_up_with() {
 #[test]
 fn what_is_denied_leaves_a_sound_account() {
     let points: Vec<At> = [Course::There, Course::Back].into_iter().flat_map(|course| points(course, &[Fault::Denied])).collect();
-    sweep(&points, |At(course, call, fault)| {
+    sweep(&sampled(points), |At(course, call, fault)| {
         let (account, judged) = watched(*course, Faults::once(*call, fault.clone()));
         block_on(course.run(&account));
         judged.lock().unwrap().clone()?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::account::{Account, TOKEN};
-use super::{OLD, account, url};
+use super::{OLD, PARAMETER, account, parameter, url};
 use crate::execute::{End, Outcomes};
 use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG, SERVES_TAG};
 use crate::sandbox::faults::{Fault, Faults};
@@ -179,6 +179,20 @@ pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
             secret["changed"] = Value::Null;
         }
     }
+    if let Some(Value::Object(parameters)) = state.pointer_mut("/ssm/parameters") {
+        for parameter in parameters.values_mut() {
+            let versions = parameter["versions"].as_object().cloned().unwrap_or_default();
+            let last = versions.iter().max_by_key(|(number, _)| number.parse::<u64>().unwrap_or_default()).map(|(_, last)| last["value"].clone());
+            let labels: Vec<Value> = versions.values().flat_map(|one| one["labels"].as_array().cloned().unwrap_or_default()).collect();
+            parameter["versions"] = serde_json::json!([last, labels]);
+        }
+    }
+    // Which deployment runs follows from how many there were.
+    if let Some(service) = state.pointer_mut("/ecs/clusters/main/services/api") {
+        let states: Vec<Value> = service["deployments"].as_array().into_iter().flatten().map(|one| one["rollout"].clone()).collect();
+        service["deployments"] = Value::Array(states);
+        service["made"] = Value::Null;
+    }
     if let Some(Value::Object(tags)) = state.pointer_mut(&format!("/elasticache/replicationGroups/{OLD}/tags")) {
         tags.remove(GIVEN_UP_TAG);
         tags.remove(EPOCH_TAG);
@@ -218,7 +232,7 @@ fn differences(path: &str, one: &Value, other: &Value) -> Vec<String> {
 
 fn counted(records: &[Recorded]) -> BTreeMap<String, usize> {
     let mut counted = BTreeMap::new();
-    let made = |record: &&Recorded| record.applied && ["Create", "Delete", "Put"].iter().any(|verb| record.operation.starts_with(verb));
+    let made = |record: &&Recorded| record.applied && ["Create", "Delete", "Put", "UpdateService"].iter().any(|verb| record.operation.starts_with(verb));
     for record in records.iter().filter(made) {
         *counted.entry(record.operation.clone()).or_default() += 1;
     }
@@ -264,11 +278,27 @@ pub fn sound(world: &World) -> Result<(), String> {
         held(target.auth.admits(None) || !target.auth.admits(Some(TOKEN)), "the target is open, or locked")?;
     }
     // Whatever an application reads now, it can connect to.
+    reads(world, &parameter(world))?;
     let secret = &world.secretsmanager.secrets["app"];
     let current: Vec<_> = secret.versions.values().filter(|version| version.stages.contains(&"AWSCURRENT".to_owned())).collect();
     held(current.len() != 1, "not one version of the secret is the current one")?;
     let text = &current[0].secret_string.as_ref().unwrap().0;
     held(!text.contains("\"kept\""), "the rest of the secret is lost")?;
+    reads(world, text)?;
+    // A task reads the parameter when it starts, and uses for as long as it runs what stood there.
+    let versions = &world.ssm.parameters[PARAMETER].versions;
+    for deployment in world.ecs.clusters["main"].services["api"].deployments.iter().filter(|one| format!("{:?}", one.rollout) != "Failed") {
+        let stood = versions.values().rev().find(|version| version.created.is_some_and(|at| at <= deployment.created));
+        reads(world, &stood.unwrap().value.0).map_err(|why| format!("a task of {}: {why}", deployment.id))?;
+    }
+    Ok(())
+}
+
+/// Whether an application that reads this address can connect.
+fn reads(world: &World, text: &str) -> Result<(), String> {
+    let groups = &world.elasticache.replication_groups;
+    let up = |id: &String| matches!(groups[id].status.text(), "available" | "snapshotting" | "modifying");
+    let held = |broken: bool, what: &str| if broken { Err(what.to_owned()) } else { Ok(()) };
     let named = groups.keys().find(|id| text.contains(&format!("@master.{id}.")) || text.contains(&format!("//{id}.")));
     let Some(named) = named else { return Err(format!("the application reads the address of a group that is not there: {text}")) };
     held(!up(named), &format!("the application reads the address of {named}, which is {}", groups[named].status.text()))?;
@@ -278,6 +308,16 @@ pub fn sound(world: &World) -> Result<(), String> {
 
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// All of `points`, or as many as the inner loop is to try (`HOLDFAST_CASES`), from a seed.
+pub fn sampled<P>(mut points: Vec<P>) -> Vec<P> {
+    let cases = std::env::var("HOLDFAST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64_usize);
+    if cases < 2000 && std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
+        fastrand::Rng::with_seed(3).shuffle(&mut points);
+        points.truncate(cases);
+    }
+    points
 }
 
 /// Tries every point, and says all that fail. `HOLDFAST_SWEEP_POINT` names one of them to try alone.
@@ -308,5 +348,6 @@ pub fn sweep<P: Display + Sync>(points: &[P], try_one: impl Fn(&P) -> Result<(),
 
 /// Whether the application reads what it read before.
 pub fn reads_as_found(account: &Account) -> bool {
-    url(account) == url(&Account::with(found(), Faults::default()))
+    let before = Account::with(found(), Faults::default());
+    url(account) == url(&before) && parameter(&account.sandbox.world()) == parameter(&before.sandbox.world())
 }
