@@ -6,6 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Service {
     CloudTrail,
+    Ecs,
     ElastiCache,
     GuardDuty,
     Kms,
@@ -14,12 +15,14 @@ pub enum Service {
     S3Control,
     SecretsManager,
     Sns,
+    Ssm,
     Sts,
 }
 
 impl Service {
-    pub const ALL: [Service; 10] = [
+    pub const ALL: [Service; 12] = [
         Service::CloudTrail,
+        Service::Ecs,
         Service::ElastiCache,
         Service::GuardDuty,
         Service::Kms,
@@ -28,6 +31,7 @@ impl Service {
         Service::S3Control,
         Service::SecretsManager,
         Service::Sns,
+        Service::Ssm,
         Service::Sts,
     ];
 
@@ -35,6 +39,7 @@ impl Service {
     pub fn name(self) -> &'static str {
         match self {
             Service::CloudTrail => "cloudtrail",
+            Service::Ecs => "ecs",
             Service::ElastiCache => "elasticache",
             Service::GuardDuty => "guardduty",
             Service::Kms => "kms",
@@ -43,6 +48,7 @@ impl Service {
             Service::S3Control => "s3control",
             Service::SecretsManager => "secretsmanager",
             Service::Sns => "sns",
+            Service::Ssm => "ssm",
             Service::Sts => "sts",
         }
     }

@@ -27,6 +27,8 @@ pub struct ConnectOptions {
     pub pace: Pace,
     /// The time that AWS lives in; the machine's, where none is given.
     pub clock: Option<Clock>,
+    /// Who this is, to other processes that work on the same account: the machine and its state folder.
+    pub holder: String,
     /// Whom connections to data stores (Redis) trust, as PEM; none: the machine's own authorities.
     pub trusted: Option<Vec<u8>>,
 }
@@ -137,6 +139,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         Budget::new(options.pace),
         options.clock.clone().unwrap_or_else(Clock::system),
         options.trusted.clone(),
+        options.holder.clone(),
     ));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,

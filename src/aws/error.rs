@@ -202,6 +202,8 @@ pub const BUSY: &[&str] = &[
     "InvalidDBInstanceState",
     "InvalidDBParameterGroupState",
     "ConcurrentModification",
+    "InvalidSnapshotState",
+    "TooManyUpdates",
 ];
 
 pub const NOT_FOUND: &[&str] = &[
@@ -257,6 +259,9 @@ mod tests {
             ("InvalidDBInstanceState", 400, Class::Busy),
             ("InvalidReplicationGroupStateFault", 400, Class::Busy),
             ("OperationAborted", 409, Class::Busy),
+            ("InvalidSnapshotState", 400, Class::Busy),
+            ("TooManyUpdates", 400, Class::Busy),
+            ("ParameterNotFound", 400, Class::NotFound),
             ("ConflictException", 409, Class::Busy),
             ("DBInstanceNotFound", 404, Class::NotFound),
             ("ReplicationGroupNotFoundFault", 404, Class::NotFound),

@@ -20,5 +20,5 @@ pub use call::{Call, Service};
 pub use connect::{AccountError, ConnectOptions, Connection, Role, connect};
 pub use endpoint::named as named_endpoint;
 pub use error::{CallError, Class};
-pub use operations::{CREATE_BUCKET_WITH_TAGS, GET_SECRET_VALUE, Reads, Writes, calls, pages};
+pub use operations::{CREATE_BUCKET_WITH_TAGS, GET_PARAMETER, GET_RANDOM_PASSWORD, GET_SECRET_VALUE, Reads, Writes, calls, pages};
 pub use secret::{clean, clean_panics, remember, reveal_nothing};

@@ -27,11 +27,13 @@ macro_rules! services {
             pub(super) tasks: Tasks,
             /// Whom connections to data stores trust, as PEM; none: the machine's own authorities.
             pub(super) trusted: Option<Vec<u8>>,
+            /// Who this is, to other processes.
+            pub(super) holder: String,
         }
 
         impl Clients {
-            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock, trusted: Option<Vec<u8>>) -> Clients {
-                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock, tasks: Tasks::default(), trusted };
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock, trusted: Option<Vec<u8>>, holder: String) -> Clients {
+                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock, tasks: Tasks::default(), trusted, holder };
                 endpoint::as_named(&mut clients, config);
                 clients
             }
@@ -136,6 +138,14 @@ services! {
             put_insight_selectors PutInsightSelectors "cloudtrail:PutInsightSelectors",
             add_tags AddTags "cloudtrail:AddTags",
             remove_tags RemoveTags "cloudtrail:RemoveTags",
+        }
+    }
+    Ecs ecs aws_sdk_ecs {
+        reads { describe_services DescribeServices "ecs:DescribeServices", }
+        writes {
+            update_service UpdateService "ecs:UpdateService",
+            tag_resource TagResource "ecs:TagResource",
+            untag_resource UntagResource "ecs:UntagResource",
         }
     }
     ElastiCache elasticache aws_sdk_elasticache {
@@ -251,6 +261,14 @@ services! {
         reads {}
         writes { publish Publish "sns:Publish", }
     }
+    Ssm ssm aws_sdk_ssm {
+        reads { get_parameter_history GetParameterHistory "ssm:GetParameterHistory", }
+        writes {
+            put_parameter PutParameter "ssm:PutParameter",
+            label_parameter_version LabelParameterVersion "ssm:LabelParameterVersion",
+            unlabel_parameter_version UnlabelParameterVersion "ssm:UnlabelParameterVersion",
+        }
+    }
     Sts sts aws_sdk_sts {
         reads { get_caller_identity GetCallerIdentity "sts:GetCallerIdentity", }
         writes {}
@@ -260,6 +278,13 @@ services! {
 /// Reads the bytes of a secret; no dry run does.
 pub static GET_SECRET_VALUE: Call =
     Call { service: Service::SecretsManager, operation: "GetSecretValue", action: "secretsmanager:GetSecretValue", writes: false };
+
+/// Has AWS think of a password; its bytes are a secret too.
+pub static GET_RANDOM_PASSWORD: Call =
+    Call { service: Service::SecretsManager, operation: "GetRandomPassword", action: "secretsmanager:GetRandomPassword", writes: false };
+
+/// Reads the value of a parameter, decrypted; no dry run does.
+pub static GET_PARAMETER: Call = Call { service: Service::Ssm, operation: "GetParameter", action: "ssm:GetParameter", writes: false };
 
 /// The second permission that making a bucket takes: it is made with its tags.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
@@ -289,6 +314,11 @@ impl Reads {
     /// A task of this name that a step of this run has begun, to be looked at.
     pub fn task<T: Send + Sync + 'static>(&self, name: &str) -> Option<Arc<T>> {
         self.clients.tasks.get(name)
+    }
+
+    /// Who this is, to other processes that work on the same account.
+    pub fn holder(&self) -> &str {
+        &self.clients.holder
     }
 
     /// Whom connections to data stores trust, as PEM; none: the machine's own authorities.
@@ -352,6 +382,25 @@ impl Writes {
         let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
         // Where both are given, Secrets Manager answers only if they mean the same version. [service model]
         self.secret_of(request.version_id(version).version_stage("AWSCURRENT"), secret_id, key).await
+    }
+
+    /// A password of so many letters and digits that nobody has seen.
+    pub async fn random_password(&self, length: i64) -> Result<SecretString, CallError> {
+        let request = self.clients.secretsmanager.get_random_password().password_length(length).exclude_punctuation(true);
+        let request = request.require_each_included_type(true);
+        let answer = self.clients.budget.send(&GET_RANDOM_PASSWORD, || request.clone().send()).await?;
+        let password = SecretString::from(answer.random_password.unwrap_or_default());
+        secret::remember(&password);
+        Ok(password)
+    }
+
+    /// The value of a version of a parameter, decrypted, for a request that carries it and for nothing else.
+    pub async fn parameter(&self, name: &str, version: i64) -> Result<SecretString, CallError> {
+        let request = self.clients.ssm.get_parameter().name(format!("{name}:{version}")).with_decryption(true);
+        let answer = self.clients.budget.send(&GET_PARAMETER, || request.clone().send()).await?;
+        let value = SecretString::from(answer.parameter.and_then(|parameter| parameter.value).unwrap_or_default());
+        secret::remember(&value);
+        Ok(value)
     }
 
     async fn secret_of(

@@ -35,16 +35,18 @@ pub async fn name(sandbox: bool) -> String {
 
 impl Ground {
     /// AWS, or the endpoint that the environment names; `on` is its [`name`].
-    pub fn real(on: &str) -> Ground {
+    pub fn real(on: &str, state: &Path) -> Ground {
         let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
-        Ground { connect: ConnectOptions::default(), clock: Clock::system(), note, save: Box::new(|| Ok(())) }
+        let connect = ConnectOptions { holder: holder(state), ..ConnectOptions::default() };
+        Ground { connect, clock: Clock::system(), note, save: Box::new(|| Ok(())) }
     }
 
     /// The AWS inside this process, with the account that an earlier run left in `state`. What this run does is left there in turn, if `keeps`.
     #[cfg(feature = "sandbox")]
     pub fn sandbox(state: &Path, faults: &str, keeps: bool) -> Result<Ground, String> {
         let (sandbox, left) = super::sandbox::of_run(state, faults, keeps)?;
-        let connect = ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), ..ConnectOptions::default() };
+        let (embedded, clock) = (Some(sandbox.http_client()), Some(sandbox.clock()));
+        let connect = ConnectOptions { embedded, clock, holder: holder(state), ..ConnectOptions::default() };
         let account = match left {
             true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
             false => "as the audit found it".to_owned(),
@@ -57,4 +59,12 @@ impl Ground {
     pub fn save(&self) -> std::io::Result<()> {
         (self.save)()
     }
+}
+
+/// Who this is to other processes: the machine, and the state folder, whose journal one process holds at a time. In the characters of a tag.
+fn holder(state: &Path) -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let folder = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+    let known = |letter: char| if letter.is_ascii_alphanumeric() || " _.:/=+-@".contains(letter) { letter } else { '_' };
+    format!("{}:{}", machine.trim(), folder.display()).chars().map(known).take(200).collect()
 }

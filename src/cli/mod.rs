@@ -5,6 +5,7 @@ mod explain;
 mod ground;
 mod journal;
 mod log;
+mod migration;
 mod notify;
 mod progress;
 mod reconcile;
@@ -60,6 +61,8 @@ enum Command {
     Explain(explain::Args),
     /// Print a JSON schema.
     Schema(schema::Args),
+    /// The move of a Redis into a new, encrypted group: where it stands, and what you can do.
+    Migration(Box<migration::Args>),
     /// Show what earlier runs intended and did.
     Journal(journal::Args),
     /// The embedded AWS.
@@ -109,6 +112,7 @@ pub fn run() -> u8 {
         Command::Validate(args) => validate::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Migration(args) => on_runtime(migration::run(*args)),
         Command::Journal(args) => journal::run(&args),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => on_runtime(sandbox::run(args)),

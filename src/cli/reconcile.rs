@@ -29,6 +29,7 @@ use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_
 Exit codes, the first that is true:
   1    the run failed and nothing was done
   4    some of it failed
+  5    a migration was rolled back
   3    something is blocked: consent or reading is missing
   2    changes are pending (only with --detailed-exitcode)
   0    done, or in sync
@@ -83,6 +84,25 @@ fn hash(text: &str) -> Result<String, String> {
 }
 
 impl Args {
+    /// A run over one resource, for a command that has noted what is to become of it.
+    pub(super) fn only(manifest: Manifest, only: String, state_dir: Option<PathBuf>, in_sandbox: bool, output: Output) -> Args {
+        Args {
+            manifest,
+            dry_run: false,
+            output,
+            detailed_exitcode: false,
+            only: vec![only],
+            skip: Vec::new(),
+            approve: Vec::new(),
+            state_dir,
+            #[cfg(feature = "sandbox")]
+            sandbox: in_sandbox,
+            #[cfg(feature = "sandbox")]
+            sandbox_faults: std::env::var("HOLDFAST_SANDBOX_FAULTS").unwrap_or_default(),
+            verbose: false,
+        }
+    }
+
     /// What goes wrong in the sandbox, where the run is to take place there.
     #[cfg(feature = "sandbox")]
     fn in_sandbox(&self) -> Option<&str> {
@@ -96,12 +116,12 @@ impl Args {
 
     #[cfg(feature = "sandbox")]
     fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
-        self.in_sandbox().map_or_else(|| Ok(Ground::real(on)), |faults| Ground::sandbox(state, faults, !self.dry_run))
+        self.in_sandbox().map_or_else(|| Ok(Ground::real(on, state)), |faults| Ground::sandbox(state, faults, !self.dry_run))
     }
 
     #[cfg(not(feature = "sandbox"))]
     fn ground(&self, on: &str, _state: &Path) -> Result<Ground, String> {
-        Ok(Ground::real(on))
+        Ok(Ground::real(on, state))
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method, Response};
 use super::call::{Answer, Call, Operation, Refusal};
 use super::protocol::query;
 use super::world::World;
-use super::{cloudtrail, elasticache, guardduty, kms, rds, s3, s3control, secretsmanager, sns, sts};
+use super::{cloudtrail, ecs, elasticache, guardduty, kms, rds, s3, s3control, secretsmanager, sns, ssm, sts};
 
 /// The services that the sandbox has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub enum Service {
     Sns,
     SecretsManager,
     Kms,
+    Ssm,
+    Ecs,
     Sts,
 }
 
@@ -64,6 +66,14 @@ macro_rules! in_module {
                 use kms as $module;
                 $body
             }
+            Service::Ssm => {
+                use ssm as $module;
+                $body
+            }
+            Service::Ecs => {
+                use ecs as $module;
+                $body
+            }
             Service::Sts => {
                 use sts as $module;
                 $body
@@ -85,6 +95,8 @@ impl Service {
             "sns" => Service::Sns,
             "secretsmanager" => Service::SecretsManager,
             "kms" => Service::Kms,
+            "ssm" => Service::Ssm,
+            "ecs" => Service::Ecs,
             "sts" => Service::Sts,
             _ => return None,
         })
@@ -102,6 +114,8 @@ impl Service {
             Service::Sns => "sns",
             Service::SecretsManager => "secretsmanager",
             Service::Kms => "kms",
+            Service::Ssm => "ssm",
+            Service::Ecs => "ecs",
             Service::Sts => "sts",
         }
     }

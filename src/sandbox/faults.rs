@@ -114,12 +114,12 @@ fn names(name: &str, service: Service, operation: &Operation) -> bool {
 impl Fault {
     /// The refusal that this fault is, in the words of the service; none where it is something else.
     pub(super) fn refusal(&self, service: Service, operation: &Operation) -> Option<Refusal> {
-        use Service::{CloudTrail, ElastiCache, GuardDuty, Kms, Rds, S3, S3Control, SecretsManager, Sns, Sts};
+        use Service::{CloudTrail, Ecs, ElastiCache, GuardDuty, Kms, Rds, S3, S3Control, SecretsManager, Sns, Ssm, Sts};
         let (status, code, message) = match self {
             Fault::Throttle => match service {
                 // docs: AmazonS3/latest/API/ErrorResponses.html
                 S3 | S3Control => (503, "SlowDown", "Please reduce your request rate.".to_owned()),
-                CloudTrail | Kms | SecretsManager => (400, "ThrottlingException", "Rate exceeded".to_owned()),
+                CloudTrail | Ecs | Kms | SecretsManager | Ssm => (400, "ThrottlingException", "Rate exceeded".to_owned()),
                 GuardDuty => (429, "TooManyRequestsException", "Too Many Requests".to_owned()),
                 Rds | ElastiCache | Sns | Sts => (400, "Throttling", "Rate exceeded".to_owned()),
             },
@@ -129,6 +129,8 @@ impl Fault {
                     GuardDuty => "InternalServerErrorException",
                     SecretsManager => "InternalServiceError",
                     Kms => "KMSInternalException",
+                    Ssm => "InternalServerError",
+                    Ecs => "ServerException",
                     _ => "InternalFailure",
                 };
                 (500, code, "We encountered an internal error. Please try again.".to_owned())
@@ -145,7 +147,7 @@ impl Fault {
                     Sns => (403, "AuthorizationError", message),
                     GuardDuty => (403, "AccessDeniedException", message),
                     // awsJson services say it with a 400.
-                    CloudTrail | Kms | SecretsManager => (400, "AccessDeniedException", message),
+                    CloudTrail | Ecs | Kms | SecretsManager | Ssm => (400, "AccessDeniedException", message),
                 }
             }
             _ => return None,

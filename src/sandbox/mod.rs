@@ -10,6 +10,7 @@ mod client;
 mod cloudtrail;
 mod delivery;
 mod dispatch;
+mod ecs;
 mod elasticache;
 pub mod faults;
 mod guardduty;
@@ -25,6 +26,7 @@ mod secretsmanager;
 mod serve;
 mod servers;
 mod sns;
+mod ssm;
 mod sts;
 mod tags;
 #[cfg(test)]

@@ -83,7 +83,9 @@ impl Recorded {
 
     /// With every secret in body and query replaced by as many asterisks, so that lengths can still be checked.
     fn masked(&self) -> Recorded {
-        Recorded { body: mask(&self.body), query: mask_form(&self.query).unwrap_or_else(|| self.query.clone()), ..self.clone() }
+        // Of all services, Parameter Store alone has its secrets under a name that others use for what is none.
+        let body = if self.service == "ssm" { mask_value(&self.body) } else { mask(&self.body) };
+        Recorded { body, query: mask_form(&self.query).unwrap_or_else(|| self.query.clone()), ..self.clone() }
     }
 }
 
@@ -110,6 +112,17 @@ fn mask(body: &str) -> String {
         return value.to_string();
     }
     mask_form(body).unwrap_or_else(|| body.to_owned())
+}
+
+/// The same of a body whose member `Value` is a secret.
+fn mask_value(body: &str) -> String {
+    match serde_json::from_str::<Value>(body) {
+        Ok(Value::Object(mut members)) => {
+            members.get_mut("Value").into_iter().for_each(hide);
+            Value::Object(members).to_string()
+        }
+        _ => mask(body),
+    }
 }
 
 fn mask_json(value: &mut Value) {

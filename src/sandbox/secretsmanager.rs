@@ -145,6 +145,7 @@ pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<A
         "DescribeSecret" => describe_secret(world, &body)?,
         "GetSecretValue" => get_secret_value(world, &body)?,
         "ListSecrets" => list_secrets(world, &body)?,
+        "GetRandomPassword" => random_password(world, &body)?,
         "PutSecretValue" => put_secret_value(world, &body)?,
         "UpdateSecretVersionStage" => update_secret_version_stage(world, &body)?,
         other => return Err(Refusal::new(501, "NotImplemented", format!("The sandbox's Secrets Manager has no operation {other}."))),
@@ -290,6 +291,26 @@ fn get_secret_value(world: &mut World, body: &Value) -> Result<Value, Refusal> {
     answer.extend(version.secret_string.as_ref().map(|text| ("SecretString".to_owned(), json!(text))));
     answer.extend(version.secret_binary.as_ref().map(|text| ("SecretBinary".to_owned(), json!(text))));
     Ok(Value::Object(answer))
+}
+
+/// As random as a sandbox is that does the same each time: it follows from the time.
+fn random_password(world: &World, body: &Value) -> Result<Value, Refusal> {
+    let length = match body.get("PasswordLength").map(Value::as_u64) {
+        None => 32,
+        Some(Some(length @ 1..=4096)) => usize::try_from(length).unwrap_or(32),
+        Some(_) => return Err(invalid("PasswordLength: 1 to 4096.")),
+    };
+    let excluded = |name: &str| body.get(name).and_then(Value::as_bool).unwrap_or(false);
+    let signs = if excluded("ExcludePunctuation") { "" } else { "!\"#$%&'()*+,-./:;<=>?@[]^_`{|}~\\" };
+    let letters: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain(signs.chars()).collect();
+    let left_out = text(body, "ExcludeCharacters").unwrap_or_default();
+    let letters: Vec<char> = letters.into_iter().filter(|letter| !left_out.contains(*letter)).collect();
+    let pick = |place: usize| {
+        let at = ids::sha256(&format!("{} {place}", world.now)).get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        letters.get(at.unwrap_or_default() % letters.len().max(1)).copied()
+    };
+    let password: String = (0..length).filter_map(pick).collect();
+    Ok(json!({ "RandomPassword": password }))
 }
 
 fn describe_secret(world: &mut World, body: &Value) -> Result<Value, Refusal> {

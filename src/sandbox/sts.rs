@@ -92,7 +92,7 @@ fn expired(service: Service) -> Refusal {
     let (status, code) = match service {
         Service::S3 | Service::S3Control => (400, "ExpiredToken"),
         Service::Rds | Service::ElastiCache | Service::Sns | Service::Sts => (403, "ExpiredToken"),
-        Service::CloudTrail | Service::Kms | Service::SecretsManager => (400, "ExpiredTokenException"),
+        Service::CloudTrail | Service::Ecs | Service::Kms | Service::SecretsManager | Service::Ssm => (400, "ExpiredTokenException"),
         Service::GuardDuty => (403, "ExpiredTokenException"),
     };
     Refusal::new(status, code, "The security token included in the request is expired")

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::redis::Addresses;
-use super::{cloudtrail, elasticache, guardduty, ids, kms, rds, s3, s3control, secretsmanager, sns, sts};
+use super::{cloudtrail, ecs, elasticache, guardduty, ids, kms, rds, s3, s3control, secretsmanager, sns, ssm, sts};
 
 /// An account. The file given with `--account` is one of these, written as YAML.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub struct World {
     pub sns: sns::State,
     pub secretsmanager: secretsmanager::State,
     pub kms: kms::State,
+    pub ssm: ssm::State,
+    pub ecs: ecs::State,
     pub sts: sts::State,
     /// The time of the call under way; set before each.
     #[serde(skip)]
@@ -52,6 +54,8 @@ impl Default for World {
             sns: Default::default(),
             secretsmanager: Default::default(),
             kms: Default::default(),
+            ssm: Default::default(),
+            ecs: Default::default(),
             sts: Default::default(),
             now: Timestamp::UNIX_EPOCH,
             servers: None,
@@ -85,13 +89,17 @@ impl World {
         self.sns.settle(now);
         self.secretsmanager.settle(now);
         self.kms.settle(now);
+        self.ssm.settle(now);
+        self.ecs.settle(now);
         self.sts.settle(now);
     }
 
     /// The account as JSON, with the SHA-256 of each secret in its place.
     pub(super) fn shown(&self) -> Value {
         // The account is made of maps with text keys, lists and plain values: all of it can be JSON.
-        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        let mut hidden = self.clone();
+        hidden.ssm.hide();
+        let mut shown = serde_json::to_value(&hidden).unwrap_or_default();
         hide(&mut shown);
         shown
     }

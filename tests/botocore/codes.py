@@ -27,7 +27,8 @@ ANSWERED = re.compile(r'\(\s*[1-5]\d\d,\s*"([A-Z][A-Za-z.]+)",')
 # What a folder or file of src/kinds and src/sandbox speaks to.
 SPEAKS = {
     "cloudtrail": ("cloudtrail", "s3", "kms", "sns"),
-    "elasticache": ("elasticache", "kms", "secretsmanager", "sns"),
+    "ecs": ("ecs",),
+    "elasticache": ("ecs", "elasticache", "kms", "secretsmanager", "sns", "ssm"),
     "guardduty": ("guardduty", "s3", "kms"),
     "kms": ("kms",),
     "rds": ("rds", "kms"),
@@ -35,6 +36,7 @@ SPEAKS = {
     "s3control": ("s3control", "s3"),
     "secretsmanager": ("secretsmanager", "kms"),
     "sns": ("sns",),
+    "ssm": ("kms", "ssm"),
     "sts": ("sts",),
 }
 

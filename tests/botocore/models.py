@@ -9,6 +9,7 @@ from botocore.session import Session
 
 SERVICES = (
     "cloudtrail",
+    "ecs",
     "elasticache",
     "guardduty",
     "kms",
@@ -17,6 +18,7 @@ SERVICES = (
     "s3control",
     "secretsmanager",
     "sns",
+    "ssm",
     "sts",
 )
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fields::FIELDS;
+use super::moving::MoveOp;
 use super::op::Op;
 use super::seen::{ParameterGroup, Seen};
 use super::token::{Stage, TokenRef};
@@ -28,6 +29,10 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(Fact::Present(group)) if group.ours && group.users.is_empty() => Progress::Pending,
             Some(Fact::Present(_) | Fact::Absent) => Progress::Done,
             other => pending(other),
+        },
+        Op::Move(MoveOp::MakeToken { .. }) => match &seen.token {
+            Fact::Present(_) => Progress::Done,
+            other => pending(Some(other)),
         },
         Op::Move(op) => super::moving::check(op, &seen.moving),
         _ => match busy(seen) {

@@ -83,7 +83,7 @@ pub struct SecretMember {
     /// The secret's ARN.
     #[schemars(length(min = 20, max = 2048), regex(pattern = "^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:.+$"), extend("examples" = ["arn:aws:secretsmanager:us-east-1:317805897534:secret:huntaze/redis-auth-Ab12Cd"]))]
     pub secret_arn: String,
-    /// The member that holds the address. Left out: the whole secret is the address.
+    /// The member that holds the address. Left out: the secret's whole text is looked through, and every address of the group in it is turned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub key: Option<String>,
@@ -165,7 +165,20 @@ impl Migration {
                 problems.push(problem(path, "is no length of time", "a number and s, m or h: 240s, 30m, 24h"));
             }
         }
-        for (at, place) in self.cutover.iter().flatten().enumerate() {
+        let places: Vec<&Cutover> = self.cutover.iter().flatten().collect();
+        for (at, place) in places.iter().enumerate() {
+            let same = |other: &&Cutover| {
+                let secret = |one: &Cutover| one.secrets_manager.as_ref().map(|secret| secret.secret_arn.clone());
+                let parameter = |one: &Cutover| one.ssm_parameter.as_ref().map(|parameter| parameter.name.clone());
+                secret(place).is_some() && secret(place) == secret(other)
+                    || parameter(place).is_some() && parameter(place) == parameter(other)
+                    || place.ecs.is_some() && place.ecs == other.ecs
+            };
+            // Each turn makes a version of the whole, and the way back is to the version before.
+            if places.iter().take(at).any(same) {
+                let expected = "each place once; a secret without `key` has every address in it turned";
+                problems.push(problem(&format!("cutover[{at}]"), "is a place that stands before in the list", expected));
+            }
             let named = [place.secrets_manager.is_some(), place.ssm_parameter.is_some(), place.kubernetes.is_some(), place.ecs.is_some()];
             if named.iter().filter(|named| **named).count() != 1 {
                 let expected = "exactly one of secretsManager, ssmParameter, kubernetes, ecs";

@@ -19,6 +19,7 @@ mod window;
 
 pub use migration::{Cutover, EcsService, KubernetesSecret, Migration, Retire, SecretMember, SsmParameter, WriteGap};
 use moving::MoveOp;
+pub use moving::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
 pub use op::Op;
 pub use seen::Seen;
 pub use spec::{
@@ -28,8 +29,8 @@ pub use spec::{
 pub use token::TokenRef;
 
 use super::{Fact, FactSet, Field, Kind, Multiplicity, Planning, Progress, Scope, SpecProblem, Steps, Target};
-use crate::aws::calls::{elasticache, kms, secretsmanager};
-use crate::aws::{Call, CallError, GET_SECRET_VALUE, Reads, Writes};
+use crate::aws::calls::{ecs, elasticache, kms, secretsmanager, ssm};
+use crate::aws::{Call, CallError, GET_PARAMETER, GET_RANDOM_PASSWORD, GET_SECRET_VALUE, Reads, Writes};
 
 /// The tags on what holdfast makes: by whom, and for which object.
 const OWNER_TAG: &str = "holdfast.dev/owner";
@@ -68,6 +69,16 @@ impl Kind for ReplicationGroups {
         &secretsmanager::PUT_SECRET_VALUE,
         &secretsmanager::UPDATE_SECRET_VERSION_STAGE,
         &GET_SECRET_VALUE,
+        &GET_RANDOM_PASSWORD,
+        &ssm::GET_PARAMETER_HISTORY,
+        &ssm::PUT_PARAMETER,
+        &ssm::LABEL_PARAMETER_VERSION,
+        &ssm::UNLABEL_PARAMETER_VERSION,
+        &GET_PARAMETER,
+        &ecs::DESCRIBE_SERVICES,
+        &ecs::UPDATE_SERVICE,
+        &ecs::TAG_RESOURCE,
+        &ecs::UNTAG_RESOURCE,
     ];
     const IDENTITY: &'static [&'static str] = &["name", "replicationGroupId"];
 

@@ -6,6 +6,7 @@ use aws_sdk_elasticache::types::{
     AutomaticFailoverStatus, CacheCluster, CacheParameterGroup, ChangeType, LogDeliveryConfiguration, MultiAzStatus, ReplicationGroup,
     StorageEncryptionType, TransitEncryptionMode,
 };
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use futures::future::{OptionFuture, join_all};
 use futures::join;
 use serde_json::json;
@@ -79,6 +80,11 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen.tags = tags.unwrap_or_default();
     seen.tag_keys = spec.tags.iter().flat_map(BTreeMap::keys).cloned().collect();
     seen.key = key.unwrap_or_default();
+    if token.as_ref().is_some_and(Fact::is_absent)
+        && let Some(auth) = auth
+    {
+        seen.empty_secret = empty_secret(reads, &auth.secret_arn).await;
+    }
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();
     let declared = spec.parameter_values().unwrap_or_default();
@@ -90,7 +96,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen
 }
 
-async fn groups(reads: &Reads) -> Result<std::sync::Arc<Vec<ReplicationGroup>>, CallError> {
+pub async fn groups(reads: &Reads) -> Result<std::sync::Arc<Vec<ReplicationGroup>>, CallError> {
     let read = || {
         pages(|marker| async {
             let answer = reads.elasticache().describe_replication_groups(|request| request.set_marker(marker)).await?;
@@ -100,7 +106,7 @@ async fn groups(reads: &Reads) -> Result<std::sync::Arc<Vec<ReplicationGroup>>, 
     reads.once("elasticache:DescribeReplicationGroups", read).await
 }
 
-async fn clusters(reads: &Reads) -> Result<std::sync::Arc<Vec<CacheCluster>>, CallError> {
+pub async fn clusters(reads: &Reads) -> Result<std::sync::Arc<Vec<CacheCluster>>, CallError> {
     let read = || {
         pages(|marker| async {
             let answer = reads.elasticache().describe_cache_clusters(|request| request.set_marker(marker)).await?;
@@ -271,9 +277,20 @@ async fn kms_key(reads: &Reads, words: &str) -> Fact<Key> {
 }
 
 /// The declared token with the version of its secret that is current. No byte of it is read.
-async fn token(reads: &Reads, secret_arn: &str, key: Option<&str>) -> Fact<TokenRef> {
+async fn secret(reads: &Reads, secret_arn: &str) -> Result<std::sync::Arc<DescribeSecretOutput>, CallError> {
     let read = || async { reads.secretsmanager().describe_secret(|request| request.secret_id(secret_arn)).await };
-    let answer = reads.once(format!("secretsmanager:DescribeSecret/{secret_arn}"), read).await;
+    reads.once(format!("secretsmanager:DescribeSecret/{secret_arn}"), read).await
+}
+
+/// The ARN of the secret where it is there and never held anything.
+async fn empty_secret(reads: &Reads, secret_arn: &str) -> Option<String> {
+    let found = secret(reads, secret_arn).await.ok()?;
+    let empty = found.deleted_date().is_none() && found.version_ids_to_stages().is_none_or(|versions| versions.is_empty());
+    empty.then(|| found.arn().unwrap_or(secret_arn).to_owned())
+}
+
+async fn token(reads: &Reads, secret_arn: &str, key: Option<&str>) -> Fact<TokenRef> {
+    let answer = secret(reads, secret_arn).await;
     let token = answer.map(|answer| {
         let current =
             |(version, stages): (&String, &Vec<String>)| stages.iter().any(|stage| stage == "AWSCURRENT").then(|| version.clone());

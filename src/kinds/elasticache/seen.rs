@@ -16,6 +16,8 @@ pub struct Seen {
     pub group: Fact<Group>,
     /// Where a move into another group stands, where one is declared or has been begun.
     pub moving: Moving,
+    /// The secret of the token is there and holds nothing: by its ARN.
+    pub empty_secret: Option<String>,
     /// There is no such group, but a standalone cluster of that name.
     pub standalone: bool,
     /// The group's clusters taken together.
@@ -172,7 +174,10 @@ impl Seen {
         match &self.moving.lock {
             Fact::Unknown(why) => Fact::Unknown(why.clone()),
             Fact::Absent => Fact::Present(Value::Bool(true)),
-            Fact::Present(_) => Fact::Present(Value::Bool(matches!(self.moving.stand(), Stand::Soaking(_)))),
+            Fact::Present(_) => {
+                let soaks = matches!(self.moving.stand(), Stand::Soaking(_));
+                Fact::Present(Value::Bool(soaks && !self.moving.is_unclaimed()))
+            }
         }
     }
 

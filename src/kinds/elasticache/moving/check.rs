@@ -4,21 +4,31 @@ use super::ATTEMPTS;
 use super::live;
 use super::lock::{Direction, Lock};
 use super::op::MoveOp;
-use super::reference::Turned;
+use super::reference::{Place, Turned, reads_another};
 use super::seen::{Moving, Snapshot, Target};
 use crate::kinds::{Fact, Progress};
 use crate::migration::mover::Phase;
 
 pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
     match op {
+        MoveOp::Wait { source } => match &moving.busy {
+            Some(status) => Progress::Running(format!("{source}, which is {status}")),
+            None => Progress::Done,
+        },
+        // Of the token the group's own facts tell.
+        MoveOp::MakeToken { .. } => Progress::Pending,
         MoveOp::TakeLock { name, object, .. } => match &moving.lock {
             Fact::Present(lock) if !lock.ours || lock.object != *object => {
                 Progress::Failed(format!("the lock {} was taken by somebody else: another process moves this group", lock.name))
+            }
+            Fact::Present(lock) if !lock.holder.is_empty() && lock.holder != moving.me => {
+                Progress::Failed(format!("{} moves this group", lock.holder))
             }
             Fact::Present(lock) if lock.name == *name => Progress::Done,
             Fact::Present(lock) => Progress::Stale(format!("another move began, with the lock {}", lock.name)),
             other => pending(other),
         },
+        MoveOp::Adopt { .. } => of_lock(moving, |lock| lock.holder == moving.me),
         // Where the target is there, it was restored from it.
         MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,
         // An attempt that AWS does not show yet: the note that it began is a moment old.
@@ -75,19 +85,41 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             other => pending(other),
         },
         MoveOp::Reopen { .. } => of_lock(moving, |lock| lock.released),
-        // While both are held: what breaks the hold is told before the place is looked at.
-        MoveOp::Turn { place, held: true, .. } => match live::progress(moving.live.as_ref(), Phase::Frozen) {
-            failed @ Progress::Failed(_) => failed,
-            _ => turned(moving, *place, Turned::Target),
+        MoveOp::Turn { place, held, .. } => of_place(moving, *place, |found| match &found.turned {
+            // While both are held: what breaks the hold is told before the place is looked at.
+            _ if *held && matches!(live::progress(moving.live.as_ref(), Phase::Frozen), Progress::Failed(_)) => {
+                live::progress(moving.live.as_ref(), Phase::Frozen)
+            }
+            Turned::Target => Progress::Done,
+            Turned::Turning(words) => Progress::Running(words.clone()),
+            Turned::Failed(why) => Progress::Failed(why.clone()),
+            _ => Progress::Pending,
+        }),
+        // What reads an address has read it before it was turned back, whether it was asked to or not.
+        MoveOp::TurnBack { place, cutover, .. } => of_place(moving, *place, |found| match &found.turned {
+            Turned::Back => Progress::Done,
+            Turned::Source if !reads_another(cutover) => Progress::Done,
+            Turned::TurningBack(words) => Progress::Running(words.clone()),
+            Turned::BackFailed(why) => Progress::Failed(why.clone()),
+            _ => Progress::Pending,
+        }),
+        MoveOp::Forget { place, .. } => match moving.references.get(*place) {
+            Some(Fact::Present(found)) if found.marked => Progress::Pending,
+            Some(Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+            _ => Progress::Done,
         },
-        MoveOp::Turn { place, .. } => turned(moving, *place, Turned::Target),
-        MoveOp::TurnBack { place, .. } => turned(moving, *place, Turned::Source),
         MoveOp::Serve { name, target, .. } => match moving.target.as_ref().and_then(|target| target.serves.as_ref()) {
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
             Fact::Present((served, _)) if served == name => Progress::Done,
             Fact::Present((served, _)) => Progress::Failed(format!("{target} serves as {served}")),
             Fact::Absent if moving.target.is_absent() => Progress::Failed(format!("{target} is not there any more")),
             Fact::Absent => Progress::Pending,
+        },
+        MoveOp::Claim { target, .. } => match moving.target.as_ref().and_then(|target| target.ours.as_ref()) {
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+            Fact::Present(true) => Progress::Pending,
+            Fact::Present(false) => Progress::Done,
+            Fact::Absent => Progress::Failed(format!("{target} is not there any more")),
         },
         MoveOp::DeleteSource { .. } => match &moving.source {
             Fact::Absent => Progress::Done,
@@ -121,6 +153,12 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
         },
         MoveOp::NextAttempt { attempt, .. } => of_lock(moving, |lock| lock.attempt >= *attempt),
         MoveOp::GoBack { .. } => of_lock(moving, |lock| lock.direction == Direction::Back),
+        MoveOp::Finalize { .. } => of_lock(moving, |lock| lock.finalized),
+        MoveOp::Resume { .. } => match &moving.source {
+            Fact::Present(source) if source.given_up.is_some() => Progress::Pending,
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+            _ => Progress::Done,
+        },
         MoveOp::GiveUp { .. } => match &moving.source {
             Fact::Present(source) if source.given_up.is_some() => Progress::Done,
             Fact::Absent => Progress::Done,
@@ -153,10 +191,9 @@ fn taken(snapshot: Fact<&Snapshot>) -> Progress {
     }
 }
 
-fn turned(moving: &Moving, place: usize, to: Turned) -> Progress {
+fn of_place(moving: &Moving, place: usize, progress: impl Fn(&Place) -> Progress) -> Progress {
     match moving.references.get(place) {
-        Some(Fact::Present(found)) if *found == to => Progress::Done,
-        Some(Fact::Present(_)) => Progress::Pending,
+        Some(Fact::Present(found)) => progress(found),
         Some(Fact::Unknown(why)) => Progress::Unknown(why.clone()),
         Some(Fact::Absent) => Progress::Failed("what names the address is not there any more".to_owned()),
         None => Progress::Failed("it is not declared any more".to_owned()),

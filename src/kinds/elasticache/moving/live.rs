@@ -13,7 +13,7 @@ use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
 use crate::migration::copy::{self, Epoch, Settings};
-use crate::migration::hold::{Nodes, Released, end_foreign, release_side};
+use crate::migration::hold::{HoldError, Nodes, Released, end_foreign, release_side};
 use crate::migration::mover::{Lengths, Mover, Order, Phase, Setup, State, Stop};
 use crate::migration::side::{Rules, Side};
 use crate::migration::wire::Name;
@@ -128,7 +128,8 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
 }
 
 /// A node that did not answer is asked again: one that is gone for good is not among the group's nodes for long.
-fn released(released: Released) -> Result<(), CallError> {
+fn released(released: Result<Released, HoldError>) -> Result<(), CallError> {
+    let released = released.map_err(|hold| error(hold.to_string()))?;
     match released.silent.as_slice() {
         [] => Ok(()),
         silent => {

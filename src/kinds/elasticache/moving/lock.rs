@@ -11,11 +11,15 @@ pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
 pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
 pub const ATTEMPT_SINCE_TAG: &str = "holdfast.dev/attempt-since";
 pub const SINCE_TAG: &str = "holdfast.dev/since";
+/// Who moves: the machine and the state folder. Nobody else goes on with the move while it stands there.
+pub const HOLDER_TAG: &str = "holdfast.dev/holder";
 /// Writes of the source may be held.
 pub const FROZEN_TAG: &str = "holdfast.dev/frozen";
 /// The source was let go, on the way back.
 pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
+/// When a person ended the soak.
+pub const FINALIZED_TAG: &str = "holdfast.dev/finalized";
 
 /// Where a move is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,12 +47,16 @@ pub struct Lock {
     pub attempt_since: Option<Timestamp>,
     /// When the move began.
     pub since: Option<Timestamp>,
+    /// Who moves; empty: nobody, and whoever comes may.
+    pub holder: String,
     /// Writes of the source may be held.
     pub frozen: bool,
     /// The source was let go, on the way back.
     pub released: bool,
     /// Why it goes back, where it does.
     pub why: String,
+    /// A person ended the soak.
+    pub finalized: bool,
 }
 
 impl Lock {
@@ -65,9 +73,11 @@ impl Lock {
             attempt: text(ATTEMPT_TAG).parse().unwrap_or(1),
             attempt_since: text(ATTEMPT_SINCE_TAG).parse().ok(),
             since: text(SINCE_TAG).parse().ok(),
+            holder: text(HOLDER_TAG),
             frozen: tags.contains_key(FROZEN_TAG),
             released: tags.contains_key(RELEASED_TAG),
             why: text(WHY_TAG),
+            finalized: tags.contains_key(FINALIZED_TAG),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! says `back`, and from that moment on only the way back is planned.
 
 mod check;
+mod command;
 mod live;
 mod lock;
 mod names;
@@ -19,6 +20,7 @@ mod settings;
 mod start;
 
 pub use check::check;
+pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
 pub use plan::{notes, plan};

@@ -45,8 +45,9 @@ impl Names {
         format!("holdfast-move-{}-", self.target)
     }
 
-    /// The version of a secret that names the target, or the label of a parameter's: of this move and no other.
-    pub fn turned(&self, lock: &str, place: usize) -> String {
+    /// The version of a secret that names the target, or the label of a parameter's: of this move and no other. `place`: what it is, whatever its place in
+    /// the manifest's list, which can be changed while a move is under way.
+    pub fn turned(&self, lock: &str, place: &str) -> String {
         let text = format!("{lock}\n{place}\n{}", self.target);
         let digest: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
         format!("holdfast-{digest}")
@@ -73,7 +74,7 @@ mod tests {
         // A move of what was moved before has names of its own.
         assert_ne!(Names::of(&scope, &names.target).target, names.target);
         // Secrets Manager takes 32 to 64 characters as the id of a version.
-        assert!((32..=64).contains(&names.turned("lock", 0).len()));
-        assert_ne!(names.turned("lock", 0), names.turned("lock", 1));
+        assert!((32..=64).contains(&names.turned("lock", "a").len()));
+        assert_ne!(names.turned("lock", "a"), names.turned("lock", "b"));
     }
 }

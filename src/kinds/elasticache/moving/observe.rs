@@ -35,7 +35,8 @@ pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], 
         let Some(target) = named(groups, &Names::of(scope, last).target) else { break };
         let (Some(arn), Some(next)) = (target.arn(), target.replication_group_id()) else { break };
         // Until it is available its tags cannot be read; what serves is available, or was, and then says so in a moment.
-        if target.status() == Some("creating") || target.status() == Some("create-failed") {
+        // One that is being deleted serves nobody any more.
+        if matches!(target.status(), Some("creating" | "create-failed" | "deleting")) {
             break;
         }
         let tags = tags(reads, arn).await?;
@@ -81,6 +82,7 @@ pub async fn observe(
         let fact = snapshot(reads, name.clone(), &names).await;
         (name, fact)
     });
+    let busy = named(groups, &names.source).map(|found| group(found).status).filter(|status| status != "available");
     let (source, target, snapshots, last_snapshot, references) = join!(
         source(reads, groups, clusters, &names.source),
         target(reads, groups, clusters, &names),
@@ -90,12 +92,15 @@ pub async fn observe(
     );
     let snapshots = snapshots.into_iter().collect();
     let live = live::look(reads, &names.target);
-    Moving { names: Some(names), live, lock, source, target, snapshots, last_snapshot, references, kept, restored_within, at }
+    let busy = busy.filter(|_| source.unknown().is_some());
+    let me = reads.holder().to_owned();
+    Moving { names: Some(names), me, live, lock, source, busy, target, snapshots, last_snapshot, references, kept, restored_within, at }
 }
 
-async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Turned>> {
-    let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten()).enumerate();
-    join_all(places.map(|(place, cutover)| async move { reference::look(reads, cutover, &names.turned(lock, place)).await })).await
+async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {
+    let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
+    join_all(places.map(|cutover| async move { reference::look(reads, cutover, &names.turned(lock, &reference::key(cutover))).await }))
+        .await
 }
 
 /// The newest lock.

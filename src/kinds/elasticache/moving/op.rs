@@ -26,6 +26,18 @@ pub struct Sides {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum MoveOp {
+    /// Takes over a lock that nobody holds.
+    Adopt {
+        lock: String,
+    },
+    /// Waits until the group that is moved is available: nothing is sent.
+    Wait {
+        source: String,
+    },
+    /// Makes a token, and stores it in the secret that is there for it.
+    MakeToken {
+        token: TokenRef,
+    },
     /// Makes the lock, after every place was read that will be turned.
     TakeLock {
         name: String,
@@ -117,9 +129,15 @@ pub enum MoveOp {
         name: String,
         target: String,
         arn: String,
+        lock: String,
         /// The token that it was made with, to be noted as the one in force.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenRef>,
+    },
+    /// Takes off the target what a way back may delete it by.
+    Claim {
+        target: String,
+        arn: String,
     },
     LastSnapshot {
         name: String,
@@ -149,6 +167,9 @@ pub enum MoveOp {
         target: String,
         /// Where a restore failed: which attempt, from 1. The next one has another snapshot.
         attempt: u32,
+        /// None of these may name it in that moment.
+        #[serde(default)]
+        cutover: Vec<Cutover>,
     },
     /// Notes on the lock that the next attempt begins.
     NextAttempt {
@@ -158,8 +179,25 @@ pub enum MoveOp {
     /// From now on only the way back.
     GoBack {
         lock: String,
+        why: String,
+    },
+    /// The soak is over when this says so.
+    Finalize {
+        lock: String,
+    },
+    /// Lets a move be begun again that was given up.
+    Resume {
+        arn: String,
     },
     TurnBack {
+        place: usize,
+        cutover: Cutover,
+        source: String,
+        target: String,
+        lock: String,
+    },
+    /// Takes away what stands at a place of the move.
+    Forget {
         place: usize,
         cutover: Cutover,
         source: String,
@@ -180,16 +218,15 @@ pub enum MoveOp {
 impl MoveOp {
     /// What turns the move back where this step fails. Before the lock there is nothing to turn; after the commit it goes forward only.
     pub fn turns_back(&self) -> Option<MoveOp> {
-        match self {
+        let lock = match self {
             MoveOp::Snapshot { lock, .. }
             | MoveOp::Restore { lock, .. }
             | MoveOp::Compare { lock, .. }
             | MoveOp::Turn { lock, .. }
-            | MoveOp::NextAttempt { lock, .. } => Some(MoveOp::GoBack { lock: lock.clone() }),
-            MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => {
-                Some(MoveOp::GoBack { lock: sides.lock.clone() })
-            }
-            _ => None,
-        }
+            | MoveOp::NextAttempt { lock, .. } => lock,
+            MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => &sides.lock,
+            _ => return None,
+        };
+        Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned() })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lock::{Direction, Lock};
+use super::lock::{Direction, HOLDER_TAG, Lock};
 use super::names::Names;
 use super::op::{MoveOp, Sides};
 use super::seen::{Moving, Source, Stand, Target};
@@ -21,6 +21,8 @@ use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 const AT_ONCE: Duration = Duration::from_secs(10 * 60);
 /// A first copy while the source serves.
 const COPYING: Duration = Duration::from_secs(24 * 3600);
+/// Starting an application's tasks anew, where they take long to come up and to drain.
+const ROLLOUT: Duration = Duration::from_secs(60 * 60);
 /// Deleting a group, or waiting until one that is being made can be deleted.
 const DELETING: Duration = Duration::from_secs(90 * 60);
 
@@ -51,6 +53,12 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
         block(&mut steps, Reason::Unreadable, "it could not be read where the move stands".to_owned(), "run again".to_owned());
         return steps;
     };
+    if let Some(status) = &moving.busy {
+        let title = format!("Wait until {} is available (it is {status})", names.source);
+        let op = Op::Move(MoveOp::Wait { source: names.source.clone() });
+        steps.push(Step::online(title, op, fields).back("nothing is changed").within(DELETING));
+        return steps;
+    }
     let mut unread = unread(moving);
     unread.dedup();
     for why in unread {
@@ -71,12 +79,26 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             format!("the lock of this move, the cache parameter group {}, was taken by {}", lock.name, holder(lock)),
             "wait until that move has ended; if nobody moves this group, delete that parameter group".to_owned(),
         ),
+        // Two that work at the same move would each undo what the other holds. What serves needs nobody to hold it.
+        (Fact::Present(lock), Stand::UnderWay) if lock.holder != moving.me && !lock.holder.is_empty() => plan.block(
+            Reason::Conflict,
+            format!("{} moves it{}", lock.holder, since(lock)),
+            format!(
+                "wait until that has ended, or run there; if it is gone for good: `aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {}`, and run again",
+                lock.arn,
+                HOLDER_TAG
+            ),
+        ),
         (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
         (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
         (Fact::Present(lock), Stand::Held) => plan.let_go(lock),
         (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
-        (Fact::Present(_), Stand::Over) => plan.retire(),
-        (Fact::Present(_), _) => {}
+        (Fact::Present(_), stand @ (Stand::Soaking(_) | Stand::Over)) => {
+            plan.claim();
+            if stand == Stand::Over {
+                plan.retire();
+            }
+        }
         _ => plan.forward(None),
     }
     plan.steps
@@ -103,8 +125,12 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
     all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
 }
 
+fn since(lock: &Lock) -> String {
+    lock.since.map(|since| format!(" since {}", since.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default()
+}
+
 fn holder(lock: &Lock) -> String {
-    let since = lock.since.map(|since| format!(" on {}", since.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default();
+    let since = since(lock);
     if lock.ours { format!("the object {}{since}", lock.object) } else { "somebody else: it does not carry holdfast's tags".to_owned() }
 }
 
@@ -130,7 +156,7 @@ impl<'a> Plan<'a> {
 
     /// Whether clients were turned under a hold that this process knows nothing of: it was begun by another one, and may have ended.
     fn lost_its_hold(&self) -> bool {
-        let turned = self.moving.references.iter().any(|place| place.present() == Some(&reference::Turned::Target));
+        let turned = self.moving.references.iter().any(|place| place.present().is_some_and(|found| !found.turned.is_back()));
         turned && self.holds() && self.moving.live.is_none()
     }
 
@@ -146,6 +172,14 @@ impl<'a> Plan<'a> {
     /// The token, where one is declared and is there.
     fn token(&self) -> Option<TokenRef> {
         self.planning.seen.token.present().cloned()
+    }
+
+    /// Takes over a lock that nobody holds, before anything else.
+    fn adopt(&mut self, lock: &Lock) {
+        if lock.holder != self.moving.me {
+            let op = MoveOp::Adopt { lock: lock.name.clone() };
+            self.push(format!("Take over the move of {}", self.names.source), op, |step| step.back("nothing to take back: it is a tag"));
+        }
     }
 
     /// A commit that was not followed by letting the target go.
@@ -166,19 +200,24 @@ impl<'a> Plan<'a> {
             );
             return;
         };
-        let Some(wish) = self.wish(source, members) else { return };
+        let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
+        let name = self.names.lock(epoch);
+        let Some(wish) = self.wish(source, members, &name) else { return };
         if lock.is_none() && !self.may_begin(source) {
             return;
         }
         let attempt = lock.map_or(1, |lock| lock.attempt);
-        let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
-        let name = self.names.lock(epoch);
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         let object = self.planning.scope.object.clone();
         let cutover = self.cutover();
         let approved = self.migration.approved == Some(true);
         let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
         let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
+        if let Some(token) = wish.token.clone().filter(|_| wish.makes_token) {
+            self.push(format!("Have AWS make a token, and store it in {}", token.secret_arn), MoveOp::MakeToken { token }, |step| {
+                step.back("nothing uses it yet; the secret can be emptied by deleting and making it again")
+            });
+        }
         let family = version::family(&source.settings.engine, &source.settings.engine_version);
         let op = MoveOp::TakeLock {
             name: name.clone(),
@@ -200,6 +239,9 @@ impl<'a> Plan<'a> {
             );
             step.impact(Impact::Disruptive, takes).back(back.clone()).consented(approved)
         });
+        if let Some(lock) = lock {
+            self.adopt(lock);
+        }
         let attempt = self.again(lock, attempt);
         let snapshot = self.names.snapshot(epoch, attempt);
         let cluster = source.group.snapshot_source.clone().filter(|_| !source.settings.cluster_mode);
@@ -260,6 +302,8 @@ impl<'a> Plan<'a> {
         }
         for (place, cutover) in cutover.into_iter().enumerate() {
             let words = reference::words(&cutover);
+            let reader = reference::reads_another(&cutover);
+            let title = if reader { format!("Start {words} anew, to read the address of {to}") } else { format!("Turn {words} to {to}") };
             let op = MoveOp::Turn {
                 held,
                 place,
@@ -270,8 +314,9 @@ impl<'a> Plan<'a> {
                 tls: wish.tls,
                 token: wish.token.clone(),
             };
-            self.push(format!("Turn {words} to {to}"), op, |step| {
-                step.impact(Impact::Disruptive, "clients that read it connect to the new group")
+            self.push(title, op, |step| {
+                step.within(if reader { ROLLOUT } else { AT_ONCE })
+                    .impact(Impact::Disruptive, "clients that read it connect to the new group")
                     .back(format!("`holdfast migration rollback {}`", self.planning.spec.name))
                     .consented(approved)
             });
@@ -293,13 +338,26 @@ impl<'a> Plan<'a> {
         };
         self.push(
             format!("Let {to} serve as {}", self.planning.spec.name),
-            MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn, token: wish.token },
+            MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn: arn.clone(), lock: name, token: wish.token },
             |step| {
                 step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
                     .back(format!("turn the clients back by hand: {from} is kept for {}", hours(kept)))
                     .consented(approved)
             },
         );
+        self.push(format!("Note on {to} that it is nothing that may be taken away"), MoveOp::Claim { target: to, arn }, |step| {
+            step.back("nothing to take back: it is a tag")
+        });
+    }
+
+    /// What is left of the commit, where a process ended in the middle of it.
+    fn claim(&mut self) {
+        if let Some(target) = self.moving.target.present().filter(|_| self.moving.is_unclaimed()) {
+            let (to, arn) = (self.names.target.clone(), target.group.arn.clone());
+            self.push(format!("Note on {to} that it is nothing that may be taken away"), MoveOp::Claim { target: to, arn }, |step| {
+                step.back("nothing to take back: it is a tag")
+            });
+        }
     }
 
     /// Lets the source take writes again, where they may be held.
@@ -317,9 +375,11 @@ impl<'a> Plan<'a> {
         let Some(lock) = lock.filter(|_| failed || self.moving.is_stuck()) else { return attempt };
         let to = self.names.target.clone();
         if failed {
-            self.push(format!("Delete {to}, whose restore failed"), MoveOp::DropTarget { target: to, attempt }, |step| {
-                step.within(DELETING).back("nothing to take back: it never came up")
-            });
+            self.push(
+                format!("Delete {to}, whose restore failed"),
+                MoveOp::DropTarget { target: to, attempt, cutover: Vec::new() },
+                |step| step.within(DELETING).back("nothing to take back: it never came up"),
+            );
             self.drop_snapshots();
         }
         let next = attempt + 1;
@@ -350,27 +410,39 @@ impl<'a> Plan<'a> {
     /// Everything away that the move made, and clients back where they were.
     fn back(&mut self, lock: &Lock, turn: bool) {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        self.adopt(lock);
         if turn {
-            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone() }, |step| {
+            let why = "the restore failed for the last time or its time was over".to_owned();
+            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone(), why }, |step| {
                 step.back("nothing: the next move is another one")
             });
         }
-        let turned: Vec<(usize, Cutover)> = self
-            .cutover()
-            .into_iter()
-            .enumerate()
-            .filter(|(place, _)| self.moving.references.get(*place).and_then(Fact::present) == Some(&reference::Turned::Target))
-            .collect();
-        for (place, cutover) in turned.into_iter().rev() {
+        // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
+        let mut touched = false;
+        let mut written = Vec::new();
+        for (place, cutover) in self.cutover().into_iter().enumerate() {
+            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else {
+                continue;
+            };
+            let reader = reference::reads_another(&cutover);
+            // A task that started by itself in between has read the new address, though nobody asked for it.
+            let strayed = reader && touched && turned == reference::Turned::Source && !self.moving.target.is_absent();
+            touched |= !reader && turned != reference::Turned::Source;
+            if turned.is_back() && !strayed {
+                continue;
+            }
+            written.push(place);
             let words = reference::words(&cutover);
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
-            self.push(format!("Turn {words} back to {from}"), op, |step| step.back(format!("move {from} again")));
+            let title =
+                if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
+            self.push(title, op, |step| step.within(if reader { ROLLOUT } else { AT_ONCE }).back(format!("move {from} again")));
         }
         self.reopen(lock);
         if !self.moving.target.is_absent() {
             self.push(
                 format!("Delete {to}, which serves nobody"),
-                MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt },
+                MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt, cutover: self.cutover() },
                 |step| step.within(DELETING).back(format!("move {from} again")),
             );
         }
@@ -385,7 +457,22 @@ impl<'a> Plan<'a> {
                 |step| step.back(format!("`holdfast migration resume {}` lets it be tried again", self.planning.spec.name)),
             );
         }
+        self.forget(&lock.name, &written);
         self.unlock();
+    }
+
+    /// Takes away what stands at the places of the move; `written`: places that something is yet written at.
+    fn forget(&mut self, lock: &str, written: &[usize]) {
+        for (place, cutover) in self.cutover().into_iter().enumerate() {
+            let marked = self.moving.references.get(place).and_then(Fact::present).is_some_and(|found| found.marked);
+            if !reference::leaves_marks(&cutover) || !marked && !written.contains(&place) {
+                continue;
+            }
+            let words = reference::words(&cutover);
+            let (source, target) = (self.names.source.clone(), self.names.target.clone());
+            let op = MoveOp::Forget { place, cutover, source, target, lock: lock.to_owned() };
+            self.push(format!("Take the notes of the move off {words}"), op, |step| step.back("nothing to take back"));
+        }
     }
 
     /// What comes after the soak.
@@ -424,6 +511,9 @@ impl<'a> Plan<'a> {
         }
         let left = self.drop_snapshots();
         self.left(&left);
+        if let Some(lock) = self.moving.lock.present() {
+            self.forget(&lock.name, &[]);
+        }
         self.unlock();
     }
 
@@ -444,7 +534,7 @@ impl<'a> Plan<'a> {
     }
 
     /// What the new group is made with; nothing, and the reason said, where it cannot be.
-    fn wish(&mut self, source: &Source, members: &Members) -> Option<Wish> {
+    fn wish(&mut self, source: &Source, members: &Members, lock: &str) -> Option<Wish> {
         let seen = self.planning.seen;
         let spec = self.planning.spec;
         let drift = |field: &str| -> Option<&Drift> { self.planning.drifts.iter().find(|drift| drift.field == field) };
@@ -501,8 +591,15 @@ impl<'a> Plan<'a> {
             // What was encrypted with a key is encrypted with that key again.
             _ => source.group.kms_key.clone(),
         };
+        let mut makes_token = false;
         let token = match (&spec.auth, &seen.token) {
             (Some(_), Fact::Present(token)) => Some(token.clone()),
+            (Some(auth), _) if seen.empty_secret.is_some() => {
+                makes_token = true;
+                let secret_arn = seen.empty_secret.clone().unwrap_or_default();
+                // Named before it is made, so that a second try finds the first one.
+                Some(TokenRef { version: self.names.turned(lock, &secret_arn), secret_arn, key: auth.key.clone() })
+            }
             (Some(_), _) => {
                 blocks.push((
                     Reason::InvalidWish,
@@ -536,11 +633,24 @@ impl<'a> Plan<'a> {
                     format!("this version cannot turn {}", reference::words(cutover)),
                     "turn it by hand".to_owned(),
                 ));
-            } else if self.moving.references.get(place).is_none_or(Fact::is_absent) {
+                continue;
+            }
+            let Some(found) = self.moving.references.get(place).and_then(Fact::present) else {
                 blocks.push((
                     Reason::InvalidWish,
                     format!("{} is not there", reference::words(cutover)),
                     "correct migration.cutover".to_owned(),
+                ));
+                continue;
+            };
+            if let Some((why, what_to_do)) = &found.cannot {
+                blocks.push((Reason::NotSupported, why.clone(), what_to_do.clone()));
+            }
+            if found.plain && token.is_some() {
+                blocks.push((
+                    Reason::InvalidWish,
+                    format!("{} is not made for secrets, and the address would hold the token", reference::words(cutover)),
+                    "make it a SecureString (`aws ssm put-parameter --overwrite --type SecureString`), or have clients read the token elsewhere".to_owned(),
                 ));
             }
         }
@@ -555,7 +665,7 @@ impl<'a> Plan<'a> {
         for (reason, message, what_to_do) in blocks {
             self.block(reason, message, what_to_do);
         }
-        fine.then_some(Wish { kms_key, tls, token })
+        fine.then_some(Wish { kms_key, tls, token, makes_token })
     }
 
     /// Whether a move may begin: nothing of an earlier one stands in its way.
@@ -599,7 +709,9 @@ impl<'a> Plan<'a> {
 struct Wish {
     kms_key: Option<String>,
     tls: bool,
-    token: Option<crate::kinds::elasticache::token::TokenRef>,
+    token: Option<TokenRef>,
+    /// The secret is there, and the token is not.
+    makes_token: bool,
 }
 
 /// The ARN of the target, from the source's: they differ in the id.

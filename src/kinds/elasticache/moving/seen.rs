@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::ATTEMPTS;
 use super::live::LiveSeen;
-use super::lock::{Direction, Lock};
+use super::lock::Lock;
 use super::names::Names;
-use super::reference::{Endpoints, Turned};
+use super::reference::{Endpoints, Place};
 use super::settings::Settings;
 use crate::clock::later;
 use crate::kinds::Fact;
@@ -23,6 +23,8 @@ pub struct Moving {
     pub lock: Fact<Lock>,
     /// The group that is moved, whatever serves.
     pub source: Fact<Source>,
+    /// What the source is doing while its tags cannot be read for that reason alone: they can be when it is done.
+    pub busy: Option<String>,
     pub target: Fact<Target>,
     /// The snapshots of all attempts so far, by name.
     pub snapshots: BTreeMap<String, Fact<Snapshot>>,
@@ -30,7 +32,9 @@ pub struct Moving {
     pub restored_within: Duration,
     pub last_snapshot: Fact<Snapshot>,
     /// Each place that names the address, in the manifest's order.
-    pub references: Vec<Fact<Turned>>,
+    pub references: Vec<Fact<Place>>,
+    /// Who this process is.
+    pub me: String,
     /// The mover of this process.
     pub live: Option<LiveSeen>,
     /// For how long the old group is kept.
@@ -119,14 +123,22 @@ impl Moving {
         let Some(lock) = self.lock.present() else { return Stand::None };
         match self.target.present().and_then(|target| target.serves.present()) {
             Some(_) if self.target.present().is_some_and(|target| target.held) => Stand::Held,
-            Some((_, since)) if lock.direction == Direction::Forward => {
+            // What serves goes forward only, whatever the lock says: clients write there.
+            Some((_, since)) => {
                 let until = since.map(|since| later(since, self.kept));
                 match (until, self.at) {
                     (Some(until), Some(at)) if at >= until => Stand::Over,
+                    _ if lock.finalized => Stand::Over,
                     _ => Stand::Soaking(until),
                 }
             }
-            _ => Stand::UnderWay,
+            None => Stand::UnderWay,
         }
+    }
+
+    /// Whether the target serves and still carries the tag of what a way back may delete.
+    pub fn is_unclaimed(&self) -> bool {
+        let target = self.target.present();
+        target.is_some_and(|target| target.serves.present().is_some() && target.ours.present() == Some(&true))
     }
 }

@@ -7,20 +7,26 @@ use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::live::{self, Live};
-use super::lock::{ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, FROZEN_TAG, RELEASED_TAG, SINCE_TAG, WHY_TAG};
+use super::lock::{
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, HOLDER_TAG, Lock, RELEASED_TAG, SINCE_TAG, WHY_TAG,
+};
 use super::names::Names;
 use super::observe::named;
 use super::op::MoveOp;
 use super::reference::{self, Endpoints, Way};
 use super::settings::Settings;
-use super::{HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
+use super::{GIVEN_UP_TAG, HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
 use crate::aws::calls::elasticache::{DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
 use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
+use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::observe::tags_of;
 use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
 use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
 use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
 use crate::migration::mover::Order;
+
+/// The characters of a token that holdfast has made: ElastiCache takes 16 to 128.
+const TOKEN_LENGTH: i64 = 64;
 
 pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
@@ -38,6 +44,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let request = request.tags(tag(OWNER_TAG, OWNER_TAG_VALUE)).tags(tag(OBJECT_TAG, object)).tags(tag(MOVE_TAG, target));
                     request
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
+                        .tags(tag(HOLDER_TAG, writes.reads().holder()))
                         .tags(tag(ATTEMPT_TAG, "1"))
                         .tags(tag(ATTEMPT_SINCE_TAG, &writes.now().to_string()))
                 })
@@ -52,10 +59,12 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             restore(writes, &Restoring { target, snapshot, object, settings, kms_key: kms_key.as_deref(), tls: *tls, token: with.as_ref() })
                 .await
         }
-        MoveOp::Compare { .. } => Ok(()),
+        MoveOp::Compare { .. } | MoveOp::Wait { .. } => Ok(()),
+        MoveOp::MakeToken { token } => make_token(writes, token).await,
         MoveOp::Follow { sides, reopen, budget_seconds } => {
             live::follow(writes, sides, *reopen, Duration::from_secs(*budget_seconds)).await
         }
+        MoveOp::Adopt { lock } => tag_lock(writes, lock, &[(HOLDER_TAG, writes.reads().holder())]).await,
         MoveOp::Freeze { sides } => {
             tag_lock(writes, &sides.lock, &[(FROZEN_TAG, "yes")]).await?;
             live::post(writes, &sides.target, Order::Freeze)
@@ -71,7 +80,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             live::reopen(writes, sides).await?;
             tag_lock(writes, &sides.lock, &[(RELEASED_TAG, "yes")]).await
         }
-        MoveOp::Turn { held, place, cutover, source, target, lock, tls, token: with } => {
+        MoveOp::Turn { held, cutover, source, target, lock, tls, token: with, .. } => {
+            still_forward(writes, lock).await?;
             if *held {
                 live::order(writes, target, Order::Move).await?;
             }
@@ -81,12 +91,25 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 None => None,
             };
             let way = Way { from: &from, to: &to, tls: *tls, token: token.as_ref() };
-            reference::turn(writes, cutover, &turned_name(lock, *place, source, target), &way).await
+            reference::turn(writes, cutover, &turned_name(lock, cutover, source, target), &way).await
         }
-        MoveOp::TurnBack { place, cutover, source, target, lock } => {
-            reference::turn_back(writes, cutover, &turned_name(lock, *place, source, target)).await
+        MoveOp::TurnBack { cutover, source, target, lock, .. } => {
+            let all = groups(&writes.reads()).await?;
+            if let Some(found) = named(&all, target)
+                && found.status() == Some("available")
+                && tags_of(&writes.reads(), found.arn().unwrap_or_default()).await?.contains_key(SERVES_TAG)
+            {
+                let message = format!("{target} serves: nothing is turned back from it");
+                return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "Serves", message));
+            }
+            let from = named(&all, source).map(Endpoints::of).unwrap_or_default();
+            reference::turn_back(writes, cutover, &turned_name(lock, cutover, source, target), &from).await
         }
-        MoveOp::Serve { held, name, target, arn, token: with } => {
+        MoveOp::Forget { cutover, source, target, lock, .. } => {
+            reference::forget(writes, cutover, &turned_name(lock, cutover, source, target)).await
+        }
+        MoveOp::Serve { held, name, target, arn, lock, token: with } => {
+            still_forward(writes, lock).await?;
             let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
             let arn = found.arn().unwrap_or(arn).to_owned();
             let mut tags = BTreeMap::from([(SERVES_TAG.to_owned(), name.clone()), (SERVES_SINCE_TAG.to_owned(), writes.now().to_string())]);
@@ -97,8 +120,9 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 let changed = found.auth_token_last_modified_date().map(|date| date.secs());
                 tags.insert(TAG.to_owned(), with.note(Phase::InForce, changed).to_string());
             }
-            put_tags(writes, &arn, tags).await?;
-            // From here on no way back takes it for debris.
+            put_tags(writes, &arn, tags).await
+        }
+        MoveOp::Claim { arn, .. } => {
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(MOVE_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
@@ -109,15 +133,18 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             put_tags(writes, arn, BTreeMap::from([(REPLACED_TAG.to_owned(), target.clone())])).await
         }
         MoveOp::DropSnapshot { name, target } => drop_snapshot(writes, name, target).await,
-        MoveOp::DropTarget { target, .. } => {
+        MoveOp::DropTarget { target, cutover, .. } => {
             writes.tasks().end::<Live>(target);
-            drop_target(writes, target).await
+            drop_target(writes, target, cutover).await
         }
         MoveOp::NextAttempt { lock, attempt } => {
             tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
         }
-        MoveOp::GoBack { lock } => {
-            tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, "a step failed: see the run that reported it")]).await
+        MoveOp::GoBack { lock, why } => tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, &taggable(why))]).await,
+        MoveOp::Finalize { lock } => tag_lock(writes, lock, &[(FINALIZED_TAG, &writes.now().to_string())]).await,
+        MoveOp::Resume { arn } => {
+            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(GIVEN_UP_TAG)).await;
+            answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
         MoveOp::GiveUp { arn, tags, .. } => put_tags(writes, arn, tags.clone()).await,
         MoveOp::Unlock { name } => {
@@ -131,8 +158,39 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
 }
 
 /// The name of what holdfast makes at a place: as [`super::Names::turned`] gives it.
-fn turned_name(lock: &str, place: usize, source: &str, target: &str) -> String {
-    Names { source: source.to_owned(), target: target.to_owned() }.turned(lock, place)
+fn turned_name(lock: &str, cutover: &Cutover, source: &str, target: &str) -> String {
+    Names { source: source.to_owned(), target: target.to_owned() }.turned(lock, &reference::key(cutover))
+}
+
+/// Fails where the lock is gone or says `back` by now: what goes forward is sent by nobody then.
+async fn still_forward(writes: &Writes, name: &str) -> Result<(), CallError> {
+    let reads = writes.reads();
+    let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(name)).await?;
+    let arn = answer.cache_parameter_groups().first().and_then(|group| group.arn()).unwrap_or_default();
+    match Lock::read(name, arn, 0, &tags_of(&reads, arn).await?).direction {
+        Direction::Forward => Ok(()),
+        Direction::Back => {
+            let message = "the move is taken back since: it was turned by somebody else".to_owned();
+            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "TakenBack", message))
+        }
+    }
+}
+
+/// Has AWS think of a token, and stores it as the first version of the secret.
+async fn make_token(writes: &Writes, token: &TokenRef) -> Result<(), CallError> {
+    let made = writes.random_password(TOKEN_LENGTH).await?;
+    let text = match &token.key {
+        Some(key) => SecretString::from(serde_json::json!({ key.as_str(): made.expose_secret() }).to_string()),
+        None => made,
+    };
+    let answer = writes
+        .secretsmanager()
+        .put_secret_value(|request| {
+            request.secret_id(&token.secret_arn).client_request_token(&token.version).secret_string(text.expose_secret())
+        })
+        .await;
+    // The answer to an earlier request was lost: that token stands.
+    answer.map(|_| ()).or_else(|error| if error.is("ResourceExistsException") { Ok(()) } else { Err(error) })
 }
 
 async fn groups(reads: &Reads) -> Result<Vec<ReplicationGroup>, CallError> {
@@ -266,7 +324,7 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
 }
 
 /// Deletes what the move made and nobody uses: by its name, its tags, and that it does not serve.
-async fn drop_target(writes: &Writes, target: &str) -> Result<(), CallError> {
+async fn drop_target(writes: &Writes, target: &str, cutover: &[Cutover]) -> Result<(), CallError> {
     let reads = writes.reads();
     let all = groups(&reads).await?;
     let Some(found) = named(&all, target) else { return Ok(()) };
@@ -283,6 +341,12 @@ async fn drop_target(writes: &Writes, target: &str) -> Result<(), CallError> {
     if !ours {
         let message = format!("{target} does not carry the tag of this move, or serves: it is not deleted");
         return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotOurs", message));
+    }
+    for place in cutover {
+        if reference::names_any(writes, place, &Endpoints::of(found)).await? {
+            let message = format!("{} names {target}: it is not deleted before that is corrected", reference::words(place));
+            return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "StillNamed", message));
+        }
     }
     let answer = writes.elasticache().delete_replication_group(|request| request.replication_group_id(target)).await;
     gone(answer.map(|_| ()))
@@ -303,6 +367,12 @@ async fn drop_snapshot(writes: &Writes, name: &str, target: &str) -> Result<(), 
     }
     let answer = writes.elasticache().delete_snapshot(|request| request.snapshot_name(name)).await;
     gone(answer.map(|_| ()))
+}
+
+/// A text as a tag takes it. [AWS documentation, "Tagging your ElastiCache resources"]
+fn taggable(text: &str) -> String {
+    let known = |letter: char| letter.is_alphanumeric() || " _.:/=+-@".contains(letter);
+    text.chars().map(|letter| if known(letter) { letter } else { ' ' }).take(256).collect()
 }
 
 async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {

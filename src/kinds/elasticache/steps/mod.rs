@@ -77,7 +77,7 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
         }
         // A move that cannot begin holds up nothing that can be changed where the group is.
     }
-    if matches!(stand, Stand::Held | Stand::Over) {
+    if matches!(stand, Stand::Held | Stand::Over) || planning.seen.moving.is_unclaimed() {
         context.plan = moving::plan(planning, vec![MIGRATION.to_owned()]);
     }
     context.tags();

@@ -1,5 +1,7 @@
 //! An account on the embedded AWS, and runs against it.
 
+use std::sync::Arc;
+
 use crate::aws::ConnectOptions;
 use crate::execute::{End, Interrupt, Journal, Outcomes, Said};
 use crate::kinds::Scope;
@@ -7,6 +9,7 @@ use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{Consent, Plan, ResourcePlan};
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
 use crate::sandbox::faults::Faults;
+use crate::sandbox::world::World;
 use crate::sandbox::{Options, Sandbox};
 use crate::{clock::Clock, desired};
 
@@ -27,6 +30,8 @@ pub struct Account {
     state: tempfile::TempDir,
     /// `policy.disruptive`.
     pub disruptive: &'static str,
+    /// Told of every write of the journal, with the account as it is then.
+    pub watch: Option<Arc<dyn Fn(&World) + Send + Sync>>,
 }
 
 impl Account {
@@ -34,7 +39,7 @@ impl Account {
         Account::with(serde_yaml::from_str(yaml).unwrap(), Faults::default())
     }
 
-    pub fn with(world: crate::sandbox::world::World, faults: Faults) -> Account {
+    pub fn with(world: World, faults: Faults) -> Account {
         let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
         Account::on(Sandbox::new(world, Options { clock, faults, ..Options::default() }).unwrap())
     }
@@ -43,7 +48,7 @@ impl Account {
         let trusted = sandbox.redis().map(|servers| std::fs::read(servers.ca_file()).unwrap());
         let connect =
             ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), trusted, ..ConnectOptions::default() };
-        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow" }
+        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
     }
 
     pub fn baseline(&self, groups: &str) -> Baseline {
@@ -86,6 +91,8 @@ impl Account {
         let clock = self.sandbox.clock();
         let look = look(&baseline, &connection, &Request::default(), clock.now()).await;
         let journal = Journal::open(self.state.path(), "test").unwrap().journal;
+        let (sandbox, watch) = (self.sandbox.clone(), self.watch.clone());
+        let journal = journal.watched(move |_| watch.iter().for_each(|watch| watch(&sandbox.world())));
         let interrupt = Interrupt::default();
         let with = Apply {
             journal: &journal,

@@ -1,5 +1,14 @@
 //! Moving a group into a new one, on AWS alone: `writeGap: Accept`.
 
+#[path = "moving_back.rs"]
+mod back;
+#[path = "moving_crashes.rs"]
+mod crashes;
+#[path = "moving_faults.rs"]
+mod faults;
+#[path = "moving_ground.rs"]
+mod ground;
+
 use std::time::Duration;
 
 use super::account::{Account, SECRET, TOKEN, found};
@@ -9,6 +18,7 @@ use crate::kinds::Reason;
 use crate::kinds::elasticache::moving::MOVE_TAG;
 
 const APP: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3";
+const PARAMETER: &str = "/app/REDIS_URL";
 const OLD: &str = "huntaze-redis";
 
 /// The owner's group with what a move must carry over, and an application's secret that names its address.
@@ -25,6 +35,15 @@ fn account() -> Account {
         let secret = format!("{{arnSuffix: x1Y2z3, secretString: '{{\"REDIS_URL\": \"redis://{host}:6379/0\", \"other\": \"kept\"}}'}}");
         world.secretsmanager.secrets.insert("app".to_owned(), serde_yaml::from_str(&secret).unwrap());
         world.secretsmanager.settle("2026-01-01T00:00:00Z".parse().unwrap());
+        let text = format!(
+            "{{account: '317805897534', ssm: {{parameters: {{{PARAMETER}: {{type: SecureString, keyId: alias/app, value: 'redis://{host}:6379/1'}}}}}},
+              kms: {{keys: {{0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d: {{}}}}, aliases: {{alias/app: 0a1b2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d}}}},
+              ecs: {{clusters: {{main: {{services: {{api: {{desiredCount: 2, circuitBreaker: {{enable: true}}}}}}}}}}}}}}"
+        );
+        let other: crate::sandbox::world::World = serde_yaml::from_str(&text).unwrap();
+        (world.ssm, world.kms, world.ecs) = (other.ssm, other.kms, other.ecs);
+        world.ssm.settle("2026-01-01T00:00:00Z".parse().unwrap());
+        world.ecs.settle("2026-01-01T00:00:00Z".parse().unwrap());
     });
     account
 }
@@ -32,7 +51,7 @@ fn account() -> Account {
 fn wish(migration: &str) -> String {
     format!(
         "{{name: huntaze-redis, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
-          migration: {{approved: true, writeGap: Accept{migration}, cutover: [{{secretsManager: {{secretArn: '{APP}', key: REDIS_URL}}}}]}}}}"
+          migration: {{approved: true, writeGap: Accept{migration}, cutover: [{{secretsManager: {{secretArn: '{APP}', key: REDIS_URL}}}}, {{ssmParameter: {{name: {PARAMETER}}}}}, {{ecs: {{cluster: main, service: api}}}}]}}}}"
     )
 }
 
@@ -47,6 +66,11 @@ fn url(account: &Account) -> String {
     let secret = &world.secretsmanager.secrets["app"];
     let current = secret.versions.values().find(|version| version.stages.contains(&"AWSCURRENT".to_owned())).unwrap();
     current.secret_string.as_ref().unwrap().0.clone()
+}
+
+/// What stands in the parameter now.
+fn parameter(world: &crate::sandbox::world::World) -> String {
+    world.ssm.parameters[PARAMETER].versions.last_key_value().unwrap().1.value.0.clone()
 }
 
 #[tokio::test]
@@ -66,6 +90,11 @@ async fn a_group_is_moved_and_the_logical_name_means_the_new_one() {
     assert!(!group.tags.contains_key(MOVE_TAG), "what serves can be taken for no debris");
     let now = url(&account);
     assert!(now.contains(&format!("rediss://:{TOKEN}@")) && now.contains(&new) && now.contains("kept") && now != before, "{now}");
+    let now = parameter(&world);
+    assert!(now.contains(&format!("rediss://:{TOKEN}@")) && now.contains(&new) && now.ends_with(":6379/1"), "{now}");
+    assert_eq!(world.ssm.parameters[PARAMETER].key_id.as_deref(), Some("alias/app"), "the key of a parameter is kept");
+    let service = &world.ecs.clusters["main"].services["api"];
+    assert_eq!((service.made, service.deployments.len()), (2, 1), "its tasks were started anew, once");
     // It soaks: nothing is done, and nothing is left to do.
     account.in_sync(&wish("")).await;
     account.in_sync("{name: huntaze-redis, atRestEncryption: {enabled: true}}").await;
@@ -146,4 +175,72 @@ async fn what_stands_in_the_way_is_said_in_one_go() {
     assert!(plan.steps.is_empty());
     let plan = account.planned("{name: huntaze-redis, atRestEncryption: {enabled: true}}").await;
     assert_eq!(reasons(&plan)[0].0, Reason::NeedsMigration);
+}
+
+/// `moving_*.rs` hold what goes wrong; here is what a person decides.
+#[tokio::test]
+async fn a_token_is_made_where_the_secret_is_there_and_empty() {
+    let account = account();
+    account.sandbox.edit(|world| world.secretsmanager.secrets.get_mut("redis").unwrap().versions.clear());
+    let plan = account.planned(&wish("")).await;
+    assert!(plan.steps[0].title.contains("make a token"), "{:#?}", plan.steps);
+    account.converge(&wish("")).await;
+    let world = account.sandbox.world();
+    let secret = &world.secretsmanager.secrets["redis"];
+    let text: serde_json::Value =
+        serde_json::from_str(&secret.versions.values().next().unwrap().secret_string.as_ref().unwrap().0).unwrap();
+    let token = text["token"].as_str().unwrap();
+    assert!(token.len() == 64 && token.bytes().all(|byte| byte.is_ascii_alphanumeric()), "64 letters and digits");
+    assert!(world.elasticache.replication_groups[&target(&account)].auth.admits(Some(token)) && url(&account).contains(token));
+    assert!(!format!("{plan:?}").contains(token));
+}
+
+#[tokio::test]
+async fn an_address_with_a_token_goes_into_what_is_made_for_secrets_only() {
+    let account = account();
+    account.sandbox.edit(|world| {
+        let parameter = world.ssm.parameters.get_mut(PARAMETER).unwrap();
+        parameter.kind = "String".to_owned();
+        parameter.key_id = None;
+        parameter.versions.values_mut().for_each(|version| version.kind = "String".to_owned());
+    });
+    let plan = account.planned(&wish("")).await;
+    let blocks: Vec<&str> = plan.all_blocks().map(|block| block.message.as_str()).collect();
+    assert!(blocks.iter().any(|block| block.contains("is not made for secrets")), "{blocks:?}");
+    assert!(plan.steps.is_empty());
+    // Without a token it is an address like any other.
+    let open = wish("").replace(&format!(", auth: {{secretArn: '{SECRET}', key: token}}"), "");
+    account.converge(&open).await;
+}
+
+#[tokio::test]
+async fn a_deployment_that_fails_turns_the_move_back() {
+    let account = account();
+    let before = (url(&account), parameter(&account.sandbox.world()));
+    account.sandbox.edit(|world| world.ecs.clusters.get_mut("main").unwrap().services.get_mut("api").unwrap().fail_deployments = 1);
+    let outcomes = account.apply(&wish("")).await;
+    assert!(matches!(outcomes.resources[0].end, End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+    let world = account.sandbox.world();
+    assert_eq!((url(&account), parameter(&world)), before);
+    assert_eq!(world.elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
+    let service = &world.ecs.clusters["main"].services["api"];
+    assert_eq!(service.made, 3, "the one that was found, the one that failed, and the one that took it back");
+    assert!(service.tags.is_empty());
+}
+
+/// Whoever else writes an address of the target by hand: it is not deleted under clients.
+#[tokio::test]
+async fn a_target_that_is_named_anywhere_is_not_deleted() {
+    let mut world = ground::before_the_commit();
+    let parameter = world.ssm.parameters.get_mut(PARAMETER).unwrap();
+    let last = parameter.versions.last_key_value().map(|(number, version)| (*number, version.clone())).unwrap();
+    let mut foreign = last.1;
+    foreign.labels.clear();
+    foreign.value.0.push_str("?by=hand");
+    parameter.versions.insert(last.0 + 1, foreign);
+    let account = Account::with(world, crate::sandbox::faults::Faults::default());
+    let outcomes = account.apply(&ground::wish()).await;
+    let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
+    assert!(message.contains(&format!("the parameter {PARAMETER} names")), "{message}");
+    assert_eq!(account.sandbox.world().elasticache.replication_groups.len(), 3);
 }

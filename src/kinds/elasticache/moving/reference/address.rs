@@ -55,6 +55,11 @@ pub fn rewritten(text: &str, way: &Way<'_>) -> Option<String> {
     changed
 }
 
+/// Whether any address of a group stands in the text.
+pub fn names(text: &str, of: &Endpoints) -> bool {
+    of.all().into_iter().flatten().any(|(host, _)| find(text, host, 0).is_some())
+}
+
 /// Where a host stands in a text, as a whole.
 fn find(text: &str, host: &str, from: usize) -> Option<usize> {
     let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';

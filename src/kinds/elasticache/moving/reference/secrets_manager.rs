@@ -1,8 +1,10 @@
 //! A secret, or a member of one that is JSON. Turned, it has a version of holdfast's as the current one; turned back, the one before.
 
+use std::collections::HashMap;
+
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Turned, Way, rewritten};
+use super::{Endpoints, Place, Turned, Way, names, rewritten};
 use crate::aws::{CallError, Class, GET_SECRET_VALUE, Reads, Writes};
 use crate::kinds::elasticache::migration::SecretMember;
 use crate::kinds::elasticache::start::not_sent;
@@ -19,22 +21,36 @@ pub fn words(secret: &SecretMember) -> String {
     }
 }
 
-/// The version that has a stage.
-async fn with_stage(reads: &Reads, secret: &SecretMember, stage: &str) -> Result<Option<String>, CallError> {
+/// The versions that have a stage, with their stages.
+async fn versions(reads: &Reads, secret: &SecretMember) -> Result<HashMap<String, Vec<String>>, CallError> {
     let arn = secret.secret_arn.as_str();
     let read = || async { reads.secretsmanager().describe_secret(|request| request.secret_id(arn)).await };
     let answer = reads.once(format!("secretsmanager:DescribeSecret/{arn}"), read).await?;
-    let has = |(version, stages): (&String, &Vec<String>)| stages.iter().any(|one| one == stage).then(|| version.clone());
-    Ok(answer.version_ids_to_stages().into_iter().flatten().find_map(has))
+    Ok(answer.version_ids_to_stages().cloned().unwrap_or_default())
 }
 
-pub async fn look(reads: &Reads, secret: &SecretMember, turned: &str) -> Fact<Turned> {
-    match with_stage(reads, secret, CURRENT).await {
-        Ok(Some(version)) if version == turned => Fact::Present(Turned::Target),
-        Ok(Some(_)) => Fact::Present(Turned::Source),
-        Ok(None) => Fact::Absent,
+fn with_stage(versions: &HashMap<String, Vec<String>>, stage: &str) -> Option<String> {
+    versions.iter().find(|(_, stages)| stages.iter().any(|one| one == stage)).map(|(version, _)| version.clone())
+}
+
+pub async fn look(reads: &Reads, secret: &SecretMember, turned: &str) -> Fact<Place> {
+    match versions(reads, secret).await {
+        Ok(versions) => match with_stage(&versions, CURRENT) {
+            Some(version) if version == turned => Fact::Present(Place::of(Turned::Target)),
+            Some(_) if versions.contains_key(turned) => Fact::Present(Place::of(Turned::Back)),
+            Some(_) => Fact::Present(Place::of(Turned::Source)),
+            None => Fact::Absent,
+        },
         Err(error) if error.class == Class::NotFound => Fact::Absent,
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
+}
+
+pub async fn names_any(writes: &Writes, secret: &SecretMember, of: &Endpoints) -> Result<bool, CallError> {
+    match writes.secret(&secret.secret_arn, None).await {
+        Ok(text) => Ok(names(text.expose_secret(), of)),
+        Err(error) if error.class == Class::NotFound || error.is("SecretEmpty") => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -58,10 +74,11 @@ pub async fn turn(writes: &Writes, secret: &SecretMember, turned: &str, way: &Wa
 pub async fn turn_back(writes: &Writes, secret: &SecretMember, turned: &str) -> Result<(), CallError> {
     let reads = writes.reads();
     // Somebody has given it another version since: that one stays.
-    if with_stage(&reads, secret, CURRENT).await?.as_deref() != Some(turned) {
+    let versions = versions(&reads, secret).await?;
+    if with_stage(&versions, CURRENT).as_deref() != Some(turned) {
         return Ok(());
     }
-    let Some(before) = with_stage(&reads, secret, PREVIOUS).await? else {
+    let Some(before) = with_stage(&versions, PREVIOUS) else {
         let message = format!("{} has no version before holdfast's: write the address into it by hand", words(secret));
         return Err(not_sent(&GET_SECRET_VALUE, Class::Invalid, "NoPreviousVersion", message));
     };

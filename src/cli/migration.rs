@@ -1,0 +1,241 @@
+//! `holdfast migration`: where the move of a Redis stands, and what a person asks of it.
+
+use std::path::PathBuf;
+
+use super::ground::{self, Ground};
+use super::{Manifest, Output, complain, print, reconcile, tell};
+use crate::execute::Journal;
+use crate::execute::record::{Event, Outcome};
+use crate::exit::Exit;
+use crate::kinds::Key;
+use crate::kinds::elasticache::{Move, MoveCommand, MoveStatus, ReplicationGroups};
+use crate::kinds::{Kind, Operation, StartError, registry};
+use crate::load;
+use crate::plan::escape::shown;
+use crate::reconcile::{Baseline, connected};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holdfast migration status huntaze-redis -f production.yaml            where it stands, what comes next, what you can do
+  holdfast migration status huntaze-redis -f production.yaml -o json
+  holdfast migration rollback huntaze-redis -f production.yaml          back to the old group: before the new one serves
+  holdfast migration resume huntaze-redis -f production.yaml            let it be tried again after it was taken back
+  holdfast migration finalize huntaze-redis -f production.yaml          end the time for which the old group is kept
+
+Exit codes:
+  0    done
+  1    it failed, or it cannot be done where the move stands: the message says what can
+  5    the move was rolled back
+  64   the command line is wrong
+rollback and finalize go on as `holdfast reconcile --only` does for that group, and can end with its other codes too.")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Say where the move stands, since when, what happens next, and what you can do. Changes nothing.
+    Status(What),
+    /// Let a move be begun again that was taken back. The next reconcile begins it.
+    Resume(What),
+    /// Take the move back: clients to the old group, and everything away that the move made.
+    Rollback(What),
+    /// End the soak now: what becomes of the old group is what the manifest's `retire` says.
+    Finalize(What),
+}
+
+#[derive(Debug, clap::Args)]
+struct What {
+    /// The name of the entry under elasticache.replicationGroups.
+    name: String,
+    #[command(flatten)]
+    manifest: Manifest,
+    /// The form of the result.
+    #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
+    #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Talk to the AWS inside this process, as `holdfast reconcile --sandbox` left it.
+    #[cfg(feature = "sandbox")]
+    #[arg(long)]
+    sandbox: bool,
+}
+
+impl What {
+    #[cfg(feature = "sandbox")]
+    fn in_sandbox(&self) -> bool {
+        self.sandbox
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    fn in_sandbox(&self) -> bool {
+        false
+    }
+
+    #[cfg(feature = "sandbox")]
+    fn ground(&self, on: &str, state: &std::path::Path, keeps: bool) -> Result<Ground, String> {
+        if self.sandbox { Ground::sandbox(state, "", keeps) } else { Ok(Ground::real(on, state)) }
+    }
+
+    #[cfg(not(feature = "sandbox"))]
+    fn ground(&self, on: &str, _state: &std::path::Path, _keeps: bool) -> Result<Ground, String> {
+        Ok(Ground::real(on, state))
+    }
+}
+
+pub async fn run(args: Args) -> Exit {
+    let (what, command) = match &args.action {
+        Action::Status(what) => (what, None),
+        Action::Resume(what) => (what, Some(MoveCommand::Resume)),
+        Action::Rollback(what) => (what, Some(MoveCommand::RollBack)),
+        Action::Finalize(what) => (what, Some(MoveCommand::Finalize)),
+    };
+    if what.in_sandbox() && std::env::var_os("AWS_ENDPOINT_URL").is_some() {
+        return complain(
+            Exit::Usage,
+            "--sandbox is an AWS of its own, and AWS_ENDPOINT_URL names another: unset it, or leave --sandbox out",
+        );
+    }
+    let result = match command {
+        None => status(what).await,
+        Some(command) => act(what, command).await,
+    };
+    match (result, command) {
+        (Ok(()), Some(MoveCommand::RollBack | MoveCommand::Finalize)) => {
+            let only = format!("{}/{}", ReplicationGroups::PATH, what.name);
+            reconcile::run(reconcile::Args::only(what.manifest.clone(), only, what.state_dir.clone(), what.in_sandbox(), what.output)).await
+        }
+        (Ok(()), _) => Exit::Done,
+        (Err(error), _) => complain(Exit::Failed, &error),
+    }
+}
+
+/// The object that the name stands in.
+fn object(what: &What) -> Result<Baseline, String> {
+    let manifests = load::load(&what.manifest.file);
+    let has =
+        |baseline: &Baseline| baseline.entries.iter().any(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name);
+    let mut found: Vec<Baseline> = manifests.baselines.into_iter().filter(has).collect();
+    match (found.pop(), found.is_empty()) {
+        (Some(one), true) => Ok(one),
+        (Some(_), false) => {
+            Err(format!("{} stands in several objects of {}: name the file of one with -f", what.name, what.manifest.file.display()))
+        }
+        (None, _) => Err(format!(
+            "{} has no entry {} under elasticache.replicationGroups that can be read: `holdfast validate -f` says what is wrong with it",
+            what.manifest.file.display(),
+            what.name
+        )),
+    }
+}
+
+/// Where the move stands.
+async fn look(what: &What, baseline: &Baseline, ground: &Ground) -> Result<(Move, crate::aws::Reads), String> {
+    let connection = connected(baseline, &ground.connect).await.map_err(|error| error.to_string())?;
+    let entry = baseline.entries.iter().find(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name);
+    let spec = entry.and_then(|entry| entry.spec.downcast_ref()).ok_or_else(|| format!("{} is no replication group", what.name))?;
+    let reads = connection.reads.fresh();
+    let found = Move::look(&reads, &baseline.scope, spec).await.map_err(|error| error.to_string())?;
+    Ok((found, reads))
+}
+
+async fn status(what: &What) -> Result<(), String> {
+    let baseline = object(what)?;
+    let on = ground::name(what.in_sandbox()).await;
+    let ground = what.ground(&on, &ground::folder(what.state_dir.as_deref(), what.in_sandbox()), false)?;
+    let (found, _) = look(what, &baseline, &ground).await?;
+    show(what, &found.status())
+}
+
+/// Does what is asked for, in the journal first.
+async fn act(what: &What, command: MoveCommand) -> Result<(), String> {
+    let baseline = object(what)?;
+    let on = ground::name(what.in_sandbox()).await;
+    let state = ground::folder(what.state_dir.as_deref(), what.in_sandbox());
+    let journal = Journal::open_on(&on, &state, &format!("holdfast migration {}", what.name)).map_err(|error| error.to_string())?.journal;
+    let ground = what.ground(&on, &state, true)?;
+    let (found, reads) = look(what, &baseline, &ground).await?;
+    if let Some((title, op)) = found.step(command)?.map(|(title, op)| (title, Operation::from(op))) {
+        let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).ok_or("there is no such kind")?;
+        let run = ground.clock.now().strftime("%Y%m%dT%H%M%SZ-migration").to_string();
+        let resource = Key::new(ReplicationGroups::PATH, &what.name);
+        let intent = Event::Intent { resource, step: title.clone(), op: op.clone(), undo: false, attempt: 1 };
+        let object = &baseline.scope.object;
+        let lost = |error: crate::execute::JournalError| error.to_string();
+        let numbers = journal.append(&run, object, ground.clock.now(), vec![intent], true).await.map_err(lost)?;
+        let answer = kind.start(&reads.writes(&journal), &op).await;
+        let outcome = match &answer {
+            Ok(()) => Outcome::Acknowledged,
+            Err(StartError::NotUnderstood(why)) => Outcome::Refused { code: "NotUnderstood".to_owned(), message: why.clone() },
+            Err(StartError::Call(error)) => Outcome::Refused { code: error.code.clone(), message: error.message.clone() },
+        };
+        let intent = numbers.first().copied().unwrap_or_default();
+        journal.append(&run, object, ground.clock.now(), vec![Event::Outcome { intent, outcome }], true).await.map_err(lost)?;
+        if let Err(error) = ground.save() {
+            tell(&format!("the sandbox could not save its account: {error}\n"));
+        }
+        match answer {
+            Ok(()) => tell(&format!("{}: done\n", shown(&title))),
+            Err(StartError::NotUnderstood(why)) => return Err(why),
+            Err(StartError::Call(error)) => return Err(error.to_string()),
+        }
+    }
+    if command == MoveCommand::Resume {
+        let (now, _) = look(what, &baseline, &ground).await?;
+        show(what, &now.status())?;
+    }
+    Ok(())
+}
+
+fn show(what: &What, status: &MoveStatus) -> Result<(), String> {
+    let text = match what.output {
+        Output::Text => text(status),
+        Output::Json => {
+            let json = serde_json::to_string_pretty(status).map_err(|error| format!("the result could not be written as JSON: {error}"))?;
+            format!("{json}\n")
+        }
+    };
+    match print(&crate::aws::reveal_nothing(&text)) {
+        Exit::Done => Ok(()),
+        _ => Err("the result could not be written".to_owned()),
+    }
+}
+
+fn text(status: &MoveStatus) -> String {
+    let mut out = format!("{}: {}", shown(&status.name), status.phase.words());
+    let time = |time: &str| {
+        time.parse::<jiff::Timestamp>().map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+    };
+    if let Some(since) = &status.since {
+        out.push_str(&format!(", since {}", time(since)));
+    }
+    if let Some(until) = &status.until {
+        out.push_str(&format!(", until {}", time(until)));
+    }
+    out.push('\n');
+    let mut line = |name: &str, text: &str| out.push_str(&format!("  {name:<10} {}\n", shown(text)));
+    line("from", &status.from);
+    line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
+    if let Some(holder) = &status.held_by {
+        line("held by", &format!("the object {holder}"));
+    }
+    if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
+        line("attempt", &attempt.to_string());
+    }
+    if let Some(why) = &status.why {
+        line("why", why);
+    }
+    for place in &status.places {
+        line("place", &format!("{} {}", place.place, place.stands));
+    }
+    for unread in &status.unread {
+        line("unread", unread);
+    }
+    line("next", &status.next);
+    for can in &status.can {
+        line("you can", can);
+    }
+    out
+}

@@ -1,0 +1,294 @@
+//! What a person sees of a move, and what a person can ask for.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::lock::{Direction, Lock};
+use super::op::MoveOp;
+use super::reference::{self, Turned};
+use super::seen::{Moving, Stand};
+use super::{ATTEMPTS, KEEP_OLD, observe, serving};
+use crate::aws::{CallError, Reads};
+use crate::clock::later;
+use crate::kinds::elasticache::migration::{Migration, Retire};
+use crate::kinds::elasticache::observe::{clusters, groups};
+use crate::kinds::elasticache::op::Op;
+use crate::kinds::elasticache::spec::ReplicationGroupSpec;
+use crate::kinds::{Fact, Scope};
+
+/// Where a move stands, as AWS shows it now.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveStatus {
+    /// The entry's name in the manifest.
+    pub name: String,
+    pub phase: MovePhase,
+    /// When the phase began, RFC 3339, where AWS tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// When the old group is let go of, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// The group that is moved.
+    pub from: String,
+    /// The group that it is moved into.
+    pub to: String,
+    /// What AWS says of that one; nothing where it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_status: Option<String>,
+    /// The object that holds the lock, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<String>,
+    /// Which snapshot is being restored, of three.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// Why it goes back, or was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Each place that names the address, and which group it names.
+    pub places: Vec<PlaceStatus>,
+    /// What happens next.
+    pub next: String,
+    /// What a person can do.
+    pub can: Vec<String>,
+    /// What could not be read.
+    pub unread: Vec<String>,
+}
+
+/// A place that names the address.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlaceStatus {
+    pub place: String,
+    pub stands: String,
+}
+
+/// Where a move is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MovePhase {
+    /// None is under way.
+    None,
+    /// It has begun, and a snapshot is taken.
+    Snapshot,
+    /// The snapshot is restored into the new group.
+    Restore,
+    /// The new group is there, and clients are turned to it.
+    CutOver,
+    /// The new group serves, and the old one is kept.
+    Soak,
+    /// The soak is over.
+    Retire,
+    /// It is taken back.
+    RollBack,
+    /// It was taken back, and is not begun again by itself.
+    GivenUp,
+    /// It was brought to its end.
+    Finished,
+    /// It could not be read where it stands.
+    Unknown,
+}
+
+impl MovePhase {
+    /// In words for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            MovePhase::None => "no move is under way",
+            MovePhase::Snapshot => "a snapshot is taken",
+            MovePhase::Restore => "the snapshot is restored",
+            MovePhase::CutOver => "clients are turned to the new group",
+            MovePhase::Soak => "the new group serves, the old one is kept",
+            MovePhase::Retire => "the old group is let go of",
+            MovePhase::RollBack => "it is taken back",
+            MovePhase::GivenUp => "it was taken back",
+            MovePhase::Finished => "it is finished",
+            MovePhase::Unknown => "it could not be read where it stands",
+        }
+    }
+}
+
+/// What a person asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveCommand {
+    RollBack,
+    Resume,
+    Finalize,
+}
+
+/// A move as it is now, with what a person may ask of it.
+pub struct Move {
+    moving: Moving,
+    spec: ReplicationGroupSpec,
+    object: String,
+}
+
+impl Move {
+    /// Reads where the move of an entry stands. Reads AWS.
+    pub async fn look(reads: &Reads, scope: &Scope, spec: &ReplicationGroupSpec) -> Result<Move, CallError> {
+        let (groups, clusters) = futures::try_join!(groups(reads), clusters(reads))?;
+        let chain = serving(reads, scope, &groups, &spec.group_id()).await?;
+        let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
+        Ok(Move { moving, spec: spec.clone(), object: scope.object.clone() })
+    }
+
+    fn lock(&self) -> Option<&Lock> {
+        self.moving.lock.present()
+    }
+
+    fn phase(&self) -> MovePhase {
+        let moving = &self.moving;
+        if moving.lock.unknown().is_some() || moving.names.is_none() || moving.target.unknown().is_some() {
+            return MovePhase::Unknown;
+        }
+        let target = moving.target.present();
+        match (self.lock(), moving.stand()) {
+            (None, _) => match (moving.source.present(), target) {
+                (Some(source), _) if source.given_up.is_some() => MovePhase::GivenUp,
+                (Some(source), _) if source.replaced => MovePhase::Finished,
+                _ => MovePhase::None,
+            },
+            (Some(_), Stand::Soaking(_)) => MovePhase::Soak,
+            (Some(_), Stand::Over) => MovePhase::Retire,
+            (Some(lock), _) if lock.direction == Direction::Back => MovePhase::RollBack,
+            _ => match target.map(|target| target.group.status.as_str()) {
+                None => MovePhase::Snapshot,
+                Some("creating" | "create-failed" | "deleting") => MovePhase::Restore,
+                Some(_) => MovePhase::CutOver,
+            },
+        }
+    }
+
+    /// Where it stands.
+    pub fn status(&self) -> MoveStatus {
+        let (moving, phase) = (&self.moving, self.phase());
+        let lock = self.lock();
+        let target = moving.target.present();
+        let serves = target.and_then(|target| target.serves.present()).and_then(|(_, since)| *since);
+        let kept = self.spec.migration.as_ref().and_then(Migration::kept).unwrap_or(KEEP_OLD);
+        let soaks = matches!(phase, MovePhase::Soak | MovePhase::Retire);
+        let since = match phase {
+            MovePhase::Soak | MovePhase::Retire => serves,
+            MovePhase::Snapshot | MovePhase::Restore => lock.and_then(|lock| lock.attempt_since),
+            _ => lock.and_then(|lock| lock.since),
+        };
+        let names = moving.names.as_ref();
+        let given_up = moving.source.present().and_then(|source| source.given_up.clone());
+        let unread = [moving.lock.unknown(), moving.source.unknown(), moving.target.unknown()].into_iter().flatten();
+        let unread = unread.chain(moving.references.iter().filter_map(Fact::unknown)).filter(|_| moving.busy.is_none());
+        MoveStatus {
+            name: self.spec.name.clone(),
+            phase,
+            since: since.map(|since| since.to_string()),
+            until: serves.filter(|_| soaks).map(|since| later(since, kept).to_string()),
+            from: names.map(|names| names.source.clone()).unwrap_or_default(),
+            to: names.map(|names| names.target.clone()).unwrap_or_default(),
+            to_status: target.map(|target| target.group.status.clone()),
+            held_by: lock.map(|lock| if lock.object.is_empty() { lock.name.clone() } else { lock.object.clone() }),
+            attempt: lock.map(|lock| lock.attempt),
+            why: lock.map(|lock| lock.why.clone()).filter(|why| !why.is_empty()).or(given_up),
+            places: self.places(),
+            next: self.next(phase),
+            can: self.can(phase),
+            unread: unread.map(|why| format!("{}: {}", why.call, why.message)).collect(),
+        }
+    }
+
+    fn places(&self) -> Vec<PlaceStatus> {
+        let cutover = self.spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
+        let places = cutover.zip(&self.moving.references);
+        let stands = |found: &Fact<reference::Place>| match found {
+            Fact::Present(found) => match &found.turned {
+                Turned::Source => "names the old group".to_owned(),
+                Turned::Begun => "is about to be turned".to_owned(),
+                Turned::Turning(words) | Turned::TurningBack(words) => format!("is being turned: {words}"),
+                Turned::Target => "is turned to the new group".to_owned(),
+                Turned::Back => "was turned back".to_owned(),
+                Turned::Failed(why) | Turned::BackFailed(why) => why.clone(),
+            },
+            Fact::Absent => "is not there".to_owned(),
+            Fact::Unknown(why) => format!("could not be read: {}", why.message),
+        };
+        places.map(|(cutover, found)| PlaceStatus { place: reference::words(cutover), stands: stands(found) }).collect()
+    }
+
+    fn next(&self, phase: MovePhase) -> String {
+        let name = &self.spec.name;
+        let retired = self.spec.migration.as_ref().map_or(Retire::Keep, Migration::retired);
+        match phase {
+            MovePhase::None if self.spec.migration.is_none() => "nothing: `migration` is not declared on this entry".to_owned(),
+            MovePhase::None => "`holdfast reconcile` begins one where a difference needs it, and consent is given".to_owned(),
+            MovePhase::Snapshot => format!("`holdfast reconcile` goes on: the snapshot is restored ({ATTEMPTS} attempts at the most)"),
+            MovePhase::Restore => {
+                "`holdfast reconcile` goes on: the new group is compared with the old one, then clients are turned".to_owned()
+            }
+            MovePhase::CutOver => "`holdfast reconcile` goes on: every place is turned, then the new group serves".to_owned(),
+            MovePhase::Soak => match retired {
+                Retire::Keep => "when the soak is over, the old group is tagged and left".to_owned(),
+                Retire::Delete => "when the soak is over, a last snapshot is taken, and then the old group is deleted".to_owned(),
+            },
+            MovePhase::Retire => "`holdfast reconcile` brings it to its end".to_owned(),
+            MovePhase::RollBack => "`holdfast reconcile` goes on: clients are turned back, then what the move made is deleted".to_owned(),
+            MovePhase::GivenUp => format!("nothing, until `holdfast migration resume {name}` lets it be tried again"),
+            MovePhase::Finished => "nothing".to_owned(),
+            MovePhase::Unknown => "run again; where reading is denied, allow it to the role that holdfast runs as".to_owned(),
+        }
+    }
+
+    fn can(&self, phase: MovePhase) -> Vec<String> {
+        let name = &self.spec.name;
+        let command = |command: &str| format!("holdfast migration {command} {name}");
+        match phase {
+            MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver => vec![command("rollback")],
+            MovePhase::Soak => vec![command("finalize")],
+            MovePhase::GivenUp => vec![command("resume")],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The step that a command is: its sentence and its operation, to be begun by the kind. Nothing where it is so already; an error says why it cannot be.
+    pub fn step(&self, command: MoveCommand) -> Result<Option<(String, serde_json::Value)>, String> {
+        let (name, phase) = (&self.spec.name, self.phase());
+        if phase == MovePhase::Unknown {
+            return Err(format!("it could not be read where the move of {name} stands: run `holdfast migration status {name}`"));
+        }
+        if let Some(lock) = self.lock().filter(|lock| !lock.ours || lock.object != self.object) {
+            return Err(format!(
+                "the lock {} was taken by {}: it is theirs to decide",
+                lock.name,
+                if lock.object.is_empty() { "somebody else" } else { &lock.object }
+            ));
+        }
+        let step = match (command, phase, self.lock()) {
+            (MoveCommand::RollBack, MovePhase::RollBack, _) => None,
+            (MoveCommand::RollBack, MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver, Some(lock)) => Some((
+                format!("Note that the move of {name} is taken back"),
+                MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned() },
+            )),
+            (MoveCommand::RollBack, MovePhase::Soak | MovePhase::Retire, _) => {
+                return Err(format!(
+                    "the new group serves since the commit, and clients write there: this version does not take that back. The old group is kept as it was; turn clients by hand if you must lose what was written since, or finish with `holdfast migration finalize {name}`"
+                ));
+            }
+            (MoveCommand::RollBack, ..) => return Err(format!("no move of {name} is under way: there is nothing to take back")),
+            (MoveCommand::Finalize, MovePhase::Retire, _) => None,
+            (MoveCommand::Finalize, MovePhase::Soak, Some(lock)) => {
+                Some((format!("Note that the soak of {name} is over"), MoveOp::Finalize { lock: lock.name.clone() }))
+            }
+            (MoveCommand::Finalize, ..) => return Err(format!("{name} does not soak ({}): there is nothing to end", phase.words())),
+            (MoveCommand::Resume, MovePhase::GivenUp, _) => {
+                let arn = self.moving.source.present().map(|source| source.group.arn.clone()).unwrap_or_default();
+                Some((format!("Let the move of {name} be begun again"), MoveOp::Resume { arn }))
+            }
+            (MoveCommand::Resume, ..) => {
+                return Err(format!("the move of {name} was not given up ({}): there is nothing to resume", phase.words()));
+            }
+        };
+        match step {
+            None => Ok(None),
+            Some((title, op)) => match serde_json::to_value(Op::Move(op)) {
+                Ok(op) => Ok(Some((title, op))),
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+}

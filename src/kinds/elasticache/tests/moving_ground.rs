@@ -1,0 +1,359 @@
+//! A whole move, from the account as it was found to the old group deleted, and what is demanded of the account at every moment of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::account::{Account, TOKEN};
+use super::{OLD, PARAMETER, account, parameter, url};
+use crate::execute::{End, Outcomes};
+use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG, SERVES_TAG};
+use crate::sandbox::faults::{Fault, Faults};
+use crate::sandbox::record::Recorded;
+use crate::sandbox::world::World;
+
+/// What a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// To the end of the soak and beyond: the old group is deleted.
+    There,
+    /// From the last moment before the commit, on command, to the account as it was found.
+    Back,
+}
+
+pub fn wish() -> String {
+    super::wish(", keepOld: 2h, retire: Delete, restoreTimeout: 3h")
+}
+
+/// The account as it was found, with bystanders that look much like what a move makes.
+pub fn found() -> World {
+    let account = account();
+    account.sandbox.edit(|world| {
+        let groups = &mut world.elasticache.replication_groups;
+        let other = groups[OLD].clone();
+        groups.insert("huntaze-redis-other".to_owned(), other);
+        let parameters = "{family: redis7, description: a lock of somebody else}";
+        world.elasticache.parameter_groups.insert("holdfast-move-other-1".to_owned(), serde_yaml::from_str(parameters).unwrap());
+    });
+    account.sandbox.world()
+}
+
+/// The lock's tag that says so.
+pub fn turn_back(world: &mut World) -> bool {
+    let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with("holdfast-move-huntaze-redis-"));
+    lock.map(|(_, lock)| lock.tags.insert("holdfast.dev/direction".to_owned(), "back".to_owned())).is_some()
+}
+
+/// The account in the last moment before the commit, with the lock marked.
+pub fn before_the_commit() -> World {
+    let whole = Course::There.reference();
+    let commit = whole.writes.iter().find(|write| write.operation == "AddTagsToResource" && write.body.contains("serves-since"));
+    let first = Account::with(found(), Faults::once(commit.unwrap().number, Fault::EndBefore));
+    block_on(ended(&first, &wish()));
+    let mut world = first.sandbox.world();
+    assert!(turn_back(&mut world));
+    world
+}
+
+/// An apply until the process ends, or to its own end.
+pub async fn ended(account: &Account, wish: &str) -> Option<Outcomes> {
+    tokio::select! {
+        biased;
+        _ = account.sandbox.ended() => None,
+        outcomes = account.apply(wish) => Some(outcomes),
+    }
+}
+
+/// What an undisturbed run does.
+pub struct Reference {
+    pub end: Value,
+    pub writes: Vec<Recorded>,
+    /// The calls that are worth a fault: of a question that is repeated while nothing is changed, the first and the last.
+    pub places: Vec<(u64, bool)>,
+    /// How many things of each kind it made, and how many it deleted.
+    pub counted: BTreeMap<String, usize>,
+    /// The account at every write of the journal.
+    pub moments: Vec<World>,
+}
+
+impl Course {
+    pub fn begin(self) -> World {
+        match self {
+            Course::There => found(),
+            Course::Back => before_the_commit(),
+        }
+    }
+
+    /// Two runs with the soak between them, or to the end of the process.
+    pub async fn run(self, account: &Account) -> Vec<Outcomes> {
+        let mut all = Vec::new();
+        for _ in 0..2 {
+            let Some(outcomes) = ended(account, &wish()).await else { break };
+            all.push(outcomes);
+            if self == Course::Back {
+                break;
+            }
+            account.sandbox.clock().advance(Duration::from_secs(7201));
+        }
+        all
+    }
+
+    pub fn reference(self) -> &'static Reference {
+        static ALL: [std::sync::OnceLock<Reference>; 2] = [const { std::sync::OnceLock::new() }; 2];
+        ALL[self as usize].get_or_init(|| {
+            let mut account = Account::with(self.begin(), Faults::default());
+            let moments = Arc::new(Mutex::new(Vec::<World>::new()));
+            let seen = Arc::clone(&moments);
+            account.watch = Some(Arc::new(move |world| {
+                sound(world).unwrap();
+                let mut seen = seen.lock().unwrap();
+                if seen.last().is_none_or(|last| World { now: world.now, ..last.clone() } != *world) {
+                    seen.push(world.clone());
+                }
+            }));
+            let outcomes = block_on(self.run(&account));
+            self.good(&outcomes).unwrap();
+            let moments = std::mem::take(&mut *moments.lock().unwrap());
+            let records = account.sandbox.recorded();
+            Reference {
+                end: self.end(&account),
+                writes: account.sandbox.writes(),
+                places: places(&records),
+                counted: counted(&records),
+                moments,
+            }
+        })
+    }
+
+    /// Whether every run ended as it may where nothing is wrong for good.
+    pub fn good(self, outcomes: &[Outcomes]) -> Result<(), String> {
+        for one in outcomes.iter().flat_map(|outcomes| &outcomes.resources) {
+            match (self, &one.end) {
+                (Course::There, End::Changed | End::Unchanged) | (Course::Back, End::RolledBack { .. }) => {}
+                // What was taken back is not begun again by itself.
+                (Course::Back, End::Blocked { .. }) => {}
+                (_, end) => return Err(format!("{end:?} after {:?}", one.done)),
+            }
+        }
+        let stopped: Vec<&String> = outcomes.iter().filter_map(|outcomes| outcomes.stopped.as_ref()).collect();
+        if stopped.is_empty() { Ok(()) } else { Err(format!("{stopped:?}")) }
+    }
+
+    /// The account when everything has come to rest, without what follows from the time.
+    pub fn end(self, account: &Account) -> Value {
+        account.sandbox.clock().advance(Duration::from_secs(24 * 3600));
+        shape(&account.sandbox)
+    }
+
+    /// Goes on from an account with another process, to the end.
+    pub fn arrives(self, world: World, before: &[Recorded]) -> Result<(), String> {
+        let next = Account::with(world, Faults::default());
+        let outcomes = block_on(self.run(&next));
+        self.good(&outcomes)?;
+        sound(&next.sandbox.world())?;
+        same(&self.reference().end, &self.end(&next))?;
+        let mut records = before.to_vec();
+        records.extend(next.sandbox.recorded());
+        let counted = counted(&records);
+        if counted == self.reference().counted { Ok(()) } else { Err(format!("made and deleted: {counted:?}")) }
+    }
+}
+
+pub fn same(one: &Value, other: &Value) -> Result<(), String> {
+    let differences = differences("", one, other);
+    if differences.is_empty() { Ok(()) } else { Err(format!("another end: {}", differences.join("; "))) }
+}
+
+/// The account without times, the history of its secrets, and what a move that was taken back leaves written on the group.
+pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
+    let mut state = sandbox.snapshot();
+    if let Some(Value::Object(secrets)) = state.pointer_mut("/secretsmanager/secrets") {
+        for secret in secrets.values_mut() {
+            let current =
+                |version: &&Value| version["stages"].as_array().is_some_and(|stages| stages.iter().any(|one| one == "AWSCURRENT"));
+            let text = secret["versions"].as_object().and_then(|all| all.values().find(current)).map(|one| one["secretString"].clone());
+            secret["versions"] = text.unwrap_or_default();
+            secret["changed"] = Value::Null;
+        }
+    }
+    if let Some(Value::Object(parameters)) = state.pointer_mut("/ssm/parameters") {
+        for parameter in parameters.values_mut() {
+            let versions = parameter["versions"].as_object().cloned().unwrap_or_default();
+            let last =
+                versions.iter().max_by_key(|(number, _)| number.parse::<u64>().unwrap_or_default()).map(|(_, last)| last["value"].clone());
+            let labels: Vec<Value> = versions.values().flat_map(|one| one["labels"].as_array().cloned().unwrap_or_default()).collect();
+            parameter["versions"] = serde_json::json!([last, labels]);
+        }
+    }
+    // Which deployment runs follows from how many there were.
+    if let Some(service) = state.pointer_mut("/ecs/clusters/main/services/api") {
+        let states: Vec<Value> = service["deployments"].as_array().into_iter().flatten().map(|one| one["rollout"].clone()).collect();
+        service["deployments"] = Value::Array(states);
+        service["made"] = Value::Null;
+    }
+    if let Some(Value::Object(tags)) = state.pointer_mut(&format!("/elasticache/replicationGroups/{OLD}/tags")) {
+        tags.remove(GIVEN_UP_TAG);
+        tags.remove(EPOCH_TAG);
+    }
+    without_times(&mut state);
+    state
+}
+
+fn without_times(value: &mut Value) {
+    match value {
+        Value::String(text) if text.parse::<jiff::Timestamp>().is_ok() => *text = "(a time)".to_owned(),
+        Value::String(text) => {
+            if let Some((words, seconds)) = text.rsplit_once(':')
+                && seconds.len() == 10
+                && seconds.bytes().all(|byte| byte.is_ascii_digit())
+            {
+                *text = format!("{words}:(a time)");
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(without_times),
+        Value::Object(members) => members.values_mut().for_each(without_times),
+        _ => {}
+    }
+}
+
+fn differences(path: &str, one: &Value, other: &Value) -> Vec<String> {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            let of = |members: &serde_json::Map<String, Value>, key: &String| members.get(key).cloned().unwrap_or(Value::Null);
+            keys.into_iter().flat_map(|key| differences(&format!("{path}/{key}"), &of(one, key), &of(other, key))).collect()
+        }
+        (one, other) if one == other => Vec::new(),
+        (one, other) => vec![format!("{path}: {one} -> {other}")],
+    }
+}
+
+fn counted(records: &[Recorded]) -> BTreeMap<String, usize> {
+    let mut counted = BTreeMap::new();
+    let made = |record: &&Recorded| {
+        record.applied && ["Create", "Delete", "Put", "UpdateService"].iter().any(|verb| record.operation.starts_with(verb))
+    };
+    for record in records.iter().filter(made) {
+        *counted.entry(record.operation.clone()).or_default() += 1;
+    }
+    counted
+}
+
+fn places(records: &[Recorded]) -> Vec<(u64, bool)> {
+    let mut asked: BTreeMap<(usize, String), (u64, u64, bool)> = BTreeMap::new();
+    let mut writes = 0;
+    for record in records {
+        let question = format!("{} {} {}", record.operation, record.path, record.body);
+        let of = (record.number, record.number, record.writes);
+        asked.entry((writes, question)).and_modify(|(_, last, _)| *last = record.number).or_insert(of);
+        writes += usize::from(record.writes);
+    }
+    let places: BTreeSet<(u64, bool)> = asked.into_values().flat_map(|(first, last, writes)| [(first, writes), (last, writes)]).collect();
+    places.into_iter().collect()
+}
+
+/// What must be so at every moment of every move, there and back.
+pub fn sound(world: &World) -> Result<(), String> {
+    let groups = &world.elasticache.replication_groups;
+    let up = |id: &String| matches!(groups[id].status.text(), "available" | "snapshotting" | "modifying");
+    let targets: Vec<&String> = groups.keys().filter(|id| ![OLD, "huntaze-redis-other"].contains(&id.as_str())).collect();
+    let held = |broken: bool, what: &str| if broken { Err(what.to_owned()) } else { Ok(()) };
+    held(targets.len() > 1, "more than one target")?;
+    let intact = groups.contains_key(OLD) && up(&OLD.to_owned());
+    let kept = world.elasticache.snapshots.values().any(|snapshot| snapshot.status.text() == "available");
+    let serves = targets.iter().any(|id| up(id) && groups[*id].tags.contains_key(SERVES_TAG));
+    held(!intact && !kept && !serves, "neither the source, nor a snapshot, nor a target that serves")?;
+    held(!intact && !(kept && serves), "the source is gone without a last snapshot and a group that serves")?;
+    held(!groups.contains_key("huntaze-redis-other"), "somebody else's group is gone")?;
+    held(!world.elasticache.parameter_groups.contains_key("holdfast-move-other-1"), "somebody else's parameter group is gone")?;
+    if let Some(old) = groups.get(OLD) {
+        let other = &groups["huntaze-redis-other"];
+        held(
+            (&old.auth, old.transit_encryption, old.nodes) != (&other.auth, other.transit_encryption, other.nodes),
+            "the source was changed",
+        )?;
+    }
+    for id in targets {
+        let target = &groups[id];
+        held(!target.at_rest_encryption, "the target is not encrypted")?;
+        held(target.transit_encryption.mode() != Some("required"), "the target takes plain text")?;
+        held(target.auth.admits(None) || !target.auth.admits(Some(TOKEN)), "the target is open, or locked")?;
+    }
+    // Whatever an application reads now, it can connect to.
+    reads(world, &parameter(world))?;
+    let secret = &world.secretsmanager.secrets["app"];
+    let current: Vec<_> = secret.versions.values().filter(|version| version.stages.contains(&"AWSCURRENT".to_owned())).collect();
+    held(current.len() != 1, "not one version of the secret is the current one")?;
+    let text = &current[0].secret_string.as_ref().unwrap().0;
+    held(!text.contains("\"kept\""), "the rest of the secret is lost")?;
+    reads(world, text)?;
+    // A task reads the parameter when it starts, and uses for as long as it runs what stood there.
+    let versions = &world.ssm.parameters[PARAMETER].versions;
+    for deployment in world.ecs.clusters["main"].services["api"].deployments.iter().filter(|one| format!("{:?}", one.rollout) != "Failed") {
+        let stood = versions.values().rev().find(|version| version.created.is_some_and(|at| at <= deployment.created));
+        reads(world, &stood.unwrap().value.0).map_err(|why| format!("a task of {}: {why}", deployment.id))?;
+    }
+    Ok(())
+}
+
+/// Whether an application that reads this address can connect.
+fn reads(world: &World, text: &str) -> Result<(), String> {
+    let groups = &world.elasticache.replication_groups;
+    let up = |id: &String| matches!(groups[id].status.text(), "available" | "snapshotting" | "modifying");
+    let held = |broken: bool, what: &str| if broken { Err(what.to_owned()) } else { Ok(()) };
+    let named = groups.keys().find(|id| text.contains(&format!("@master.{id}.")) || text.contains(&format!("//{id}.")));
+    let Some(named) = named else { return Err(format!("the application reads the address of a group that is not there: {text}")) };
+    held(!up(named), &format!("the application reads the address of {named}, which is {}", groups[named].status.text()))?;
+    let token = text.contains(&format!(":{TOKEN}@"));
+    held(!groups[named].auth.admits(token.then_some(TOKEN)), "the application cannot log in")
+}
+
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// All of `points`, or as many as the inner loop is to try (`HOLDFAST_CASES`), from a seed.
+pub fn sampled<P>(mut points: Vec<P>) -> Vec<P> {
+    let cases = std::env::var("HOLDFAST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64_usize);
+    if cases < 2000 && std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
+        fastrand::Rng::with_seed(3).shuffle(&mut points);
+        points.truncate(cases);
+    }
+    points
+}
+
+/// Tries every point, and says all that fail. `HOLDFAST_SWEEP_POINT` names one of them to try alone.
+pub fn sweep<P: Display + Sync>(points: &[P], try_one: impl Fn(&P) -> Result<(), String> + Sync) {
+    assert!(!points.is_empty(), "nothing to try");
+    let wanted = std::env::var("HOLDFAST_SWEEP_POINT").ok();
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let began = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(8) {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if wanted.as_ref().is_some_and(|wanted| *wanted != point.to_string()) {
+                        continue;
+                    }
+                    if let Err(why) = try_one(point) {
+                        eprintln!("{point}: {why}");
+                        failures.lock().unwrap().push(format!("{point}: {why}"));
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    eprintln!("{} points in {:.1} s", points.len(), began.elapsed().as_secs_f64());
+    assert!(failures.is_empty(), "{} of {} points fail:\n{}", failures.len(), points.len(), failures.join("\n"));
+}
+
+/// Whether the application reads what it read before.
+pub fn reads_as_found(account: &Account) -> bool {
+    let before = Account::with(found(), Faults::default());
+    url(account) == url(&before) && parameter(&account.sandbox.world()) == parameter(&before.sandbox.world())
+}
