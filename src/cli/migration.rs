@@ -115,13 +115,14 @@ pub async fn run(args: Args) -> Exit {
 /// The object that the name stands in.
 fn object(what: &What) -> Result<Baseline, String> {
     let manifests = load::load(&what.manifest.file);
-    let has = |baseline: &Baseline| {
-        baseline.entries.iter().any(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name)
-    };
+    let has =
+        |baseline: &Baseline| baseline.entries.iter().any(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name);
     let mut found: Vec<Baseline> = manifests.baselines.into_iter().filter(has).collect();
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
-        (Some(_), false) => Err(format!("{} stands in several objects of {}: name the file of one with -f", what.name, what.manifest.file.display())),
+        (Some(_), false) => {
+            Err(format!("{} stands in several objects of {}: name the file of one with -f", what.name, what.manifest.file.display()))
+        }
         (None, _) => Err(format!(
             "{} has no entry {} under elasticache.replicationGroups that can be read: `holdfast validate -f` says what is wrong with it",
             what.manifest.file.display(),
@@ -204,7 +205,9 @@ fn show(what: &What, status: &MoveStatus) -> Result<(), String> {
 
 fn text(status: &MoveStatus) -> String {
     let mut out = format!("{}: {}", shown(&status.name), status.phase.words());
-    let time = |time: &str| time.parse::<jiff::Timestamp>().map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
+    let time = |time: &str| {
+        time.parse::<jiff::Timestamp>().map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+    };
     if let Some(since) = &status.since {
         out.push_str(&format!(", since {}", time(since)));
     }
@@ -214,7 +217,9 @@ fn text(status: &MoveStatus) -> String {
     out.push('\n');
     let mut line = |name: &str, text: &str| out.push_str(&format!("  {name:<10} {}\n", shown(text)));
     line("from", &status.from);
-    line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
+    if status.to_status.is_some() || status.held_by.is_some() {
+        line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
+    }
     if let Some(holder) = &status.held_by {
         line("held by", &format!("the object {holder}"));
     }

@@ -88,7 +88,8 @@ impl State {
     pub(super) fn hide(&mut self) {
         for parameter in self.parameters.values_mut() {
             let secret = parameter.kind == SECURE;
-            let versions = parameter.versions.values_mut().filter(|version| secret || version.kind == SECURE).map(|version| &mut version.value);
+            let versions =
+                parameter.versions.values_mut().filter(|version| secret || version.kind == SECURE).map(|version| &mut version.value);
             for text in versions.chain(parameter.value.as_mut().filter(|_| secret)) {
                 text.0 = format!("sha256:{}", ids::sha256(&text.0));
             }
@@ -141,7 +142,9 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Answer {
 /// What a name means: a parameter's name or ARN, with a version or a label after a colon.
 fn selected<'a>(world: &'a World, id: &str) -> Result<(String, u64, &'a Parameter, &'a Version, Option<String>), Refusal> {
     let prefix = arn(world, "");
-    let local = id.strip_prefix(&prefix).map_or_else(|| id.to_owned(), |rest| if rest.contains('/') { format!("/{rest}") } else { rest.to_owned() });
+    let local = id
+        .strip_prefix(&prefix)
+        .map_or_else(|| id.to_owned(), |rest| if rest.contains('/') { format!("/{rest}") } else { rest.to_owned() });
     let (name, selector) = match local.split_once(':') {
         Some((name, selector)) => (name.to_owned(), Some(selector.to_owned())),
         None => (local, None),
@@ -167,7 +170,9 @@ fn get_parameter(world: &mut World, body: &Value) -> Result<Value, Refusal> {
 fn get_parameters(world: &mut World, body: &Value) -> Result<Value, Refusal> {
     let names: Vec<&str> = texts(body, "Names");
     if names.is_empty() || names.len() > 10 {
-        return Err(invalid("1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have 1 to 10 entries."));
+        return Err(invalid(
+            "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have 1 to 10 entries.",
+        ));
     }
     let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for name in names {

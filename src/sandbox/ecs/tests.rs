@@ -79,7 +79,11 @@ async fn what_is_wrong_has_the_code_that_the_service_gives() {
         ("DescribeServices", json!({"cluster": "none", "services": ["api"]}), "ClusterNotFoundException"),
         ("DescribeServices", json!({"cluster": "main", "services": []}), "InvalidParameterException"),
         ("UpdateService", json!({"cluster": "main", "service": "none"}), "ServiceNotFoundException"),
-        ("TagResource", json!({"resourceArn": "arn:aws:ecs:us-east-1:317805897534:service/main/none", "tags": []}), "ResourceNotFoundException"),
+        (
+            "TagResource",
+            json!({"resourceArn": "arn:aws:ecs:us-east-1:317805897534:service/main/none", "tags": []}),
+            "ResourceNotFoundException",
+        ),
         ("CreateService", json!({}), "NotImplemented"),
     ] {
         let (_, refused) = ask(&sandbox, operation, body.clone()).await;
@@ -87,7 +91,9 @@ async fn what_is_wrong_has_the_code_that_the_service_gives() {
     }
     let (_, missing) = ask(&sandbox, "DescribeServices", json!({"cluster": "main", "services": ["none"]})).await;
     assert_eq!(missing["failures"][0]["reason"], "MISSING");
-    for (service, code) in [(", status: INACTIVE", "ServiceNotActiveException"), (", deploymentController: CODE_DEPLOY", "InvalidParameterException")] {
+    for (service, code) in
+        [(", status: INACTIVE", "ServiceNotActiveException"), (", deploymentController: CODE_DEPLOY", "InvalidParameterException")]
+    {
         let forced = json!({"cluster": "main", "service": "api", "forceNewDeployment": true});
         assert_eq!(ask(&seeded(service), "UpdateService", forced).await.1["__type"], code, "{service}");
     }

@@ -25,7 +25,8 @@ async fn a_new_value_is_a_new_version_and_labels_move() {
     assert_eq!(ask(&sandbox, "PutParameter", put).await.1["Version"], 2);
     for version in [1, 2] {
         let (status, labelled) =
-            ask(&sandbox, "LabelParameterVersion", json!({"Name": "/app/url", "ParameterVersion": version, "Labels": ["live", "1st"]})).await;
+            ask(&sandbox, "LabelParameterVersion", json!({"Name": "/app/url", "ParameterVersion": version, "Labels": ["live", "1st"]}))
+                .await;
         assert_eq!((status, &labelled["InvalidLabels"]), (200, &json!(["1st"])), "{labelled}");
     }
     let (_, read) = ask(&sandbox, "GetParameter", json!({"Name": "/app/url:live", "WithDecryption": true})).await;
@@ -36,7 +37,8 @@ async fn a_new_value_is_a_new_version_and_labels_move() {
     let labels: Vec<&Value> = history["Parameters"].as_array().unwrap().iter().map(|one| &one["Labels"]).collect();
     assert_eq!(labels, [&json!([]), &json!(["live"])], "{history}");
     assert_eq!(history["Parameters"][1]["KeyId"], "alias/app");
-    let gone = ask(&sandbox, "UnlabelParameterVersion", json!({"Name": "/app/url", "ParameterVersion": 2, "Labels": ["live", "x"]})).await.1;
+    let gone =
+        ask(&sandbox, "UnlabelParameterVersion", json!({"Name": "/app/url", "ParameterVersion": 2, "Labels": ["live", "x"]})).await.1;
     assert_eq!((&gone["RemovedLabels"], &gone["InvalidLabels"]), (&json!(["live"]), &json!(["x"])));
     let (_, several) = ask(&sandbox, "GetParameters", json!({"Names": ["plain", "none"]})).await;
     assert_eq!((&several["Parameters"][0]["Value"], &several["InvalidParameters"]), (&json!("a"), &json!(["none"])));

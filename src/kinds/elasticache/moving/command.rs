@@ -196,12 +196,13 @@ impl Move {
     fn places(&self) -> Vec<PlaceStatus> {
         let cutover = self.spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
         let places = cutover.zip(&self.moving.references);
+        let (from, to) = self.moving.names.as_ref().map(|names| (names.source.clone(), names.target.clone())).unwrap_or_default();
         let stands = |found: &Fact<reference::Place>| match found {
             Fact::Present(found) => match &found.turned {
-                Turned::Source => "names the old group".to_owned(),
+                Turned::Source => format!("is not turned: it is {from}'s"),
                 Turned::Begun => "is about to be turned".to_owned(),
                 Turned::Turning(words) | Turned::TurningBack(words) => format!("is being turned: {words}"),
-                Turned::Target => "is turned to the new group".to_owned(),
+                Turned::Target => format!("is turned to {to}"),
                 Turned::Back => "was turned back".to_owned(),
                 Turned::Failed(why) | Turned::BackFailed(why) => why.clone(),
             },
@@ -218,7 +219,9 @@ impl Move {
             MovePhase::None if self.spec.migration.is_none() => "nothing: `migration` is not declared on this entry".to_owned(),
             MovePhase::None => "`holdfast reconcile` begins one where a difference needs it, and consent is given".to_owned(),
             MovePhase::Snapshot => format!("`holdfast reconcile` goes on: the snapshot is restored ({ATTEMPTS} attempts at the most)"),
-            MovePhase::Restore => "`holdfast reconcile` goes on: the new group is compared with the old one, then clients are turned".to_owned(),
+            MovePhase::Restore => {
+                "`holdfast reconcile` goes on: the new group is compared with the old one, then clients are turned".to_owned()
+            }
             MovePhase::CutOver => "`holdfast reconcile` goes on: every place is turned, then the new group serves".to_owned(),
             MovePhase::Soak => match retired {
                 Retire::Keep => "when the soak is over, the old group is tagged and left".to_owned(),
@@ -250,7 +253,11 @@ impl Move {
             return Err(format!("it could not be read where the move of {name} stands: run `holdfast migration status {name}`"));
         }
         if let Some(lock) = self.lock().filter(|lock| !lock.ours || lock.object != self.object) {
-            return Err(format!("the lock {} was taken by {}: it is theirs to decide", lock.name, if lock.object.is_empty() { "somebody else" } else { &lock.object }));
+            return Err(format!(
+                "the lock {} was taken by {}: it is theirs to decide",
+                lock.name,
+                if lock.object.is_empty() { "somebody else" } else { &lock.object }
+            ));
         }
         let step = match (command, phase, self.lock()) {
             (MoveCommand::RollBack, MovePhase::RollBack, _) => None,
@@ -273,7 +280,9 @@ impl Move {
                 let arn = self.moving.source.present().map(|source| source.group.arn.clone()).unwrap_or_default();
                 Some((format!("Let the move of {name} be begun again"), MoveOp::Resume { arn }))
             }
-            (MoveCommand::Resume, ..) => return Err(format!("the move of {name} was not given up ({}): there is nothing to resume", phase.words())),
+            (MoveCommand::Resume, ..) => {
+                return Err(format!("the move of {name} was not given up ({}): there is nothing to resume", phase.words()));
+            }
         };
         match step {
             None => Ok(None),

@@ -95,7 +95,8 @@ pub async fn observe(
 
 async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {
     let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
-    join_all(places.map(|cutover| async move { reference::look(reads, cutover, &names.turned(lock, &reference::key(cutover))).await })).await
+    join_all(places.map(|cutover| async move { reference::look(reads, cutover, &names.turned(lock, &reference::key(cutover))).await }))
+        .await
 }
 
 /// The newest lock.

@@ -285,9 +285,11 @@ impl<'a> Plan<'a> {
         let Some(lock) = lock.filter(|_| failed || self.moving.is_stuck()) else { return attempt };
         let to = self.names.target.clone();
         if failed {
-            self.push(format!("Delete {to}, whose restore failed"), MoveOp::DropTarget { target: to, attempt, cutover: Vec::new() }, |step| {
-                step.within(DELETING).back("nothing to take back: it never came up")
-            });
+            self.push(
+                format!("Delete {to}, whose restore failed"),
+                MoveOp::DropTarget { target: to, attempt, cutover: Vec::new() },
+                |step| step.within(DELETING).back("nothing to take back: it never came up"),
+            );
             self.drop_snapshots();
         }
         let next = attempt + 1;
@@ -328,7 +330,9 @@ impl<'a> Plan<'a> {
         let mut touched = false;
         let mut written = Vec::new();
         for (place, cutover) in self.cutover().into_iter().enumerate() {
-            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else { continue };
+            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else {
+                continue;
+            };
             let reader = reference::reads_another(&cutover);
             // A task that started by itself in between has read the new address, though nobody asked for it.
             let strayed = reader && touched && turned == reference::Turned::Source && !self.moving.target.is_absent();
@@ -339,7 +343,8 @@ impl<'a> Plan<'a> {
             written.push(place);
             let words = reference::words(&cutover);
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
-            let title = if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
+            let title =
+                if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
             self.push(title, op, |step| step.within(if reader { ROLLOUT } else { AT_ONCE }).back(format!("move {from} again")));
         }
         if !self.moving.target.is_absent() {

@@ -31,11 +31,13 @@ fn taken_back(point: &At) -> Result<(), String> {
         // Nothing was begun: the move is made.
         (false, _, End::Changed) => return Ok(()),
         // What serves is not taken back any more: the command says so, and a lock that is marked after all changes nothing.
-        (true, true, End::Changed | End::Unchanged) => return Course::There.arrives(next.sandbox.world(), &{
-            let mut records = first.sandbox.recorded();
-            records.extend(next.sandbox.recorded());
-            records
-        }),
+        (true, true, End::Changed | End::Unchanged) => {
+            return Course::There.arrives(next.sandbox.world(), &{
+                let mut records = first.sandbox.recorded();
+                records.extend(next.sandbox.recorded());
+                records
+            });
+        }
         (true, false, End::RolledBack { .. }) => {}
         other => return Err(format!("{other:?} after {:?}", outcomes.resources[0].done)),
     }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::super::account::Account;
-use super::ground::{Course, block_on, same, sampled, sound, sweep, wish};
 use super::OLD;
+use super::ground::{Course, block_on, same, sampled, sound, sweep, wish};
 use crate::kinds::elasticache::moving::GIVEN_UP_TAG;
 use crate::sandbox::faults::{Fault, Faults};
 
@@ -13,7 +13,7 @@ struct At(Course, u64, Fault);
 
 impl fmt::Display for At {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?}: {}@{}", self.0, self.2, self.1)
+        write!(out, "{:?}: {}@{} ({})", self.0, self.2, self.1, self.0.operation(self.1))
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Reference {
     pub writes: Vec<Recorded>,
     /// The calls that are worth a fault: of a question that is repeated while nothing is changed, the first and the last.
     pub places: Vec<(u64, bool)>,
+    /// What each call asks for.
+    pub operations: BTreeMap<u64, String>,
     /// How many things of each kind it made, and how many it deleted.
     pub counted: BTreeMap<String, usize>,
     /// The account at every write of the journal.
@@ -102,6 +104,11 @@ impl Course {
         all
     }
 
+    /// What a call of an undisturbed run asks for.
+    pub fn operation(self, call: u64) -> &'static str {
+        self.reference().operations.get(&call).map_or("", String::as_str)
+    }
+
     pub fn reference(self) -> &'static Reference {
         static ALL: [std::sync::OnceLock<Reference>; 2] = [const { std::sync::OnceLock::new() }; 2];
         ALL[self as usize].get_or_init(|| {
@@ -123,6 +130,7 @@ impl Course {
                 end: self.end(&account),
                 writes: account.sandbox.writes(),
                 places: places(&records),
+                operations: records.iter().map(|record| (record.number, record.operation.clone())).collect(),
                 counted: counted(&records),
                 moments,
             }
@@ -173,7 +181,8 @@ pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
     let mut state = sandbox.snapshot();
     if let Some(Value::Object(secrets)) = state.pointer_mut("/secretsmanager/secrets") {
         for secret in secrets.values_mut() {
-            let current = |version: &&Value| version["stages"].as_array().is_some_and(|stages| stages.iter().any(|one| one == "AWSCURRENT"));
+            let current =
+                |version: &&Value| version["stages"].as_array().is_some_and(|stages| stages.iter().any(|one| one == "AWSCURRENT"));
             let text = secret["versions"].as_object().and_then(|all| all.values().find(current)).map(|one| one["secretString"].clone());
             secret["versions"] = text.unwrap_or_default();
             secret["changed"] = Value::Null;
@@ -182,7 +191,8 @@ pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
     if let Some(Value::Object(parameters)) = state.pointer_mut("/ssm/parameters") {
         for parameter in parameters.values_mut() {
             let versions = parameter["versions"].as_object().cloned().unwrap_or_default();
-            let last = versions.iter().max_by_key(|(number, _)| number.parse::<u64>().unwrap_or_default()).map(|(_, last)| last["value"].clone());
+            let last =
+                versions.iter().max_by_key(|(number, _)| number.parse::<u64>().unwrap_or_default()).map(|(_, last)| last["value"].clone());
             let labels: Vec<Value> = versions.values().flat_map(|one| one["labels"].as_array().cloned().unwrap_or_default()).collect();
             parameter["versions"] = serde_json::json!([last, labels]);
         }
@@ -232,7 +242,9 @@ fn differences(path: &str, one: &Value, other: &Value) -> Vec<String> {
 
 fn counted(records: &[Recorded]) -> BTreeMap<String, usize> {
     let mut counted = BTreeMap::new();
-    let made = |record: &&Recorded| record.applied && ["Create", "Delete", "Put", "UpdateService"].iter().any(|verb| record.operation.starts_with(verb));
+    let made = |record: &&Recorded| {
+        record.applied && ["Create", "Delete", "Put", "UpdateService"].iter().any(|verb| record.operation.starts_with(verb))
+    };
     for record in records.iter().filter(made) {
         *counted.entry(record.operation.clone()).or_default() += 1;
     }
@@ -248,8 +260,7 @@ fn places(records: &[Recorded]) -> Vec<(u64, bool)> {
         asked.entry((writes, question)).and_modify(|(_, last, _)| *last = record.number).or_insert(of);
         writes += usize::from(record.writes);
     }
-    let places: BTreeSet<(u64, bool)> =
-        asked.into_values().flat_map(|(first, last, writes)| [(first, writes), (last, writes)]).collect();
+    let places: BTreeSet<(u64, bool)> = asked.into_values().flat_map(|(first, last, writes)| [(first, writes), (last, writes)]).collect();
     places.into_iter().collect()
 }
 
@@ -269,7 +280,10 @@ pub fn sound(world: &World) -> Result<(), String> {
     held(!world.elasticache.parameter_groups.contains_key("holdfast-move-other-1"), "somebody else's parameter group is gone")?;
     if let Some(old) = groups.get(OLD) {
         let other = &groups["huntaze-redis-other"];
-        held((&old.auth, old.transit_encryption, old.nodes) != (&other.auth, other.transit_encryption, other.nodes), "the source was changed")?;
+        held(
+            (&old.auth, old.transit_encryption, old.nodes) != (&other.auth, other.transit_encryption, other.nodes),
+            "the source was changed",
+        )?;
     }
     for id in targets {
         let target = &groups[id];

@@ -54,11 +54,7 @@ fn stand(note: Option<&str>, primary: Option<&Deployment>, turned: &str) -> Turn
     if id == before {
         return Turned::Begun;
     }
-    let words = format!(
-        "the deployment {id}: {} of {} tasks run",
-        primary.running_count(),
-        primary.desired_count()
-    );
+    let words = format!("the deployment {id}: {} of {} tasks run", primary.running_count(), primary.desired_count());
     let reason = primary.rollout_state_reason().unwrap_or_default();
     let failed = || format!("the deployment {id} failed: {}", crate::aws::clean(reason));
     match (primary.rollout_state(), there) {
@@ -142,10 +138,8 @@ async fn deploy(writes: &Writes, wanted: &EcsService, found: &Service, way: &str
     let tags: Vec<Tag> = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
     let arn = found.service_arn().unwrap_or_default();
     writes.ecs().tag_resource(|request| request.resource_arn(arn).set_tags(Some(tags))).await?;
-    let answer = writes
-        .ecs()
-        .update_service(|request| request.cluster(&wanted.cluster).service(&wanted.service).force_new_deployment(true))
-        .await;
+    let answer =
+        writes.ecs().update_service(|request| request.cluster(&wanted.cluster).service(&wanted.service).force_new_deployment(true)).await;
     answer.map(|_| ())
 }
 

@@ -151,7 +151,11 @@ pub async fn turn(writes: &Writes, name: &str, turned: &str, way: &Way<'_>) -> R
     let Some(new) = rewritten(text.expose_secret(), way) else {
         // Put already, by a process that ended before it could say so.
         let begun = versions.iter().any(|version| version.has(&labels.from) && version.number < last.number);
-        return if begun && names(text.expose_secret(), way.to) { label(writes, name, last.number, &labels.turned).await } else { Err(other(name)) };
+        return if begun && names(text.expose_secret(), way.to) {
+            label(writes, name, last.number, &labels.turned).await
+        } else {
+            Err(other(name))
+        };
     };
     label(writes, name, last.number, &labels.from).await?;
     let put = put(writes, name, &last, &new).await?;
