@@ -6,6 +6,8 @@ mod consent;
 mod ground;
 #[path = "cli/messages.rs"]
 mod messages;
+#[path = "cli/migration.rs"]
+mod migration;
 #[path = "cli/results.rs"]
 mod results;
 #[path = "cli/servers.rs"]

@@ -217,7 +217,9 @@ fn text(status: &MoveStatus) -> String {
     out.push('\n');
     let mut line = |name: &str, text: &str| out.push_str(&format!("  {name:<10} {}\n", shown(text)));
     line("from", &status.from);
-    line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
+    if status.to_status.is_some() || status.held_by.is_some() {
+        line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
+    }
     if let Some(holder) = &status.held_by {
         line("held by", &format!("the object {holder}"));
     }

@@ -34,6 +34,11 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Fact::Present(_) => Progress::Done,
             other => pending(Some(other)),
         },
+        // What was not looked at says nothing: a place that is missing in it is not gone.
+        Op::Move(op) if seen.moving.names.is_none() => match (&seen.group, &seen.moving.lock) {
+            (Fact::Unknown(why), _) | (_, Fact::Unknown(why)) => Progress::Unknown(why.clone()),
+            _ => super::moving::check(op, &seen.moving),
+        },
         Op::Move(op) => super::moving::check(op, &seen.moving),
         _ => match busy(seen) {
             Some(progress) => progress,

@@ -106,7 +106,8 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
         MoveOp::Forget { place, .. } => match moving.references.get(*place) {
             Some(Fact::Present(found)) if found.marked => Progress::Pending,
             Some(Fact::Unknown(why)) => Progress::Unknown(why.clone()),
-            _ => Progress::Done,
+            Some(_) => Progress::Done,
+            None => Progress::Failed("it is not declared any more".to_owned()),
         },
         MoveOp::Serve { name, target, .. } => match moving.target.as_ref().and_then(|target| target.serves.as_ref()) {
             Fact::Unknown(why) => Progress::Unknown(why.clone()),

@@ -196,12 +196,13 @@ impl Move {
     fn places(&self) -> Vec<PlaceStatus> {
         let cutover = self.spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
         let places = cutover.zip(&self.moving.references);
+        let (from, to) = self.moving.names.as_ref().map(|names| (names.source.clone(), names.target.clone())).unwrap_or_default();
         let stands = |found: &Fact<reference::Place>| match found {
             Fact::Present(found) => match &found.turned {
-                Turned::Source => "names the old group".to_owned(),
+                Turned::Source => format!("is not turned: it is {from}'s"),
                 Turned::Begun => "is about to be turned".to_owned(),
                 Turned::Turning(words) | Turned::TurningBack(words) => format!("is being turned: {words}"),
-                Turned::Target => "is turned to the new group".to_owned(),
+                Turned::Target => format!("is turned to {to}"),
                 Turned::Back => "was turned back".to_owned(),
                 Turned::Failed(why) | Turned::BackFailed(why) => why.clone(),
             },

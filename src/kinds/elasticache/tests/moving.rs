@@ -229,8 +229,8 @@ async fn a_deployment_that_fails_turns_the_move_back() {
 }
 
 /// Whoever else writes an address of the target by hand: it is not deleted under clients.
-#[tokio::test]
-async fn a_target_that_is_named_anywhere_is_not_deleted() {
+#[test]
+fn a_target_that_is_named_anywhere_is_not_deleted() {
     let mut world = ground::before_the_commit();
     let parameter = world.ssm.parameters.get_mut(PARAMETER).unwrap();
     let last = parameter.versions.last_key_value().map(|(number, version)| (*number, version.clone())).unwrap();
@@ -239,7 +239,7 @@ async fn a_target_that_is_named_anywhere_is_not_deleted() {
     foreign.value.0.push_str("?by=hand");
     parameter.versions.insert(last.0 + 1, foreign);
     let account = Account::with(world, crate::sandbox::faults::Faults::default());
-    let outcomes = account.apply(&ground::wish()).await;
+    let outcomes = ground::block_on(account.apply(&ground::wish()));
     let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
     assert!(message.contains(&format!("the parameter {PARAMETER} names")), "{message}");
     assert_eq!(account.sandbox.world().elasticache.replication_groups.len(), 3);

@@ -10,7 +10,7 @@ struct AtCall(Course, u64, Fault);
 
 impl fmt::Display for AtCall {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?}: {}@{}", self.0, self.2, self.1)
+        write!(out, "{:?}: {}@{} ({})", self.0, self.2, self.1, self.0.operation(self.1))
     }
 }
 

@@ -13,7 +13,7 @@ struct At(Course, u64, Fault);
 
 impl fmt::Display for At {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:?}: {}@{}", self.0, self.2, self.1)
+        write!(out, "{:?}: {}@{} ({})", self.0, self.2, self.1, self.0.operation(self.1))
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Reference {
     pub writes: Vec<Recorded>,
     /// The calls that are worth a fault: of a question that is repeated while nothing is changed, the first and the last.
     pub places: Vec<(u64, bool)>,
+    /// What each call asks for.
+    pub operations: BTreeMap<u64, String>,
     /// How many things of each kind it made, and how many it deleted.
     pub counted: BTreeMap<String, usize>,
     /// The account at every write of the journal.
@@ -102,6 +104,11 @@ impl Course {
         all
     }
 
+    /// What a call of an undisturbed run asks for.
+    pub fn operation(self, call: u64) -> &'static str {
+        self.reference().operations.get(&call).map_or("", String::as_str)
+    }
+
     pub fn reference(self) -> &'static Reference {
         static ALL: [std::sync::OnceLock<Reference>; 2] = [const { std::sync::OnceLock::new() }; 2];
         ALL[self as usize].get_or_init(|| {
@@ -123,6 +130,7 @@ impl Course {
                 end: self.end(&account),
                 writes: account.sandbox.writes(),
                 places: places(&records),
+                operations: records.iter().map(|record| (record.number, record.operation.clone())).collect(),
                 counted: counted(&records),
                 moments,
             }

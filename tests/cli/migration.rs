@@ -1,0 +1,91 @@
+//! `holdfast migration`: a move as a person follows and steers it.
+
+use super::{ACCOUNT, folder, holdfast};
+
+const MOVE: &str = "  policy: {disruptive: Allow}
+  elasticache:
+    replicationGroups:
+      - name: huntaze-redis
+        atRestEncryption: {enabled: true}
+        transitEncryption: Required
+        auth: {secretArn: \"arn:aws:secretsmanager:us-east-1:317805897534:secret:huntaze/redis-auth-a1B2c3\", key: token}
+        migration:
+          approved: true
+          writeGap: Accept
+          keepOld: 24h
+          retire: Delete
+          cutover:
+            - ssmParameter: {name: /huntaze/REDIS_URL}
+            - ecs: {cluster: main, service: api}
+";
+
+/// Exit code, stdout and stderr.
+fn ran(folder: &std::path::Path, faults: &str, args: &[&str]) -> (i32, String, String) {
+    let mut run = holdfast(folder);
+    if !faults.is_empty() {
+        run.env("HOLDFAST_SANDBOX_FAULTS", faults);
+    }
+    let output = run.args(args).args(["-f", "m.yaml", "--sandbox"]).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap_or(-1), text(&output.stdout), text(&output.stderr))
+}
+
+fn phase(folder: &std::path::Path) -> String {
+    let (code, out, err) = ran(folder, "", &["migration", "status", "huntaze-redis", "-o", "json"]);
+    assert_eq!(code, 0, "{err}");
+    let status: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    status["phase"].as_str().expect("a phase").to_owned()
+}
+
+#[test]
+fn a_move_is_followed_to_its_end() {
+    let folder = folder(ACCOUNT, MOVE);
+    let folder = folder.path();
+    assert_eq!(phase(folder), "none");
+    assert_eq!(ran(folder, "", &["migration", "finalize", "huntaze-redis"]).0, 1);
+    let (code, out, err) = ran(folder, "", &["reconcile"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(phase(folder), "soak");
+    let (_, out, _) = ran(folder, "", &["migration", "status", "huntaze-redis"]);
+    for expected in
+        ["the new group serves", ", until ", "/huntaze/REDIS_URL is turned to huntaze-redis-", "holdfast migration finalize huntaze-redis"]
+    {
+        assert!(out.contains(expected), "{expected}: {out}");
+    }
+    // What serves is not taken back, and the message says what can be done.
+    let (code, _, err) = ran(folder, "", &["migration", "rollback", "huntaze-redis"]);
+    assert!(code == 1 && err.contains("holdfast migration finalize huntaze-redis"), "{code} {err}");
+    let (code, out, err) = ran(folder, "", &["migration", "finalize", "huntaze-redis"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("Delete huntaze-redis"), "{out}");
+    assert_eq!(phase(folder), "none");
+    assert_eq!(ran(folder, "", &["reconcile", "--detailed-exitcode"]).0, 0);
+}
+
+#[test]
+fn a_move_is_taken_back_and_tried_again() {
+    let folder = folder(ACCOUNT, MOVE);
+    let folder = folder.path();
+    // The process ends while the snapshot is taken.
+    ran(folder, "end-after@60", &["reconcile"]);
+    assert_eq!(phase(folder), "snapshot");
+    let (code, out, err) = ran(folder, "", &["migration", "rollback", "huntaze-redis"]);
+    assert_eq!(code, 5, "{out}{err}");
+    assert_eq!(phase(folder), "givenUp");
+    let (code, _, err) = ran(folder, "", &["migration", "rollback", "huntaze-redis"]);
+    assert!(code == 1 && err.contains("nothing to take back"), "{code} {err}");
+    // It is not begun again by itself.
+    assert_eq!(ran(folder, "", &["reconcile"]).0, 3);
+    assert_eq!(ran(folder, "", &["migration", "resume", "huntaze-redis"]).0, 0);
+    let (code, out, err) = ran(folder, "", &["reconcile"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(phase(folder), "soak");
+}
+
+#[test]
+fn a_name_that_is_not_there_is_said() {
+    let folder = folder(ACCOUNT, MOVE);
+    let (code, _, err) = ran(folder.path(), "", &["migration", "status", "other"]);
+    assert!(code == 1 && err.contains("no entry other"), "{code} {err}");
+    assert_eq!(ran(folder.path(), "", &["migration", "status"]).0, 64);
+}
