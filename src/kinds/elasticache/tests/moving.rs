@@ -169,7 +169,7 @@ async fn what_stands_in_the_way_is_said_in_one_go() {
         .planned("{name: huntaze-redis, atRestEncryption: {enabled: true, kmsKeyId: alias/none}, migration: {approved: true}}")
         .await;
     let said: Vec<&str> = plan.all_blocks().map(|block| block.message.as_str()).collect();
-    for expected in ["no such KMS key", "not declared where clients read", "writeGap: None"] {
+    for expected in ["no such KMS key", "not declared where clients read"] {
         assert!(said.iter().any(|one| one.contains(expected)), "{expected}: {said:#?}");
     }
     assert!(plan.steps.is_empty());

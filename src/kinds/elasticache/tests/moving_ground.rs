@@ -203,6 +203,10 @@ pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
         service["deployments"] = Value::Array(states);
         service["made"] = Value::Null;
     }
+    // A second move restores from a snapshot of its own name.
+    if let Some(Value::Object(groups)) = state.pointer_mut("/elasticache/replicationGroups") {
+        groups.values_mut().for_each(|group| group["restoredFrom"] = Value::Null);
+    }
     if let Some(Value::Object(tags)) = state.pointer_mut(&format!("/elasticache/replicationGroups/{OLD}/tags")) {
         tags.remove(GIVEN_UP_TAG);
         tags.remove(EPOCH_TAG);
@@ -324,12 +328,14 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// All of `points`, or as many as the inner loop is to try (`HOLDFAST_CASES`), from a seed.
+/// So many of the points, from a seed, as `HOLDFAST_CASES` gives to a sweep of whole moves, each of which takes a hundred requests and more: a thirtieth.
+/// All of them from 60,000 on.
 pub fn sampled<P>(mut points: Vec<P>) -> Vec<P> {
-    let cases = std::env::var("HOLDFAST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64_usize);
-    if cases < 2000 && std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
-        fastrand::Rng::with_seed(3).shuffle(&mut points);
-        points.truncate(cases);
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let cases = number("HOLDFAST_CASES").unwrap_or(300_u64);
+    if std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
+        fastrand::Rng::with_seed(number("HOLDFAST_SEED").unwrap_or(3)).shuffle(&mut points);
+        points.truncate(usize::try_from(cases / 30).unwrap_or(usize::MAX).max(2));
     }
     points
 }
