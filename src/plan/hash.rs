@@ -59,3 +59,20 @@ impl std::io::Write for Hashing<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Consents that were given are remembered by these digests: how an operation is kept must not change them.
+    #[test]
+    fn a_steps_digest_is_of_the_operation_as_json_among_the_rest() {
+        let scope = crate::kinds::fake::scope("digest");
+        let key = Key::new("test.things", "a \"b\"]");
+        let op = json!({"b": [1, -2, u64::MAX, 0.5], "a": {"text": "]ü\n", "none": null}, "yes": true});
+        let whole = digest(&(&scope.account, &scope.region, &scope.object, &key, Impact::Disruptive, &op));
+        assert_eq!(step_digest(&scope, &key, &Operation::from(op), Impact::Disruptive), whole);
+    }
+}

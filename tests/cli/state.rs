@@ -89,7 +89,8 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
     let folder = folder(ACCOUNT, &spec);
     let requests = folder.path().join("requests");
     let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-        .args(["sandbox", "serve", "--listen", "127.0.0.1:0"])
+        // What S3 shows late is there sooner, and the database still takes a minute.
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", "4"])
         .env("HOLDFAST_SANDBOX_RECORD", &requests)
         .stderr(Stdio::piped())
         .spawn()
