@@ -200,6 +200,8 @@ impl<'a> Work<'a> {
     pub(super) fn fails(&self, need: &Need) -> bool {
         let undone = match &self.phase {
             Phase::Ended(End::Failed { undone, .. }) => undone.as_slice(),
+            // What it did is taken back: nothing that others need of it is there.
+            Phase::Ended(End::RolledBack { .. }) => return true,
             Phase::Ended(End::Blocked { .. }) => &[],
             _ => return false,
         };

@@ -55,7 +55,7 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
     };
     if let Some(status) = &moving.busy {
         let title = format!("Wait until {} is available (it is {status})", names.source);
-        let op = Op::Move(MoveOp::Wait { source: names.source.clone() });
+        let op = Op::Move(Box::new(MoveOp::Wait { source: names.source.clone() }));
         steps.push(Step::online(title, op, fields).back("nothing is changed").within(DELETING));
         return steps;
     }
@@ -141,7 +141,7 @@ impl<'a> Plan<'a> {
 
     /// Adds a step that comes after the one before.
     fn push(&mut self, title: String, op: MoveOp, change: impl FnOnce(Step<Op>) -> Step<Op>) {
-        let step = Step::online(title, Op::Move(op), self.fields.clone()).within(AT_ONCE).after(self.last);
+        let step = Step::online(title, Op::Move(Box::new(op)), self.fields.clone()).within(AT_ONCE).after(self.last);
         self.last = Some(self.steps.push(change(step)));
     }
 
