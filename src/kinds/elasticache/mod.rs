@@ -1,4 +1,4 @@
-//! ElastiCache replication groups: what can be changed in place, and moving one into a new group where it cannot ([`moving`]).
+//! ElastiCache replication groups: what can be changed in place, and moving one into a new group where it cannot (`moving`).
 
 mod check;
 mod fields;

@@ -6,7 +6,7 @@
 //! drain                                              the proof, under a hold
 //! ```
 //!
-//! [`CatchUp`] owns a task in which one [`life::Life`] follows another: each is a set of pinned connections with tracking on, and ends where one of them breaks.
+//! [`CatchUp`] owns a task in which one `Life` follows another: each is a set of pinned connections with tracking on, and ends where one of them breaks.
 
 mod batch;
 mod capture;
