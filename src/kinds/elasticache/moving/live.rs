@@ -120,8 +120,9 @@ pub async fn order(writes: &Writes, target: &str, order: Order) -> Result<(), Ca
 /// Lets the target go after the commit, whoever held it.
 pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     if writes.tasks().get::<Live>(&sides.target).is_some() {
-        return order(writes, &sides.target, Order::Release).await;
+        order(writes, &sides.target, Order::Release).await?;
     }
+    // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
     let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
     released(release_side(&side, &name(sides), Rules::ALL).await)
@@ -142,12 +143,14 @@ fn released(released: Result<Released, HoldError>) -> Result<(), CallError> {
 /// Lets the source take writes again on the way back, once nobody is left on the target (rule 14).
 pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     if let Some(live) = writes.tasks().get::<Live>(&sides.target) {
-        match live.mover.state().phase {
-            Phase::Following | Phase::Undone => return Ok(()),
-            Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven => live.mover.order(Order::Undo).await.map_err(stop)?,
-            _ => {}
+        if matches!(live.mover.state().phase, Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven) {
+            live.mover.order(Order::Undo).await.map_err(stop)?;
         }
-        return live.mover.order(Order::TurnedBack).await.map_err(stop);
+        // Where nobody was sent to the target the undo is at its end with that.
+        return match live.mover.state().phase {
+            Phase::Following | Phase::Undone => Ok(()),
+            _ => live.mover.order(Order::TurnedBack).await.map_err(stop),
+        };
     }
     let (source, target) = both(writes, sides).await?;
     let (name, hold) = (name(sides), |hold: crate::migration::hold::HoldError| error(hold.to_string()));

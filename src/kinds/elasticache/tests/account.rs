@@ -87,10 +87,13 @@ impl Account {
         self.apply_until(groups, |_| false).await
     }
 
-    /// The same, interrupted when this is said.
+    /// The same, interrupted when this is said. A run that may not connect ends with why.
     pub async fn apply_until(&self, groups: &str, last: impl Fn(&Said) -> bool + Sync) -> Outcomes {
         let baseline = self.baseline(groups);
-        let connection = connected(&baseline, &self.connect).await.unwrap();
+        let connection = match connected(&baseline, &self.connect).await {
+            Ok(connection) => connection,
+            Err(refused) => return Outcomes { resources: Vec::new(), stopped: Some(refused.to_string()) },
+        };
         let clock = self.sandbox.clock();
         let look = look(&baseline, &connection, &Request::default(), clock.now()).await;
         let journal = Journal::open(self.state.path(), "test").unwrap().journal;
@@ -117,6 +120,7 @@ impl Account {
         self.plan(groups).await;
         assert_eq!(self.sandbox.writes().len(), 0, "a dry run wrote");
         let outcomes = self.apply(groups).await;
+        assert_eq!(outcomes.stopped, None);
         for resource in &outcomes.resources {
             assert_eq!(resource.end, End::Changed, "{} after {:?}", resource.key, resource.done);
         }
@@ -127,7 +131,7 @@ impl Account {
         let plan = self.plan(groups).await;
         assert!(plan.in_sync(), "{:#?}", plan.resources);
         let before = self.sandbox.writes().len();
-        self.apply(groups).await;
+        assert_eq!(self.apply(groups).await.stopped, None);
         assert_eq!(self.sandbox.writes().len(), before, "a second apply wrote");
     }
 
