@@ -30,7 +30,7 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(Fact::Present(_) | Fact::Absent) => Progress::Done,
             other => pending(other),
         },
-        Op::Move(MoveOp::MakeToken { .. }) => match &seen.token {
+        Op::Move(op) if matches!(**op, MoveOp::MakeToken { .. }) => match &seen.token {
             Fact::Present(_) => Progress::Done,
             other => pending(Some(other)),
         },

@@ -139,13 +139,13 @@ impl Kind for ReplicationGroups {
 
     fn turns_back(op: &Op) -> Option<Op> {
         match op {
-            Op::Move(op) => op.turns_back().map(Op::Move),
+            Op::Move(op) => op.turns_back().map(|op| Op::Move(Box::new(op))),
             _ => None,
         }
     }
 
     fn is_way_back(op: &Op) -> bool {
-        matches!(op, Op::Move(MoveOp::GoBack { .. } | MoveOp::GiveUp { .. }))
+        matches!(op, Op::Move(op) if matches!(**op, MoveOp::GoBack { .. } | MoveOp::GiveUp { .. }))
     }
 }
 

@@ -90,5 +90,5 @@ pub enum Op {
         keys: Vec<String>,
     },
     /// A step of moving the group into a new one.
-    Move(MoveOp),
+    Move(Box<MoveOp>),
 }

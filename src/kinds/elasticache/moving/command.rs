@@ -286,7 +286,7 @@ impl Move {
         };
         match step {
             None => Ok(None),
-            Some((title, op)) => match serde_json::to_value(Op::Move(op)) {
+            Some((title, op)) => match serde_json::to_value(Op::Move(Box::new(op))) {
                 Ok(op) => Ok(Some((title, op))),
                 Err(error) => Err(error.to_string()),
             },

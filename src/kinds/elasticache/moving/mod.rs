@@ -16,6 +16,7 @@ mod reference;
 mod seen;
 mod settings;
 mod start;
+mod wish;
 
 pub use check::check;
 pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};

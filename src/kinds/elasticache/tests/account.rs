@@ -24,6 +24,9 @@ pub fn found(group: &str) -> String {
     )
 }
 
+/// Told of an account.
+pub type Watch = Arc<dyn Fn(&World) + Send + Sync>;
+
 pub struct Account {
     pub sandbox: Sandbox,
     pub connect: ConnectOptions,
@@ -31,7 +34,7 @@ pub struct Account {
     /// `policy.disruptive`.
     pub disruptive: &'static str,
     /// Told of every write of the journal, with the account as it is then.
-    pub watch: Option<Arc<dyn Fn(&World) + Send + Sync>>,
+    pub watch: Option<Watch>,
 }
 
 impl Account {

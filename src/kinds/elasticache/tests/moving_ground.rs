@@ -275,7 +275,7 @@ pub fn sound(world: &World) -> Result<(), String> {
     let kept = world.elasticache.snapshots.values().any(|snapshot| snapshot.status.text() == "available");
     let serves = targets.iter().any(|id| up(id) && groups[*id].tags.contains_key(SERVES_TAG));
     held(!intact && !kept && !serves, "neither the source, nor a snapshot, nor a target that serves")?;
-    held(!intact && !(kept && serves), "the source is gone without a last snapshot and a group that serves")?;
+    held(!(intact || kept && serves), "the source is gone without a last snapshot and a group that serves")?;
     held(!groups.contains_key("huntaze-redis-other"), "somebody else's group is gone")?;
     held(!world.elasticache.parameter_groups.contains_key("holdfast-move-other-1"), "somebody else's parameter group is gone")?;
     if let Some(old) = groups.get(OLD) {
