@@ -16,11 +16,11 @@ use crate::reconcile::{Baseline, connected};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  holdfast migration status huntaze-redis -f production.yaml            where it stands, what comes next, what you can do
-  holdfast migration status huntaze-redis -f production.yaml -o json
-  holdfast migration rollback huntaze-redis -f production.yaml          back to the old group: before the new one serves
-  holdfast migration resume huntaze-redis -f production.yaml            let it be tried again after it was taken back
-  holdfast migration finalize huntaze-redis -f production.yaml          end the time for which the old group is kept
+  holdfast migration status huntaze-redis -f m.yaml     where it stands, what comes next
+  holdfast migration status huntaze-redis -f m.yaml -o json
+  holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, before the new serves
+  holdfast migration resume huntaze-redis -f m.yaml     let it be tried again after a way back
+  holdfast migration finalize huntaze-redis -f m.yaml   let go of the old group now
 
 Exit codes:
   0    done

@@ -18,6 +18,7 @@ mod reference;
 mod seen;
 mod settings;
 mod start;
+mod wish;
 
 pub use check::check;
 pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};

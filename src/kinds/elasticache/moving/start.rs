@@ -16,7 +16,7 @@ use super::op::MoveOp;
 use super::reference::{self, Endpoints, Way};
 use super::settings::Settings;
 use super::{GIVEN_UP_TAG, HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
-use crate::aws::calls::elasticache::{DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
+use crate::aws::calls::elasticache::{DELETE_CACHE_PARAMETER_GROUP, DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
 use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::observe::tags_of;
@@ -148,7 +148,11 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         }
         MoveOp::GiveUp { arn, tags, .. } => put_tags(writes, arn, tags.clone()).await,
         MoveOp::Unlock { name } => {
-            for lock in locks(&writes.reads(), name).await? {
+            let locks = locks(&writes.reads(), name).await?;
+            if locks.is_empty() {
+                return Err(not_shown(&DELETE_CACHE_PARAMETER_GROUP, name));
+            }
+            for lock in locks {
                 let answer = elasticache.delete_cache_parameter_group(|request| request.cache_parameter_group_name(&lock)).await;
                 gone(answer.map(|_| ()))?;
             }
@@ -165,9 +169,8 @@ fn turned_name(lock: &str, cutover: &Cutover, source: &str, target: &str) -> Str
 /// Fails where the lock is gone or says `back` by now: what goes forward is sent by nobody then.
 async fn still_forward(writes: &Writes, name: &str) -> Result<(), CallError> {
     let reads = writes.reads();
-    let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(name)).await?;
-    let arn = answer.cache_parameter_groups().first().and_then(|group| group.arn()).unwrap_or_default();
-    match Lock::read(name, arn, 0, &tags_of(&reads, arn).await?).direction {
+    let arn = lock_arn(&reads, name).await?;
+    match Lock::read(name, &arn, 0, &tags_of(&reads, &arn).await?).direction {
         Direction::Forward => Ok(()),
         Direction::Back => {
             let message = "the move is taken back since: it was turned by somebody else".to_owned();
@@ -204,7 +207,12 @@ async fn groups(reads: &Reads) -> Result<Vec<ReplicationGroup>, CallError> {
 /// The group as it is now.
 pub async fn present(writes: &Writes, id: &str, call: &'static Call) -> Result<ReplicationGroup, CallError> {
     let found = groups(&writes.reads()).await?;
-    named(&found, id).cloned().ok_or_else(|| not_sent(call, Class::NotFound, "ReplicationGroupNotFoundFault", format!("{id} is not there")))
+    named(&found, id).cloned().ok_or_else(|| not_shown(call, id))
+}
+
+/// What was seen a moment ago and is not shown now: an answer can be older than the one before. It is asked again, and what is then seen decides.
+pub(super) fn not_shown(call: &'static Call, what: &str) -> CallError {
+    not_sent(call, Class::Busy, "NotShown", format!("{what} is not shown"))
 }
 
 async fn endpoints(writes: &Writes, id: &str) -> Result<Endpoints, CallError> {
@@ -304,7 +312,7 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
     let refuse = |message: String| Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotDeleted", message));
     let reads = writes.reads();
     let all = groups(&reads).await?;
-    let Some(found) = named(&all, source) else { return Ok(()) };
+    let Some(found) = named(&all, source) else { return Err(not_shown(&DELETE_REPLICATION_GROUP, source)) };
     if found.replication_group_create_time().map(|time| time.to_string()).unwrap_or_default() != created {
         return refuse(format!("{source} is not the group that was moved: it was created at another time"));
     }
@@ -327,7 +335,7 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
 async fn drop_target(writes: &Writes, target: &str, cutover: &[Cutover]) -> Result<(), CallError> {
     let reads = writes.reads();
     let all = groups(&reads).await?;
-    let Some(found) = named(&all, target) else { return Ok(()) };
+    let Some(found) = named(&all, target) else { return Err(not_shown(&DELETE_REPLICATION_GROUP, target)) };
     let tags = tags_of(&reads, found.arn().unwrap_or_default()).await;
     let ours = match &tags {
         Ok(tags) => {
@@ -356,10 +364,10 @@ async fn drop_snapshot(writes: &Writes, name: &str, target: &str) -> Result<(), 
     let reads = writes.reads();
     let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(name)).await;
     let answer = match answer {
-        Err(error) if error.class == Class::NotFound => return Ok(()),
+        Err(error) if error.class == Class::NotFound => return Err(not_shown(&DELETE_SNAPSHOT, name)),
         answer => answer?,
     };
-    let Some(found) = answer.snapshots().first() else { return Ok(()) };
+    let Some(found) = answer.snapshots().first() else { return Err(not_shown(&DELETE_SNAPSHOT, name)) };
     let tags = tags_of(&reads, found.arn().unwrap_or_default()).await?;
     if tags.get(MOVE_TAG).is_none_or(|of| of != target) {
         let message = format!("the snapshot {name} does not carry the tag of this move: it is not deleted");
@@ -376,9 +384,18 @@ fn taggable(text: &str) -> String {
 }
 
 async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {
-    let answer = writes.reads().elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(lock)).await?;
-    let arn = answer.cache_parameter_groups().first().and_then(|group| group.arn()).unwrap_or_default().to_owned();
+    let arn = lock_arn(&writes.reads(), lock).await?;
     put_tags(writes, &arn, tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()).await
+}
+
+async fn lock_arn(reads: &Reads, lock: &str) -> Result<String, CallError> {
+    let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(lock)).await;
+    let answer = match answer {
+        Err(error) if error.class == Class::NotFound => return Err(not_shown(&DELETE_CACHE_PARAMETER_GROUP, lock)),
+        answer => answer?,
+    };
+    let arn = answer.cache_parameter_groups().first().and_then(|group| group.arn()).map(str::to_owned);
+    arn.ok_or_else(|| not_shown(&DELETE_CACHE_PARAMETER_GROUP, lock))
 }
 
 /// The names of all locks that begin so and carry our tag, the oldest first.

@@ -128,7 +128,7 @@ pub async fn forget(writes: &Writes, wanted: &EcsService) -> Result<(), CallErro
 async fn present(writes: &Writes, wanted: &EcsService) -> Result<Service, CallError> {
     let missing = || format!("the ECS service {} of {} is not there", wanted.service, wanted.cluster);
     let found = service(&writes.reads(), wanted).await?;
-    found.ok_or_else(|| not_sent(&UPDATE_SERVICE, Class::NotFound, "ServiceNotFoundException", missing()))
+    found.ok_or_else(|| not_sent(&UPDATE_SERVICE, Class::Busy, "NotShown", missing()))
 }
 
 /// Notes which deployment there is, and asks for another one.
