@@ -14,6 +14,16 @@ use super::tasks::Tasks;
 use super::{Call, CallError, Class, Service, endpoint, secret};
 use crate::clock::Clock;
 
+/// A client like this one, of another region; nothing where it is the same.
+macro_rules! elsewhere {
+    ($sdk:ident, $client:expr, $region:expr) => {{
+        let config = $client.config();
+        let same = config.region().is_some_and(|region| region.as_ref() == $region);
+        (!same).then(|| $sdk::Client::from_conf(config.to_builder().region(aws_config::Region::new($region.to_owned())).build()))
+    }};
+}
+use elsewhere;
+
 macro_rules! services {
     ($($service:ident $module:ident $sdk:ident {
         reads { $($read:ident $Read:ident $read_action:literal,)* }
@@ -41,13 +51,13 @@ macro_rules! services {
 
         impl Reads {
             $(pub fn $module(&self) -> calls::$module::Reads<'_> {
-                calls::$module::Reads { _clients: &self.clients }
+                calls::$module::Reads { _clients: &self.clients, _elsewhere: None }
             })*
         }
 
         impl Writes {
             $(pub fn $module(&self) -> calls::$module::Writes<'_> {
-                calls::$module::Writes { _clients: &self.clients }
+                calls::$module::Writes { _clients: &self.clients, _elsewhere: None }
             })*
         }
 
@@ -60,12 +70,28 @@ macro_rules! services {
 
                 /// The reading operations.
                 pub struct Reads<'a> {
-                    // A service of which nothing is read leaves it unused.
+                    // A service of which nothing is read leaves both unused.
                     pub(in super::super) _clients: &'a Clients,
+                    pub(in super::super) _elsewhere: Option<$sdk::Client>,
                 }
                 /// The changing operations.
                 pub struct Writes<'a> {
                     pub(in super::super) _clients: &'a Clients,
+                    pub(in super::super) _elsewhere: Option<$sdk::Client>,
+                }
+
+                impl Reads<'_> {
+                    /// The same, of another region than the manifest's.
+                    pub fn in_region(self, region: &str) -> Self {
+                        Self { _elsewhere: super::super::elsewhere!($sdk, self._clients.$module, region), ..self }
+                    }
+                }
+
+                impl Writes<'_> {
+                    /// The same, in another region than the manifest's.
+                    pub fn in_region(self, region: &str) -> Self {
+                        Self { _elsewhere: super::super::elsewhere!($sdk, self._clients.$module, region), ..self }
+                    }
                 }
 
                 pastey::paste! {
@@ -79,7 +105,7 @@ macro_rules! services {
                             &self,
                             build: impl FnOnce($sdk::operation::$read::builders::[<$Read FluentBuilder>]) -> $sdk::operation::$read::builders::[<$Read FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$read::[<$read:camel Output>], CallError> {
-                            let request = build(self._clients.$module.$read());
+                            let request = build(self._elsewhere.as_ref().unwrap_or(&self._clients.$module).$read());
                             // Boxed: an SDK call is some 30 kB of state, which adds up on the stack of whoever reads several things at once.
                             Box::pin(self._clients.budget.send(&[<$read:upper>], || request.clone().send())).await
                         })*
@@ -90,7 +116,7 @@ macro_rules! services {
                             &self,
                             build: impl FnOnce($sdk::operation::$write::builders::[<$Write FluentBuilder>]) -> $sdk::operation::$write::builders::[<$Write FluentBuilder>] + Send,
                         ) -> Result<$sdk::operation::$write::[<$write:camel Output>], CallError> {
-                            let request = build(self._clients.$module.$write());
+                            let request = build(self._elsewhere.as_ref().unwrap_or(&self._clients.$module).$write());
                             Box::pin(self._clients.budget.send(&[<$write:upper>], || request.clone().send())).await
                         })*
                     }

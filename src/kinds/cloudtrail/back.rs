@@ -5,17 +5,17 @@ use serde_json::{Map, Value, json};
 use super::SeenTrail;
 use super::op::InsightSetting;
 use super::selectors::Events;
+use crate::kinds::Drift;
 use crate::kinds::back::{switch, word};
-use crate::kinds::{Drift, Scope};
 
 /// What every command on a trail begins with.
-pub(super) fn command(scope: &Scope, verb: &str, option: &str, trail: &str) -> String {
-    format!("aws cloudtrail {verb} --region {} {option} {}", scope.region, word(trail))
+pub(super) fn command(region: &str, verb: &str, option: &str, trail: &str) -> String {
+    format!("aws cloudtrail {verb} --region {region} {option} {}", word(trail))
 }
 
 /// Sets what these drifts change to what it was. An empty text takes a setting away.
 /// <https://docs.aws.amazon.com/cli/latest/reference/cloudtrail/update-trail.html>
-pub(super) fn update(scope: &Scope, name: &str, trail: &SeenTrail, drifts: &[&Drift]) -> String {
+pub(super) fn update(name: &str, trail: &SeenTrail, drifts: &[&Drift]) -> String {
     let found = &trail.settings;
     let text = |option: &str, value: &Option<String>| format!("--{option} {}", word(value.as_deref().unwrap_or_default()));
     let mut options: Vec<String> = Vec::new();
@@ -38,11 +38,11 @@ pub(super) fn update(scope: &Scope, name: &str, trail: &SeenTrail, drifts: &[&Dr
             options.push(option);
         }
     }
-    format!("`{} {}`", command(scope, "update-trail", "--name", name), options.join(" "))
+    format!("`{} {}`", command(&trail.home_region, "update-trail", "--name", name), options.join(" "))
 }
 
 /// Has the trail record what it recorded.
-pub(super) fn events(scope: &Scope, trail: &str, found: &Events) -> String {
+pub(super) fn events(region: &str, trail: &str, found: &Events) -> String {
     let (option, selectors) = match found {
         // A trail without selectors records all management events.
         Events::Plain(selectors) if selectors.is_empty() => {
@@ -51,18 +51,18 @@ pub(super) fn events(scope: &Scope, trail: &str, found: &Events) -> String {
         Events::Plain(selectors) => ("event-selectors", json!(selectors)),
         Events::Advanced(selectors) => ("advanced-event-selectors", json!(selectors)),
     };
-    let command = command(scope, "put-event-selectors", "--trail-name", trail);
+    let command = command(region, "put-event-selectors", "--trail-name", trail);
     format!("`{command} --{option} {}`", word(&as_the_api_spells(selectors).to_string()))
 }
 
 /// Has Insights look for what it looked for.
-pub(super) fn insights(scope: &Scope, trail: &str, found: &[InsightSetting]) -> String {
+pub(super) fn insights(region: &str, trail: &str, found: &[InsightSetting]) -> String {
     let one = |setting: &InsightSetting| match setting.categories.is_empty() {
         true => json!({"InsightType": setting.insight}),
         false => json!({"InsightType": setting.insight, "EventCategories": setting.categories}),
     };
     let selectors: Vec<Value> = found.iter().map(one).collect();
-    let command = command(scope, "put-insight-selectors", "--trail-name", trail);
+    let command = command(region, "put-insight-selectors", "--trail-name", trail);
     format!("`{command} --insight-selectors {}`", word(&json!(selectors).to_string()))
 }
 
@@ -84,10 +84,6 @@ mod tests {
     use crate::kinds::Impact;
     use crate::kinds::cloudtrail::op::Settings;
 
-    fn scope() -> Scope {
-        Scope { object: "o".to_owned(), account: "317805897534".to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() }
-    }
-
     #[test]
     fn a_trail_goes_back_to_the_settings_that_were_found() {
         let settings = Settings {
@@ -96,11 +92,11 @@ mod tests {
             role_arn: Some("arn:aws:iam::317805897534:role/old".to_owned()),
             ..Settings::default()
         };
-        let trail = SeenTrail { arn: String::new(), home_region: String::new(), owner: String::new(), settings };
+        let trail = SeenTrail { arn: String::new(), home_region: "us-east-1".to_owned(), owner: String::new(), settings };
         let drift = |field: &str| Drift { field: field.to_owned(), found: Value::Null, declared: Value::Null, impact: Impact::Online };
         let drifts = ["multiRegion", "kmsKeyId", "cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"].map(drift);
         assert_eq!(
-            update(&scope(), "audit", &trail, &drifts.iter().collect::<Vec<_>>()),
+            update("audit", &trail, &drifts.iter().collect::<Vec<_>>()),
             "`aws cloudtrail update-trail --region us-east-1 --name audit --no-is-multi-region-trail --kms-key-id '' \
              --cloud-watch-logs-log-group-arn 'arn:aws:logs:us-east-1:317805897534:log-group:old:*' \
              --cloud-watch-logs-role-arn arn:aws:iam::317805897534:role/old`"
@@ -118,11 +114,11 @@ mod tests {
             ),
         ] {
             let found: Events = serde_json::from_str(found).unwrap();
-            assert_eq!(events(&scope(), "audit", &found), format!("{command} {option}`"));
+            assert_eq!(events("us-east-1", "audit", &found), format!("{command} {option}`"));
         }
         let found = [InsightSetting { insight: "ApiCallRateInsight".to_owned(), categories: Vec::new() }];
         assert_eq!(
-            insights(&scope(), "audit", &found),
+            insights("us-east-1", "audit", &found),
             "`aws cloudtrail put-insight-selectors --region us-east-1 --trail-name audit --insight-selectors '[{\"InsightType\":\"ApiCallRateInsight\"}]'`"
         );
     }

@@ -80,7 +80,7 @@ impl Kind for Trails {
         seen.trail.as_ref().map(|_| ())
     }
 
-    /// Changed by its own account and in its home region only.
+    /// Changed by its own account only. Of one that is at home in another region the bucket stays as it is: its policy names the trail by that region.
     fn managed_elsewhere(scope: &Scope, seen: &TrailSeen) -> bool {
         seen.trail.present().is_some_and(|trail| trail.owner != scope.account || trail.home_region != scope.region)
     }

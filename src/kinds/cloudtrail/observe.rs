@@ -44,6 +44,11 @@ pub(super) struct WishedKey {
 }
 
 impl TrailSeen {
+    /// Where the trail is at home; one that is to be made, in the manifest's region.
+    pub(super) fn home<'a>(&'a self, scope: &'a Scope) -> &'a str {
+        self.trail.present().map_or(&scope.region, |trail| &trail.home_region)
+    }
+
     /// A fact out of what DescribeTrails shows.
     pub(super) fn setting<T: Serialize>(&self, of: impl Fn(&SeenTrail) -> Option<T>) -> Fact<Value> {
         self.trail.as_ref().and_then(|trail| Fact::given(of(trail).map(|value| json!(value))))
@@ -64,14 +69,15 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     if want.is_empty() {
         return TrailSeen::default();
     }
-    let (trails, key) = futures::join!(reads.once("DescribeTrails", || all(reads)), wished_key(reads, target, want));
-    let trail = match trails {
+    let trail = match reads.once("DescribeTrails", || all(reads)).await {
         Ok(trails) => match choose(&trails, target.id, target.scope) {
             Some(trail) => seen(trail, target.scope),
             None => Fact::Absent,
         },
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
     };
+    let home = trail.present().map_or(target.scope.region.as_str(), |trail| trail.home_region.as_str()).to_owned();
+    let key = wished_key(reads, target, want, &home).await;
     let Fact::Present(shown) = &trail else {
         // What hangs on the trail is as absent, or as unknown, as the trail.
         let rest = trail.as_ref().map(|_| ());
@@ -87,10 +93,10 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
     let arn = &shown.arn;
     let (logging, events, insights, tags) = futures::join!(
-        asked(want.has("logging"), || logging(reads, arn)),
-        asked(events, || read_events(reads, arn)),
-        asked(want.has("insights"), || insights(reads, arn)),
-        asked(want.has("tags"), || tags(reads, arn)),
+        asked(want.has("logging"), || logging(reads, arn, &home)),
+        asked(events, || read_events(reads, arn, &home)),
+        asked(want.has("insights"), || insights(reads, arn, &home)),
+        asked(want.has("tags"), || tags(reads, arn, &home)),
     );
     TrailSeen { trail, logging, events, insights, tags, key }
 }
@@ -145,30 +151,30 @@ fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
     })
 }
 
-/// The ARN of the key that the manifest names. The ARN of a key is itself; an alias and an id are looked up.
-async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> Fact<WishedKey> {
+/// The ARN of the key that the manifest names, which is a key of the trail's home region. The ARN of a key is itself; an alias and an id are looked up.
+async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, home: &str) -> Fact<WishedKey> {
     let Some(words) = target.spec.kms_key_id.as_ref().filter(|_| want.has("kmsKeyId")) else { return Fact::default() };
     let found = |arn: &str| WishedKey { words: words.clone(), arn: arn.to_owned() };
     if words.starts_with("arn:") && words.contains(":key/") {
         return Fact::Present(found(words));
     }
-    let describe = || async { reads.kms().describe_key(|request| request.key_id(words)).await };
-    let answer = reads.once(format!("DescribeKey {words}"), describe).await;
+    let describe = || async { reads.kms().in_region(home).describe_key(|request| request.key_id(words)).await };
+    let answer = reads.once(format!("DescribeKey {home} {words}"), describe).await;
     let arn = answer.map(|answer| answer.key_metadata().and_then(|key| key.arn()).map(found));
     Fact::read(arn, |error| error.class == Class::NotFound)
 }
 
-// A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it.
+// A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it, in the trail's home region, where alone it has tags.
 
-async fn logging(reads: &Reads, arn: &str) -> Fact<bool> {
-    match reads.cloudtrail().get_trail_status(|request| request.name(arn)).await {
+async fn logging(reads: &Reads, arn: &str, home: &str) -> Fact<bool> {
+    match reads.cloudtrail().in_region(home).get_trail_status(|request| request.name(arn)).await {
         Ok(status) => Fact::Present(status.is_logging().unwrap_or(false)),
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
     }
 }
 
-async fn read_events(reads: &Reads, arn: &str) -> Fact<Events> {
-    let answer = match reads.cloudtrail().get_event_selectors(|request| request.trail_name(arn)).await {
+async fn read_events(reads: &Reads, arn: &str, home: &str) -> Fact<Events> {
+    let answer = match reads.cloudtrail().in_region(home).get_event_selectors(|request| request.trail_name(arn)).await {
         Ok(answer) => answer,
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     };
@@ -187,8 +193,8 @@ async fn read_events(reads: &Reads, arn: &str) -> Fact<Events> {
     }
 }
 
-async fn insights(reads: &Reads, arn: &str) -> Fact<Vec<InsightSetting>> {
-    match reads.cloudtrail().get_insight_selectors(|request| request.trail_name(arn)).await {
+async fn insights(reads: &Reads, arn: &str, home: &str) -> Fact<Vec<InsightSetting>> {
+    match reads.cloudtrail().in_region(home).get_insight_selectors(|request| request.trail_name(arn)).await {
         Ok(answer) => {
             let insights = answer.insight_selectors().iter().filter_map(|selector| {
                 Some(InsightSetting {
@@ -204,9 +210,9 @@ async fn insights(reads: &Reads, arn: &str) -> Fact<Vec<InsightSetting>> {
     }
 }
 
-async fn tags(reads: &Reads, arn: &str) -> Fact<BTreeMap<String, String>> {
+async fn tags(reads: &Reads, arn: &str, home: &str) -> Fact<BTreeMap<String, String>> {
     let page = |token: Option<String>| async move {
-        let answer = reads.cloudtrail().list_tags(|request| request.resource_id_list(arn).set_next_token(token)).await?;
+        let answer = reads.cloudtrail().in_region(home).list_tags(|request| request.resource_id_list(arn).set_next_token(token)).await?;
         let resources = answer.resource_tag_list.unwrap_or_default().into_iter().filter(|resource| resource.resource_id() == Some(arn));
         Ok((resources.flat_map(|resource| resource.tags_list.unwrap_or_default()).collect(), answer.next_token))
     };

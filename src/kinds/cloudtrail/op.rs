@@ -158,8 +158,27 @@ impl TrailOp {
         }
     }
 
+    /// The trail's ARN; none of one that is to be made.
+    fn trail(&self) -> Option<&str> {
+        match self {
+            TrailOp::Create { .. } => None,
+            TrailOp::Update { trail, .. }
+            | TrailOp::StartLogging { trail }
+            | TrailOp::StopLogging { trail }
+            | TrailOp::PutEventSelectors { trail, .. }
+            | TrailOp::PutInsights { trail, .. }
+            | TrailOp::Tag { trail, .. }
+            | TrailOp::Untag { trail, .. } => Some(trail),
+        }
+    }
+
     pub(super) async fn start(&self, writes: &Writes) -> Result<(), CallError> {
-        let cloudtrail = writes.cloudtrail();
+        // "This operation must be called from the Region in which the trail was created." (UpdateTrail, StartLogging and the others)
+        let home = self.trail().and_then(|arn| arn.split(':').nth(3)).filter(|region| !region.is_empty());
+        let cloudtrail = match home {
+            Some(home) => writes.cloudtrail().in_region(home),
+            None => writes.cloudtrail(),
+        };
         match self {
             TrailOp::Create { name, settings, tags } => {
                 let tags = built(&calls::cloudtrail::CREATE_TRAIL, self::tags(tags))?;

@@ -43,17 +43,14 @@ pub(super) fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {
             format!("{} is a trail of the organisation: it belongs to account {}", planning.id, trail.owner),
             format!("have it changed in account {}, or declare a trail of this account's own", trail.owner),
         ),
-        Fact::Present(trail) if trail.home_region != planning.scope.region => block_all(
-            planning,
-            &mut steps,
-            Reason::NotSupported,
-            format!("{} is at home in {}, and CloudTrail changes a trail in its home region only", planning.id, trail.home_region),
-            format!("declare it in an object whose spec.region is {}", trail.home_region),
-        ),
         Fact::Present(trail) => {
+            let home = &trail.home_region;
             settings(planning, trail, &mut steps);
-            tags(planning, &trail.arn, &mut steps);
-            recording(planning, &trail.arn, &[], &mut steps);
+            tags(planning, trail, &mut steps);
+            recording(planning, &trail.arn, home, &[], &mut steps);
+            if *home != planning.scope.region && !steps.steps.is_empty() {
+                steps.notes.push(format!("{} is at home in {home}, and is changed there", planning.id));
+            }
         }
     }
     steps
@@ -93,14 +90,14 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         steps.notes.push(format!("the new trail {name} will not log: declare logging: true"));
     }
     let op = TrailOp::Create { name: name.to_owned(), settings, tags };
-    let back = format!("`{}`", back::command(planning.scope, "delete-trail", "--name", name));
+    let back = format!("`{}`", back::command(&planning.scope.region, "delete-trail", "--name", name));
     let paid = join(
         // The first copy of management events costs nothing. <https://aws.amazon.com/cloudtrail/pricing/>
         "its log files are stored and paid for; management events are paid for where another trail records them, too",
         drifts.iter().filter_map(|drift| paid(drift)),
     );
     let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
-    recording(planning, &arn(planning.scope, name), &[made], steps);
+    recording(planning, &arn(planning.scope, name), &planning.scope.region, &[made], steps);
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
@@ -139,7 +136,7 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
                 .also_takes(&join("", drifts.iter().filter_map(|drift| paid(drift))))
-                .back(back::update(planning.scope, planning.id, trail, &drifts)),
+                .back(back::update(planning.id, trail, &drifts)),
         );
     }
 }
@@ -202,6 +199,15 @@ struct Wrong {
 fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
     let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
     match drift.field.as_str() {
+        // The bucket's policy lets a trail in by its ARN, with its region in it: what this object asks of a policy names its own region.
+        "bucket" | "keyPrefix" if trail.home_region != planning.scope.region => Some(Wrong {
+            reason: Reason::NotSupported,
+            message: format!(
+                "the trail is at home in {}, and the bucket's policy must let it in as a trail of that region",
+                trail.home_region
+            ),
+            what_to_do: format!("declare its bucket in an object whose spec.region is {}", trail.home_region),
+        }),
         "multiRegion" if drift.declared == Value::Bool(true) => (becomes("globalEvents", trail.settings.global_events) == Some(false))
             .then(|| Wrong {
                 reason: Reason::Conflict,
@@ -226,7 +232,11 @@ fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
         Fact::Present(key) => Ok(key.arn.clone()),
         Fact::Absent => Err(Wrong {
             reason: Reason::InvalidWish,
-            message: format!("there is no KMS key {words} in account {}, region {}", planning.scope.account, planning.scope.region),
+            message: format!(
+                "there is no KMS key {words} in account {}, region {}",
+                planning.scope.account,
+                planning.seen.home(planning.scope)
+            ),
             what_to_do: "make the key, or correct kmsKeyId".to_owned(),
         }),
         Fact::Unknown(why) => Err(Wrong {
@@ -274,7 +284,7 @@ fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&See
     Ok(settings)
 }
 
-fn tags(planning: &Planning<'_, Trails>, trail: &str, steps: &mut Steps<TrailOp>) {
+fn tags(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<TrailOp>) {
     let mut set = BTreeMap::new();
     let mut remove = Vec::new();
     for drift in planning.below("tags") {
@@ -293,25 +303,25 @@ fn tags(planning: &Planning<'_, Trails>, trail: &str, steps: &mut Steps<TrailOp>
     let fields = |keys: Vec<&String>| keys.into_iter().map(|key| format!("tags.{key}")).collect::<Vec<_>>();
     if !set.is_empty() {
         let fields = fields(set.keys().collect());
-        let op = TrailOp::Tag { trail: trail.to_owned(), tags: set };
+        let op = TrailOp::Tag { trail: trail.arn.clone(), tags: set };
         steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back(back(false)));
     }
     if !remove.is_empty() {
         let fields = fields(remove.iter().collect());
-        let op = TrailOp::Untag { trail: trail.to_owned(), keys: remove };
+        let op = TrailOp::Untag { trail: trail.arn.clone(), keys: remove };
         steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back(back(true)));
     }
 }
 
 /// Logging, event selectors, insights: each a request of its own, on a trail that is there by then.
-fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
+fn recording(planning: &Planning<'_, Trails>, trail: &str, home: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
     let after = || made.iter().copied();
     let name = planning.id;
     let trail = || trail.to_owned();
     match planning.drift("logging") {
         Some(drift) if drift.declared == Value::Bool(true) => {
             let op = TrailOp::StartLogging { trail: trail() };
-            let back = format!("`{}`", back::command(planning.scope, "stop-logging", "--name", name));
+            let back = format!("`{}`", back::command(home, "stop-logging", "--name", name));
             steps.push(Step::online(format!("Start logging of the trail {name}"), op, ["logging"]).back(back).after(after()));
         }
         // A new trail does not log.
@@ -322,7 +332,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
             steps.push(
                 Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
                     .impact(drift.impact.max(Impact::Disruptive), takes)
-                    .back(format!("`{}`", back::command(planning.scope, "start-logging", "--name", name))),
+                    .back(format!("`{}`", back::command(home, "start-logging", "--name", name))),
             );
         }
         _ => {}
@@ -339,7 +349,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
         let impact = if replaced { impact.max(Impact::Disruptive) } else { impact };
         let takes = if impact > Impact::Online { "some of what is recorded today may no longer be" } else { "" };
         let from = planning.seen.events.present().filter(|_| made.is_empty()).map(Basis::of);
-        let back = back::events(planning.scope, name, planning.seen.events.present().unwrap_or(&Events::Plain(Vec::new())));
+        let back = back::events(home, name, planning.seen.events.present().unwrap_or(&Events::Plain(Vec::new())));
         let paid = if events.record_data() { "data events are paid for by number" } else { "" };
         let op = TrailOp::PutEventSelectors { trail: trail(), events, from };
         before.push(
@@ -379,7 +389,7 @@ fn recording(planning: &Planning<'_, Trails>, trail: &str, made: &[usize], steps
             Step::online(format!("Set what Insights looks for in the trail {name}"), op, ["insights"])
                 .impact(drift.impact, takes)
                 .also_takes(paid)
-                .back(back::insights(planning.scope, name, found))
+                .back(back::insights(home, name, found))
                 // Insights on calls need a trail that records writing management events.
                 .after(before),
         );

@@ -136,15 +136,35 @@ async fn what_is_not_declared_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_shadow_is_changed_at_home_only() {
+async fn a_shadow_is_changed_in_its_home_region() {
     let trails = json!({"audit": {"s3BucketName": "logs", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
+    let mut services = services(trails);
+    let policy = services["s3"]["buckets"]["logs"]["policy"].to_string().replace("cloudtrail:us-east-1", "cloudtrail:eu-west-1");
+    services["s3"]["buckets"]["logs"]["policy"] = serde_json::from_str(&policy).unwrap();
+    let account = Account::new(&services);
+    let members = json!({
+        "bucket": "logs", "logging": true, "logFileValidation": true, "tags": {"team": "audit"}, "insights": ["ApiErrorRateInsight"],
+        "eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}],
+    });
+    let plan = planned(&account, members.clone()).await;
+    assert_eq!(plan.blocks, [], "{plan:?}");
+    assert!(plan.notes.iter().any(|note| note.contains("eu-west-1")), "{plan:?}");
+    assert!(plan.steps.iter().filter(|step| step.back.contains("aws cloudtrail")).all(|step| step.back.contains("--region eu-west-1")));
+    account.apply(&wish(members.clone())).await;
+    let mut sent = account.writes();
+    sent.sort();
+    assert_eq!(sent, ["AddTags", "PutEventSelectors", "PutInsightSelectors", "StartLogging", "UpdateTrail"]);
+    account.converges(&wish(members)).await;
+}
+
+#[tokio::test]
+async fn the_bucket_of_a_trail_from_elsewhere_stays() {
+    let trails = json!({"audit": {"s3BucketName": "old", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
     let account = Account::new(&services(trails));
-    let plan = planned(&account, json!({"bucket": "logs", "logging": true, "logFileValidation": true})).await;
-    assert!(plan.steps.is_empty(), "{plan:?}");
-    assert_eq!(plan.blocks.len(), 1);
-    assert_eq!(plan.blocks[0].reason, Reason::NotSupported);
-    assert!(plan.blocks[0].message.contains("eu-west-1"));
-    assert_eq!(plan.blocks[0].fields, ["logFileValidation", "logging"]);
+    let plan = planned(&account, json!({"bucket": "logs", "logging": true})).await;
+    assert_eq!((plan.blocks.len(), plan.steps.len()), (1, 1), "{plan:?}");
+    assert_eq!((plan.blocks[0].reason, plan.blocks[0].fields.as_slice()), (Reason::NotSupported, ["bucket".to_owned()].as_slice()));
+    assert!(plan.blocks[0].what_to_do.contains("spec.region is eu-west-1"));
 }
 
 #[tokio::test]
@@ -166,10 +186,11 @@ async fn nothing_is_asked_of_a_bucket_for_a_trail_that_is_changed_elsewhere() {
         services["cloudtrail"]["trails"]["audit"] = trail;
         services["cloudtrail"]["trails"]["audit"]["s3BucketName"] = json!("logs");
         let account = Account::new(&services);
-        let mut spec = wish(json!({"bucket": "logs", "logFileValidation": true}));
+        let mut spec = wish(json!({"bucket": "logs", "tags": {"team": "audit"}}));
         let (plan, _) = account.apply(&spec).await;
         assert_eq!(plan.resources.len(), 1, "{plan:#?}");
-        assert_eq!(account.writes(), Vec::<String>::new());
+        assert!(!account.writes().contains(&"PutBucketPolicy".to_owned()));
+        account.sandbox.forget_records();
         spec["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
         let (plan, _) = account.apply(&spec).await;
         let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();

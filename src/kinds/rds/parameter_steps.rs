@@ -26,7 +26,7 @@ const LIMIT: &[&str] = &["ssl", "tls", "cipher", "auth", "max_connections", "max
 const UNLESS_OFF: &[&str] = &["timeout", "read_only", "offline_mode"];
 
 /// A parameter that is to be set.
-struct Wanted {
+pub struct Wanted {
     field: String,
     name: String,
     /// None: the engine's default.
@@ -50,11 +50,26 @@ impl Wanted {
     }
 }
 
-pub fn push(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
+/// What is left to be done about parameters when the group that the instance has is changed.
+pub enum Rest<'a> {
+    Nothing,
+    Restart(Step<Op>),
+    /// The instance gets a group of its own.
+    OwnGroup {
+        attached: &'a Attached,
+        outsiders: Vec<&'a str>,
+        wanted: Vec<Wanted>,
+        in_force: bool,
+    },
+}
+
+/// Changes the group that the instance has, where that is what is to be changed. It comes before all else, and the restart after: other entries may
+/// change the same group, and whoever restarts before them has to restart again.
+pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a Instance, steps: &mut Steps<Op>) -> Rest<'a> {
     let drifts = planning.below("parameters");
     let in_force = planning.drift(IN_FORCE).is_some();
     if drifts.is_empty() && !in_force {
-        return;
+        return Rest::Nothing;
     }
     let Some(attached) = &instance.group else {
         let mut fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
@@ -65,27 +80,35 @@ pub fn push(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
             message: "RDS names no parameter group of the instance".to_owned(),
             what_to_do: "run again; if it stays so, attach a parameter group by hand".to_owned(),
         });
-        return;
+        return Rest::Nothing;
     };
     let wanted = wanted(planning, instance, attached, steps);
     if wanted.is_empty() {
-        if in_force {
-            restart_only(planning, attached, steps);
-        }
-        return;
+        return if in_force { restart_only(planning, attached, steps) } else { Rest::Nothing };
     }
     let outsiders = attached.others.iter().filter(|user| planning.peer(&user.to_ascii_lowercase()).is_none());
     let outsiders: Vec<&str> = outsiders.map(String::as_str).collect();
     let allowed = planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
     if !attached.name.starts_with("default.") && (outsiders.is_empty() || allowed) {
         let wanted = agreed(planning, attached, wanted, steps);
-        if !wanted.is_empty() {
-            in_place(planning, attached, &wanted, in_force, steps);
-        } else if in_force {
-            restart_only(planning, attached, steps);
+        match wanted.is_empty() {
+            false => in_place(planning, attached, &wanted, in_force, steps),
+            true if in_force => restart_only(planning, attached, steps),
+            true => Rest::Nothing,
         }
     } else {
-        in_own_group(planning, attached, &outsiders, &wanted, in_force, steps);
+        Rest::OwnGroup { attached, outsiders, wanted, in_force }
+    }
+}
+
+/// The rest of it, when the instance's other settings are as declared.
+pub fn finish(planning: &Planning<'_, Instances>, rest: Rest<'_>, steps: &mut Steps<Op>) {
+    match rest {
+        Rest::Nothing => {}
+        Rest::Restart(step) => drop(steps.push(step)),
+        Rest::OwnGroup { attached, outsiders, wanted, in_force } => {
+            in_own_group(planning, attached, &outsiders, &wanted, in_force, steps);
+        }
     }
 }
 
@@ -157,7 +180,7 @@ fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<W
 ///
 /// RDS tells one status for the whole group: while it is not `in-sync` nothing shows which of its parameters the database runs with, so
 /// none of the declared ones counts as in force.
-fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: &mut Steps<Op>) {
+fn restart_only<'a>(planning: &Planning<'_, Instances>, attached: &Attached, steps: &mut Steps<Op>) -> Rest<'a> {
     let name = &attached.name;
     let (message, what_to_do) = match attached.status.as_str() {
         // What an earlier run began before it ended: what it needs yet is planned when it is seen.
@@ -168,20 +191,24 @@ fn restart_only(planning: &Planning<'_, Instances>, attached: &Attached, steps: 
                 .back("nothing is changed")
                 .within(30 * MINUTE);
             steps.push(step);
-            return;
+            return Rest::Nothing;
         }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
-        _ => {
-            restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false, steps);
-            return;
-        }
+        _ => return Rest::Restart(restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false)),
     };
     steps.block(Reason::UnexpectedState, IN_FORCE, message, what_to_do);
+    Rest::Nothing
 }
 
 /// Changes the group that the instance has.
-fn in_place(planning: &Planning<'_, Instances>, attached: &Attached, wanted: &[Wanted], in_force: bool, steps: &mut Steps<Op>) {
+fn in_place<'a>(
+    planning: &Planning<'_, Instances>,
+    attached: &Attached,
+    wanted: &[Wanted],
+    in_force: bool,
+    steps: &mut Steps<Op>,
+) -> Rest<'a> {
     if !attached.others.is_empty() {
         steps.notes.push(format!(
             "{} is the parameter group of {} too: they get the same values",
@@ -208,9 +235,7 @@ fn in_place(planning: &Planning<'_, Instances>, attached: &Attached, wanted: &[W
     let mut fields: Vec<String> = wanted.iter().filter(|one| one.restarts).map(|one| one.field.clone()).collect();
     let changed = !fields.is_empty();
     fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
-    if !fields.is_empty() {
-        restart(planning, &attached.name, fields, set, changed, steps);
-    }
+    if fields.is_empty() { Rest::Nothing } else { Rest::Restart(restart(planning, &attached.name, fields, set, changed)) }
 }
 
 /// Makes a group for this instance alone, or goes on with the one that was begun.
@@ -308,7 +333,7 @@ fn in_own_group(
         .after(after.into_iter().chain(set));
     let attach = steps.push(attach);
     fields.extend(in_force.then(|| IN_FORCE.to_owned()));
-    restart(planning, &group, fields, vec![attach], true, steps);
+    steps.push(restart(planning, &group, fields, vec![attach], true));
 }
 
 /// What is still to be set in an own group that is there already, so that it holds the present group's values and the declared ones.
@@ -433,13 +458,12 @@ fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
 }
 
 /// `changed`: the plan changes the group before.
-fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool, steps: &mut Steps<Op>) {
+fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool) -> Step<Op> {
     let id = planning.id;
     let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
-    let step = Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
+    Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
         .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
         .back("a restart is not taken back; to go back, set the former values and restart again")
         .within(60 * MINUTE)
-        .after(after);
-    steps.push(step);
+        .after(after)
 }

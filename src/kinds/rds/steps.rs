@@ -37,9 +37,10 @@ pub fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
     if encryption_only || !fit(planning, instance, &mut steps) {
         return steps;
     }
+    let rest = parameter_steps::in_present_group(planning, instance, &mut steps);
     tags(planning, instance, &mut steps);
     settings(planning, instance, &mut steps);
-    parameter_steps::push(planning, instance, &mut steps);
+    parameter_steps::finish(planning, rest, &mut steps);
     steps
 }
 
