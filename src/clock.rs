@@ -15,7 +15,7 @@ enum Source {
     System,
     /// Wall-clock time that runs `factor` times as fast as the machine's, from `from` on.
     Scaled {
-        from: Timestamp,
+        from: Arc<Mutex<Timestamp>>,
         started: std::time::Instant,
         factor: u32,
     },
@@ -30,7 +30,8 @@ impl Clock {
 
     /// A clock that starts now and runs `factor` times as fast: for a served sandbox, where real clients wait.
     pub fn scaled(factor: u32) -> Clock {
-        Clock(Source::Scaled { from: Timestamp::now(), started: std::time::Instant::now(), factor: factor.max(1) })
+        let from = Arc::new(Mutex::new(Timestamp::now()));
+        Clock(Source::Scaled { from, started: std::time::Instant::now(), factor: factor.max(1) })
     }
 
     /// A clock that stands at `start` and moves only when somebody sleeps on it or advances it.
@@ -42,16 +43,18 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => Timestamp::now(),
-            Source::Scaled { from, started, factor } => later(*from, started.elapsed() * *factor),
+            Source::Scaled { from, started, factor } => {
+                later(*from.lock().unwrap_or_else(PoisonError::into_inner), started.elapsed() * *factor)
+            }
             Source::Simulated(now) => *now.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
-    /// Moves a simulated clock on; the others move by themselves.
+    /// Moves a clock on that is not the machine's own.
     pub fn advance(&self, by: Duration) {
-        if let Source::Simulated(now) = &self.0 {
-            let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
-            *now = later(*now, by);
+        if let Source::Simulated(at) | Source::Scaled { from: at, .. } = &self.0 {
+            let mut at = at.lock().unwrap_or_else(PoisonError::into_inner);
+            *at = later(*at, by);
         }
     }
 

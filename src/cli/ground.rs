@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "sandbox")]
+use super::sandbox::{OfRun, SandboxKind};
 use crate::aws::{ConnectOptions, named_endpoint};
 use crate::clock::Clock;
 
@@ -13,6 +15,9 @@ pub struct Ground {
     pub note: Option<String>,
     /// Keeps the sandbox's account for the next run.
     save: Box<dyn Fn() -> std::io::Result<()>>,
+    /// What writes to the sandbox's Redis while the run goes on.
+    #[cfg(feature = "sandbox")]
+    application: Option<crate::sandbox::application::Application>,
 }
 
 /// The folder of a run's state. The sandbox has one of its own, whatever folder is named: what was consented to there was not consented to on the
@@ -38,21 +43,60 @@ impl Ground {
     pub fn real(on: &str, state: &Path) -> Ground {
         let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
         let connect = ConnectOptions { holder: holder(state), ..ConnectOptions::default() };
-        Ground { connect, clock: Clock::system(), note, save: Box::new(|| Ok(())) }
+        Ground {
+            connect,
+            clock: Clock::system(),
+            note,
+            save: Box::new(|| Ok(())),
+            #[cfg(feature = "sandbox")]
+            application: None,
+        }
     }
 
     /// The AWS inside this process, with the account that an earlier run left in `state`. What this run does is left there in turn, if `keeps`.
     #[cfg(feature = "sandbox")]
-    pub fn sandbox(state: &Path, faults: &str, keeps: bool) -> Result<Ground, String> {
-        let (sandbox, left) = super::sandbox::of_run(state, faults, keeps)?;
+    pub fn sandbox(state: &Path, faults: &str, keeps: bool, kind: SandboxKind) -> Result<Ground, String> {
+        let OfRun { sandbox, left, kind } = super::sandbox::of_run(state, faults, keeps, kind)?;
+        let trusted = sandbox.redis().map(|fleet| std::fs::read(fleet.ca_file())).transpose().map_err(|error| error.to_string())?;
         let (embedded, clock) = (Some(sandbox.http_client()), Some(sandbox.clock()));
-        let connect = ConnectOptions { embedded, clock, holder: holder(state), ..ConnectOptions::default() };
+        let connect = ConnectOptions { embedded, clock, trusted, holder: holder(state), ..ConnectOptions::default() };
         let account = match left {
             true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
             false => "as the audit found it".to_owned(),
         };
-        let note = format!("the sandbox, an AWS inside this process: its time is simulated, its account is {account}");
-        Ok(Ground { connect, clock: sandbox.clock(), note: Some(note), save: Box::new(move || sandbox.save()) })
+        let live = kind == SandboxKind::Live;
+        let application = (live && keeps).then(|| super::sandbox::application(&sandbox));
+        let how = match live {
+            true => "real Redis servers are behind its Redis, and a minute passes in a second",
+            false => "its time is simulated",
+        };
+        let note = format!("the sandbox, an AWS inside this process: {how}, its account is {account}");
+        Ok(Ground { connect, clock: sandbox.clock(), note: Some(note), save: Box::new(move || sandbox.save()), application })
+    }
+
+    /// Ends what the sandbox let run beside, and says what became of it.
+    pub async fn end(&mut self) -> Option<String> {
+        #[cfg(feature = "sandbox")]
+        if let Some(application) = self.application.take() {
+            return Some(match application.end().await {
+                Ok(seen) => format!(
+                    "the application beside it: {} writes acknowledged, {}; its tasks were started {} times, and the longest that one of them could not write was {:.1} s",
+                    seen.writes,
+                    match seen.lost.as_slice() {
+                        [] => "each of them is there".to_owned(),
+                        lost => format!(
+                            "LOST are those of {} keys: {}",
+                            lost.len(),
+                            crate::kinds::few(&lost.iter().map(String::as_str).collect::<Vec<_>>())
+                        ),
+                    },
+                    seen.starts,
+                    seen.longest.as_secs_f64()
+                ),
+                Err(error) => format!("what the application wrote could not be compared: {error}"),
+            });
+        }
+        None
     }
 
     /// Keeps the sandbox's account for the next run. To be called while the journal is held: a run that began in between would lose it.

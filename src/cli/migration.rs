@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use super::ground::{self, Ground};
+#[cfg(feature = "sandbox")]
+use super::sandbox::SandboxKind;
 use super::{Manifest, Output, complain, print, reconcile, tell};
 use crate::execute::Journal;
 use crate::execute::record::{Event, Outcome};
@@ -76,11 +78,11 @@ impl What {
 
     #[cfg(feature = "sandbox")]
     fn ground(&self, on: &str, state: &std::path::Path, keeps: bool) -> Result<Ground, String> {
-        if self.sandbox { Ground::sandbox(state, "", keeps) } else { Ok(Ground::real(on, state)) }
+        if self.sandbox { Ground::sandbox(state, "", keeps, SandboxKind::Quick) } else { Ok(Ground::real(on, state)) }
     }
 
     #[cfg(not(feature = "sandbox"))]
-    fn ground(&self, on: &str, _state: &std::path::Path, _keeps: bool) -> Result<Ground, String> {
+    fn ground(&self, on: &str, state: &std::path::Path, _keeps: bool) -> Result<Ground, String> {
         Ok(Ground::real(on, state))
     }
 }

@@ -8,6 +8,8 @@ use super::consent::{self, Looked, misspelt, stale};
 use super::ground::{self, Ground};
 use super::notify::Messages;
 use super::progress::Progress;
+#[cfg(feature = "sandbox")]
+use super::sandbox::SandboxKind;
 use super::{Manifest, Output, complain, print, show, tell};
 use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
@@ -25,6 +27,7 @@ use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_
   holdfast reconcile -f production.yaml --only s3 --skip 's3.buckets/legacy-*'
   holdfast reconcile -f production.yaml --approve 3f2a...   consents to exactly that plan
   holdfast reconcile -f production.yaml --sandbox           on an AWS inside this process
+  holdfast reconcile -f production.yaml --sandbox=live      the same, with real Redis servers in it
 
 Exit codes, the first that is true:
   1    the run failed and nothing was done
@@ -63,8 +66,8 @@ pub struct Args {
     /// Run against an AWS inside this process, set up as examples/accounts/huntaze-as-found.yaml says. What a run changes there is kept in
     /// the state folder; `holdfast sandbox reset` forgets it.
     #[cfg(feature = "sandbox")]
-    #[arg(long)]
-    sandbox: bool,
+    #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "quick")]
+    sandbox: Option<SandboxKind>,
     /// What goes wrong in the sandbox. No option: completion scripts would offer it.
     #[cfg(feature = "sandbox")]
     #[arg(skip = std::env::var("HOLDFAST_SANDBOX_FAULTS").unwrap_or_default())]
@@ -96,7 +99,7 @@ impl Args {
             approve: Vec::new(),
             state_dir,
             #[cfg(feature = "sandbox")]
-            sandbox: in_sandbox,
+            sandbox: in_sandbox.then_some(SandboxKind::Quick),
             #[cfg(feature = "sandbox")]
             sandbox_faults: std::env::var("HOLDFAST_SANDBOX_FAULTS").unwrap_or_default(),
             verbose: false,
@@ -106,7 +109,7 @@ impl Args {
     /// What goes wrong in the sandbox, where the run is to take place there.
     #[cfg(feature = "sandbox")]
     fn in_sandbox(&self) -> Option<&str> {
-        self.sandbox.then_some(self.sandbox_faults.as_str())
+        self.sandbox.map(|_| self.sandbox_faults.as_str())
     }
 
     #[cfg(not(feature = "sandbox"))]
@@ -116,11 +119,14 @@ impl Args {
 
     #[cfg(feature = "sandbox")]
     fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
-        self.in_sandbox().map_or_else(|| Ok(Ground::real(on, state)), |faults| Ground::sandbox(state, faults, !self.dry_run))
+        match self.sandbox {
+            None => Ok(Ground::real(on, state)),
+            Some(kind) => Ground::sandbox(state, &self.sandbox_faults, !self.dry_run, kind),
+        }
     }
 
     #[cfg(not(feature = "sandbox"))]
-    fn ground(&self, on: &str, _state: &Path) -> Result<Ground, String> {
+    fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
         Ok(Ground::real(on, state))
     }
 }
@@ -200,11 +206,14 @@ async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -
         Ok(opened) => opened,
         Err(error) => return failed(error),
     };
-    let ground = match args.ground(on, &state) {
+    let mut ground = match args.ground(on, &state) {
         Ok(ground) => ground,
         Err(error) => return failed(error),
     };
     let ended = Run::new(args, &ground, &interrupt).wet(baselines, invalid, &opened).await;
+    if let Some(said) = ground.end().await {
+        tell(&format!("{said}\n"));
+    }
     if let Err(error) = ground.save() {
         tell(&format!("the sandbox could not save its account: {error}\n"));
     }
@@ -471,7 +480,10 @@ impl<'a> Run<'a> {
     fn again(&self) -> String {
         let mut words = vec!["holdfast reconcile -f".to_owned(), shell(&self.args.manifest.file.to_string_lossy())];
         #[cfg(feature = "sandbox")]
-        words.extend(self.args.sandbox.then(|| "--sandbox".to_owned()));
+        words.extend(self.args.sandbox.map(|kind| match kind {
+            SandboxKind::Quick => "--sandbox".to_owned(),
+            SandboxKind::Live => "--sandbox=live".to_owned(),
+        }));
         for (option, values) in [("--only", &self.args.only), ("--skip", &self.args.skip)] {
             words.extend(values.iter().flat_map(|value| [option.to_owned(), shell(value)]));
         }

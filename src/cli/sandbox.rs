@@ -9,8 +9,10 @@ use jiff::Timestamp;
 use super::{complain, ground, print, tell};
 use crate::clock::Clock;
 use crate::exit::Exit;
+use crate::sandbox::application::{Application, Reads};
 use crate::sandbox::faults::Faults;
-use crate::sandbox::{Options, SERVERS_FOLDER, Sandbox};
+use crate::sandbox::world::World;
+use crate::sandbox::{Options, SERVERS_FOLDER, Sandbox, left_servers};
 
 /// The owner's account as the audit found it.
 const AS_FOUND: &str = include_str!("../../examples/accounts/huntaze-as-found.yaml");
@@ -114,12 +116,49 @@ async fn serve(listen: SocketAddr, account: Option<&Path>, faults: &str, speed: 
     }
 }
 
-/// The sandbox of a run: the account that an earlier one left in the state folder, or the account as found; and whether it was left. What a run does
-/// to it is kept if `keeps`: a dry run writes nothing, there neither, and would take back what another run does meanwhile.
-pub fn of_run(state: &Path, faults: &str, keeps: bool) -> Result<(Sandbox, bool), String> {
+/// How the AWS of `--sandbox` behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum SandboxKind {
+    /// Its time is simulated: what takes minutes takes no time. No server is behind its Redis.
+    Quick,
+    /// A real redis-server is behind each node of its Redis (apt-get install redis-server), an application writes to it all the time, and a minute passes
+    /// in a second.
+    Live,
+}
+
+/// How many times faster than the clock on the wall the time of a live sandbox runs.
+const SPEED: u32 = 60;
+/// Keys of its Redis.
+const KEYS: u64 = 10_000;
+
+/// The sandbox of a run, and what it is.
+pub struct OfRun {
+    pub sandbox: Sandbox,
+    /// Its account is as an earlier run left it.
+    pub left: bool,
+    pub kind: SandboxKind,
+}
+
+/// The sandbox of a run: the account that an earlier one left in the state folder, which goes on as it was, or the account as found. What a run does to it
+/// is kept if `keeps`: a dry run writes nothing, there neither, and would take back what another run does meanwhile.
+pub fn of_run(state: &Path, faults: &str, keeps: bool, kind: SandboxKind) -> Result<OfRun, String> {
     let file = saved(state);
+    let kind = match (left_servers(&file), kind) {
+        (Some(false), SandboxKind::Live) => {
+            return Err(format!(
+                "the account that an earlier run left in {} has no servers behind its Redis: `holdfast sandbox reset` begins anew",
+                state.display()
+            ));
+        }
+        (Some(true), _) => SandboxKind::Live,
+        (_, kind) => kind,
+    };
+    let clock = match kind {
+        SandboxKind::Quick => Clock::simulated(Timestamp::now()),
+        SandboxKind::Live => Clock::scaled(SPEED),
+    };
     let options = Options {
-        clock: Clock::simulated(Timestamp::now()),
+        clock,
         faults: faults.parse().map_err(|error| format!("faults of the sandbox: {error}"))?,
         kill: true,
         save_to: keeps.then(|| file.clone()),
@@ -127,10 +166,21 @@ pub fn of_run(state: &Path, faults: &str, keeps: bool) -> Result<(Sandbox, bool)
     };
     let left = Sandbox::load(&file, options.clone())
         .map_err(|error| format!("{}: {error}; `holdfast sandbox reset` begins anew", file.display()))?;
-    match left {
-        Some(sandbox) => Ok((sandbox, true)),
-        None => Sandbox::from_yaml(AS_FOUND, options).map(|sandbox| (sandbox, false)).map_err(|error| error.to_string()),
+    if let Some(sandbox) = left {
+        return Ok(OfRun { sandbox, left: true, kind });
     }
+    let mut world: World = serde_yaml::from_str(AS_FOUND).map_err(|error| error.to_string())?;
+    if kind == SandboxKind::Live {
+        world.elasticache.servers = true;
+        world.elasticache.replication_groups.values_mut().for_each(|group| group.data.keys = KEYS);
+    }
+    Sandbox::new(world, options).map(|sandbox| OfRun { sandbox, left: false, kind }).map_err(|error| error.to_string())
+}
+
+/// The application of the account as found.
+pub fn application(sandbox: &Sandbox) -> Application {
+    let reads = Reads { parameter: "/huntaze/REDIS_URL".to_owned(), service: ("main".to_owned(), "api".to_owned()) };
+    Application::start(sandbox, reads)
 }
 
 fn saved(state: &Path) -> PathBuf {

@@ -1,6 +1,6 @@
 //! The hash by which a person consents to a plan.
 
-use std::fmt::Write;
+use std::io::{BufWriter, Write};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -35,21 +35,22 @@ pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
 /// SHA-256 over the JSON of a value.
 fn digest(value: &impl Serialize) -> String {
     let mut hasher = Sha256::new();
-    // Texts cannot fail to be written, and the hasher takes everything.
-    let _ = serde_json::to_writer(Hashing(&mut hasher), value);
+    // Texts cannot fail to be written, and the hasher takes everything. It is written to in pieces of a few bytes, so that they are gathered first.
+    let mut gathered = BufWriter::with_capacity(16 * 1024, Hashing(&mut hasher));
+    let _ = serde_json::to_writer(&mut gathered, value);
+    let _ = gathered.flush();
+    drop(gathered);
     hex(hasher)
 }
 
 fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 struct Hashing<'a>(&'a mut Sha256);
 
-impl std::io::Write for Hashing<'_> {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         self.0.update(bytes);
         Ok(bytes.len())

@@ -137,8 +137,8 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
             ))
         } else if !(step.consented
             || approved
-            || by_digest()
-            || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow))
+            || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow)
+            || by_digest())
         {
             let how = if step.impact == Impact::Irreversible { "it cannot be taken back" } else { "it is disruptive" };
             Some((

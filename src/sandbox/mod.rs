@@ -5,6 +5,7 @@
 //! disagree with them. Requests reach it through the SDK's own HTTP client interface ([`Sandbox::http_client`]):
 //! they are really serialised, and answers really parsed.
 
+pub mod application;
 pub mod call;
 mod client;
 mod cloudtrail;
@@ -33,7 +34,7 @@ mod tags;
 mod testing;
 pub mod world;
 
-pub use servers::FOLDER as SERVERS_FOLDER;
+pub use servers::{FOLDER as SERVERS_FOLDER, left_servers};
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -154,6 +155,7 @@ impl Sandbox {
             held: Mutex::new(Held { world, settled: None, past, journal }),
         }));
         sandbox.follow_first()?;
+        sandbox.readdress();
         Ok(sandbox)
     }
 

@@ -75,6 +75,14 @@ impl State {
         }
     }
 
+    /// Puts another address in the place of one, in every text.
+    pub(super) fn readdress(&mut self, was: &str, is: &str) {
+        for secret in self.secrets.values_mut() {
+            let versions = secret.versions.values_mut().filter_map(|version| version.secret_string.as_mut());
+            versions.chain(secret.secret_string.as_mut()).for_each(|text| text.0 = text.0.replace(was, is));
+        }
+    }
+
     /// The name of the secret that a name, an ARN, or an ARN without its suffix means.
     fn name_of(&self, id: &str, world: (&str, &str)) -> Option<String> {
         if self.secrets.contains_key(id) {

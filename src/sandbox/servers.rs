@@ -26,6 +26,11 @@ pub(super) fn picture(path: &Path) -> Result<Fleet, BadAccount> {
     Fleet::picture(&path.with_extension(FOLDER)).map_err(bad)
 }
 
+/// Whether the account that [`Options::save_to`] left in this file has real servers; none where there is no such file.
+pub fn left_servers(path: &Path) -> Option<bool> {
+    super::world::Saved::has_servers(path)
+}
+
 /// The data of `account.json`'s servers is in `account.redis`.
 pub const FOLDER: &str = "redis";
 
@@ -71,6 +76,20 @@ impl Sandbox {
             }
         }
         Ok(())
+    }
+
+    /// Where a parameter or a secret of the account holds the address that AWS would give a group, it holds the real one from now on: applications connect
+    /// to what stands there.
+    pub(super) fn readdress(&self) {
+        if self.0.fleet.is_none() {
+            return;
+        }
+        self.edit(|world| {
+            for (name, real) in elasticache::real_addresses(world) {
+                world.ssm.readdress(&name, &real);
+                world.secretsmanager.readdress(&name, &real);
+            }
+        });
     }
 
     /// Like [`Sandbox::follow`], without holding up what else the runtime does.

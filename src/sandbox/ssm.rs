@@ -84,6 +84,14 @@ impl State {
         }
     }
 
+    /// Puts another address in the place of one, in every value.
+    pub(super) fn readdress(&mut self, was: &str, is: &str) {
+        for parameter in self.parameters.values_mut() {
+            let versions = parameter.versions.values_mut().map(|version| &mut version.value);
+            versions.chain(parameter.value.as_mut()).for_each(|text| text.0 = text.0.replace(was, is));
+        }
+    }
+
     /// Puts the SHA-256 of each secret in its place.
     pub(super) fn hide(&mut self) {
         for parameter in self.parameters.values_mut() {

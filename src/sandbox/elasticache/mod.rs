@@ -83,15 +83,32 @@ fn find(name: &str) -> Result<&'static (&'static str, bool, Does), Refusal> {
     known.ok_or_else(|| Refusal::new(501, "NotImplemented", format!("The sandbox's ElastiCache does not know the operation {name}.")))
 }
 
-/// Does what is asked, at the time `world.now`.
-pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<Answer, Refusal> {
-    let place = Place {
+fn place(world: &World) -> Place {
+    Place {
         account: world.account.clone(),
         region: world.region.clone(),
         page_size: world.page_size,
         now: world.now,
         servers: world.servers.clone(),
-    };
+    }
+}
+
+/// The names and ports by which AWS would call each group, and where its real server is.
+pub fn real_addresses(world: &World) -> Vec<(String, String)> {
+    let real = place(world);
+    let named = Place { servers: None, ..real.clone() };
+    let text = |endpoint: place::Endpoint| format!("{}:{}", endpoint.host, endpoint.port);
+    let groups = world.elasticache.replication_groups.iter();
+    let each = groups.map(|(id, group)| match group.cluster_enabled {
+        true => (text(group.configuration_endpoint(id, &named)), text(group.configuration_endpoint(id, &real))),
+        false => (text(group.primary_endpoint(id, &named)), text(group.primary_endpoint(id, &real))),
+    });
+    each.collect()
+}
+
+/// Does what is asked, at the time `world.now`.
+pub fn answer(world: &mut World, operation: &Operation, call: &Call) -> Result<Answer, Refusal> {
+    let place = place(world);
     let result = (find(&operation.name)?.2)(&mut world.elasticache, &place, &Form::parse(call))?;
     Ok(query::answer(&operation.name, NAMESPACE, result))
 }
