@@ -50,12 +50,24 @@ impl Task {
             }
             return Ok(());
         }
+        self.is_late(late).await
+    }
+
+    /// Lists the keys that differ, for a person.
+    pub(super) async fn is_late(&mut self, late: Vec<String>) -> Result<(), Stop> {
         let different = match (&self.source, &self.target) {
             (Some(source), Some(target)) => differences(source.nodes(), target.nodes(), &self.setup).await?,
             _ => Vec::new(),
         };
         self.show(|state| (state.late, state.different) = (late.clone(), different));
         Err(Stop::Late(late))
+    }
+
+    /// No further on the way back: the source may have been written to by us, and another way back compares everything.
+    pub(super) async fn turn_forward(&mut self) -> Result<(), Stop> {
+        self.copy = None;
+        self.serve_on().await;
+        self.watch().await
     }
 
     /// The way back is not gone: the target, which has everything, serves on, and a person decides.

@@ -64,6 +64,11 @@ impl Lengths {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         Lengths { budget, source: budget + Duration::from_secs(30), soak: 2 * DAY, target: 7 * DAY }
     }
+
+    /// With a hold that lasts over a soak of this length, though nobody renews it.
+    pub fn over(self, kept: Duration) -> Lengths {
+        Lengths { soak: self.soak.max(kept + Duration::from_secs(24 * 3600)), ..self }
+    }
 }
 
 /// The owner's end of the task.

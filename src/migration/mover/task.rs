@@ -188,6 +188,7 @@ impl Task {
                 self.undo("it was ordered".to_owned()).await;
                 Ok(())
             }
+            (Order::Undo, TargetHeld) => self.turn_forward().await,
             (Order::TurnedBack, Undoing) => {
                 self.turned_back = true;
                 self.go_on_undoing().await
