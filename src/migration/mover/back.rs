@@ -76,6 +76,7 @@ impl Task {
             self.unreleased = !target.release().await.silent.is_empty();
         }
         self.frozen = None;
+        self.looked = None;
         self.enter(Phase::Committed);
     }
 

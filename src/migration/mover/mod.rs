@@ -41,7 +41,7 @@ pub struct Setup {
     pub lengths: Lengths,
     /// How long foreign clients are sent away again and again before it is said that they stay.
     pub patience: Duration,
-    /// Between two looks at the source's ledger after the commit.
+    /// Between two looks at the source's ledger after the commit, the first of which is at once. Each takes a hold anew that broke.
     pub looking: Duration,
 }
 

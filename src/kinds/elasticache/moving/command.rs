@@ -155,7 +155,7 @@ impl Move {
                 (Some(source), _) if source.replaced => MovePhase::Finished,
                 _ => MovePhase::None,
             },
-            (Some(_), Stand::Soaking(_)) => MovePhase::Soak,
+            (Some(_), Stand::Held | Stand::Soaking(_)) => MovePhase::Soak,
             (Some(_), Stand::Over) => MovePhase::Retire,
             (Some(_), Stand::Returning) => MovePhase::RollBack,
             (Some(lock), _) if lock.direction == Direction::Back => MovePhase::RollBack,

@@ -20,11 +20,14 @@ use crate::migration::wire::Name;
 
 /// How long foreign clients are sent away again and again before it is said that they stay.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at the old group's ledger.
-const LOOKING: Duration = Duration::from_secs(10);
+/// After the commit the mover looks at the old group once. What it looks at later is a step, which reads on the lock whether it may: a mover that does not
+/// know that another process has gone back would hold the group again that serves.
+const LOOKING: Duration = Duration::MAX;
 
 /// A mover, and what became of the last order.
 pub struct Live {
+    /// Its name on the nodes.
+    pub(super) name: Name,
     pub(super) mover: Mover,
     pub(super) stopped: Mutex<Option<String>>,
 }
@@ -68,6 +71,11 @@ pub(super) fn name_back(sides: &Sides) -> Name {
     Name { epoch: name(sides).epoch + 1, ..name(sides) }
 }
 
+/// What this process is called on the nodes: as the mover that it has.
+pub(super) fn own_name(writes: &Writes, sides: &Sides) -> Name {
+    writes.tasks().get::<Live>(&sides.target).map_or_else(|| name(sides), |live| live.name.clone())
+}
+
 /// The nodes of both groups as they are now.
 pub(super) async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
@@ -93,9 +101,8 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengt
     if reopen {
         released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
-    let setup = setup(both, name, lengths);
-    let mover = Mover::start(setup).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    let mover = Mover::start(setup(both, name.clone(), lengths)).await.map_err(stop)?;
+    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, stopped: Mutex::default() }));
     Ok(())
 }
 
@@ -126,9 +133,10 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
         order(writes, &sides.target, Order::Release).await?;
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
+    let name = own_name(writes, sides);
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
-    let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
-    released(release_side(&side, &name(sides), Rules::ALL).await)
+    let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
+    released(release_side(&side, &name, Rules::ALL).await)
 }
 
 /// A node that did not answer is asked again: one that is gone for good is not among the group's nodes for long.
@@ -156,7 +164,7 @@ pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
             _ => live.mover.order(Order::TurnedBack).await.map_err(stop),
         };
     }
-    let name = name(sides);
+    let name = own_name(writes, sides);
     let (source, target) = both(writes, sides, &name).await?;
     let hold = |hold: HoldError| error(hold.to_string());
     let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;

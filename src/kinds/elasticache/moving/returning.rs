@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::live::{Live, both, error, name, name_back, released, setup, stop, token};
+use super::live::{Live, both, error, name_back, own_name, released, setup, stop, token};
 use super::lock::{Digests, Lock, NOT_LATE, RETURN_TAG, Return, STOPPED_TAG};
 use super::nodes;
 use super::op::Sides;
@@ -35,12 +35,13 @@ pub fn evidence(writes: &Writes, target: &str) -> Result<Digests, CallError> {
 
 /// Holds the source on, and says what was written there since the freeze, as far as it can be told.
 pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> String {
+    let name = own_name(writes, sides);
     let look = async {
         let side = nodes::side(writes, &sides.source, token(writes, sides).await?).await?;
-        let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
+        let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
         let length = Lengths::new(Duration::ZERO).over(kept).soak;
         // Dropped, it leaves the pauses to end by themselves.
-        let hold = Hold::take(&side, &name(sides), length, Rules::ALL, Failing::Keeps).await.map_err(held)?;
+        let hold = Hold::take(&side, &name, length, Rules::ALL, Failing::Keeps).await.map_err(held)?;
         let ledger = Ledger::read(hold.nodes()).await.map_err(|wire| error(wire.to_string()))?;
         Ok::<Digests, CallError>(Digests::of(&ledger))
     };
@@ -105,7 +106,7 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
         }
     };
     let state = mover.state();
-    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    writes.tasks().put(&sides.target, Arc::new(Live { name: name_back(sides), mover, stopped: Mutex::default() }));
     match state.phase {
         Phase::TargetHeld | Phase::Returned => Ok(()),
         _ => {

@@ -57,8 +57,13 @@ impl Plan<'_> {
             self.block(Reason::NotSupported, format!("there is no way back: {why}"), what_to_do);
             return;
         }
-        self.adopt(lock);
         let held = lock.ledger.is_some();
+        if !held && !lock.gives_up && !returned {
+            let what_to_do = format!("`holdfast migration rollback {} --give-up-writes`", self.planning.spec.name);
+            self.block(Reason::Conflict, format!("what was written on {to} cannot be copied back: writes were not held"), what_to_do);
+            return;
+        }
+        self.adopt(lock);
         if held {
             self.hold_back(lock);
         }
