@@ -178,8 +178,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         }
         MoveOp::Unserve { arn, lock, .. } => {
             has_returned(writes, lock).await?;
-            let keys = [SERVES_TAG, SERVES_SINCE_TAG, HELD_TAG].map(str::to_owned).to_vec();
-            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).set_tag_keys(Some(keys))).await;
+            // Alone: TagNotFound does not say which of several were taken off. The others say nothing without it, and go with the group.
+            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(SERVES_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
         MoveOp::KeepTarget { name, cluster, target } => snapshot(writes, name, target, cluster.as_deref(), None, target).await,
