@@ -20,7 +20,7 @@ use crate::reconcile::{Baseline, connected};
 #[command(after_help = "Examples:
   holdfast migration status huntaze-redis -f m.yaml     where it stands, what comes next
   holdfast migration status huntaze-redis -f m.yaml -o json
-  holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, before the new serves
+  holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, also while the new one serves
   holdfast migration resume huntaze-redis -f m.yaml     let it be tried again after a way back
   holdfast migration finalize huntaze-redis -f m.yaml   let go of the old group now
 
@@ -41,8 +41,16 @@ enum Action {
     Status(What),
     /// Let a move be begun again that was taken back. The next reconcile begins it.
     Resume(What),
-    /// Take the move back: clients to the old group, and everything away that the move made.
-    Rollback(What),
+    /// Take the move back: clients to the old group, and everything away that the move made. Once the new group serves, what was written there is copied
+    /// back first, and a last snapshot of it is kept.
+    Rollback {
+        #[command(flatten)]
+        what: What,
+        /// Once the new group serves: go back though writes are lost. Those that somebody made on the old group after the freeze; or, where writes were not
+        /// held (writeGap: Accept), all on the new group since it serves.
+        #[arg(long)]
+        give_up_writes: bool,
+    },
     /// End the soak now: what becomes of the old group is what the manifest's `retire` says.
     Finalize(What),
 }
@@ -91,7 +99,7 @@ pub async fn run(args: Args) -> Exit {
     let (what, command) = match &args.action {
         Action::Status(what) => (what, None),
         Action::Resume(what) => (what, Some(MoveCommand::Resume)),
-        Action::Rollback(what) => (what, Some(MoveCommand::RollBack)),
+        Action::Rollback { what, give_up_writes } => (what, Some(MoveCommand::RollBack { give_up_writes: *give_up_writes })),
         Action::Finalize(what) => (what, Some(MoveCommand::Finalize)),
     };
     if what.in_sandbox() && std::env::var_os("AWS_ENDPOINT_URL").is_some() {
@@ -105,7 +113,7 @@ pub async fn run(args: Args) -> Exit {
         Some(command) => act(what, command).await,
     };
     match (result, command) {
-        (Ok(()), Some(MoveCommand::RollBack | MoveCommand::Finalize)) => {
+        (Ok(()), Some(MoveCommand::RollBack { .. } | MoveCommand::Finalize)) => {
             let only = format!("{}/{}", ReplicationGroups::PATH, what.name);
             reconcile::run(reconcile::Args::only(what.manifest.clone(), only, what.state_dir.clone(), what.in_sandbox(), what.output)).await
         }
@@ -230,6 +238,9 @@ fn text(status: &MoveStatus) -> String {
     }
     if let Some(why) = &status.why {
         line("why", why);
+    }
+    for late in &status.late {
+        line("late", late);
     }
     for place in &status.places {
         line("place", &format!("{} {}", place.place, place.stands));

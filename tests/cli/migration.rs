@@ -52,9 +52,10 @@ fn a_move_is_followed_to_its_end() {
     {
         assert!(out.contains(expected), "{expected}: {out}");
     }
-    // What serves is not taken back, and the message says what can be done.
+    // Writes were not held, so that what serves is not taken back without a word about what was written there.
     let (code, _, err) = ran(folder, "", &["migration", "rollback", "huntaze-redis"]);
-    assert!(code == 1 && err.contains("holdfast migration finalize huntaze-redis"), "{code} {err}");
+    assert!(code == 1 && err.contains("holdfast migration rollback huntaze-redis --give-up-writes"), "{code} {err}");
+    assert_eq!(phase(folder), "soak");
     let (code, out, err) = ran(folder, "", &["migration", "finalize", "huntaze-redis"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("Delete huntaze-redis"), "{out}");
@@ -76,6 +77,25 @@ fn a_move_is_taken_back_and_tried_again() {
     assert!(code == 1 && err.contains("nothing to take back"), "{code} {err}");
     // It is not begun again by itself.
     assert_eq!(ran(folder, "", &["reconcile"]).0, 3);
+    assert_eq!(ran(folder, "", &["migration", "resume", "huntaze-redis"]).0, 0);
+    let (code, out, err) = ran(folder, "", &["reconcile"]);
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(phase(folder), "soak");
+}
+
+#[test]
+fn a_move_is_taken_back_after_the_commit() {
+    let folder = folder(ACCOUNT, MOVE);
+    let folder = folder.path();
+    assert_eq!(ran(folder, "", &["reconcile"]).0, 0);
+    let (_, out, _) = ran(folder, "", &["migration", "status", "huntaze-redis"]);
+    assert!(out.contains("holdfast migration rollback huntaze-redis --give-up-writes"), "{out}");
+    let (code, out, err) = ran(folder, "", &["migration", "rollback", "huntaze-redis", "--give-up-writes"]);
+    assert_eq!(code, 5, "{out}{err}");
+    assert!(out.contains("-1-back"), "{out}");
+    assert_eq!(phase(folder), "givenUp");
+    assert_eq!(ran(folder, "", &["reconcile"]).0, 3);
+    // And there again, by names of its own.
     assert_eq!(ran(folder, "", &["migration", "resume", "huntaze-redis"]).0, 0);
     let (code, out, err) = ran(folder, "", &["reconcile"]);
     assert_eq!(code, 0, "{out}{err}");

@@ -44,6 +44,7 @@ pub use progress::{Phase, Progress};
 use streams::Streams;
 pub use topology::current;
 pub use trouble::Trouble;
+pub use versions::payload_fits;
 
 /// How long it waits before it connects again, at first and at most.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));

@@ -21,17 +21,21 @@ fn payload_version(version: &str) -> Option<u16> {
     }
 }
 
+/// Whether `reader` reads what `dumper` dumps, both versions.
+pub fn payload_fits(dumper: &str, reader: &str) -> bool {
+    match (payload_version(dumper), payload_version(reader)) {
+        (Some(dumps), Some(reads)) => dumps <= reads,
+        // Not known: a newer version reads what an older one dumps.
+        _ => number(dumper) <= number(reader),
+    }
+}
+
 /// Fails where a primary of the target cannot read what one of the source dumps.
 pub fn fit(source: &Nodes, target: &Nodes) -> Result<(), Trouble> {
     for from in 0..source.shards() {
         for to in 0..target.shards() {
             let (Some(one), Some(other)) = (source.identity(from), target.identity(to)) else { return Err(Trouble::NoShard) };
-            let fits = match (payload_version(&one.version), payload_version(&other.version)) {
-                (Some(dumps), Some(reads)) => dumps <= reads,
-                // Not known: a newer version reads what an older one dumps.
-                _ => number(&one.version) <= number(&other.version),
-            };
-            if !fits {
+            if !payload_fits(&one.version, &other.version) {
                 return Err(Trouble::Versions {
                     source_node: source.node(from),
                     source_version: one.version.clone(),
@@ -55,5 +59,11 @@ mod tests {
         }
         assert_eq!(payload_version("canary"), None);
         assert!(number("6.2.14") < number("7.0.4") && number("7.0.15") < number("10.1"));
+        assert!(
+            payload_fits("7.0.4", "7.1.0")
+                && payload_fits("7.1.0", "7.0.4")
+                && payload_fits("6.2.14", "7.1.0")
+                && !payload_fits("7.1.0", "6.2.14")
+        );
     }
 }

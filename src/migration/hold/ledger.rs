@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redis::Value;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::nodes::Nodes;
 use crate::migration::wire::{Info, Link, WireError};
@@ -30,6 +31,9 @@ pub struct Counted {
     pub changes: u64,
 }
 
+/// What the copier writes with: all that it sends, but for keys that are too large for one payload.
+pub const COPIED_WITH: [&str; 4] = ["restore", "unlink", "function|restore", "function|delete"];
+
 /// The writing commands that we sent ourselves: counted apart from others' (rule 19).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnWrites(pub BTreeMap<String, u64>);
@@ -42,6 +46,19 @@ impl Ledger {
             Ok::<_, WireError>((node.link.node().to_owned(), counted))
         });
         Ok(Ledger { nodes: futures::future::try_join_all(counted).await?.into_iter().collect() })
+    }
+
+    /// Equal where nobody wrote in between, `without` these commands: what fits where a ledger does not. Without `changes`, which begin anew when a
+    /// snapshot is saved.
+    pub fn digest(&self, without: &[&str]) -> String {
+        let mut text = String::new();
+        for (node, counted) in &self.nodes {
+            text.push_str(&format!("{node} {}\n", counted.run_id));
+            for (command, calls) in counted.calls.iter().filter(|(command, calls)| **calls > 0 && !without.contains(&command.as_str())) {
+                text.push_str(&format!("{command} {calls}\n"));
+            }
+        }
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// What happened since then, in words; nothing where nobody wrote.
@@ -190,6 +207,28 @@ mod tests {
         assert_eq!(now.changed_beyond(&then, &own(4)), [""; 0]);
         let late = ledger("x", &[("restore", 3), ("set", 6)], 13);
         assert_eq!(late.changed_beyond(&then, &own(3)), ["SET ran once, of which 0 were ours"]);
+    }
+
+    #[test]
+    fn a_digest_is_another_where_somebody_wrote() {
+        let then = ledger("x", &[("restore", 7), ("set", 5)], 9);
+        let (all, others) = (then.digest(&[]), then.digest(&COPIED_WITH));
+        assert_eq!(all.len(), 64);
+        assert_ne!(all, others);
+        // A snapshot was saved in between; a command that never ran is counted as one that is not counted.
+        assert_eq!(ledger("x", &[("del", 0), ("restore", 7), ("set", 5)], 0).digest(&[]), all);
+        for changed in [
+            ledger("y", &[("restore", 7), ("set", 5)], 9),
+            ledger("x", &[("restore", 7), ("set", 6)], 9),
+            ledger("x", &[("restore", 7), ("set", 5), ("sets", 1)], 9),
+            ledger("x", &[("restore", 7), ("hset", 5)], 9),
+            Ledger::default(),
+        ] {
+            assert!(changed.digest(&[]) != all && changed.digest(&COPIED_WITH) != others, "{changed:?}");
+        }
+        // The copier's own writes, on a way back that another process began.
+        let copied = ledger("x", &[("restore", 9), ("set", 5), ("unlink", 1)], 9);
+        assert!(copied.digest(&[]) != all && copied.digest(&COPIED_WITH) == others);
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod stress;
 pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, end_role, foreigners};
 pub use fence::{fence, open_for_us, reopen};
 pub use forecast::{Forecast, Measured};
-pub use ledger::{Counted, Ledger, OwnWrites, writing_commands};
+pub use ledger::{COPIED_WITH, Counted, Ledger, OwnWrites, writing_commands};
 pub use nodes::{NodeLink, Nodes, migrating_slots, version_of};
 pub use pause::{Failing, Hold, Released, release_side};
 pub use probe::{Facts, Finding, NodeFacts, Part, fit, probe};

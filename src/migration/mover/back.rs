@@ -50,6 +50,11 @@ impl Task {
             }
             return Ok(());
         }
+        self.is_late(late).await
+    }
+
+    /// Lists the keys that differ, for a person.
+    pub(super) async fn is_late(&mut self, late: Vec<String>) -> Result<(), Stop> {
         let different = match (&self.source, &self.target) {
             (Some(source), Some(target)) => differences(source.nodes(), target.nodes(), &self.setup).await?,
             _ => Vec::new(),
@@ -58,12 +63,20 @@ impl Task {
         Err(Stop::Late(late))
     }
 
+    /// No further on the way back: the source may have been written to by us, and another way back compares everything.
+    pub(super) async fn turn_forward(&mut self) -> Result<(), Stop> {
+        self.copy = None;
+        self.serve_on().await;
+        self.watch().await
+    }
+
     /// The way back is not gone: the target, which has everything, serves on, and a person decides.
     pub(super) async fn serve_on(&mut self) {
         if let Some(mut target) = self.target.take() {
             self.unreleased = !target.release().await.silent.is_empty();
         }
         self.frozen = None;
+        self.looked = None;
         self.enter(Phase::Committed);
     }
 

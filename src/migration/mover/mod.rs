@@ -41,7 +41,7 @@ pub struct Setup {
     pub lengths: Lengths,
     /// How long foreign clients are sent away again and again before it is said that they stay.
     pub patience: Duration,
-    /// Between two looks at the source's ledger after the commit.
+    /// Between two looks at the source's ledger after the commit, the first of which is at once. Each takes a hold anew that broke.
     pub looking: Duration,
 }
 
@@ -63,6 +63,11 @@ impl Lengths {
     pub fn new(budget: Duration) -> Lengths {
         const DAY: Duration = Duration::from_secs(24 * 3600);
         Lengths { budget, source: budget + Duration::from_secs(30), soak: 2 * DAY, target: 7 * DAY }
+    }
+
+    /// With a hold that lasts over a soak of this length, though nobody renews it.
+    pub fn over(self, kept: Duration) -> Lengths {
+        Lengths { soak: self.soak.max(kept + Duration::from_secs(24 * 3600)), ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use super::Setup;
 use super::state::{Evidence, Journaled, Phase, Stop};
 use super::task::Task;
 use crate::migration::copy::{CatchUp, Trouble};
-use crate::migration::hold::{Failing, Hold, Ledger, Nodes, end_earlier, release_side};
+use crate::migration::hold::{COPIED_WITH, Failing, Hold, Ledger, Nodes, OwnWrites, end_earlier, release_side};
 
 /// The task that goes on; nothing where the move begins at its beginning.
 pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Task>, Stop> {
@@ -35,8 +35,14 @@ pub(super) async fn task(setup: Setup, journaled: Journaled) -> Result<Option<Ta
         }
         Journaled::Reopened(evidence) => {
             let mut task = holding_target(setup, evidence).await?;
-            // What the source took since is ours, or cannot be told from it: behind its fence there is nobody else.
-            task.evidence = None;
+            match task.count_from_here().await {
+                Ok(()) => {}
+                Err(Stop::Late(_)) => {
+                    task.serve_on().await;
+                    task.watch().await?;
+                }
+                Err(stop) => return Err(stop),
+            }
             task
         }
         Journaled::Returned => {
@@ -94,6 +100,21 @@ async fn committed(setup: Setup, evidence: Evidence) -> Result<Task, Stop> {
 }
 
 impl Task {
+    /// Another mover had opened the source: what it took since by the copier's commands is ours, or cannot be told from it, and whatever comes from here on
+    /// is counted from here. Other commands are somebody's late writes.
+    async fn count_from_here(&mut self) -> Result<(), Stop> {
+        self.hold_source_on().await?;
+        let (Some(source), Some(evidence)) = (&self.source, &mut self.evidence) else { return Err(Stop::Ended) };
+        let now = Ledger::read(source.nodes()).await?;
+        let ours = COPIED_WITH.map(|command| (command.to_owned(), u64::MAX));
+        let late = now.changed_beyond(&evidence.source, &OwnWrites(ours.into()));
+        evidence.source = now;
+        if late.is_empty() {
+            return Ok(());
+        }
+        self.is_late(late).await
+    }
+
     /// What changed on the target is not known any more: the way back compares everything.
     pub(super) async fn watch(&mut self) -> Result<(), Stop> {
         let Setup { source, target, name, copy, .. } = self.setup.clone();

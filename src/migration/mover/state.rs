@@ -52,7 +52,7 @@ pub enum Order {
     Commit,
     /// COMMIT is written: let the target go. There is no undo any more.
     Release,
-    /// Back to the source, before the commit.
+    /// Back to the source, before the commit. On the way back after it (in [`Phase::TargetHeld`]): the target serves on.
     Undo,
     /// The references point to the source again (in [`Phase::Undoing`]).
     TurnedBack,
@@ -85,7 +85,7 @@ pub enum Journaled {
     Committed(Evidence),
     /// A roll back was ordered after COMMIT; the source was not opened.
     RollingBack(Evidence),
-    /// The source may have been opened for the way back.
+    /// The source may have been opened for the way back. Evidence: as its owner knows it; what the copier wrote since is no late write.
     Reopened(Evidence),
     /// The way back has come to [`Phase::Returned`]; references may have been turned back.
     Returned,

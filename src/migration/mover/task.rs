@@ -15,6 +15,8 @@ use crate::migration::side::Rules;
 
 /// Between two looks at what is held. A sentinel's answer is heard of at once.
 const LOOKING: Duration = Duration::from_millis(250);
+/// Between two looks at whether what is held on the way back is held for long enough: the shortest hold lasts half a minute.
+const RENEWING: Duration = Duration::from_secs(10);
 /// How long one look may take before it counts as failed.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -188,6 +190,7 @@ impl Task {
                 self.undo("it was ordered".to_owned()).await;
                 Ok(())
             }
+            (Order::Undo, TargetHeld) => self.turn_forward().await,
             (Order::TurnedBack, Undoing) => {
                 self.turned_back = true;
                 self.go_on_undoing().await
@@ -240,7 +243,8 @@ impl Task {
                 self.shows(gone_on);
             }
             Phase::Committed | Phase::TargetHeld | Phase::Returned => {
-                if self.looked.is_none_or(|looked| looked.elapsed() >= self.setup.looking) {
+                let every = if phase == Phase::Committed { self.setup.looking } else { self.setup.looking.min(RENEWING) };
+                if self.looked.is_none_or(|looked| looked.elapsed() >= every) {
                     self.looked = Some(Instant::now());
                     let seen = if phase == Phase::Committed { self.look_at_source().await } else { self.renew().await };
                     self.shows(seen);

@@ -2,7 +2,7 @@
 
 use super::ATTEMPTS;
 use super::live;
-use super::lock::{Direction, Lock};
+use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
 use super::reference::{Place, Turned, reads_another};
 use super::seen::{Moving, Snapshot, Target};
@@ -152,6 +152,35 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             },
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
         },
+        MoveOp::KeepTarget { .. } => match &moving.target {
+            Fact::Absent => Progress::Done,
+            _ => taken(moving.back_snapshot.as_ref()),
+        },
+        MoveOp::LookAtSource { .. } => match moving.wants_look() {
+            true => Progress::Pending,
+            false => Progress::Done,
+        },
+        MoveOp::AskBack { .. } => of_lock(moving, |lock| lock.returning.is_some_and(|returning| returning != Return::Stopped)),
+        MoveOp::HoldBack { .. } => of_return(moving, |_| live::progress_back(moving.live.as_ref(), Phase::TargetHeld)),
+        MoveOp::CopyBack { .. } => of_return(moving, |lock| match lock.returning {
+            Some(Return::Returned) => Progress::Done,
+            _ => live::progress_back(moving.live.as_ref(), Phase::Returned),
+        }),
+        MoveOp::NoteReturned { .. } => of_return(moving, |lock| match lock.returning {
+            Some(Return::Returned) => Progress::Done,
+            _ => Progress::Pending,
+        }),
+        MoveOp::Reclaim { target, .. } => match moving.target.as_ref().and_then(|target| target.ours.as_ref()) {
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+            Fact::Present(true) => Progress::Done,
+            Fact::Present(false) => Progress::Pending,
+            Fact::Absent => Progress::Failed(format!("{target} is not there any more")),
+        },
+        MoveOp::Unserve { .. } => match moving.target.as_ref().and_then(|target| target.serves.as_ref()) {
+            Fact::Unknown(why) => Progress::Unknown(why.clone()),
+            Fact::Present(_) => Progress::Pending,
+            Fact::Absent => Progress::Done,
+        },
         MoveOp::NextAttempt { attempt, .. } => of_lock(moving, |lock| lock.attempt >= *attempt),
         MoveOp::GoBack { .. } => of_lock(moving, |lock| lock.direction == Direction::Back),
         MoveOp::Finalize { .. } => of_lock(moving, |lock| lock.finalized),
@@ -206,6 +235,18 @@ fn of_lock(moving: &Moving, done: impl Fn(&Lock) -> bool) -> Progress {
         Fact::Present(lock) if done(lock) => Progress::Done,
         Fact::Absent => Progress::Failed("the lock of the move is gone: somebody deleted it, and nothing is known of the move".to_owned()),
         other => pending(other),
+    }
+}
+
+/// Of the way back after the commit: one that was stopped is for a person.
+fn of_return(moving: &Moving, progress: impl Fn(&Lock) -> Progress) -> Progress {
+    match &moving.lock {
+        Fact::Present(lock) if lock.returning == Some(Return::Stopped) => {
+            let said = moving.live.as_ref().and_then(|live| live.stopped.clone());
+            Progress::Failed(said.unwrap_or_else(|| lock.stopped.clone()))
+        }
+        Fact::Present(lock) => progress(lock),
+        _ => of_lock(moving, |_| false),
     }
 }
 

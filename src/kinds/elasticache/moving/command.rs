@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::lock::{Direction, Lock};
+use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
+use super::plan::late;
 use super::reference::{self, Turned};
 use super::seen::{Moving, Stand};
+use super::way_back::no_return;
 use super::{ATTEMPTS, KEEP_OLD, observe, serving};
 use crate::aws::{CallError, Reads};
 use crate::clock::later;
@@ -45,6 +47,9 @@ pub struct MoveStatus {
     /// Why it goes back, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Writes on the old group after the freeze, as far as they were found, and what stopped a way back: for a person.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<String>,
     /// Each place that names the address, and which group it names.
     pub places: Vec<PlaceStatus>,
     /// What happens next.
@@ -110,7 +115,10 @@ impl MovePhase {
 /// What a person asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveCommand {
-    RollBack,
+    RollBack {
+        /// After the commit: the writes that the way back cannot keep are given up.
+        give_up_writes: bool,
+    },
     Resume,
     Finalize,
 }
@@ -147,8 +155,9 @@ impl Move {
                 (Some(source), _) if source.replaced => MovePhase::Finished,
                 _ => MovePhase::None,
             },
-            (Some(_), Stand::Soaking(_)) => MovePhase::Soak,
+            (Some(_), Stand::Held | Stand::Soaking(_)) => MovePhase::Soak,
             (Some(_), Stand::Over) => MovePhase::Retire,
+            (Some(_), Stand::Returning) => MovePhase::RollBack,
             (Some(lock), _) if lock.direction == Direction::Back => MovePhase::RollBack,
             _ => match target.map(|target| target.group.status.as_str()) {
                 None => MovePhase::Snapshot,
@@ -186,6 +195,7 @@ impl Move {
             held_by: lock.map(|lock| if lock.object.is_empty() { lock.name.clone() } else { lock.object.clone() }),
             attempt: lock.map(|lock| lock.attempt),
             why: lock.map(|lock| lock.why.clone()).filter(|why| !why.is_empty()).or(given_up),
+            late: if phase == MovePhase::RollBack { Vec::new() } else { late(moving) },
             places: self.places(),
             next: self.next(phase),
             can: self.can(phase),
@@ -240,10 +250,20 @@ impl Move {
         let command = |command: &str| format!("holdfast migration {command} {name}");
         match phase {
             MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver => vec![command("rollback")],
+            MovePhase::Soak | MovePhase::Retire if no_return(&self.moving).is_none() => {
+                let gives_up = self.lock().is_some_and(|lock| lock.ledger.is_none() || !lock.stopped.is_empty());
+                let back = command("rollback");
+                vec![if gives_up { format!("{back} --give-up-writes") } else { back }, command("finalize")]
+            }
             MovePhase::Soak => vec![command("finalize")],
             MovePhase::GivenUp => vec![command("resume")],
             _ => Vec::new(),
         }
+    }
+
+    /// Whether a way back after the commit can still be told to give writes up.
+    fn may_still_give_up(&self, lock: &Lock) -> bool {
+        self.moving.stand() == Stand::Returning && !lock.gives_up && matches!(lock.returning, Some(Return::Asked | Return::Reopened))
     }
 
     /// The step that a command is: its sentence and its operation, to be begun by the kind. Nothing where it is so already; an error says why it cannot be.
@@ -260,19 +280,28 @@ impl Move {
             ));
         }
         let step = match (command, phase, self.lock()) {
-            (MoveCommand::RollBack, MovePhase::RollBack, _) => None,
-            (MoveCommand::RollBack, MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver, Some(lock)) => Some((
+            (MoveCommand::RollBack { give_up_writes: true }, MovePhase::RollBack, Some(lock)) if self.may_still_give_up(lock) => {
+                Some(ask_back(name, lock, true))
+            }
+            (MoveCommand::RollBack { .. }, MovePhase::RollBack, _) => None,
+            (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver, Some(lock)) => Some((
                 format!("Note that the move of {name} is taken back"),
                 MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned() },
             )),
-            (MoveCommand::RollBack, MovePhase::Soak | MovePhase::Retire, _) => {
-                return Err(format!(
-                    "the new group serves since the commit, and clients write there: this version does not take that back. The old group is kept as it was; turn clients by hand if you must lose what was written since, or finish with `holdfast migration finalize {name}`"
-                ));
+            (MoveCommand::RollBack { give_up_writes }, MovePhase::Soak | MovePhase::Retire, Some(lock)) => {
+                if let Some(why) = no_return(&self.moving) {
+                    return Err(format!("there is no way back: {why}; `holdfast migration finalize {name}` ends the soak"));
+                }
+                if lock.ledger.is_none() && !give_up_writes {
+                    return Err(format!(
+                        "the move was made without holding writes, so that what was written on the new group since it serves cannot be copied back: it would be in a last snapshot alone. `holdfast migration rollback {name} --give-up-writes` gives it up"
+                    ));
+                }
+                Some(ask_back(name, lock, give_up_writes))
             }
-            (MoveCommand::RollBack, ..) => return Err(format!("no move of {name} is under way: there is nothing to take back")),
-            (MoveCommand::Finalize, MovePhase::Retire, _) => None,
-            (MoveCommand::Finalize, MovePhase::Soak, Some(lock)) => {
+            (MoveCommand::RollBack { .. }, ..) => return Err(format!("no move of {name} is under way: there is nothing to take back")),
+            (MoveCommand::Finalize, MovePhase::Retire, Some(lock)) if lock.finalized || lock.returning.is_none() => None,
+            (MoveCommand::Finalize, MovePhase::Soak | MovePhase::Retire, Some(lock)) => {
                 Some((format!("Note that the soak of {name} is over"), MoveOp::Finalize { lock: lock.name.clone() }))
             }
             (MoveCommand::Finalize, ..) => return Err(format!("{name} does not soak ({}): there is nothing to end", phase.words())),
@@ -292,4 +321,8 @@ impl Move {
             },
         }
     }
+}
+
+fn ask_back(name: &str, lock: &Lock, give_up: bool) -> (String, MoveOp) {
+    (format!("Note that the move of {name} is taken back after the commit"), MoveOp::AskBack { lock: lock.name.clone(), give_up })
 }

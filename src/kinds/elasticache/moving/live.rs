@@ -20,13 +20,16 @@ use crate::migration::wire::Name;
 
 /// How long foreign clients are sent away again and again before it is said that they stay.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks at the old group's ledger.
-const LOOKING: Duration = Duration::from_secs(10);
+/// After the commit the mover looks at the old group once. What it looks at later is a step, which reads on the lock whether it may: a mover that does not
+/// know that another process has gone back would hold the group again that serves.
+const LOOKING: Duration = Duration::MAX;
 
 /// A mover, and what became of the last order.
 pub struct Live {
-    mover: Mover,
-    stopped: Mutex<Option<String>>,
+    /// Its name on the nodes.
+    pub(super) name: Name,
+    pub(super) mover: Mover,
+    pub(super) stopped: Mutex<Option<String>>,
 }
 
 /// What is seen of it.
@@ -43,56 +46,63 @@ pub fn look(reads: &Reads, target: &str) -> Option<LiveSeen> {
     Some(LiveSeen { state: live.mover.state(), stopped })
 }
 
-fn error(message: String) -> CallError {
+pub(super) fn error(message: String) -> CallError {
     not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotMoved", message)
 }
 
-fn stop(stop: Stop) -> CallError {
+pub(super) fn stop(stop: Stop) -> CallError {
     error(stop.to_string())
 }
 
-async fn token(writes: &Writes, sides: &Sides) -> Result<Option<SecretString>, CallError> {
+pub(super) async fn token(writes: &Writes, sides: &Sides) -> Result<Option<SecretString>, CallError> {
     match &sides.token {
         Some(token) => bytes(writes, token).await.map(Some),
         None => Ok(None),
     }
 }
 
-fn name(sides: &Sides) -> Name {
-    Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch), role: "move" }
+/// Each move has two lives on the nodes, there and back: one that comes back ends what is left of the one that went there, wherever that runs.
+pub(super) fn name(sides: &Sides) -> Name {
+    Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch) * 2, role: "move" }
+}
+
+/// On the way back after the commit, where another process went there.
+pub(super) fn name_back(sides: &Sides) -> Name {
+    Name { epoch: name(sides).epoch + 1, ..name(sides) }
+}
+
+/// What this process is called on the nodes: as the mover that it has.
+pub(super) fn own_name(writes: &Writes, sides: &Sides) -> Name {
+    writes.tasks().get::<Live>(&sides.target).map_or_else(|| name(sides), |live| live.name.clone())
 }
 
 /// The nodes of both groups as they are now.
-async fn both(writes: &Writes, sides: &Sides) -> Result<(Side, Side), CallError> {
+pub(super) async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
     let one = async |id: &str| {
         let side = nodes::side(writes, id, token.clone()).await?;
-        copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))
+        copy::current(side, name).await.map_err(|trouble| error(trouble.to_string()))
     };
     Ok((one(&sides.source).await?, one(&sides.target).await?))
 }
 
+pub(super) fn setup((source, target): (Side, Side), name: Name, lengths: Lengths) -> Setup {
+    let copy = Settings::new(Epoch::new(name.epoch));
+    Setup { source, target, copy, name, lengths, patience: PATIENCE, looking: LOOKING }
+}
+
 /// Begins to copy; one that copies already is left at it.
-pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, budget: Duration) -> Result<(), CallError> {
+pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengths) -> Result<(), CallError> {
     if writes.tasks().get::<Live>(&sides.target).is_some() {
         return Ok(());
     }
-    let (source, target) = both(writes, sides).await?;
     let name = name(sides);
+    let both = both(writes, sides, &name).await?;
     if reopen {
-        released(release_side(&source, &name, Rules::ALL).await)?;
+        released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
-    let setup = Setup {
-        source,
-        target,
-        copy: Settings::new(Epoch::new(name.epoch)),
-        name,
-        lengths: Lengths::new(budget),
-        patience: PATIENCE,
-        looking: LOOKING,
-    };
-    let mover = Mover::start(setup).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    let mover = Mover::start(setup(both, name.clone(), lengths)).await.map_err(stop)?;
+    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, stopped: Mutex::default() }));
     Ok(())
 }
 
@@ -123,13 +133,14 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
         order(writes, &sides.target, Order::Release).await?;
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
+    let name = own_name(writes, sides);
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
-    let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
-    released(release_side(&side, &name(sides), Rules::ALL).await)
+    let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
+    released(release_side(&side, &name, Rules::ALL).await)
 }
 
 /// A node that did not answer is asked again: one that is gone for good is not among the group's nodes for long.
-fn released(released: Result<Released, HoldError>) -> Result<(), CallError> {
+pub(super) fn released(released: Result<Released, HoldError>) -> Result<(), CallError> {
     let released = released.map_err(|hold| error(hold.to_string()))?;
     match released.silent.as_slice() {
         [] => Ok(()),
@@ -148,12 +159,14 @@ pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
         }
         // Where nobody was sent to the target the undo is at its end with that.
         return match live.mover.state().phase {
-            Phase::Following | Phase::Undone => Ok(()),
+            Phase::Following | Phase::Undone | Phase::Back => Ok(()),
+            Phase::Returned => live.mover.order(Order::ReleaseSource).await.map_err(stop),
             _ => live.mover.order(Order::TurnedBack).await.map_err(stop),
         };
     }
-    let (source, target) = both(writes, sides).await?;
-    let (name, hold) = (name(sides), |hold: crate::migration::hold::HoldError| error(hold.to_string()));
+    let name = own_name(writes, sides);
+    let (source, target) = both(writes, sides, &name).await?;
+    let hold = |hold: HoldError| error(hold.to_string());
     let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;
     end_foreign(&nodes, &name, PATIENCE).await.map_err(hold)?;
     released(release_side(&source, &name, Rules::ALL).await)
@@ -186,5 +199,25 @@ pub fn progress(live: Option<&LiveSeen>, from: Phase) -> Progress {
             None => Progress::Pending,
         },
         _ => Progress::Failed(why()),
+    }
+}
+
+/// How far the way back after the commit is: done from one of these phases on.
+pub fn progress_back(live: Option<&LiveSeen>, from: Phase) -> Progress {
+    let Some(LiveSeen { state, stopped }) = live else {
+        return match from {
+            // Begun, or gone on with.
+            Phase::TargetHeld => Progress::Pending,
+            _ => Progress::Failed("the copy has ended: holdfast was started again meanwhile".to_owned()),
+        };
+    };
+    match (state.phase, from) {
+        (Phase::Returned | Phase::Back, _) | (Phase::TargetHeld, Phase::TargetHeld) => Progress::Done,
+        // What stopped an earlier one is no answer to this one.
+        (_, Phase::TargetHeld) => Progress::Pending,
+        _ => match stopped.as_ref().or(state.why.as_ref().filter(|_| state.phase == Phase::Halted)) {
+            Some(why) => Progress::Failed(why.clone()),
+            None => Progress::Pending,
+        },
     }
 }

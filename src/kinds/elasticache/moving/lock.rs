@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::migration::hold::{COPIED_WITH, Ledger};
+
 /// The tags of a lock.
 pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
 pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
@@ -20,6 +22,88 @@ pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
 /// When a person ended the soak.
 pub const FINALIZED_TAG: &str = "holdfast.dev/finalized";
+
+/// What the source had counted at the freeze, as [`Digests`]: there before the commit, as the evidence on a way back after it. A ledger itself does not
+/// fit: a tag's value has 256 characters, a resource 50 tags, and a group up to 500 shards. The target's is not kept: from the commit on it takes writes.
+pub const LEDGER_TAG: &str = "holdfast.dev/source-ledger";
+/// When it was last looked whether the source was written to, and its hold was renewed.
+pub const LOOKED_TAG: &str = "holdfast.dev/source-looked";
+/// What was found then.
+pub const LATE_TAG: &str = "holdfast.dev/source-late";
+/// In [`LATE_TAG`]: nothing was found.
+pub const NOT_LATE: &str = "none";
+/// How far the way back after the commit is: see [`Return`].
+pub const RETURN_TAG: &str = "holdfast.dev/return";
+/// Why it was stopped, where it was.
+pub const STOPPED_TAG: &str = "holdfast.dev/return-stopped";
+/// A person gives up the writes that this way back cannot keep.
+pub const GIVE_UP_WRITES_TAG: &str = "holdfast.dev/give-up-writes";
+
+/// How far the way back after the commit is. Each is written before what it names may have happened.
+///
+/// ```text
+/// (none) --a person asks--> Asked --intent--> Reopened --both held and equal--> Returned --> the way back as before the commit
+///                             \_______________/ late writes, or it fails: the target serves on
+///                                    Stopped --a person asks again--> Asked
+/// ```
+///
+/// | | who takes writes | where a process ends |
+/// |---|---|---|
+/// | Asked | the target, until it is held | the target is held again, and the source's ledger looked at |
+/// | Reopened | nobody, but us on the source | the same, and all is compared; the source has what nobody reads |
+/// | Returned | nobody; then the source, whose hold ends by itself | what names the target is turned back, the source let go; the target is never let go again |
+/// | Stopped | the target | it is let go, where it is held still |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Return {
+    /// A person wants it. Until it is `Reopened` only the target is held.
+    Asked,
+    /// The source may have been opened, and written to by us.
+    Reopened,
+    /// The source has all that the target had. From here on the source is what counts.
+    Returned,
+    /// It did not come to its end, and the target serves on: a person decides.
+    Stopped,
+}
+
+impl Return {
+    pub fn word(self) -> &'static str {
+        match self {
+            Return::Asked => "asked",
+            Return::Reopened => "reopened",
+            Return::Returned => "returned",
+            Return::Stopped => "stopped",
+        }
+    }
+
+    /// What is not known is for a person.
+    fn read(word: &str) -> Return {
+        let all = [Return::Asked, Return::Reopened, Return::Returned];
+        all.into_iter().find(|one| one.word() == word).unwrap_or(Return::Stopped)
+    }
+}
+
+/// A ledger in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digests {
+    pub all: String,
+    /// Without what the copier writes with: equal after it wrote too.
+    pub others: String,
+}
+
+impl Digests {
+    pub fn of(ledger: &Ledger) -> Digests {
+        Digests { all: ledger.digest(&[]), others: ledger.digest(&COPIED_WITH) }
+    }
+
+    pub fn text(&self) -> String {
+        format!("{}:{}", self.all, self.others)
+    }
+
+    fn read(text: &str) -> Option<Digests> {
+        let (all, others) = text.split_once(':')?;
+        Some(Digests { all: all.to_owned(), others: others.to_owned() })
+    }
+}
 
 /// Where a move is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +141,18 @@ pub struct Lock {
     pub why: String,
     /// A person ended the soak.
     pub finalized: bool,
+    /// The evidence of the freeze; nothing where writes were not held, or nothing was committed.
+    pub ledger: Option<Digests>,
+    /// When the source was last looked at, in the soak.
+    pub looked: Option<Timestamp>,
+    /// What was found then, where it is not as it was at the freeze.
+    pub late: Option<String>,
+    /// How far the way back after the commit is, where there is one.
+    pub returning: Option<Return>,
+    /// Why it was stopped; empty: it was not.
+    pub stopped: String,
+    /// The writes that it cannot keep are given up.
+    pub gives_up: bool,
 }
 
 impl Lock {
@@ -78,6 +174,12 @@ impl Lock {
             released: tags.contains_key(RELEASED_TAG),
             why: text(WHY_TAG),
             finalized: tags.contains_key(FINALIZED_TAG),
+            ledger: Digests::read(&text(LEDGER_TAG)),
+            looked: text(LOOKED_TAG).parse().ok(),
+            late: tags.get(LATE_TAG).filter(|late| *late != NOT_LATE).cloned(),
+            returning: tags.get(RETURN_TAG).map(|word| Return::read(word)),
+            stopped: text(STOPPED_TAG),
+            gives_up: text(GIVE_UP_WRITES_TAG) == "yes",
         }
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Where a move stands is read from AWS, never from memory: from the lock (a cache parameter group that can exist once), the target, its tags and the
 //! snapshot, all under names that follow from the group's own. A move goes forward until something fails or a person says otherwise; then the lock's tag
-//! says `back`, and from that moment on only the way back is planned.
+//! says `back`, and from that moment on only the way back is planned. After the commit there is a way back on command alone: see `lock::Return`.
 
 mod check;
 mod command;
@@ -15,9 +15,11 @@ mod observe;
 mod op;
 mod plan;
 mod reference;
+mod returning;
 mod seen;
 mod settings;
 mod start;
+mod way_back;
 mod wish;
 
 pub use check::check;
@@ -51,5 +53,7 @@ pub const ATTEMPTS: u32 = 3;
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// `migration.freezeBudget` where it is left out.
 pub const FREEZE_BUDGET: Duration = Duration::from_secs(240);
+/// In the soak, between two looks at the old group.
+pub const LOOK_EVERY: Duration = Duration::from_secs(3600);
 /// `migration.keepOld` where it is left out.
 pub const KEEP_OLD: Duration = Duration::from_secs(24 * 3600);

@@ -35,6 +35,11 @@ impl Names {
         format!("{}-final", self.target)
     }
 
+    /// The snapshot of the target that is taken before a way back after the commit deletes it.
+    pub fn back_snapshot(&self, epoch: u32) -> String {
+        format!("{}-{epoch}-back", self.target)
+    }
+
     /// The lock of an epoch, from 1.
     pub fn lock(&self, epoch: u32) -> String {
         format!("{}{epoch}", self.locks())

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_elasticache::types::{CacheCluster, CacheParameterGroup, ReplicationGroup};
-use futures::future::join_all;
+use futures::future::{OptionFuture, join_all};
 use futures::join;
 
 use super::lock::Lock;
 use super::names::Names;
 use super::seen::{Moving, Snapshot, Source, Target};
 use super::settings::Settings;
+use super::start::created_at;
 use super::{
     EPOCH_TAG, GIVEN_UP_TAG, HELD_TAG, KEEP_OLD, MOVE_TAG, REPLACED_TAG, RESTORE_TIMEOUT, SERVES_SINCE_TAG, SERVES_TAG, live, reference,
 };
@@ -79,22 +80,26 @@ pub async fn observe(
     let taken = lock.present().map(|lock| (1..=lock.attempt).map(|attempt| names.snapshot(lock.epoch, attempt)).collect::<Vec<String>>());
     let name = lock.present().map_or_else(|| names.lock(1), |lock| lock.name.clone());
     let snapshots = taken.unwrap_or_default().into_iter().map(|name| async {
-        let fact = snapshot(reads, name.clone(), &names).await;
+        let fact = snapshot(reads, name.clone(), &names.source, &names.target).await;
         (name, fact)
     });
     let busy = named(groups, &names.source).map(|found| group(found).status).filter(|status| status != "available");
-    let (source, target, snapshots, last_snapshot, references) = join!(
+    let returns = lock.present().filter(|lock| lock.returning.is_some()).map(|lock| names.back_snapshot(lock.epoch));
+    let (source, target, snapshots, last_snapshot, back_snapshot, references) = join!(
         source(reads, groups, clusters, &names.source),
         target(reads, groups, clusters, &names),
         join_all(snapshots),
-        snapshot(reads, names.last_snapshot(), &names),
+        snapshot(reads, names.last_snapshot(), &names.source, &names.target),
+        OptionFuture::from(returns.map(|name| snapshot(reads, name, &names.target, &names.target))),
         references(reads, spec, &names, &name),
     );
     let snapshots = snapshots.into_iter().collect();
+    let back_snapshot = back_snapshot.unwrap_or(Fact::Absent);
     let live = live::look(reads, &names.target);
     let busy = busy.filter(|_| source.unknown().is_some());
     let me = reads.holder().to_owned();
-    Moving { names: Some(names), me, live, lock, source, busy, target, snapshots, last_snapshot, references, kept, restored_within, at }
+    let names = Some(names);
+    Moving { names, me, live, lock, source, busy, target, snapshots, last_snapshot, back_snapshot, references, kept, restored_within, at }
 }
 
 async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {
@@ -140,7 +145,7 @@ async fn source(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
             given_up: tags.get(GIVEN_UP_TAG).cloned(),
             replaced: tags.contains_key(REPLACED_TAG),
             epoch: tags.get(EPOCH_TAG).and_then(|epoch| epoch.parse().ok()).unwrap_or_default(),
-            created: found.replication_group_create_time().map(|time| time.to_string()).unwrap_or_default(),
+            created: created_at(found).unwrap_or_default(),
             endpoints: reference::Endpoints::of(found),
             group,
         }),
@@ -166,13 +171,14 @@ async fn target(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
         }),
         held: tags.present().is_some_and(|tags| tags.contains_key(HELD_TAG)),
         serves: tags.as_ref().and_then(|tags| Fact::given(tags.get(SERVES_TAG).map(|name| (name.clone(), time(tags))))),
-        created: found.replication_group_create_time().and_then(|time| jiff::Timestamp::new(time.secs(), 0).ok()),
+        created: created_at(found),
         endpoints: reference::Endpoints::of(found),
         group,
     })
 }
 
-async fn snapshot(reads: &Reads, name: String, names: &Names) -> Fact<Snapshot> {
+/// A snapshot of a group, by its name. `target`: of the move that it belongs to.
+async fn snapshot(reads: &Reads, name: String, group: &str, target: &str) -> Fact<Snapshot> {
     let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(&name)).await;
     let found = match answer {
         Ok(answer) => answer.snapshots.unwrap_or_default().into_iter().next(),
@@ -182,11 +188,11 @@ async fn snapshot(reads: &Reads, name: String, names: &Names) -> Fact<Snapshot> 
     let Some(found) = found else { return Fact::Absent };
     let status = found.snapshot_status().unwrap_or("unknown").to_owned();
     let of = found.replication_group_id().or(found.cache_cluster_id()).unwrap_or_default();
-    let of_source = of == names.source || of.strip_prefix(&names.source).is_some_and(|rest| rest.starts_with('-'));
+    let of_group = of == group || of.strip_prefix(group).is_some_and(|rest| rest.starts_with('-'));
     let ours = match (status.as_str(), found.arn()) {
-        (_, _) if !of_source => Fact::Present(false),
+        (_, _) if !of_group => Fact::Present(false),
         ("available" | "restoring", Some(arn)) => match tags(reads, arn).await {
-            Ok(tags) => Fact::Present(tags.get(MOVE_TAG).is_some_and(|of| *of == names.target)),
+            Ok(tags) => Fact::Present(tags.get(MOVE_TAG).is_some_and(|of| of == target)),
             Err(error) => Fact::Unknown(Unreadable::from(&error)),
         },
         _ => Fact::Unknown(super::super::seen::failed("elasticache:ListTagsForResource", &format!("the snapshot is {status}"))),

@@ -85,6 +85,8 @@ pub enum MoveOp {
         reopen: bool,
         /// For how long writes may be held later.
         budget_seconds: u64,
+        /// For how long the source is kept, and held, after the commit.
+        kept_seconds: u64,
     },
     /// Holds the writes of the source, copies what is left, proves that both are equal, and holds the target.
     Freeze {
@@ -152,6 +154,57 @@ pub enum MoveOp {
         created: String,
         last_snapshot: String,
         target: String,
+        lock: String,
+    },
+    /// Looks whether the source was written to since the freeze, holds it on, and notes what was found.
+    LookAtSource {
+        sides: Sides,
+        kept_seconds: u64,
+    },
+    /// A person wants the way back after the commit.
+    AskBack {
+        lock: String,
+        /// The writes that it cannot keep are given up.
+        give_up: bool,
+    },
+    /// Holds the writes of the target, which serves, and looks at the source's ledger. Goes on where another process has ended.
+    HoldBack {
+        sides: Sides,
+        arn: String,
+        budget_seconds: u64,
+        kept_seconds: u64,
+    },
+    /// Opens the source for us alone, and copies back until both are equal, and held.
+    CopyBack {
+        sides: Sides,
+    },
+    /// From now on the source is what counts, and the way back is the one before the commit.
+    NoteReturned {
+        lock: String,
+        target: String,
+        /// Both are held, and equal.
+        held: bool,
+    },
+    /// Gives the target the tag back that a way back may delete it by.
+    Reclaim {
+        target: String,
+        arn: String,
+        /// When it was created: a group of that name that is younger is another one.
+        created: String,
+        lock: String,
+    },
+    /// The logical name means the source again.
+    Unserve {
+        target: String,
+        arn: String,
+        lock: String,
+    },
+    /// A snapshot of what served, before it is deleted.
+    KeepTarget {
+        name: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
+        target: String,
     },
     /// Notes on the source what serves in its place.
     NoteReplaced {
@@ -170,6 +223,9 @@ pub enum MoveOp {
         /// None of these may name it in that moment.
         #[serde(default)]
         cutover: Vec<Cutover>,
+        /// It has served: this snapshot of it must be available.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_snapshot: Option<String>,
     },
     /// Notes on the lock that the next attempt begins.
     NextAttempt {

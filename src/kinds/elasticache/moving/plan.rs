@@ -1,28 +1,28 @@
 //! The steps of a move, from where it stands. Pure.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::lock::{Direction, HOLDER_TAG, Lock};
+use super::lock::{Direction, HOLDER_TAG, Lock, Return};
 use super::names::Names;
 use super::op::{MoveOp, Sides};
 use super::seen::{Moving, Stand};
-use super::{ATTEMPTS, EPOCH_TAG, FREEZE_BUDGET, GIVEN_UP_TAG, KEEP_OLD, reference};
+use super::{ATTEMPTS, FREEZE_BUDGET, KEEP_OLD, reference};
 use crate::clock::later;
 use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
 use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::migration::mover::Phase;
 
 /// A change that AWS makes at once.
-const AT_ONCE: Duration = Duration::from_secs(10 * 60);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(10 * 60);
 /// A first copy while the source serves.
-const COPYING: Duration = Duration::from_secs(24 * 3600);
+pub(super) const COPYING: Duration = Duration::from_secs(24 * 3600);
 /// Starting an application's tasks anew, where they take long to come up and to drain.
-const ROLLOUT: Duration = Duration::from_secs(60 * 60);
+pub(super) const ROLLOUT: Duration = Duration::from_secs(60 * 60);
 /// Deleting a group, or waiting until one that is being made can be deleted.
-const DELETING: Duration = Duration::from_secs(90 * 60);
+pub(super) const DELETING: Duration = Duration::from_secs(90 * 60);
 
 pub struct Plan<'a> {
     pub planning: &'a Planning<'a, ReplicationGroups>,
@@ -31,7 +31,7 @@ pub struct Plan<'a> {
     pub moving: &'a Moving,
     /// The differences that the move repairs.
     fields: Vec<String>,
-    steps: Steps<Op>,
+    pub(super) steps: Steps<Op>,
     last: Option<usize>,
 }
 
@@ -78,7 +78,7 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             "wait until that move has ended; if nobody moves this group, delete that parameter group".to_owned(),
         ),
         // Two that work at the same move would each undo what the other holds. What serves needs nobody to hold it.
-        (Fact::Present(lock), Stand::UnderWay) if lock.holder != moving.me && !lock.holder.is_empty() => plan.block(
+        (Fact::Present(lock), Stand::UnderWay | Stand::Returning) if lock.holder != moving.me && !lock.holder.is_empty() => plan.block(
             Reason::Conflict,
             format!("{} moves it{}", lock.holder, since(lock)),
             format!(
@@ -89,12 +89,16 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
         ),
         (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
         (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
+        (Fact::Present(lock), Stand::Returning) => plan.roll_back(lock),
         (Fact::Present(lock), Stand::Held) => plan.let_go(lock),
         (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
-        (Fact::Present(_), stand @ (Stand::Soaking(_) | Stand::Over)) => {
+        (Fact::Present(lock), stand @ (Stand::Soaking(_) | Stand::Over)) => {
             plan.claim();
-            if stand == Stand::Over {
-                plan.retire();
+            match stand {
+                // The source has what a person has to decide about.
+                Stand::Over if lock.returning == Some(Return::Stopped) && !lock.finalized => plan.undecided(lock),
+                Stand::Over => plan.retire(),
+                _ => plan.look_at_source(lock),
             }
         }
         _ => plan.forward(None),
@@ -107,7 +111,19 @@ pub fn notes(moving: &Moving) -> Vec<String> {
     let (Stand::Soaking(until), Some(names)) = (moving.stand(), &moving.names) else { return Vec::new() };
     let until =
         until.map_or_else(|| "a time that its tag does not say".to_owned(), |until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)]
+    let mut notes = vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)];
+    notes.extend(late(moving));
+    notes
+}
+
+/// What was found on the old group since the freeze, and what stopped a way back: for a person.
+pub fn late(moving: &Moving) -> Vec<String> {
+    let Some(lock) = moving.lock.present() else { return Vec::new() };
+    // The mover of this process looks more often than is noted on the lock.
+    let live = moving.live.as_ref().filter(|live| live.state.phase == Phase::Committed && !live.state.late.is_empty());
+    let live = live.map(|live| format!("the old group was written to after the freeze: {}", live.state.late.join("; ")));
+    let stopped = (lock.returning == Some(Return::Stopped)).then(|| format!("the way back was stopped: {}", lock.stopped));
+    live.or_else(|| lock.late.clone()).into_iter().chain(stopped).collect()
 }
 
 fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
@@ -116,6 +132,7 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
         moving.source.unknown(),
         moving.target.unknown(),
         moving.last_snapshot.unknown(),
+        moving.back_snapshot.unknown(),
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
     let references = moving.references.iter().filter_map(Fact::unknown);
@@ -138,7 +155,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Adds a step that comes after the one before.
-    fn push(&mut self, title: String, op: MoveOp, change: impl FnOnce(Step<Op>) -> Step<Op>) {
+    pub(super) fn push(&mut self, title: String, op: MoveOp, change: impl FnOnce(Step<Op>) -> Step<Op>) {
         let step = Step::online(title, Op::Move(Box::new(op)), self.fields.clone()).within(AT_ONCE).after(self.last);
         self.last = Some(self.steps.push(change(step)));
     }
@@ -163,17 +180,22 @@ impl<'a> Plan<'a> {
         self.migration.gap() == WriteGap::None
     }
 
-    fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
+    /// For how long the old group is kept.
+    pub(super) fn kept(&self) -> Duration {
+        self.migration.kept().unwrap_or(KEEP_OLD)
+    }
+
+    pub(super) fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
         Sides { source: self.names.source.clone(), target: self.names.target.clone(), lock, epoch, token }
     }
 
     /// The token, where one is declared and is there.
-    fn token(&self) -> Option<TokenRef> {
+    pub(super) fn token(&self) -> Option<TokenRef> {
         self.planning.seen.token.present().cloned()
     }
 
     /// Takes over a lock that nobody holds, before anything else.
-    fn adopt(&mut self, lock: &Lock) {
+    pub(super) fn adopt(&mut self, lock: &Lock) {
         if lock.holder != self.moving.me {
             let op = MoveOp::Adopt { lock: lock.name.clone() };
             self.push(format!("Take over the move of {}", self.names.source), op, |step| step.back("nothing to take back: it is a tag"));
@@ -285,8 +307,8 @@ impl<'a> Plan<'a> {
         let sides = self.sides(name.clone(), epoch, wish.token.clone());
         let budget = self.migration.budget().unwrap_or(FREEZE_BUDGET);
         if held {
-            let op =
-                MoveOp::Follow { sides: sides.clone(), reopen: lock.is_some_and(|lock| lock.frozen), budget_seconds: budget.as_secs() };
+            let reopen = lock.is_some_and(|lock| lock.frozen);
+            let op = MoveOp::Follow { sides: sides.clone(), reopen, budget_seconds: budget.as_secs(), kept_seconds: self.kept().as_secs() };
             self.push(format!("Copy to {to} whatever changes on {from}"), op, |step| {
                 step.within(COPYING).back(back.clone()).also_takes("a quarter of a core of the old group's nodes at most")
             });
@@ -329,7 +351,7 @@ impl<'a> Plan<'a> {
         }
         let arn =
             self.moving.target.present().map(|target| target.group.arn.clone()).unwrap_or_else(|| arn_of(&source.group.arn, &from, &to));
-        let kept = self.migration.kept().unwrap_or(KEEP_OLD);
+        let kept = self.kept();
         let then = match self.migration.retired() {
             Retire::Keep => "then it is left, tagged",
             Retire::Delete => "then deleted, when a last snapshot was seen available",
@@ -339,7 +361,7 @@ impl<'a> Plan<'a> {
             MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn: arn.clone(), lock: name, token: wish.token },
             |step| {
                 step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
-                    .back(format!("turn the clients back by hand: {from} is kept for {}", hours(kept)))
+                    .back(format!("`holdfast migration rollback {}`: {from} is kept for {}", self.planning.spec.name, hours(kept)))
                     .consented(approved)
             },
         );
@@ -358,14 +380,6 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Lets the source take writes again, where they may be held.
-    fn reopen(&mut self, lock: &Lock) {
-        if self.holds() && self.moving.target.present().is_some_and(|target| target.group.status == "available") {
-            let op = MoveOp::Reopen { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
-            self.push(format!("Let {} take writes again", self.names.source), op, |step| step.back("nothing: it serves"));
-        }
-    }
-
     /// Where a restore failed, or a snapshot is stuck: away with what is left of it, and the next attempt with another snapshot. Answers with the attempt
     /// that comes.
     fn again(&mut self, lock: Option<&Lock>, attempt: u32) -> u32 {
@@ -375,7 +389,7 @@ impl<'a> Plan<'a> {
         if failed {
             self.push(
                 format!("Delete {to}, whose restore failed"),
-                MoveOp::DropTarget { target: to, attempt, cutover: Vec::new() },
+                MoveOp::DropTarget { target: to, attempt, cutover: Vec::new(), last_snapshot: None },
                 |step| step.within(DELETING).back("nothing to take back: it never came up"),
             );
             self.drop_snapshots();
@@ -390,7 +404,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Away with the snapshots that are there. One that is still being made cannot be deleted: it is named, for a person.
-    fn drop_snapshots(&mut self) -> Vec<String> {
+    pub(super) fn drop_snapshots(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         for (name, snapshot) in &self.moving.snapshots {
             match snapshot.present() {
@@ -405,78 +419,10 @@ impl<'a> Plan<'a> {
         left
     }
 
-    /// Everything away that the move made, and clients back where they were.
-    fn back(&mut self, lock: &Lock, turn: bool) {
-        let (from, to) = (self.names.source.clone(), self.names.target.clone());
-        self.adopt(lock);
-        if turn {
-            let why = "the restore failed for the last time or its time was over".to_owned();
-            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone(), why }, |step| {
-                step.back("nothing: the next move is another one")
-            });
-        }
-        // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
-        let mut touched = false;
-        let mut written = Vec::new();
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
-            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else {
-                continue;
-            };
-            let reader = reference::reads_another(&cutover);
-            // A task that started by itself in between has read the new address, though nobody asked for it.
-            let strayed = reader && touched && turned == reference::Turned::Source && !self.moving.target.is_absent();
-            touched |= !reader && turned != reference::Turned::Source;
-            if turned.is_back() && !strayed {
-                continue;
-            }
-            written.push(place);
-            let words = reference::words(&cutover);
-            let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
-            let title =
-                if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
-            self.push(title, op, |step| step.within(if reader { ROLLOUT } else { AT_ONCE }).back(format!("move {from} again")));
-        }
-        self.reopen(lock);
-        if !self.moving.target.is_absent() {
-            self.push(
-                format!("Delete {to}, which serves nobody"),
-                MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt, cutover: self.cutover() },
-                |step| step.within(DELETING).back(format!("move {from} again")),
-            );
-        }
-        let left = self.drop_snapshots();
-        if let Some(source) = self.moving.source.present() {
-            let why = if lock.why.is_empty() { "it failed" } else { &lock.why };
-            self.left(&left);
-            let tags = BTreeMap::from([(GIVEN_UP_TAG.to_owned(), why.to_owned()), (EPOCH_TAG.to_owned(), lock.epoch.to_string())]);
-            self.push(
-                format!("Note on {from} that its move was taken back"),
-                MoveOp::GiveUp { source: from.clone(), arn: source.group.arn.clone(), tags },
-                |step| step.back(format!("`holdfast migration resume {}` lets it be tried again", self.planning.spec.name)),
-            );
-        }
-        self.forget(&lock.name, &written);
-        self.unlock();
-    }
-
-    /// Takes away what stands at the places of the move; `written`: places that something is yet written at.
-    fn forget(&mut self, lock: &str, written: &[usize]) {
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
-            let marked = self.moving.references.get(place).and_then(Fact::present).is_some_and(|found| found.marked);
-            if !reference::leaves_marks(&cutover) || !marked && !written.contains(&place) {
-                continue;
-            }
-            let words = reference::words(&cutover);
-            let (source, target) = (self.names.source.clone(), self.names.target.clone());
-            let op = MoveOp::Forget { place, cutover, source, target, lock: lock.to_owned() };
-            self.push(format!("Take the notes of the move off {words}"), op, |step| step.back("nothing to take back"));
-        }
-    }
-
     /// What comes after the soak.
     fn retire(&mut self) {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
-        if let Some(source) = self.moving.source.present() {
+        if let (Some(source), Some(lock)) = (self.moving.source.present(), self.moving.lock.present()) {
             match self.migration.retired() {
                 Retire::Keep => {
                     let op = MoveOp::NoteReplaced { source: from.clone(), arn: source.group.arn.clone(), target: to.clone() };
@@ -497,6 +443,7 @@ impl<'a> Plan<'a> {
                         created: source.created.clone(),
                         last_snapshot: name.clone(),
                         target: to.clone(),
+                        lock: lock.name.clone(),
                     };
                     self.push(format!("Delete {from}"), op, |step| {
                         step.within(DELETING)
@@ -516,18 +463,18 @@ impl<'a> Plan<'a> {
     }
 
     /// Says which snapshots a person has to delete.
-    fn left(&mut self, snapshots: &[String]) {
+    pub(super) fn left(&mut self, snapshots: &[String]) {
         for name in snapshots {
             self.steps.notes.push(format!("the snapshot {name} is still being made and cannot be deleted: delete it when it is available"));
         }
     }
 
-    fn unlock(&mut self) {
+    pub(super) fn unlock(&mut self) {
         let from = self.names.source.clone();
         self.push(format!("End the move of {from}"), MoveOp::Unlock { name: self.names.locks() }, |step| step.back("nothing to take back"));
     }
 
-    fn cutover(&self) -> Vec<Cutover> {
+    pub(super) fn cutover(&self) -> Vec<Cutover> {
         self.migration.cutover.clone().unwrap_or_default()
     }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ATTEMPTS;
 use super::live::LiveSeen;
-use super::lock::Lock;
+use super::lock::{Lock, Return};
 use super::names::Names;
 use super::reference::{Endpoints, Place};
 use super::settings::Settings;
+use super::{ATTEMPTS, LOOK_EVERY};
 use crate::clock::later;
 use crate::kinds::Fact;
 use crate::kinds::elasticache::seen::Group;
@@ -31,6 +31,8 @@ pub struct Moving {
     /// For how long a restore is tried.
     pub restored_within: Duration,
     pub last_snapshot: Fact<Snapshot>,
+    /// Of the target, before a way back after the commit deletes it. Not looked at while there is no such way back.
+    pub back_snapshot: Fact<Snapshot>,
     /// Each place that names the address, in the manifest's order.
     pub references: Vec<Fact<Place>>,
     /// Who this process is.
@@ -69,7 +71,8 @@ pub struct Target {
     pub ours: Fact<bool>,
     /// The logical name that it serves since the commit, and since when.
     pub serves: Fact<(String, Option<Timestamp>)>,
-    pub created: Option<Timestamp>,
+    /// When it was created, as AWS says it.
+    pub created: Option<String>,
     /// It serves, and its writes are held still.
     pub held: bool,
     pub endpoints: Endpoints,
@@ -91,6 +94,8 @@ pub enum Stand {
     None,
     /// It has begun and serves nobody yet, or is being taken back.
     UnderWay,
+    /// The target serves, and a person wants the way back.
+    Returning,
     /// The target serves, and has to be let go.
     Held,
     /// The target serves, and the old group is kept until then.
@@ -122,8 +127,9 @@ impl Moving {
     pub fn stand(&self) -> Stand {
         let Some(lock) = self.lock.present() else { return Stand::None };
         match self.target.present().and_then(|target| target.serves.present()) {
+            Some(_) if lock.returning.is_some_and(|returning| returning != Return::Stopped) => Stand::Returning,
             Some(_) if self.target.present().is_some_and(|target| target.held) => Stand::Held,
-            // What serves goes forward only, whatever the lock says: clients write there.
+            // What serves goes forward only, whatever direction the lock says, unless a person asked for the way back: clients write there.
             Some((_, since)) => {
                 let until = since.map(|since| later(since, self.kept));
                 match (until, self.at) {
@@ -134,6 +140,13 @@ impl Moving {
             }
             None => Stand::UnderWay,
         }
+    }
+
+    /// Whether it is time to look whether the source was written to, and to hold it on: only where it was held for the freeze.
+    pub fn wants_look(&self) -> bool {
+        let Some(lock) = self.lock.present().filter(|lock| lock.ledger.is_some()) else { return false };
+        let due = lock.looked.zip(self.at).is_none_or(|(looked, at)| at >= later(looked, LOOK_EVERY));
+        due && self.source.present().is_some() && matches!(self.stand(), Stand::Soaking(_))
     }
 
     /// Whether the target serves and still carries the tag of what a way back may delete.

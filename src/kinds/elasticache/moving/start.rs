@@ -8,12 +8,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, HOLDER_TAG, Lock, RELEASED_TAG, SINCE_TAG, WHY_TAG,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG, HOLDER_TAG, LATE_TAG,
+    LEDGER_TAG, LOOKED_TAG, Lock, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG, WHY_TAG,
 };
 use super::names::Names;
 use super::observe::named;
 use super::op::MoveOp;
 use super::reference::{self, Endpoints, Way};
+use super::returning;
 use super::settings::Settings;
 use super::{GIVEN_UP_TAG, HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
 use crate::aws::calls::elasticache::{DELETE_CACHE_PARAMETER_GROUP, DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
@@ -23,7 +25,7 @@ use crate::kinds::elasticache::observe::tags_of;
 use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
 use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
 use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
-use crate::migration::mover::Order;
+use crate::migration::mover::{Lengths, Order};
 
 /// The characters of a token that holdfast has made: ElastiCache takes 16 to 128.
 const TOKEN_LENGTH: i64 = 64;
@@ -61,8 +63,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         }
         MoveOp::Compare { .. } | MoveOp::Wait { .. } => Ok(()),
         MoveOp::MakeToken { token } => make_token(writes, token).await,
-        MoveOp::Follow { sides, reopen, budget_seconds } => {
-            live::follow(writes, sides, *reopen, Duration::from_secs(*budget_seconds)).await
+        MoveOp::Follow { sides, reopen, budget_seconds, kept_seconds } => {
+            live::follow(writes, sides, *reopen, lengths(*budget_seconds, *kept_seconds)).await
         }
         MoveOp::Adopt { lock } => tag_lock(writes, lock, &[(HOLDER_TAG, writes.reads().holder())]).await,
         MoveOp::Freeze { sides } => {
@@ -115,6 +117,10 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let mut tags = BTreeMap::from([(SERVES_TAG.to_owned(), name.clone()), (SERVES_SINCE_TAG.to_owned(), writes.now().to_string())]);
             if *held {
                 tags.insert(HELD_TAG.to_owned(), "yes".to_owned());
+                // First: a commit without it could not be taken back.
+                let evidence = returning::evidence(writes, target)?.text();
+                let looked = writes.now().to_string();
+                tag_lock(writes, lock, &[(LEDGER_TAG, &evidence), (LOOKED_TAG, &looked), (LATE_TAG, NOT_LATE)]).await?;
             }
             if let Some(with) = with {
                 let changed = found.auth_token_last_modified_date().map(|date| date.secs());
@@ -126,15 +132,66 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(MOVE_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
-        MoveOp::DeleteSource { source, created, last_snapshot, target } => {
+        MoveOp::DeleteSource { source, created, last_snapshot, target, lock } => {
+            let returning = lock_now(writes, lock).await?.returning;
+            if returning.is_some_and(|returning| returning != Return::Stopped) {
+                let message = "the move is taken back since, and needs it".to_owned();
+                return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "TakenBack", message));
+            }
             delete_source(writes, source, created, last_snapshot, target).await
         }
+        MoveOp::LookAtSource { sides, kept_seconds } => {
+            let lock = lock_now(writes, &sides.lock).await?;
+            if lock.returning.is_some_and(|returning| returning != Return::Stopped) {
+                return Err(taken_back());
+            }
+            let late = returning::look_on(writes, sides, &lock, Duration::from_secs(*kept_seconds)).await;
+            tag_lock(writes, &sides.lock, &[(LOOKED_TAG, &writes.now().to_string()), (LATE_TAG, &taggable(&late))]).await
+        }
+        MoveOp::AskBack { lock, give_up } => {
+            let why = "asked for by holdfast migration rollback";
+            let reads = writes.reads();
+            let mut tags = vec![(RETURN_TAG, Return::Asked.word()), (HOLDER_TAG, reads.holder()), (WHY_TAG, why)];
+            tags.extend(give_up.then_some((GIVE_UP_WRITES_TAG, "yes")));
+            tag_lock(writes, lock, &tags).await
+        }
+        MoveOp::HoldBack { sides, arn, budget_seconds, kept_seconds } => {
+            let lock = lock_now(writes, &sides.lock).await?;
+            returning::hold(writes, sides, &lock, arn, lengths(*budget_seconds, *kept_seconds)).await
+        }
+        MoveOp::CopyBack { sides } => returning::copy_back(writes, sides).await,
+        MoveOp::NoteReturned { lock, target, held } => {
+            if *held {
+                returning::returned(writes, target)?;
+            }
+            // In one request: what is returned goes back, and what goes back after the commit is returned.
+            tag_lock(writes, lock, &[(RETURN_TAG, Return::Returned.word()), (DIRECTION_TAG, "back")]).await
+        }
+        MoveOp::Reclaim { target, arn, created, lock } => {
+            has_returned(writes, lock).await?;
+            let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
+            if created_at(&found).as_ref() != Some(created) {
+                let message = format!("{target} is not the group that the move made: it was created at another time");
+                return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotOurs", message));
+            }
+            put_tags(writes, arn, BTreeMap::from([(MOVE_TAG.to_owned(), target.clone())])).await
+        }
+        MoveOp::Unserve { arn, lock, .. } => {
+            has_returned(writes, lock).await?;
+            // Alone: TagNotFound does not say which of several were taken off. The others say nothing without it, and go with the group.
+            let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(SERVES_TAG)).await;
+            answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
+        }
+        MoveOp::KeepTarget { name, cluster, target } => snapshot(writes, name, target, cluster.as_deref(), None, target).await,
         MoveOp::NoteReplaced { arn, target, .. } => {
             put_tags(writes, arn, BTreeMap::from([(REPLACED_TAG.to_owned(), target.clone())])).await
         }
         MoveOp::DropSnapshot { name, target } => drop_snapshot(writes, name, target).await,
-        MoveOp::DropTarget { target, cutover, .. } => {
+        MoveOp::DropTarget { target, cutover, last_snapshot, .. } => {
             writes.tasks().end::<Live>(target);
+            if let Some(name) = last_snapshot {
+                is_kept(writes, name).await?;
+            }
             drop_target(writes, target, cutover).await
         }
         MoveOp::NextAttempt { lock, attempt } => {
@@ -168,15 +225,51 @@ fn turned_name(lock: &str, cutover: &Cutover, source: &str, target: &str) -> Str
 
 /// Fails where the lock is gone or says `back` by now: what goes forward is sent by nobody then.
 async fn still_forward(writes: &Writes, name: &str) -> Result<(), CallError> {
-    let reads = writes.reads();
-    let arn = lock_arn(&reads, name).await?;
-    match Lock::read(name, &arn, 0, &tags_of(&reads, &arn).await?).direction {
+    match lock_now(writes, name).await?.direction {
         Direction::Forward => Ok(()),
-        Direction::Back => {
-            let message = "the move is taken back since: it was turned by somebody else".to_owned();
-            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "TakenBack", message))
+        Direction::Back => Err(taken_back()),
+    }
+}
+
+fn taken_back() -> CallError {
+    let message = "the move is taken back since: it was turned by somebody else".to_owned();
+    not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "TakenBack", message)
+}
+
+/// Fails where the source has not all yet that the target had: then the target serves.
+async fn has_returned(writes: &Writes, lock: &str) -> Result<(), CallError> {
+    match lock_now(writes, lock).await?.returning {
+        Some(Return::Returned) => Ok(()),
+        _ => {
+            let message = "the lock does not say that the move is taken back after the commit: the new group serves on".to_owned();
+            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotReturned", message))
         }
     }
+}
+
+/// The lock as it is in this moment.
+async fn lock_now(writes: &Writes, name: &str) -> Result<Lock, CallError> {
+    let reads = writes.reads();
+    let arn = lock_arn(&reads, name).await?;
+    Ok(Lock::read(name, &arn, 0, &tags_of(&reads, &arn).await?))
+}
+
+fn lengths(budget: u64, kept: u64) -> Lengths {
+    Lengths::new(Duration::from_secs(budget)).over(Duration::from_secs(kept))
+}
+
+/// When a group was created, as a plan names it.
+pub(super) fn created_at(found: &ReplicationGroup) -> Option<String> {
+    found.replication_group_create_time().map(|time| time.to_string())
+}
+
+/// Fails where this snapshot is not available.
+async fn is_kept(writes: &Writes, name: &str) -> Result<(), CallError> {
+    let answer = writes.reads().elasticache().describe_snapshots(|request| request.snapshot_name(name)).await?;
+    if answer.snapshots().iter().any(|snapshot| snapshot.snapshot_status() == Some("available")) {
+        return Ok(());
+    }
+    Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotDeleted", format!("the last snapshot, {name}, is not available")))
 }
 
 /// Has AWS think of a token, and stores it as the first version of the secret.
@@ -313,7 +406,7 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
     let reads = writes.reads();
     let all = groups(&reads).await?;
     let Some(found) = named(&all, source) else { return Err(not_shown(&DELETE_REPLICATION_GROUP, source)) };
-    if found.replication_group_create_time().map(|time| time.to_string()).unwrap_or_default() != created {
+    if created_at(found).unwrap_or_default() != created {
         return refuse(format!("{source} is not the group that was moved: it was created at another time"));
     }
     let Some(serving) = named(&all, target).filter(|group| group.status() == Some("available")) else {
@@ -323,10 +416,7 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
     if !tags.contains_key(SERVES_TAG) {
         return refuse(format!("{target} does not serve in its place"));
     }
-    let answer = reads.elasticache().describe_snapshots(|request| request.snapshot_name(last_snapshot)).await?;
-    if !answer.snapshots().iter().any(|snapshot| snapshot.snapshot_status() == Some("available")) {
-        return refuse(format!("its last snapshot, {last_snapshot}, is not available"));
-    }
+    is_kept(writes, last_snapshot).await?;
     let answer = writes.elasticache().delete_replication_group(|request| request.replication_group_id(source)).await;
     gone(answer.map(|_| ()))
 }
@@ -378,12 +468,12 @@ async fn drop_snapshot(writes: &Writes, name: &str, target: &str) -> Result<(), 
 }
 
 /// A text as a tag takes it. [AWS documentation, "Tagging your ElastiCache resources"]
-fn taggable(text: &str) -> String {
+pub(super) fn taggable(text: &str) -> String {
     let known = |letter: char| letter.is_alphanumeric() || " _.:/=+-@".contains(letter);
     text.chars().map(|letter| if known(letter) { letter } else { ' ' }).take(256).collect()
 }
 
-async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {
+pub(super) async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {
     let arn = lock_arn(&writes.reads(), lock).await?;
     put_tags(writes, &arn, tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()).await
 }

@@ -63,6 +63,10 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     }
     let mut context = Context { planning, group, plan };
     let stand = planning.seen.moving.stand();
+    if stand == Stand::Returning {
+        // What is about to serve nobody is not changed any more.
+        return moving::plan(planning, names(&planning.drifts.iter().collect::<Vec<&Drift>>()));
+    }
     let moved = if stand == Stand::UnderWay { names(&planning.drifts.iter().collect::<Vec<&Drift>>()) } else { context.needs_move() };
     let moves = !moved.is_empty() && planning.spec.migration.is_some();
     if moves {
@@ -77,7 +81,8 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
         }
         // A move that cannot begin holds up nothing that can be changed where the group is.
     }
-    if matches!(stand, Stand::Held | Stand::Over) || planning.seen.moving.is_unclaimed() {
+    let moving = &planning.seen.moving;
+    if matches!(stand, Stand::Held | Stand::Over) || moving.is_unclaimed() || moving.wants_look() {
         context.plan = moving::plan(planning, vec![MIGRATION.to_owned()]);
     }
     context.tags();

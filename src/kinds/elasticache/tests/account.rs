@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::aws::ConnectOptions;
+use crate::aws::{ConnectOptions, Connection};
 use crate::execute::{End, Interrupt, Journal, Outcomes, Said};
 use crate::kinds::Scope;
 use crate::manifest::{AwsBaseline, Windows};
@@ -89,14 +89,18 @@ impl Account {
 
     /// The same, interrupted when this is said. A run that may not connect ends with why.
     pub async fn apply_until(&self, groups: &str, last: impl Fn(&Said) -> bool + Sync) -> Outcomes {
+        match connected(&self.baseline(groups), &self.connect).await {
+            Ok(process) => self.apply_in(&process, groups, last).await,
+            Err(refused) => Outcomes { resources: Vec::new(), stopped: Some(refused.to_string()) },
+        }
+    }
+
+    /// The same in a process that goes on: what lives between passes lives in its connection.
+    pub async fn apply_in(&self, process: &Connection, groups: &str, last: impl Fn(&Said) -> bool + Sync) -> Outcomes {
         let baseline = self.baseline(groups);
-        let connection = match connected(&baseline, &self.connect).await {
-            Ok(connection) => connection,
-            Err(refused) => return Outcomes { resources: Vec::new(), stopped: Some(refused.to_string()) },
-        };
         let clock = self.sandbox.clock();
-        let look = look(&baseline, &connection, &Request::default(), clock.now()).await;
-        let journal = Journal::open(self.state.path(), "test").unwrap().journal;
+        let look = look(&baseline, process, &Request::default(), clock.now()).await;
+        let journal = self.journal();
         let (sandbox, watch) = (self.sandbox.clone(), self.watch.clone());
         let journal = journal.watched(move |_| watch.iter().for_each(|watch| watch(&sandbox.world())));
         let interrupt = Interrupt::default();
@@ -112,6 +116,10 @@ impl Account {
             },
         };
         apply(&baseline, &look, &Consent::default(), &with).await.unwrap()
+    }
+
+    pub fn journal(&self) -> Journal {
+        Journal::open(self.state.path(), "test").unwrap().journal
     }
 
     /// A dry run that writes nothing, an apply that changes everything, and then nothing left to change.

@@ -23,7 +23,12 @@ pub enum Course {
     There,
     /// From the last moment before the commit, on command, to the account as it was found.
     Back,
+    /// From the soak, on command, to the account as it was found, with a last snapshot of the new group.
+    Return,
 }
+
+/// How the names of its locks begin.
+const LOCK: &str = "holdfast-move-huntaze-redis-";
 
 pub fn wish() -> String {
     super::wish(", keepOld: 2h, retire: Delete, restoreTimeout: 3h")
@@ -44,7 +49,7 @@ pub fn found() -> World {
 
 /// The lock's tag that says so.
 pub fn turn_back(world: &mut World) -> bool {
-    let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with("holdfast-move-huntaze-redis-"));
+    let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with(LOCK));
     lock.map(|(_, lock)| lock.tags.insert("holdfast.dev/direction".to_owned(), "back".to_owned())).is_some()
 }
 
@@ -57,6 +62,24 @@ pub fn before_the_commit() -> World {
     let mut world = first.sandbox.world();
     assert!(turn_back(&mut world));
     world
+}
+
+/// The account in the soak, with a person's wish to go back though writes are lost.
+fn in_the_soak() -> World {
+    static SOAKS: std::sync::OnceLock<World> = std::sync::OnceLock::new();
+    let soaks = SOAKS.get_or_init(|| {
+        let account = Account::with(found(), Faults::default());
+        let outcomes = block_on(account.apply(&wish()));
+        assert_eq!(outcomes.resources[0].end, End::Changed);
+        let mut world = account.sandbox.world();
+        let locks = &mut world.elasticache.parameter_groups;
+        let lock = locks.iter_mut().find(|(name, _)| name.starts_with(LOCK)).unwrap().1;
+        for (key, value) in [("return", "asked"), ("give-up-writes", "yes")] {
+            lock.tags.insert(format!("holdfast.dev/{key}"), value.to_owned());
+        }
+        world
+    });
+    soaks.clone()
 }
 
 /// An apply until the process ends, or to its own end.
@@ -87,16 +110,23 @@ impl Course {
         match self {
             Course::There => found(),
             Course::Back => before_the_commit(),
+            Course::Return => in_the_soak(),
         }
     }
 
     /// Two runs with the soak between them, or to the end of the process.
     pub async fn run(self, account: &Account) -> Vec<Outcomes> {
         let mut all = Vec::new();
-        for _ in 0..2 {
+        for _ in 0..4 {
             let Some(outcomes) = ended(account, &wish()).await else { break };
             all.push(outcomes);
-            if self == Course::Back {
+            let over = match self {
+                Course::There => all.len() == 2,
+                Course::Back => true,
+                // While a last snapshot is taken the group's tags cannot be read: another process comes too early, and says so.
+                Course::Return => account.sandbox.world().elasticache.parameter_groups.keys().all(|name| !name.starts_with(LOCK)),
+            };
+            if over {
                 break;
             }
             account.sandbox.clock().advance(Duration::from_secs(7201));
@@ -110,7 +140,7 @@ impl Course {
     }
 
     pub fn reference(self) -> &'static Reference {
-        static ALL: [std::sync::OnceLock<Reference>; 2] = [const { std::sync::OnceLock::new() }; 2];
+        static ALL: [std::sync::OnceLock<Reference>; 3] = [const { std::sync::OnceLock::new() }; 3];
         ALL[self as usize].get_or_init(|| {
             let mut account = Account::with(self.begin(), Faults::default());
             let moments = Arc::new(Mutex::new(Vec::<World>::new()));
@@ -141,9 +171,9 @@ impl Course {
     pub fn good(self, outcomes: &[Outcomes]) -> Result<(), String> {
         for one in outcomes.iter().flat_map(|outcomes| &outcomes.resources) {
             match (self, &one.end) {
-                (Course::There, End::Changed | End::Unchanged) | (Course::Back, End::RolledBack { .. }) => {}
+                (Course::There, End::Changed | End::Unchanged) | (Course::Back | Course::Return, End::RolledBack { .. }) => {}
                 // What was taken back is not begun again by itself.
-                (Course::Back, End::Blocked { .. }) => {}
+                (Course::Back | Course::Return, End::Blocked { .. }) => {}
                 (_, end) => return Err(format!("{end:?} after {:?}", one.done)),
             }
         }

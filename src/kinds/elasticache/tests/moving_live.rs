@@ -1,5 +1,8 @@
 //! A whole move with `writeGap: None`: real Redis servers behind the sandbox, and an application that writes all the time and reads its address from a secret.
 
+#[path = "moving_live_back.rs"]
+mod back;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,11 +18,11 @@ use crate::migration::wire::{Endpoint, Link, Login, Name, Tls};
 use crate::sandbox::{Options, Sandbox};
 
 const APP: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3";
-const OLD: &str = "huntaze-redis";
+pub const OLD: &str = "huntaze-redis";
 /// A minute passes in half a second.
 const SPEED: u32 = 120;
 
-fn account() -> Option<Account> {
+pub fn account() -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         println!("skipped: needs redis-server");
         return None;
@@ -42,7 +45,7 @@ secretsmanager:
 }
 
 /// Where clients of the group connect to, as AWS describes it.
-async fn address(account: &Account) -> (String, i32) {
+pub async fn address(account: &Account) -> (String, i32) {
     let baseline = account.baseline("{name: huntaze-redis}");
     let connection = crate::reconcile::connected(&baseline, &account.connect).await.unwrap();
     let found = connection.reads.elasticache().describe_replication_groups(|request| request.replication_group_id(OLD)).await.unwrap();
@@ -57,7 +60,7 @@ fn write_secret(account: &Account, text: &str) {
     });
 }
 
-fn read_secret(sandbox: &Sandbox) -> String {
+pub fn read_secret(sandbox: &Sandbox) -> String {
     let world = sandbox.world();
     let secret = &world.secretsmanager.secrets["app"];
     let current = secret.versions.values().find(|version| version.stages.contains(&"AWSCURRENT".to_owned())).unwrap();
@@ -65,7 +68,7 @@ fn read_secret(sandbox: &Sandbox) -> String {
 }
 
 /// `redis://host:port`, `rediss://:token@host:port`.
-fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
+pub fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
     let (scheme, rest) = url.split_once("://")?;
     let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
     let (host, port) = host.split('/').next()?.rsplit_once(':')?;
@@ -75,7 +78,7 @@ fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
 }
 
 /// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
-struct Application {
+pub struct Application {
     acknowledged: Arc<Mutex<BTreeMap<String, u64>>>,
     writes: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -118,7 +121,7 @@ impl Application {
         Application { acknowledged, writes, stop, clients }
     }
 
-    async fn writes_more(&self, more: u64) {
+    pub async fn writes_more(&self, more: u64) {
         let until = self.writes.load(Ordering::SeqCst) + more;
         let waiting = async {
             while self.writes.load(Ordering::SeqCst) < until {
@@ -129,7 +132,7 @@ impl Application {
     }
 
     /// Acknowledged writes that are not where the secret points to, and were not overwritten by a later one.
-    async fn lost(self, account: &Account) -> Vec<String> {
+    pub async fn lost(self, account: &Account) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         for client in self.clients {
             client.await.unwrap();
@@ -152,7 +155,7 @@ impl Application {
     }
 }
 
-fn wish() -> String {
+pub fn wish() -> String {
     format!(
         "{{name: {OLD}, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
           migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
@@ -160,7 +163,7 @@ fn wish() -> String {
 }
 
 /// An account whose application writes.
-async fn serving() -> Option<(Account, Application)> {
+pub async fn serving() -> Option<(Account, Application)> {
     let account = account()?;
     let (host, port) = address(&account).await;
     write_secret(&account, &format!("redis://{host}:{port}/0"));

@@ -1,0 +1,208 @@
+//! The ways back: before the commit, and after it on command alone; and what the soak looks after for it. Pure.
+
+use std::collections::BTreeMap;
+
+use super::lock::{Lock, Return};
+use super::op::MoveOp;
+use super::plan::{AT_ONCE, COPYING, DELETING, Plan, ROLLOUT};
+use super::seen::Moving;
+use super::{EPOCH_TAG, FREEZE_BUDGET, GIVEN_UP_TAG, reference};
+use crate::kinds::{Fact, Reason};
+use crate::migration::copy::payload_fits;
+
+/// Why there is no way back after the commit, whatever a person gives up; nothing where there is one.
+pub fn no_return(moving: &Moving) -> Option<String> {
+    let (Some(names), Some(lock)) = (&moving.names, moving.lock.present()) else { return Some("the move is over".to_owned()) };
+    let Some(source) = moving.source.present().filter(|source| source.group.status != "deleting") else {
+        return Some(format!("{} is not there any more", names.source));
+    };
+    let target = moving.target.present()?.settings.as_ref()?;
+    let (old, new) = (&source.settings.engine_version, &target.engine_version);
+    let fits = lock.ledger.is_none() || payload_fits(new, old);
+    (!fits).then(|| format!("{} runs {old}, which does not read what {new} of {} has", names.source, names.target))
+}
+
+impl Plan<'_> {
+    /// Looks at the source while it is kept, and holds it on.
+    pub fn look_at_source(&mut self, lock: &Lock) {
+        if self.moving.wants_look() {
+            let from = self.names.source.clone();
+            let op = MoveOp::LookAtSource {
+                sides: self.sides(lock.name.clone(), lock.epoch, self.token()),
+                kept_seconds: self.kept().as_secs(),
+            };
+            self.push(format!("Look whether {from} was written to since the freeze, and hold its writes on"), op, |step| {
+                step.back("nothing to take back: nobody uses it")
+            });
+        }
+    }
+
+    /// The soak is over, and a way back was stopped in it.
+    pub fn undecided(&mut self, lock: &Lock) {
+        let name = &self.planning.spec.name;
+        self.block(
+            Reason::Conflict,
+            format!("the way back was stopped, and {} is kept until that is decided: {}", self.names.source, lock.stopped),
+            format!("`holdfast migration rollback {name} --give-up-writes`, or `holdfast migration finalize {name}`"),
+        );
+    }
+
+    /// The way back after the commit: what was written on the target goes back first, then the source is what counts, then as before the commit.
+    pub fn roll_back(&mut self, lock: &Lock) {
+        let Some(target) = self.moving.target.present() else { return };
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        let returned = lock.returning == Some(Return::Returned);
+        if let Some(why) = no_return(self.moving).filter(|_| !returned) {
+            let what_to_do = format!("`holdfast migration finalize {}`: {to} serves on", self.planning.spec.name);
+            self.block(Reason::NotSupported, format!("there is no way back: {why}"), what_to_do);
+            return;
+        }
+        let held = lock.ledger.is_some();
+        if !held && !lock.gives_up && !returned {
+            let what_to_do = format!("`holdfast migration rollback {} --give-up-writes`", self.planning.spec.name);
+            self.block(Reason::Conflict, format!("what was written on {to} cannot be copied back: writes were not held"), what_to_do);
+            return;
+        }
+        self.adopt(lock);
+        if held {
+            self.hold_back(lock);
+        }
+        if !returned {
+            if held {
+                let op = MoveOp::CopyBack { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
+                self.push(format!("Copy back to {from} what was written on {to}"), op, |step| {
+                    step.within(COPYING).back(format!("by itself where it fails: {to} has everything, and serves on")).also_takes(
+                        "as long as writes are held: what changed, where this process has moved it; else everything is compared",
+                    )
+                });
+            }
+            let op = MoveOp::NoteReturned { lock: lock.name.clone(), target: to.clone(), held };
+            self.push(format!("Note that {from} is what counts again"), op, |step| step.back(format!("move {from} again")));
+        }
+        let arn = target.group.arn.clone();
+        if target.ours.present() != Some(&true) {
+            let created = target.created.clone().unwrap_or_default();
+            let op = MoveOp::Reclaim { target: to.clone(), arn: arn.clone(), created, lock: lock.name.clone() };
+            self.push(format!("Note on {to} that it may be taken away"), op, |step| step.back("nothing to take back: it is a tag"));
+        }
+        let op = MoveOp::Unserve { target: to.clone(), arn, lock: lock.name.clone() };
+        let title = format!("Let {} mean {from} again", self.planning.spec.name);
+        self.push(title, op, |step| step.back(format!("move {from} again")));
+        self.clean(lock);
+    }
+
+    /// Holds the target, or goes on where another process held it.
+    fn hold_back(&mut self, lock: &Lock) {
+        let Some(target) = self.moving.target.present() else { return };
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        let op = MoveOp::HoldBack {
+            sides: self.sides(lock.name.clone(), lock.epoch, self.token()),
+            arn: target.group.arn.clone(),
+            budget_seconds: self.migration.budget().unwrap_or(FREEZE_BUDGET).as_secs(),
+            kept_seconds: self.kept().as_secs(),
+        };
+        let title = match lock.returning {
+            Some(Return::Returned) => format!("Hold the writes of {to} on"),
+            _ => format!("Hold the writes of {to}, and look whether {from} was written to since the freeze"),
+        };
+        self.push(title, op, |step| step.within(AT_ONCE).back(format!("by itself where it was: {to} serves on, and a person decides")));
+    }
+
+    /// A snapshot of what served, before it goes: nothing is lost if the way back was a mistake. Its name, where it served.
+    fn keep_target(&mut self, lock: &Lock) -> Option<String> {
+        lock.returning?;
+        let (to, name) = (self.names.target.clone(), self.names.back_snapshot(lock.epoch));
+        if let Some(target) = self.moving.target.present().filter(|target| target.group.status != "deleting") {
+            let in_cluster_mode = target.settings.as_ref().is_some_and(|settings| settings.cluster_mode);
+            let cluster = target.group.snapshot_source.clone().filter(|_| !in_cluster_mode);
+            let op = MoveOp::KeepTarget { name: name.clone(), cluster, target: to.clone() };
+            self.push(format!("Take a last snapshot of {to}, {name}"), op, |step| step.within(DELETING).back("delete the snapshot"));
+        }
+        Some(name)
+    }
+
+    /// Lets the source take writes again, where they may be held.
+    fn reopen(&mut self, lock: &Lock) {
+        let held = if lock.returning.is_some() { lock.frozen } else { self.holds() };
+        if held && self.moving.target.present().is_some_and(|target| target.group.status == "available") {
+            let op = MoveOp::Reopen { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
+            self.push(format!("Let {} take writes again", self.names.source), op, |step| step.back("nothing: it serves"));
+        }
+    }
+
+    /// Everything away that the move made, and clients back where they were.
+    pub fn back(&mut self, lock: &Lock, turn: bool) {
+        let from = self.names.source.clone();
+        self.adopt(lock);
+        if lock.returning == Some(Return::Returned) && lock.ledger.is_some() && !lock.released {
+            self.hold_back(lock);
+        }
+        if turn {
+            let why = "the restore failed for the last time or its time was over".to_owned();
+            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone(), why }, |step| {
+                step.back("nothing: the next move is another one")
+            });
+        }
+        self.clean(lock);
+    }
+
+    /// What comes once the source is what counts.
+    fn clean(&mut self, lock: &Lock) {
+        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
+        let mut touched = false;
+        let mut written = Vec::new();
+        for (place, cutover) in self.cutover().into_iter().enumerate() {
+            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else {
+                continue;
+            };
+            let reader = reference::reads_another(&cutover);
+            // A task that started by itself in between has read the new address, though nobody asked for it.
+            let strayed = reader && touched && turned == reference::Turned::Source && !self.moving.target.is_absent();
+            touched |= !reader && turned != reference::Turned::Source;
+            if turned.is_back() && !strayed {
+                continue;
+            }
+            written.push(place);
+            let words = reference::words(&cutover);
+            let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
+            let title =
+                if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
+            self.push(title, op, |step| step.within(if reader { ROLLOUT } else { AT_ONCE }).back(format!("move {from} again")));
+        }
+        self.reopen(lock);
+        let last_snapshot = self.keep_target(lock);
+        if !self.moving.target.is_absent() {
+            let back = last_snapshot.as_ref().map_or_else(|| format!("move {from} again"), |name| format!("restore the snapshot {name}"));
+            let op = MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt, cutover: self.cutover(), last_snapshot };
+            self.push(format!("Delete {to}, which serves nobody"), op, |step| step.within(DELETING).back(back));
+        }
+        let left = self.drop_snapshots();
+        if let Some(source) = self.moving.source.present() {
+            let why = if lock.why.is_empty() { "it failed" } else { &lock.why };
+            self.left(&left);
+            let tags = BTreeMap::from([(GIVEN_UP_TAG.to_owned(), why.to_owned()), (EPOCH_TAG.to_owned(), lock.epoch.to_string())]);
+            self.push(
+                format!("Note on {from} that its move was taken back"),
+                MoveOp::GiveUp { source: from.clone(), arn: source.group.arn.clone(), tags },
+                |step| step.back(format!("`holdfast migration resume {}` lets it be tried again", self.planning.spec.name)),
+            );
+        }
+        self.forget(&lock.name, &written);
+        self.unlock();
+    }
+
+    /// Takes away what stands at the places of the move; `written`: places that something is yet written at.
+    pub fn forget(&mut self, lock: &str, written: &[usize]) {
+        for (place, cutover) in self.cutover().into_iter().enumerate() {
+            let marked = self.moving.references.get(place).and_then(Fact::present).is_some_and(|found| found.marked);
+            if !reference::leaves_marks(&cutover) || !marked && !written.contains(&place) {
+                continue;
+            }
+            let words = reference::words(&cutover);
+            let (source, target) = (self.names.source.clone(), self.names.target.clone());
+            let op = MoveOp::Forget { place, cutover, source, target, lock: lock.to_owned() };
+            self.push(format!("Take the notes of the move off {words}"), op, |step| step.back("nothing to take back"));
+        }
+    }
+}
