@@ -126,7 +126,7 @@ impl Move {
     /// Reads where the move of an entry stands. Reads AWS.
     pub async fn look(reads: &Reads, scope: &Scope, spec: &ReplicationGroupSpec) -> Result<Move, CallError> {
         let (groups, clusters) = futures::try_join!(groups(reads), clusters(reads))?;
-        let chain = serving(reads, scope, &groups, &spec.group_id()).await?;
+        let chain = serving(reads, scope, &groups, &spec.group_id()).await.map_err(|untold| untold.why)?;
         let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
         Ok(Move { moving, spec: spec.clone(), object: scope.object.clone() })
     }

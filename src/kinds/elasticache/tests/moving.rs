@@ -147,6 +147,28 @@ async fn a_restore_that_fails_for_good_leaves_the_account_as_it_was() {
     assert_eq!(account.writes().len(), writes);
 }
 
+/// Before the commit and after it: AWS takes its backup of the new group, and its tags, which tell who serves, cannot be read meanwhile.
+#[test]
+fn while_the_group_that_may_serve_is_busy_nothing_is_planned_but_to_wait() {
+    let whole = account();
+    ground::block_on(whole.converge(&wish("")));
+    for world in [whole.sandbox.world(), ground::before_the_commit()] {
+        let account = Account::with(world, crate::sandbox::faults::Faults::default());
+        let (new, now) = ("huntaze-redis-72348fb3", account.sandbox.clock().now());
+        account.sandbox.edit(|world| {
+            let group = world.elasticache.replication_groups.get_mut(new).unwrap();
+            group.status = serde_yaml::from_str("snapshotting").unwrap();
+            group.ready_at = Some(crate::clock::later(now, Duration::from_secs(600)));
+        });
+        let plan = ground::block_on(account.planned(&wish("")));
+        let steps: Vec<&str> = plan.steps.iter().map(|step| step.title.as_str()).collect();
+        assert_eq!(steps, [format!("Wait until {new} is available (it is snapshotting)")], "{plan:#?}");
+        assert_eq!((plan.blocks.len(), plan.unreadable.len()), (0, 0));
+        let outcomes = ground::block_on(account.apply(&wish("")));
+        assert!(matches!(outcomes.resources[0].end, End::Changed | End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+    }
+}
+
 #[tokio::test]
 async fn snapshots_that_are_stuck_end_in_the_way_back() {
     let account = account();
