@@ -101,6 +101,36 @@ async fn a_group_is_moved_and_the_logical_name_means_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_group_in_cluster_mode_is_moved_shard_by_shard_to_its_configuration_endpoint() {
+    let account = account();
+    let slots = ["0-999,12000-16383", "1000-7999", "8000-11999"].map(str::to_owned).to_vec();
+    account.sandbox.edit(|world| {
+        let group = world.elasticache.replication_groups.get_mut(OLD).unwrap();
+        (group.cluster_enabled, group.shards, group.primaries) = (true, 3, Default::default());
+        group.slots.clone_from(&slots);
+        let turned = |text: &mut String| *text = text.replace(".6bf2a7.ng.0001.", ".6bf2a7.clustercfg.");
+        let versions = world.secretsmanager.secrets.get_mut("app").unwrap().versions.values_mut();
+        versions.for_each(|version| turned(&mut version.secret_string.as_mut().unwrap().0));
+        let versions = world.ssm.parameters.get_mut(PARAMETER).unwrap().versions.values_mut();
+        versions.for_each(|version| turned(&mut version.value.0));
+    });
+    account.converge(&wish("")).await;
+    let new = target(&account);
+    let world = account.sandbox.world();
+    let group = &world.elasticache.replication_groups[&new];
+    assert_eq!((group.cluster_enabled, group.shards, group.nodes, &group.slots), (true, 3, 2, &slots));
+    assert_eq!(group.parameter_group_name(), "default.redis7.cluster.on");
+    assert!(group.at_rest_encryption && group.auth.admits(Some(TOKEN)) && !group.auth.admits(None));
+    let snapshots: Vec<String> =
+        account.writes().into_iter().filter(|(operation, _)| operation == "CreateSnapshot").map(|(_, body)| body).collect();
+    assert!(snapshots.len() == 1 && snapshots[0].contains("ReplicationGroupId=huntaze-redis&"), "of the whole group: {snapshots:?}");
+    for text in [url(&account), parameter(&world)] {
+        assert!(text.contains(&format!("rediss://:{TOKEN}@clustercfg.{new}.")), "{text}");
+    }
+    account.in_sync(&wish("")).await;
+}
+
+#[tokio::test]
 async fn after_the_soak_the_old_group_is_left_or_deleted_as_declared() {
     for (retire, gone) in [("Keep", false), ("Delete", true)] {
         let account = account();
