@@ -4,7 +4,7 @@ use super::*;
 
 const SLOTS: [&str; 3] = ["0-999,12000-16383", "1000-7999", "8000-11999"];
 
-fn shape() -> String {
+pub fn shape() -> String {
     format!("clusterEnabled: true, shards: 3, slots: ['{}'], nodes: 2, data: {{keys: 2000}}", SLOTS.join("', '"))
 }
 
@@ -30,6 +30,24 @@ async fn no_write_is_lost_when_a_group_of_shards_is_moved() {
     assert_eq!(application.lost(&account).await, [""; 0]);
     let plan = account.plan(&wish()).await;
     assert!(plan.in_sync(), "{:#?}", plan.resources);
+}
+
+/// Between the copy and the hold some slots go to another shard, with their keys, while the application writes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_write_is_lost_when_the_old_group_is_resharded_after_it_was_copied() {
+    let Some((account, application)) = serving(&shape()).await else { return };
+    let sandbox = account.sandbox.clone();
+    let reshard = |said: &Said| {
+        if matches!(said, Said::Done { step, .. } if step.starts_with("Copy to")) {
+            let slots = ["0-899,12000-16383", "900-8099", "8100-11999"].map(str::to_owned).to_vec();
+            sandbox.edit(|world| world.elasticache.replication_groups.get_mut(OLD).unwrap().slots = slots);
+        }
+        false
+    };
+    let outcomes = account.apply_until(&wish(), reshard).await;
+    assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
+    application.writes_more(200).await;
+    assert_eq!(application.lost(&account).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
