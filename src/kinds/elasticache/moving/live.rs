@@ -4,16 +4,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::nodes;
+use super::lock::Lock;
 use super::op::Sides;
+use super::start::read_lock;
+use super::{LEASE, nodes};
 use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
 use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
 use crate::migration::copy::{self, Epoch, Settings};
 use crate::migration::hold::{HoldError, Nodes, Released, end_foreign, release_side};
+use crate::migration::lease::Lease;
 use crate::migration::mover::{Lengths, Mover, Order, Phase, Setup, State, Stop};
 use crate::migration::side::{Rules, Side};
 use crate::migration::wire::Name;
@@ -26,6 +30,7 @@ const LOOKING: Duration = Duration::from_secs(10);
 /// A mover, and what became of the last order.
 pub struct Live {
     mover: Mover,
+    lease: Lease,
     stopped: Mutex<Option<String>>,
 }
 
@@ -58,16 +63,25 @@ async fn token(writes: &Writes, sides: &Sides) -> Result<Option<SecretString>, C
     }
 }
 
-fn name(sides: &Sides) -> Name {
-    Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch), role: "move" }
+/// What this process' connections are called: of the epoch that the lock gives now.
+async fn name(writes: &Writes, sides: &Sides) -> Result<(Name, Lock), CallError> {
+    let lock = read_lock(&writes.reads(), &sides.lock).await?;
+    Ok((Name { migration: sides.target.clone(), epoch: lock.connections(), role: "move" }, lock))
+}
+
+/// A sign of life was taken that was sent then.
+pub fn renew(writes: &Writes, target: &str, at: Timestamp) {
+    if let Some(live) = writes.tasks().get::<Live>(target) {
+        live.lease.renew(at);
+    }
 }
 
 /// The nodes of both groups as they are now.
-async fn both(writes: &Writes, sides: &Sides) -> Result<(Side, Side), CallError> {
+async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
     let one = async |id: &str| {
         let side = nodes::side(writes, id, token.clone()).await?;
-        copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))
+        copy::current(side, name).await.map_err(|trouble| error(trouble.to_string()))
     };
     Ok((one(&sides.source).await?, one(&sides.target).await?))
 }
@@ -77,22 +91,23 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, budget: Durati
     if writes.tasks().get::<Live>(&sides.target).is_some() {
         return Ok(());
     }
-    let (source, target) = both(writes, sides).await?;
-    let name = name(sides);
+    let (name, lock) = name(writes, sides).await?;
+    let (source, target) = both(writes, sides, &name).await?;
+    let lease = Lease::new(writes.clock(), lock.beat.unwrap_or_else(|| writes.now()), LEASE);
     if reopen {
         released(release_side(&source, &name, Rules::ALL).await)?;
     }
     let setup = Setup {
         source,
         target,
-        copy: Settings::new(Epoch::new(name.epoch)),
+        copy: Settings::new(Epoch::leased(name.epoch, lease.clone())),
         name,
         lengths: Lengths::new(budget),
         patience: PATIENCE,
         looking: LOOKING,
     };
     let mover = Mover::start(setup).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    writes.tasks().put(&sides.target, Arc::new(Live { mover, lease, stopped: Mutex::default() }));
     Ok(())
 }
 
@@ -124,8 +139,9 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
-    let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
-    released(release_side(&side, &name(sides), Rules::ALL).await)
+    let (name, _) = name(writes, sides).await?;
+    let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
+    released(release_side(&side, &name, Rules::ALL).await)
 }
 
 /// A node that did not answer is asked again: one that is gone for good is not among the group's nodes for long.
@@ -152,8 +168,9 @@ pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
             _ => live.mover.order(Order::TurnedBack).await.map_err(stop),
         };
     }
-    let (source, target) = both(writes, sides).await?;
-    let (name, hold) = (name(sides), |hold: crate::migration::hold::HoldError| error(hold.to_string()));
+    let (name, _) = name(writes, sides).await?;
+    let (source, target) = both(writes, sides, &name).await?;
+    let hold = |hold: HoldError| error(hold.to_string());
     let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;
     end_foreign(&nodes, &name, PATIENCE).await.map_err(hold)?;
     released(release_side(&source, &name, Rules::ALL).await)

@@ -8,6 +8,8 @@ mod crashes;
 mod faults;
 #[path = "moving_ground.rs"]
 mod ground;
+#[path = "moving_holder.rs"]
+mod holder;
 
 use std::time::Duration;
 
