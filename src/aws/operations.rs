@@ -387,6 +387,11 @@ impl Writes {
         self.clients.clock.now()
     }
 
+    /// The time that AWS lives in.
+    pub fn clock(&self) -> Clock {
+        self.clients.clock.clone()
+    }
+
     /// What goes on between passes: begun by a step, and ended by one.
     pub fn tasks(&self) -> &Tasks {
         &self.clients.tasks

@@ -105,10 +105,26 @@ impl Ground {
     }
 }
 
-/// Who this is to other processes: the machine, and the state folder, whose journal one process holds at a time. In the characters of a tag.
+/// The file of a state folder that says whose it is.
+const HOLDER: &str = "holder";
+
+/// Who this is to other processes: the machine, for people, and the id of the state folder, whose journal one process holds at a time. A folder that has
+/// none yet gets one with the first run that writes: until then nothing was begun from it. In the characters of a tag.
 fn holder(state: &Path) -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
-    let folder = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
-    let known = |letter: char| if letter.is_ascii_alphanumeric() || " _.:/=+-@".contains(letter) { letter } else { '_' };
-    format!("{}:{}", machine.trim(), folder.display()).chars().map(known).take(200).collect()
+    let known = |letter: char| if letter.is_ascii_alphanumeric() || "_.-".contains(letter) { letter } else { '_' };
+    let machine: String = machine.trim().chars().map(known).take(100).collect();
+    let kept = std::fs::read_to_string(state.join(HOLDER)).ok().map(|id| id.trim().to_owned());
+    let id = kept.filter(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    format!("{machine}:{}", id.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))))
+}
+
+/// Keeps the id of a state folder. To be called while its journal is held.
+pub fn keep_holder(state: &Path, holder: &str) -> std::io::Result<()> {
+    let id = holder.rsplit(':').next().unwrap_or_default();
+    let file = state.join(HOLDER);
+    if std::fs::read_to_string(&file).is_ok_and(|kept| kept.trim() == id) {
+        return Ok(());
+    }
+    std::fs::write(file, format!("{id}\n"))
 }

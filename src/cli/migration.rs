@@ -233,6 +233,17 @@ fn text(status: &MoveStatus) -> String {
     if let Some(holder) = &status.held_by {
         line("held by", &format!("the object {holder}"));
     }
+    if let Some(holder) = &status.holder {
+        let mut text = holder.clone();
+        for (words, at) in
+            [("since", &status.holder_since), ("last heard of at", &status.last_beat), ("another one takes over from", &status.dead_from)]
+        {
+            if let Some(at) = at {
+                text.push_str(&format!(", {words} {}", time(at)));
+            }
+        }
+        line("moved by", &text);
+    }
     if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
         line("attempt", &attempt.to_string());
     }

@@ -210,6 +210,9 @@ async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -
         Ok(ground) => ground,
         Err(error) => return failed(error),
     };
+    if let Err(error) = ground::keep_holder(&state, &ground.connect.holder) {
+        return failed(format!("the id of the state folder {} could not be kept: {error}", state.display()));
+    }
     let ended = Run::new(args, &ground, &interrupt).wet(baselines, invalid, &opened).await;
     if let Some(said) = ground.end().await {
         tell(&format!("{said}\n"));

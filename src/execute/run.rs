@@ -22,6 +22,9 @@ const WAITS: [Duration; 5] =
 /// meanwhile, and their intents are one write of the journal.
 const TOGETHER: usize = 256;
 
+/// What the journal calls a sign of life.
+const SIGN: &str = "Say that this process is alive";
+
 /// Everything that carrying out a plan needs.
 pub struct Execution<'a> {
     pub judgement: Judgement<'a>,
@@ -172,12 +175,17 @@ impl Execution<'_> {
         let now = self.clock.now();
         let mut events = Vec::new();
         let mut starts = Vec::new();
+        let mut signs = Vec::new();
         let mut moved = false;
         for (place, seen) in seen {
             let (Some(work), Some(declared)) = (works.get_mut(place), resources.get(place)) else { continue };
             let key = work.plan.key.clone();
             let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
             let judgement = Judgement { at: now, ..self.judgement };
+            if let Some(op) = declared.kind.tend(&seen) {
+                signs.push((place, op.clone(), events.len()));
+                events.push(Event::Intent { resource: key.clone(), step: SIGN.to_owned(), op, undo: false, attempt: 1 });
+            }
             if matches!(work.phase, Phase::Verifying { .. }) {
                 work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now, digest);
                 moved |= !matches!(work.phase, Phase::Verifying { .. });
@@ -205,16 +213,41 @@ impl Execution<'_> {
                 Decision::Ended => moved = true,
             }
         }
-        let durable = !starts.is_empty();
+        let durable = !starts.is_empty() || !signs.is_empty();
         let numbers = self.record(events, durable).await?;
-        let due = starts.into_iter().filter_map(|(place, op, at)| Some(Due { place, op, intent: *numbers.get(at)? })).collect();
-        let (mut outcomes, took, credentials) = self.send(works, resources, due, writes).await;
+        let due = |all: Vec<(usize, Operation, usize)>| -> Vec<Due> {
+            all.into_iter().filter_map(|(place, op, at)| Some(Due { place, op, intent: *numbers.get(at)? })).collect()
+        };
+        let signed = self.sign(resources, due(signs), writes).await;
+        let (mut outcomes, took, credentials) = self.send(works, resources, due(starts), writes).await;
+        outcomes.extend(signed);
         outcomes.extend(self.ends(works));
         self.record(outcomes, false).await?;
         match credentials {
             Some(code) => Err(Stopped::Credentials(code)),
             None => Ok(moved || took),
         }
+    }
+
+    /// Sends signs of life. One that is not taken is followed by another in the next pass.
+    async fn sign(&self, resources: &[Declared], due: Vec<Due>, writes: &Writes) -> Vec<Event> {
+        let mut events = Vec::new();
+        for due in due {
+            let Some(declared) = resources.get(due.place).filter(|_| !self.interrupt.stopped()) else {
+                events.push(Event::Outcome { intent: due.intent, outcome: Outcome::NotSent });
+                continue;
+            };
+            let outcome = match declared.kind.start(writes, &due.op).await {
+                Ok(()) => Outcome::Acknowledged,
+                Err(StartError::NotUnderstood(message)) => Outcome::Refused { code: "NotUnderstood".to_owned(), message },
+                Err(StartError::Call(error)) if error.class == Class::Ambiguous => {
+                    Outcome::Unknown { code: error.code, message: error.message }
+                }
+                Err(StartError::Call(error)) => Outcome::Refused { code: error.code, message: error.message },
+            };
+            events.push(Event::Outcome { intent: due.intent, outcome });
+        }
+        events
     }
 
     /// Sends what is due. Answers with what is to be recorded, whether AWS took anything, and the code with which it refused the credentials.

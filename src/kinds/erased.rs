@@ -73,6 +73,8 @@ pub trait AnyKind: Send + Sync {
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
+    fn untold(&self, seen: &AnySeen) -> Option<String>;
+    fn tend(&self, seen: &AnySeen) -> Option<Operation>;
     fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool;
     /// The paths of all that a wish declares, a keyed field's with their keys.
     fn declares(&self, wish: &Wish) -> Vec<String>;
@@ -223,6 +225,14 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn presence(&self, seen: &AnySeen) -> Fact<()> {
         seen.downcast_ref::<K::Seen>().map_or_else(Fact::default, K::presence)
+    }
+
+    fn untold(&self, seen: &AnySeen) -> Option<String> {
+        seen.downcast_ref::<K::Seen>().and_then(K::untold)
+    }
+
+    fn tend(&self, seen: &AnySeen) -> Option<Operation> {
+        seen.downcast_ref::<K::Seen>().and_then(K::tend).map(|op| Operation::of(&op))
     }
 
     fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool {

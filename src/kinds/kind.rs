@@ -90,6 +90,16 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Whether the thing is there at all.
     fn presence(seen: &Self::Seen) -> Fact<()>;
 
+    /// What has to be done for it at each pass while it is under way, whatever step it is at: a sign of life. It is no part of a plan.
+    fn tend(_: &Self::Seen) -> Option<Self::Op> {
+        None
+    }
+
+    /// Why nothing can be told of it until something else has ended, where waiting for that is a step of its own: in words.
+    fn untold(_: &Self::Seen) -> Option<String> {
+        None
+    }
+
     /// What is said of one that is not there and that nobody asks to be made, and what to do about it.
     fn missing(id: &str, scope: &Scope) -> (String, String) {
         (

@@ -12,6 +12,7 @@
 
 pub mod copy;
 pub mod hold;
+pub mod lease;
 pub mod mover;
 pub mod side;
 pub mod slot;

@@ -205,7 +205,7 @@ pub(super) fn planned(
     match declared.kind.presence(seen) {
         // An entry that declares nothing asks for nothing, not even whether the thing is there.
         Fact::Unknown(why) if why.why == Why::NotAsked && declared.wish.want.is_empty() => {}
-        Fact::Unknown(why) => {
+        Fact::Unknown(why) if declared.kind.untold(seen).is_none() => {
             exceptions.unsure(declared, &plan.key);
             plan.unreadable.push(UnreadableField { field: String::new(), why });
         }
@@ -243,9 +243,12 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
     let of = exceptions.of(declared, &plan.key);
     let fields = if of.is_empty() { Vec::new() } else { declared.kind.fields() };
     let keyed: Vec<&str> = fields.iter().filter(|field| field.keyed).map(|field| field.path).collect();
+    let untold = declared.kind.untold(seen).map(serde_json::Value::String);
     for field in declared.kind.compare(&declared.wish, seen) {
         plan.compared += 1;
         let found = match field.found {
+            // What is unknown is different, and a step of its own waits until it is known.
+            Fact::Unknown(_) if let Some(untold) = &untold => untold.clone(),
             Fact::Unknown(why) => {
                 exceptions.unsure(declared, &plan.key);
                 plan.unreadable.push(UnreadableField { field: field.field, why });

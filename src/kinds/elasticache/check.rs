@@ -11,6 +11,9 @@ use super::version;
 use crate::kinds::{Fact, Progress};
 
 pub fn check(op: &Op, seen: &Seen) -> Progress {
+    if let Some((group, status)) = &seen.untold {
+        return Progress::Running(format!("{group}, which is {status}: its tags tell whether it serves"));
+    }
     match op {
         Op::CreateParameterGroup { name, family, .. } => match seen.parameter_groups.get(name) {
             Some(Fact::Present(group)) if !group.ours => Progress::Failed(format!("{name} is there, and holdfast did not make it")),

@@ -111,6 +111,14 @@ impl Kind for ReplicationGroups {
         if seen.standalone { Fact::Present(()) } else { seen.group.as_ref().map(|_| ()) }
     }
 
+    fn tend(seen: &Seen) -> Option<Op> {
+        moving::tend(&seen.moving).map(|op| Op::Move(Box::new(op)))
+    }
+
+    fn untold(seen: &Seen) -> Option<String> {
+        seen.untold.as_ref().map(|(group, status)| format!("cannot be told while {group} is {status}"))
+    }
+
     fn steps(planning: &Planning<'_, Self>) -> Steps<Op> {
         steps::steps(planning)
     }

@@ -33,8 +33,9 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     };
     let chain = match moving::serving(reads, target.scope, groups, target.id).await {
         Ok(chain) => chain,
-        Err(error) => {
-            seen.group = Fact::Unknown(Unreadable::from(&error));
+        Err(untold) => {
+            seen.group = Fact::Unknown(Unreadable::from(&untold.why));
+            seen.untold = untold.busy;
             return seen;
         }
     };

@@ -14,6 +14,8 @@ use crate::kinds::{Fact, Unreadable, Why};
 #[derive(Default)]
 pub struct Seen {
     pub group: Fact<Group>,
+    /// A group that may serve in its place, and what that one is doing: until it is done nobody can tell which of the two serves.
+    pub untold: Option<(String, String)>,
     /// Where a move into another group stands, where one is declared or has been begun.
     pub moving: Moving,
     /// The secret of the token is there and holds nothing: by its ARN.

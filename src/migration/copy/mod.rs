@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::lease::Lease;
 use super::side::{Rules, Side};
 use super::wire::Name;
 pub use drain::Proof;
@@ -55,20 +56,28 @@ const WELL: Duration = Duration::from_secs(10);
 /// The epoch of a migration, shared by all that work for it in this process. Whoever takes over raises it, and whoever has an older one writes no more
 /// (rule 2).
 #[derive(Clone, Debug)]
-pub struct Epoch(Arc<AtomicU64>);
+pub struct Epoch {
+    now: Arc<AtomicU64>,
+    lease: Option<Lease>,
+}
 
 impl Epoch {
     pub fn new(epoch: u64) -> Epoch {
-        Epoch(Arc::new(AtomicU64::new(epoch)))
+        Epoch { now: Arc::new(AtomicU64::new(epoch)), lease: None }
+    }
+
+    /// One that is over with the lease, too: somebody else may have taken over where nobody here heard of it.
+    pub fn leased(epoch: u64, lease: Lease) -> Epoch {
+        Epoch { lease: Some(lease), ..Epoch::new(epoch) }
     }
 
     pub fn is(&self, epoch: u64) -> bool {
-        self.0.load(std::sync::atomic::Ordering::SeqCst) == epoch
+        self.now.load(std::sync::atomic::Ordering::SeqCst) == epoch && self.lease.as_ref().is_none_or(Lease::holds)
     }
 
     /// Never lowers it.
     pub fn raise(&self, epoch: u64) {
-        self.0.fetch_max(epoch, std::sync::atomic::Ordering::SeqCst);
+        self.now.fetch_max(epoch, std::sync::atomic::Ordering::SeqCst);
     }
 }
 
@@ -294,6 +303,11 @@ async fn lead(
         life = loop {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(AGAIN.1);
+            // Connections may have been ended by who has taken over.
+            if let Err(trouble) = life.is_still_mine() {
+                shared.progress.trouble(&trouble);
+                return;
+            }
             let start = Start {
                 source: life.source.side.clone(),
                 target: life.target.side.clone(),

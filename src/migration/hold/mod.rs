@@ -23,7 +23,7 @@ pub use fence::{fence, open_for_us, reopen};
 pub use forecast::{Forecast, Measured};
 pub use ledger::{COPIED_WITH, Counted, Ledger, OwnWrites, writing_commands};
 pub use nodes::{NodeLink, Nodes, migrating_slots, version_of};
-pub use pause::{Failing, Hold, Released, release_side};
+pub use pause::{Failing, Hold, Released, release_side, replicas_are_known};
 pub use probe::{Facts, Finding, NodeFacts, Part, fit, probe};
 pub use sentinel::{Broken, Sentinel};
 pub use stress::{Stressed, stress};

@@ -287,7 +287,7 @@ async fn unpause(link: &Link) -> Result<(), WireError> {
 
 /// Fails where a primary has another number of replicas than its shard is said to have: one that nobody knows would not be held, and one that is away
 /// would never catch up.
-async fn replicas_are_known(nodes: &Nodes) -> Result<(), HoldError> {
+pub async fn replicas_are_known(nodes: &Nodes) -> Result<(), HoldError> {
     for primary in &nodes.primaries {
         let known = nodes.replicas.iter().filter(|replica| replica.shard == primary.shard).count() as u64;
         let connected = primary.link.info("replication").await?.number("connected_slaves").unwrap_or(0);

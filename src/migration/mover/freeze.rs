@@ -11,6 +11,8 @@ use crate::migration::hold::{self, Failing, Hold, Ledger, Nodes, OwnWrites, end_
 
 /// Between two looks at how far a drain is.
 const SHOWING: Duration = Duration::from_millis(250);
+/// For how long the nodes of a cluster may contradict each other about who they are, before anything is held.
+const LEARNING: Duration = Duration::from_secs(30);
 
 impl Task {
     /// Holds the source, copies what is left, holds the target. Where that does not end well, both are released, and the target follows on.
@@ -50,8 +52,34 @@ impl Task {
         }
     }
 
+    /// Learns who the nodes of both sides are now: while it was copied a cluster's slots may have moved, and its nodes changed roles. CLUSTER SLOTS does not
+    /// name a replica that nothing was sent to yet, which is so for some ten seconds after a cluster came up (`isReplicaAvailable` in Redis' cluster.c).
+    async fn learn_nodes(&mut self) -> Result<(), Stop> {
+        let name = self.setup.name.for_role("move");
+        let until = Instant::now() + LEARNING;
+        loop {
+            self.setup.source = copy::current(self.setup.source.clone(), &name).await?;
+            self.setup.target = copy::current(self.setup.target.clone(), &name).await?;
+            let known = async {
+                for side in [&self.setup.source, &self.setup.target] {
+                    hold::replicas_are_known(&Nodes::connect(side, &name).await?).await?;
+                }
+                Ok(())
+            };
+            match known.await {
+                Err(hold::HoldError::NotAsKnown { .. }) if self.setup.source.is_cluster() && Instant::now() < until => {
+                    tokio::time::sleep(SHOWING).await;
+                }
+                known => return known.map_err(Stop::Hold),
+            }
+        }
+    }
+
     async fn try_to_freeze(&mut self) -> Result<(), Stop> {
         let (name, rules, lengths) = (self.setup.name.for_role("move"), self.rules(), self.setup.lengths);
+        if rules.follows(10) {
+            self.learn_nodes().await?;
+        }
         let target_nodes = Nodes::connect(&self.setup.target, &name).await?;
         end_earlier(&target_nodes, &name).await?;
         end_earlier(&Nodes::connect(&self.setup.source, &name).await?, &name).await?;

@@ -146,6 +146,10 @@ impl Task {
         if !self.rules().follows(2) {
             return Ok(());
         }
+        let epoch = self.setup.name.epoch;
+        if !self.setup.copy.epoch.is(epoch) {
+            return Err(Stop::Copy(Trouble::Superseded { epoch }));
+        }
         for side in [&self.setup.source, &self.setup.target] {
             Nodes::reach(side, &self.setup.name.for_role("look")).await?;
         }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::proxy::Proxy;
 use super::servers::{Here, catch_up, contents, difference, drained, name, passed, server, server_of, settings, side, until};
-use crate::migration::copy::{CatchUp, Phase, Settings, Trouble};
+use crate::clock::Clock;
+use crate::migration::copy::{CatchUp, Epoch, Phase, Settings, Trouble};
+use crate::migration::lease::Lease;
 use crate::migration::side::Rules;
 use crate::sandbox::redis::program;
 use redis::Value;
@@ -106,6 +108,39 @@ async fn rule_2_a_woken_copier_does_not_write() {
     assert_eq!(trouble, Some(Trouble::Superseded { epoch: 1 }));
     let (value, _) = left_by_a_woken_copier(Rules::without(2)).await.unwrap();
     assert_eq!(value, Value::BulkString(b"second".to_vec()));
+}
+
+/// What the target has of a key when a copier finds its connections ended by who has taken over and is gone again, and its own time over.
+async fn left_by_a_copier_whose_time_is_over(leased: bool) -> Option<Value> {
+    let (source, target) = (server(&[])?, server(&[])?);
+    let (client, successor) = (source.client(0).await, target.client(0).await);
+    client.run("SET key first").await;
+    let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
+    let lease = Lease::new(clock.clone(), clock.now(), Duration::from_secs(60));
+    let epoch = if leased { Epoch::leased(1, lease) } else { Epoch::new(1) };
+    let copier = CatchUp::start(source.side(), target.side(), name(1), Settings { epoch, ..settings(Rules::ALL) }).await.unwrap();
+    passed(&copier).await;
+    clock.advance(Duration::from_secs(60));
+    for one in [&client, &successor] {
+        one.run("CLIENT KILL TYPE normal SKIPME yes").await;
+    }
+    successor.run("SET key third").await;
+    until("the copier to do as it does", || async {
+        let over = matches!(copier.last_trouble(), Some(Trouble::Superseded { .. }));
+        over || successor.run("GET key").await != Value::BulkString(b"third".to_vec())
+    })
+    .await;
+    // It has had its chance.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    Some(successor.run("GET key").await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rule_2_a_copier_whose_time_is_over_does_not_connect_again() {
+    let Some(value) = left_by_a_copier_whose_time_is_over(true).await else { return };
+    assert_eq!(value, Value::BulkString(b"third".to_vec()));
+    let value = left_by_a_copier_whose_time_is_over(false).await.unwrap();
+    assert_eq!(value, Value::BulkString(b"first".to_vec()));
 }
 
 /// How many keys the source evicts while our answers wait to be read.

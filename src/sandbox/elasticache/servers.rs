@@ -6,6 +6,7 @@ use super::engine::numbers;
 use super::parameters::table;
 use super::snapshots::as_group;
 use super::state::{Admits, CacheCluster, ReplicationGroup, State, Status, Transit};
+use super::topology::ranges;
 use crate::sandbox::redis::wanted::{Group, Shard, Snapshot, Transit as Spoken, Wanted};
 
 /// A node has this part of the memory that it has at AWS: the largest of a test is then a few hundred MB.
@@ -112,6 +113,7 @@ fn replication_group(state: &State, id: &str, group: &ReplicationGroup) -> Group
         version: [major, minor],
         cluster: group.cluster_enabled,
         shards: (1..=count).map(shard).collect(),
+        slots: group.slots.iter().filter_map(|slots| ranges(slots)).collect(),
         port: group.port,
         transit: match group.transit_encryption {
             Transit::None => Spoken::Plain,

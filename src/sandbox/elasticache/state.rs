@@ -131,6 +131,9 @@ pub struct ReplicationGroup {
     pub nodes: u32,
     pub cluster_enabled: bool,
     pub shards: u32,
+    /// The slots of each shard in cluster mode, where they are not dealt evenly: `0-999,16000-16383`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub slots: Vec<String>,
     /// The number of the primary within each shard; where a shard is not named, 1.
     pub primaries: BTreeMap<u32, u32>,
     pub port: u16,
@@ -189,6 +192,7 @@ impl Default for ReplicationGroup {
             nodes: 1,
             cluster_enabled: false,
             shards: 1,
+            slots: Vec::new(),
             primaries: BTreeMap::new(),
             port: 6379,
             subnet_group: "default".to_owned(),

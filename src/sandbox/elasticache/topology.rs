@@ -31,6 +31,13 @@ impl ReplicationGroup {
             .collect()
     }
 
+    /// The slots of a shard, from 1, in cluster mode: the 16,384 evenly, where nobody said otherwise.
+    pub fn slots_of(&self, shard: u32) -> String {
+        let own = usize::try_from(shard).ok().and_then(|shard| self.slots.get(shard.checked_sub(1)?).cloned());
+        let bound = |shard: u32| u64::from(shard) * 16_384 / u64::from(self.shards.max(1));
+        own.unwrap_or_else(|| format!("{}-{}", bound(shard.saturating_sub(1)), bound(shard).saturating_sub(1)))
+    }
+
     /// The number of a shard's primary.
     pub fn primary(&self, shard: u32) -> u32 {
         self.primaries.get(&shard).copied().filter(|number| (1..=self.nodes).contains(number)).unwrap_or(1)
@@ -99,6 +106,16 @@ impl ReplicationGroup {
             if self.tls_names() { format!("{}.{id}.{key}.{domain}", member.id) } else { format!("{}.{key}.0001.{domain}", member.id) };
         place.endpoint(&member.id, host, self.port)
     }
+}
+
+/// Slots as they are written: `0-999,16000`. None where that is not what it says.
+pub fn ranges(text: &str) -> Option<Vec<(u16, u16)>> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+        (first <= last && last < 16_384).then_some((first, last))
+    };
+    text.split(',').map(range).collect()
 }
 
 impl CacheCluster {

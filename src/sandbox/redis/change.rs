@@ -32,6 +32,7 @@ impl Running {
             self.replace_programs(ground)?;
         }
         self.add_nodes(ground, &was)?;
+        self.reshard(ground, &was)?;
         for name in wanted.rebooting.difference(&was.rebooting) {
             self.restart(ground, name)?;
         }

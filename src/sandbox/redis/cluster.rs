@@ -34,6 +34,8 @@ pub fn slot(key: &[u8]) -> u16 {
 pub struct Known<'a> {
     pub node: &'a Node,
     pub shard: usize,
+    /// Of a primary.
+    pub slots: Vec<(u16, u16)>,
     /// The name (in the cluster) of the primary that it follows; none of a primary.
     pub follows: Option<String>,
 }
@@ -51,8 +53,9 @@ pub fn introduce(node: &Node, all: &[Known<'_>], shards: usize) -> String {
         let epoch = known.shard + 1;
         let _ = write!(text, "{} {ip}:{port}@{bus} {myself}{role} {primary} 0 0 {epoch} connected", known.node.id);
         if known.follows.is_none() {
-            let (first, last) = slots(known.shard, shards);
-            let _ = write!(text, " {first}-{last}");
+            for (first, last) in &known.slots {
+                let _ = write!(text, " {first}-{last}");
+            }
         }
         text.push('\n');
     }

@@ -80,7 +80,8 @@ impl Running {
         if wanted.keys > 0 && rdbs.is_none() && !again {
             let primaries: Vec<_> = wanted.shards.iter().filter_map(|shard| Some(self.primary(shard)?.admin(ground))).collect();
             let replicas = wanted.shards.first().map_or(0, |shard| shard.nodes.len().saturating_sub(1));
-            seed::fill(&primaries, replicas, wanted.keys)?;
+            let slots: Vec<_> = (0..wanted.shards.len()).map(|shard| wanted.slots_of(shard)).collect();
+            seed::fill(&primaries, &slots, replicas, wanted.keys)?;
         }
         Ok(())
     }
@@ -165,7 +166,12 @@ impl Running {
             let primary = self.primary(shard).map(|node| node.id.clone());
             for name in &shard.nodes {
                 let node = self.node(name)?;
-                all.push(Known { node, shard: index, follows: primary.clone().filter(|primary| *primary != node.id) });
+                all.push(Known {
+                    node,
+                    shard: index,
+                    slots: self.is.slots_of(index),
+                    follows: primary.clone().filter(|primary| *primary != node.id),
+                });
             }
         }
         Ok(cluster::introduce(self.node(name)?, &all, self.is.shards.len()))

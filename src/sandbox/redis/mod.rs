@@ -21,6 +21,7 @@ mod group;
 mod network;
 mod node;
 mod programs;
+mod reshard;
 mod seed;
 mod server;
 mod snapshots;

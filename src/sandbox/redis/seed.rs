@@ -12,16 +12,19 @@ const BATCH: usize = 500;
 const ENDING: u64 = 3;
 const HOUR: i64 = 3600;
 
-/// Writes `count` keys to the primaries of a group, each to that of its slot: of ten, eight strings of 100 to 500 bytes, and hashes, lists, sets and
+/// Writes `count` keys to the primaries of a group, each to that of its slot (which it has by `slots`): of ten, eight strings of 100 to 500 bytes, and hashes, lists, sets and
 /// sorted sets. The same ones each time. Each primary's replicas, of which there are so many, have them too in the end.
-pub fn fill(primaries: &[Admin], replicas: usize, count: u64) -> Result<(), FleetError> {
+pub fn fill(primaries: &[Admin], slots: &[Vec<(u16, u16)>], replicas: usize, count: u64) -> Result<(), FleetError> {
     let mut random = fastrand::Rng::with_seed(count);
     let shards = primaries.len().max(1);
     let mut batches: Vec<Pipeline> = (0..shards).map(|_| Pipeline::new()).collect();
     let mut connections = primaries.iter().map(Admin::connect).collect::<Result<Vec<_>, _>>()?;
     for number in 0..count {
         let key = format!("seed:{number}");
-        let shard = (0..shards).find(|index| slot(key.as_bytes()) <= super::cluster::slots(*index, shards).1).unwrap_or(0);
+        let slot = slot(key.as_bytes());
+        let holds = |ranges: &Vec<(u16, u16)>| ranges.iter().any(|(first, last)| (*first..=*last).contains(&slot));
+        // Cluster mode off: one shard has all.
+        let shard = if shards > 1 { slots.iter().position(holds).unwrap_or(0) } else { 0 };
         if let Some(batch) = batches.get_mut(shard) {
             write(batch, &key, number, &mut random);
         }

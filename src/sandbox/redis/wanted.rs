@@ -29,6 +29,8 @@ pub struct Group {
     pub version: [u32; 2],
     pub cluster: bool,
     pub shards: Vec<Shard>,
+    /// The slots of each shard, both ends included, in cluster mode where they are not dealt evenly.
+    pub slots: Vec<Vec<(u16, u16)>>,
     /// Of every node and endpoint; each has an address of its own.
     pub port: u16,
     pub transit: Transit,
@@ -52,6 +54,13 @@ pub struct Group {
     pub rebooting: BTreeSet<String>,
     /// How many keys it begins with.
     pub keys: u64,
+}
+
+impl Group {
+    /// The slots of a shard in cluster mode.
+    pub fn slots_of(&self, shard: usize) -> Vec<(u16, u16)> {
+        self.slots.get(shard).cloned().unwrap_or_else(|| vec![super::cluster::slots(shard, self.shards.len())])
+    }
 }
 
 /// A shard and its nodes.

@@ -1,15 +1,42 @@
 //! How far a step of a move is, from facts alone.
 
-use super::ATTEMPTS;
 use super::live;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
 use super::reference::{Place, Turned, reads_another};
-use super::seen::{Moving, Snapshot, Target};
+use super::seen::{Moving, Snapshot, Stand, Target};
+use super::{ATTEMPTS, BEAT, SETTLING};
+use crate::clock::later;
 use crate::kinds::{Fact, Progress};
 use crate::migration::mover::Phase;
 
+/// What this process has to do at each pass beside its steps: to say that it is alive, or to leave what another one has taken over.
+pub fn tend(moving: &Moving) -> Option<MoveOp> {
+    let (lock, names, at) = (moving.lock.present()?, moving.names.as_ref()?, moving.at?);
+    let tended = match moving.stand() {
+        Stand::UnderWay | Stand::Held | Stand::Returning => true,
+        // What watches on may act only as long as it is known to live.
+        Stand::Soaking(_) => moving.live.is_some(),
+        Stand::None | Stand::Over => false,
+    };
+    if !tended {
+        return None;
+    }
+    if lock.is_held_by_another(&moving.me) {
+        return moving.live.as_ref().map(|_| MoveOp::Leave { target: names.target.clone() });
+    }
+    let silent = lock.beat.is_none_or(|beat| at >= later(beat, BEAT));
+    (lock.is_held_by(&moving.me) && silent).then(|| MoveOp::Beat { lock: lock.name.clone(), target: names.target.clone() })
+}
+
 pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
+    if op.needs_lock().is_some()
+        && let Some(lock) = moving.lock.present().filter(|lock| lock.is_held_by_another(&moving.me))
+    {
+        let why = format!("{} has taken the move over", lock.holder);
+        // Planned anew, it is seen whether that one lives. What goes wrong here is nothing to take back there.
+        return if matches!(op, MoveOp::GoBack { .. }) { Progress::Failed(why) } else { Progress::Stale(why) };
+    }
     match op {
         MoveOp::Wait { source } => match &moving.busy {
             Some(status) => Progress::Running(format!("{source}, which is {status}")),
@@ -21,14 +48,25 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             Fact::Present(lock) if !lock.ours || lock.object != *object => {
                 Progress::Failed(format!("the lock {} was taken by somebody else: another process moves this group", lock.name))
             }
-            Fact::Present(lock) if !lock.holder.is_empty() && lock.holder != moving.me => {
-                Progress::Failed(format!("{} moves this group", lock.holder))
-            }
+            Fact::Present(lock) if lock.is_held_by_another(&moving.me) => Progress::Failed(format!("{} moves this group", lock.holder)),
             Fact::Present(lock) if lock.name == *name => Progress::Done,
             Fact::Present(lock) => Progress::Stale(format!("another move began, with the lock {}", lock.name)),
             other => pending(other),
         },
-        MoveOp::Adopt { .. } => of_lock(moving, |lock| lock.holder == moving.me),
+        MoveOp::Adopt { from, .. } => match moving.lock.present() {
+            Some(lock) if lock.is_held_by(&moving.me) => match (lock.taken, moving.at) {
+                (Some(taken), Some(at)) if at < later(taken, SETTLING) => {
+                    Progress::Running("that nobody else takes it over at the same time".to_owned())
+                }
+                _ => Progress::Done,
+            },
+            Some(lock) if lock.holder != *from || lock.is_held_by_another(&moving.me) && !lock.is_dead(moving.at) => {
+                Progress::Stale(format!("{} moves it", lock.holder))
+            }
+            _ => of_lock(moving, |_| false),
+        },
+        MoveOp::Count { .. } => of_lock(moving, Lock::is_settled),
+        MoveOp::Beat { .. } | MoveOp::Leave { .. } => Progress::Done,
         // Where the target is there, it was restored from it.
         MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,
         // An attempt that AWS does not show yet: the note that it began is a moment old.

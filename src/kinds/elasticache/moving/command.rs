@@ -41,6 +41,18 @@ pub struct MoveStatus {
     /// The object that holds the lock, and since when.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held_by: Option<String>,
+    /// The process that moves it: its machine, and the id of its state folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
+    /// Since when it does, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder_since: Option<String>,
+    /// When it last said that it is alive, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_beat: Option<String>,
+    /// From when on another process takes the move over, where it is not heard of again, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_from: Option<String>,
     /// Which snapshot is being restored, of three.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<u32>,
@@ -134,7 +146,7 @@ impl Move {
     /// Reads where the move of an entry stands. Reads AWS.
     pub async fn look(reads: &Reads, scope: &Scope, spec: &ReplicationGroupSpec) -> Result<Move, CallError> {
         let (groups, clusters) = futures::try_join!(groups(reads), clusters(reads))?;
-        let chain = serving(reads, scope, &groups, &spec.group_id()).await?;
+        let chain = serving(reads, scope, &groups, &spec.group_id()).await.map_err(|untold| untold.why)?;
         let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
         Ok(Move { moving, spec: spec.clone(), object: scope.object.clone() })
     }
@@ -181,6 +193,8 @@ impl Move {
             _ => lock.and_then(|lock| lock.since),
         };
         let names = moving.names.as_ref();
+        // What serves is held by nobody.
+        let holds = lock.filter(|lock| !soaks && !lock.holder.is_empty());
         let given_up = moving.source.present().and_then(|source| source.given_up.clone());
         let unread = [moving.lock.unknown(), moving.source.unknown(), moving.target.unknown()].into_iter().flatten();
         let unread = unread.chain(moving.references.iter().filter_map(Fact::unknown)).filter(|_| moving.busy.is_none());
@@ -193,6 +207,10 @@ impl Move {
             to: names.map(|names| names.target.clone()).unwrap_or_default(),
             to_status: target.map(|target| target.group.status.clone()),
             held_by: lock.map(|lock| if lock.object.is_empty() { lock.name.clone() } else { lock.object.clone() }),
+            holder: holds.map(|lock| lock.holder.clone()),
+            holder_since: holds.and_then(|lock| lock.taken.or(lock.since)).map(|since| since.to_string()),
+            last_beat: holds.and_then(|lock| lock.beat).map(|beat| beat.to_string()),
+            dead_from: holds.and_then(Lock::dead_from).map(|dead| dead.to_string()),
             attempt: lock.map(|lock| lock.attempt),
             why: lock.map(|lock| lock.why.clone()).filter(|why| !why.is_empty()).or(given_up),
             late: if phase == MovePhase::RollBack { Vec::new() } else { late(moving) },
@@ -286,7 +304,7 @@ impl Move {
             (MoveCommand::RollBack { .. }, MovePhase::RollBack, _) => None,
             (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver, Some(lock)) => Some((
                 format!("Note that the move of {name} is taken back"),
-                MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned() },
+                MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned(), asked: true },
             )),
             (MoveCommand::RollBack { give_up_writes }, MovePhase::Soak | MovePhase::Retire, Some(lock)) => {
                 if let Some(why) = no_return(&self.moving) {

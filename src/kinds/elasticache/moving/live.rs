@@ -4,16 +4,20 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
-use super::nodes;
+use super::lock::Lock;
 use super::op::Sides;
+use super::start::read_lock;
+use super::{LEASE, nodes};
 use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
 use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
 use crate::migration::copy::{self, Epoch, Settings};
 use crate::migration::hold::{HoldError, Nodes, Released, end_foreign, release_side};
+use crate::migration::lease::Lease;
 use crate::migration::mover::{Lengths, Mover, Order, Phase, Setup, State, Stop};
 use crate::migration::side::{Rules, Side};
 use crate::migration::wire::Name;
@@ -29,6 +33,7 @@ pub struct Live {
     /// Its name on the nodes.
     pub(super) name: Name,
     pub(super) mover: Mover,
+    pub(super) lease: Lease,
     pub(super) stopped: Mutex<Option<String>>,
 }
 
@@ -61,19 +66,32 @@ pub(super) async fn token(writes: &Writes, sides: &Sides) -> Result<Option<Secre
     }
 }
 
-/// Each move has two lives on the nodes, there and back: one that comes back ends what is left of the one that went there, wherever that runs.
-pub(super) fn name(sides: &Sides) -> Name {
-    Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch) * 2, role: "move" }
+/// What a process is called on the nodes, by the epoch that the lock gives it. Each has two lives there, forward and back: one that comes back ends what is
+/// left of the one that went there, wherever that runs.
+pub(super) fn name(sides: &Sides, lock: &Lock) -> Name {
+    Name { migration: sides.target.clone(), epoch: lock.connections() * 2, role: "move" }
 }
 
 /// On the way back after the commit, where another process went there.
-pub(super) fn name_back(sides: &Sides) -> Name {
-    Name { epoch: name(sides).epoch + 1, ..name(sides) }
+pub(super) fn name_back(sides: &Sides, lock: &Lock) -> Name {
+    Name { epoch: name(sides, lock).epoch + 1, ..name(sides, lock) }
 }
 
 /// What this process is called on the nodes: as the mover that it has.
-pub(super) fn own_name(writes: &Writes, sides: &Sides) -> Name {
-    writes.tasks().get::<Live>(&sides.target).map_or_else(|| name(sides), |live| live.name.clone())
+pub(super) fn own_name(writes: &Writes, sides: &Sides, lock: &Lock) -> Name {
+    writes.tasks().get::<Live>(&sides.target).map_or_else(|| name(sides, lock), |live| live.name.clone())
+}
+
+/// For how long this process may act, by the last sign of life that the lock has of it.
+pub(super) fn lease(writes: &Writes, lock: &Lock) -> Lease {
+    Lease::new(writes.clock(), lock.beat.unwrap_or_else(|| writes.now()), LEASE)
+}
+
+/// A sign of life was taken that was sent then.
+pub fn renew(writes: &Writes, target: &str, at: Timestamp) {
+    if let Some(live) = writes.tasks().get::<Live>(target) {
+        live.lease.renew(at);
+    }
 }
 
 /// The nodes of both groups as they are now.
@@ -86,8 +104,8 @@ pub(super) async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<
     Ok((one(&sides.source).await?, one(&sides.target).await?))
 }
 
-pub(super) fn setup((source, target): (Side, Side), name: Name, lengths: Lengths) -> Setup {
-    let copy = Settings::new(Epoch::new(name.epoch));
+pub(super) fn setup((source, target): (Side, Side), name: Name, lengths: Lengths, lease: &Lease) -> Setup {
+    let copy = Settings::new(Epoch::leased(name.epoch, lease.clone()));
     Setup { source, target, copy, name, lengths, patience: PATIENCE, looking: LOOKING }
 }
 
@@ -96,13 +114,14 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengt
     if writes.tasks().get::<Live>(&sides.target).is_some() {
         return Ok(());
     }
-    let name = name(sides);
+    let lock = read_lock(&writes.reads(), &sides.lock).await?;
+    let (name, lease) = (name(sides, &lock), lease(writes, &lock));
     let both = both(writes, sides, &name).await?;
     if reopen {
         released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
-    let mover = Mover::start(setup(both, name.clone(), lengths)).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, stopped: Mutex::default() }));
+    let mover = Mover::start(setup(both, name.clone(), lengths, &lease)).await.map_err(stop)?;
+    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, lease, stopped: Mutex::default() }));
     Ok(())
 }
 
@@ -133,7 +152,7 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
         order(writes, &sides.target, Order::Release).await?;
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
-    let name = own_name(writes, sides);
+    let name = own_name(writes, sides, &read_lock(&writes.reads(), &sides.lock).await?);
     let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
     let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
     released(release_side(&side, &name, Rules::ALL).await)
@@ -164,7 +183,7 @@ pub async fn reopen(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
             _ => live.mover.order(Order::TurnedBack).await.map_err(stop),
         };
     }
-    let name = own_name(writes, sides);
+    let name = own_name(writes, sides, &read_lock(&writes.reads(), &sides.lock).await?);
     let (source, target) = both(writes, sides, &name).await?;
     let hold = |hold: HoldError| error(hold.to_string());
     let nodes = Nodes::connect(&target, &name).await.map_err(hold)?;

@@ -22,7 +22,7 @@ mod start;
 mod way_back;
 mod wish;
 
-pub use check::check;
+pub use check::{check, tend};
 pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
@@ -49,6 +49,15 @@ pub const REPLACED_TAG: &str = "holdfast.dev/replaced-by";
 
 /// How often a restore is tried, each time with a snapshot of its own.
 pub const ATTEMPTS: u32 = 3;
+/// How often whoever moves says that it is alive.
+pub const BEAT: Duration = Duration::from_secs(60);
+/// For how long it may act without having said so: by then nobody takes it for dead, even where the clocks of two machines are both as wrong as AWS
+/// tolerates (five minutes), one of them each way. [AWS documentation, "Signature Version 4": request timestamps]
+pub const LEASE: Duration = Duration::from_secs(9 * 60);
+/// After which a holder that was not heard of is taken for dead: its lease, the difference of two clocks, and a request on its way.
+pub const DEAD_AFTER: Duration = Duration::from_secs(20 * 60);
+/// How long whoever takes a move over waits to see whether another one did at the same time: longer than tags take to be shown, and than a request.
+pub const SETTLING: Duration = Duration::from_secs(60);
 /// `migration.restoreTimeout` where it is left out.
 pub const RESTORE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// `migration.freezeBudget` where it is left out.

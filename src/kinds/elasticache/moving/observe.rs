@@ -28,8 +28,15 @@ pub fn named<'g>(groups: &'g [ReplicationGroup], id: &str) -> Option<&'g Replica
     groups.iter().find(|group| group.replication_group_id().is_some_and(|found| found.eq_ignore_ascii_case(id)))
 }
 
+/// Why it is not known which group a logical name means.
+pub struct Untold {
+    /// The group whose tags would tell, and what it is doing, where they cannot be read for that reason alone.
+    pub busy: Option<(String, String)>,
+    pub why: CallError,
+}
+
 /// The group that a logical name means: the one of that id, or what it was moved into. By the names that a move gives, and then by the tag.
-pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], id: &str) -> Result<Vec<String>, CallError> {
+pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], id: &str) -> Result<Vec<String>, Untold> {
     let mut chain = vec![id.to_owned()];
     while chain.len() <= MOVES {
         let Some(last) = chain.last() else { break };
@@ -40,7 +47,8 @@ pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], 
         if matches!(target.status(), Some("creating" | "create-failed" | "deleting")) {
             break;
         }
-        let tags = tags(reads, arn).await?;
+        let busy = target.status().filter(|status| *status != "available").map(|status| (next.to_owned(), status.to_owned()));
+        let tags = tags(reads, arn).await.map_err(|why| Untold { busy: busy.filter(|_| why.class == Class::Busy), why })?;
         if tags.get(SERVES_TAG).map(String::as_str) != Some(id) {
             break;
         }
@@ -157,11 +165,12 @@ async fn target(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
     let Some(found) = named(groups, &names.target) else { return Fact::Absent };
     let group = group(found);
     let tags = match group.status.as_str() {
-        "available" => tags(reads, &group.arn).await.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), Fact::Present),
-        status => Fact::Unknown(super::super::seen::failed(
+        status @ ("creating" | "create-failed" | "deleting") => Fact::Unknown(super::super::seen::failed(
             "elasticache:ListTagsForResource",
             &format!("the group is {status}: its tags can be read when it is available"),
         )),
+        // Whether it serves is known by now, whatever it is doing.
+        _ => tags(reads, &group.arn).await.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), Fact::Present),
     };
     let time = |tags: &BTreeMap<String, String>| tags.get(SERVES_SINCE_TAG).and_then(|time| time.parse().ok());
     Fact::Present(Target {

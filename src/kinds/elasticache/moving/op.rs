@@ -26,9 +26,27 @@ pub struct Sides {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "move", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum MoveOp {
-    /// Takes over a lock that nobody holds.
+    /// Takes over a move that nobody holds, or whose holder was not heard of for long: writes itself into the lock, and waits whether that stands.
     Adopt {
         lock: String,
+        /// Who held it; empty: nobody.
+        #[serde(default)]
+        from: String,
+    },
+    /// Counts itself among those that took it over: connections of earlier ones are ended and refused from now on.
+    Count {
+        lock: String,
+        /// The number, as far as it is known.
+        heirs: u32,
+    },
+    /// Says that this process is alive. In no plan: it is sent while another step goes on.
+    Beat {
+        lock: String,
+        target: String,
+    },
+    /// Ends what this process does between passes: another one has taken the move over. In no plan.
+    Leave {
+        target: String,
     },
     /// Waits until the group that is moved is available: nothing is sent.
     Wait {
@@ -215,9 +233,14 @@ pub enum MoveOp {
     DropSnapshot {
         name: String,
         target: String,
+        /// Empty after the commit: then nobody holds the move.
+        #[serde(default)]
+        lock: String,
     },
     DropTarget {
         target: String,
+        #[serde(default)]
+        lock: String,
         /// Where a restore failed: which attempt, from 1. The next one has another snapshot.
         attempt: u32,
         /// None of these may name it in that moment.
@@ -236,6 +259,9 @@ pub enum MoveOp {
     GoBack {
         lock: String,
         why: String,
+        /// By a person, whoever holds the move.
+        #[serde(default)]
+        asked: bool,
     },
     /// The soak is over when this says so.
     Finalize {
@@ -262,16 +288,56 @@ pub enum MoveOp {
     },
     /// Notes on the source that a move was given up: another is begun only when a person has taken the note away.
     GiveUp {
+        #[serde(default)]
+        lock: String,
         source: String,
         arn: String,
         tags: BTreeMap<String, String>,
     },
     Unlock {
         name: String,
+        /// The last epoch that is ended with it: a later one is another move.
+        #[serde(default = "last")]
+        through: u32,
     },
 }
 
+fn last() -> u32 {
+    u32::MAX
+}
+
 impl MoveOp {
+    /// The lock that who does this must hold: nothing where it is anybody's to do.
+    pub fn needs_lock(&self) -> Option<&str> {
+        let lock = match self {
+            MoveOp::Snapshot { lock, .. }
+            | MoveOp::Count { lock, .. }
+            | MoveOp::Beat { lock, .. }
+            | MoveOp::Restore { lock, .. }
+            | MoveOp::Compare { lock, .. }
+            | MoveOp::Turn { lock, .. }
+            | MoveOp::TurnBack { lock, .. }
+            | MoveOp::Serve { lock, .. }
+            | MoveOp::DropSnapshot { lock, .. }
+            | MoveOp::DropTarget { lock, .. }
+            | MoveOp::GiveUp { lock, .. }
+            | MoveOp::GoBack { lock, asked: false, .. }
+            | MoveOp::NoteReturned { lock, .. }
+            | MoveOp::Reclaim { lock, .. }
+            | MoveOp::Unserve { lock, .. }
+            | MoveOp::NextAttempt { lock, .. } => lock,
+            MoveOp::Follow { sides, .. }
+            | MoveOp::Freeze { sides }
+            | MoveOp::Fence { sides }
+            | MoveOp::Prove { sides }
+            | MoveOp::HoldBack { sides, .. }
+            | MoveOp::CopyBack { sides }
+            | MoveOp::Reopen { sides } => &sides.lock,
+            _ => return None,
+        };
+        Some(lock.as_str()).filter(|lock| !lock.is_empty())
+    }
+
     /// What turns the move back where this step fails. Before the lock there is nothing to turn; after the commit it goes forward only.
     pub fn turns_back(&self) -> Option<MoveOp> {
         let lock = match self {
@@ -283,6 +349,6 @@ impl MoveOp {
             MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => &sides.lock,
             _ => return None,
         };
-        Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned() })
+        Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned(), asked: false })
     }
 }

@@ -78,14 +78,21 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             "wait until that move has ended; if nobody moves this group, delete that parameter group".to_owned(),
         ),
         // Two that work at the same move would each undo what the other holds. What serves needs nobody to hold it.
-        (Fact::Present(lock), Stand::UnderWay | Stand::Returning) if lock.holder != moving.me && !lock.holder.is_empty() => plan.block(
+        (Fact::Present(lock), Stand::UnderWay | Stand::Returning) if lock.is_held_by_another(&moving.me) && !lock.is_dead(moving.at) => plan.block(
             Reason::Conflict,
-            format!("{} moves it{}", lock.holder, since(lock)),
-            format!(
-                "wait until that has ended, or run there; if it is gone for good: `aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {}`, and run again",
-                lock.arn,
-                HOLDER_TAG
-            ),
+            format!("{} moves it{}{}", lock.holder, since(lock), heard(lock)),
+            match lock.dead_from() {
+                Some(dead) => format!(
+                    "wait until that has ended, or run there; if it is not heard of again until {}, whoever runs then takes the move over",
+                    dead.strftime("%Y-%m-%d %H:%M:%SZ")
+                ),
+                // A version that did not say that it is alive.
+                None => format!(
+                    "wait until that has ended, or run there; if it is gone for good: `aws elasticache remove-tags-from-resource --resource-name {} --tag-keys {}`, and run again",
+                    lock.arn,
+                    HOLDER_TAG
+                ),
+            },
         ),
         (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
         (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
@@ -144,6 +151,10 @@ fn since(lock: &Lock) -> String {
     lock.since.map(|since| format!(" since {}", since.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default()
 }
 
+fn heard(lock: &Lock) -> String {
+    lock.beat.map(|beat| format!(", and was last heard of at {}", beat.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default()
+}
+
 fn holder(lock: &Lock) -> String {
     let since = since(lock);
     if lock.ours { format!("the object {}{since}", lock.object) } else { "somebody else: it does not carry holdfast's tags".to_owned() }
@@ -194,12 +205,22 @@ impl<'a> Plan<'a> {
         self.planning.seen.token.present().cloned()
     }
 
-    /// Takes over a lock that nobody holds, before anything else.
+    /// Takes over a move that nobody holds any more, before anything else.
     pub(super) fn adopt(&mut self, lock: &Lock) {
-        if lock.holder != self.moving.me {
-            let op = MoveOp::Adopt { lock: lock.name.clone() };
-            self.push(format!("Take over the move of {}", self.names.source), op, |step| step.back("nothing to take back: it is a tag"));
+        if lock.is_held_by(&self.moving.me) && lock.is_settled() || lock.holder.is_empty() && self.moving.me.is_empty() {
+            return;
         }
+        let from = match lock.holder.as_str() {
+            "" => String::new(),
+            _ if lock.is_held_by(&self.moving.me) => String::new(),
+            holder => format!(" from {holder}{}", heard(lock).replace(", and was", ", which was")),
+        };
+        let op = MoveOp::Adopt { lock: lock.name.clone(), from: lock.holder.clone() };
+        self.push(format!("Take over the move of {}{from}", self.names.source), op, |step| step.back("nothing to take back: it is a tag"));
+        let op = MoveOp::Count { lock: lock.name.clone(), heirs: lock.heirs.saturating_add(1) };
+        self.push("Refuse the connections of whoever moved it before".to_owned(), op, |step| {
+            step.back("nothing to take back: it is a tag")
+        });
     }
 
     /// A commit that was not followed by letting the target go.
@@ -233,6 +254,9 @@ impl<'a> Plan<'a> {
         let approved = self.migration.approved == Some(true);
         let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
         let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
+        if let Some(lock) = lock {
+            self.adopt(lock);
+        }
         if let Some(token) = wish.token.clone().filter(|_| wish.makes_token) {
             self.push(format!("Have AWS make a token, and store it in {}", token.secret_arn), MoveOp::MakeToken { token }, |step| {
                 step.back("nothing uses it yet; the secret can be emptied by deleting and making it again")
@@ -259,9 +283,6 @@ impl<'a> Plan<'a> {
             );
             step.impact(Impact::Disruptive, takes).back(back.clone()).consented(approved)
         });
-        if let Some(lock) = lock {
-            self.adopt(lock);
-        }
         let attempt = self.again(lock, attempt);
         let snapshot = self.names.snapshot(epoch, attempt);
         let cluster = source.group.snapshot_source.clone().filter(|_| !source.settings.cluster_mode);
@@ -389,10 +410,10 @@ impl<'a> Plan<'a> {
         if failed {
             self.push(
                 format!("Delete {to}, whose restore failed"),
-                MoveOp::DropTarget { target: to, attempt, cutover: Vec::new(), last_snapshot: None },
+                MoveOp::DropTarget { target: to, lock: lock.name.clone(), attempt, cutover: Vec::new(), last_snapshot: None },
                 |step| step.within(DELETING).back("nothing to take back: it never came up"),
             );
-            self.drop_snapshots();
+            self.drop_snapshots(&lock.name);
         }
         let next = attempt + 1;
         self.push(
@@ -404,13 +425,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Away with the snapshots that are there. One that is still being made cannot be deleted: it is named, for a person.
-    pub(super) fn drop_snapshots(&mut self) -> Vec<String> {
+    /// `lock`: the move's that has not ended.
+    pub(super) fn drop_snapshots(&mut self, lock: &str) -> Vec<String> {
         let mut left = Vec::new();
         for (name, snapshot) in &self.moving.snapshots {
             match snapshot.present() {
                 Some(snapshot) if snapshot.status == "creating" => left.push(name.clone()),
                 Some(_) => {
-                    let op = MoveOp::DropSnapshot { name: name.clone(), target: self.names.target.clone() };
+                    let op = MoveOp::DropSnapshot { name: name.clone(), target: self.names.target.clone(), lock: lock.to_owned() };
                     self.push(format!("Delete the snapshot {name}"), op, |step| step.within(DELETING).back("its data is in the groups"));
                 }
                 None => {}
@@ -454,7 +476,7 @@ impl<'a> Plan<'a> {
                 }
             }
         }
-        let left = self.drop_snapshots();
+        let left = self.drop_snapshots("");
         self.left(&left);
         if let Some(lock) = self.moving.lock.present() {
             self.forget(&lock.name, &[]);
@@ -471,7 +493,10 @@ impl<'a> Plan<'a> {
 
     pub(super) fn unlock(&mut self) {
         let from = self.names.source.clone();
-        self.push(format!("End the move of {from}"), MoveOp::Unlock { name: self.names.locks() }, |step| step.back("nothing to take back"));
+        let through = self.moving.lock.present().map_or(u32::MAX, |lock| lock.epoch);
+        self.push(format!("End the move of {from}"), MoveOp::Unlock { name: self.names.locks(), through }, |step| {
+            step.back("nothing to take back")
+        });
     }
 
     pub(super) fn cutover(&self) -> Vec<Cutover> {

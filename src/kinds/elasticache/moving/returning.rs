@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::live::{Live, both, error, name_back, own_name, released, setup, stop, token};
+use super::live::{Live, both, error, lease, name_back, own_name, released, setup, stop, token};
 use super::lock::{Digests, Lock, NOT_LATE, RETURN_TAG, Return, STOPPED_TAG};
 use super::nodes;
 use super::op::Sides;
@@ -35,7 +35,7 @@ pub fn evidence(writes: &Writes, target: &str) -> Result<Digests, CallError> {
 
 /// Holds the source on, and says what was written there since the freeze, as far as it can be told.
 pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> String {
-    let name = own_name(writes, sides);
+    let name = own_name(writes, sides, lock);
     let look = async {
         let side = nodes::side(writes, &sides.source, token(writes, sides).await?).await?;
         let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
@@ -71,14 +71,14 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
             _ => writes.tasks().end::<Live>(&sides.target),
         }
     }
-    let sides_now = both(writes, sides, &name_back(sides)).await?;
+    let sides_now = both(writes, sides, &name_back(sides, lock)).await?;
     let (source, target) = &sides_now;
     let journaled = match returning {
         Return::Returned => Journaled::Returned,
         Return::Stopped => return Err(error(lock.stopped.clone())),
         Return::Asked | Return::Reopened => {
-            fits(source, target, sides).await?;
-            let now = Ledger::read(&Nodes::connect(source, &name_back(sides)).await.map_err(held)?).await;
+            fits(source, target, sides, lock).await?;
+            let now = Ledger::read(&Nodes::connect(source, &name_back(sides, lock)).await.map_err(held)?).await;
             let now = now.map_err(|wire| error(wire.to_string()))?;
             let digests = Digests::of(&now);
             let proven = |then: &Digests| match returning {
@@ -94,19 +94,20 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
             if returning == Return::Asked { Journaled::RollingBack(evidence) } else { Journaled::Reopened(evidence) }
         }
     };
-    let mover = match Mover::resume(setup(sides_now.clone(), name_back(sides), lengths), journaled).await {
+    let lease = lease(writes, lock);
+    let mover = match Mover::resume(setup(sides_now.clone(), name_back(sides, lock), lengths, &lease), journaled).await {
         Ok(mover) => mover,
         Err(why) => {
             if returning != Return::Returned && !is_superseded(&why) {
                 // It has everything, and serves on.
-                released(release_side(target, &name_back(sides), Rules::ALL).await)?;
+                released(release_side(target, &name_back(sides, lock), Rules::ALL).await)?;
                 note_stopped(writes, sides, &why.to_string()).await?;
             }
             return Err(stop(why));
         }
     };
     let state = mover.state();
-    writes.tasks().put(&sides.target, Arc::new(Live { name: name_back(sides), mover, stopped: Mutex::default() }));
+    writes.tasks().put(&sides.target, Arc::new(Live { name: name_back(sides, lock), mover, lease, stopped: Mutex::default() }));
     match state.phase {
         Phase::TargetHeld | Phase::Returned => Ok(()),
         _ => {
@@ -121,8 +122,8 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
 }
 
 /// Fails where the source cannot read what the target dumps: before anything is held (rule 20).
-async fn fits(source: &Side, target: &Side, sides: &Sides) -> Result<(), CallError> {
-    let name = name_back(sides);
+async fn fits(source: &Side, target: &Side, sides: &Sides, lock: &Lock) -> Result<(), CallError> {
+    let name = name_back(sides, lock);
     let (source, target) = futures::future::try_join(Nodes::connect(source, &name), Nodes::connect(target, &name)).await.map_err(held)?;
     for (reader, dumper) in source.primaries.iter().flat_map(|one| target.primaries.iter().map(move |other| (one, other))) {
         let (old, new) = (&reader.link.identity.version, &dumper.link.identity.version);

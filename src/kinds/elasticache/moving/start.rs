@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG, HOLDER_TAG, LATE_TAG,
-    LEDGER_TAG, LOOKED_TAG, Lock, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG, WHY_TAG,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG, HEIRS_TAG,
+    HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG, TAKEN_TAG, WHY_TAG, id,
 };
 use super::names::Names;
 use super::observe::named;
@@ -20,18 +20,23 @@ use super::settings::Settings;
 use super::{GIVEN_UP_TAG, HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
 use crate::aws::calls::elasticache::{DELETE_CACHE_PARAMETER_GROUP, DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
 use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
+use crate::kinds::Progress;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::observe::tags_of;
 use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
 use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
 use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
-use crate::migration::mover::{Lengths, Order};
+use crate::migration::mover::{self, Lengths, Order};
 
 /// The characters of a token that holdfast has made: ElastiCache takes 16 to 128.
 const TOKEN_LENGTH: i64 = 64;
 
 pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
+    let held_lock = match op.needs_lock() {
+        Some(lock) => Some(still_mine(writes, lock).await?),
+        None => None,
+    };
     match op {
         MoveOp::TakeLock { name, family, object, source, target, cutover } => {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
@@ -47,6 +52,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     request
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
                         .tags(tag(HOLDER_TAG, writes.reads().holder()))
+                        .tags(tag(BEAT_TAG, &writes.now().to_string()))
                         .tags(tag(ATTEMPT_TAG, "1"))
                         .tags(tag(ATTEMPT_SINCE_TAG, &writes.now().to_string()))
                 })
@@ -62,12 +68,40 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 .await
         }
         MoveOp::Compare { .. } | MoveOp::Wait { .. } => Ok(()),
+        MoveOp::Leave { target } => {
+            writes.tasks().end::<Live>(target);
+            Ok(())
+        }
+        MoveOp::Beat { lock, target } => {
+            let at = writes.now();
+            tag_lock(writes, lock, &[(BEAT_TAG, &at.to_string())]).await?;
+            live::renew(writes, target, at);
+            Ok(())
+        }
+        MoveOp::Count { lock, .. } => {
+            let heirs = held_lock.map_or(0, |held| held.heirs).saturating_add(1);
+            let me = writes.reads();
+            tag_lock(writes, lock, &[(HEIRS_TAG, &format!("{heirs}:{}", id(me.holder())))]).await
+        }
         MoveOp::MakeToken { token } => make_token(writes, token).await,
         MoveOp::Follow { sides, reopen, budget_seconds, kept_seconds } => {
             live::follow(writes, sides, *reopen, lengths(*budget_seconds, *kept_seconds)).await
         }
-        MoveOp::Adopt { lock } => tag_lock(writes, lock, &[(HOLDER_TAG, writes.reads().holder())]).await,
+        MoveOp::Adopt { lock, from } => {
+            let (reads, now) = (writes.reads(), writes.now());
+            let found = read_lock(&reads, lock).await?;
+            if found.is_held_by_another(reads.holder()) && (found.holder != *from || !found.is_dead(Some(now))) {
+                return Err(taken_over(&found));
+            }
+            let (holder, now) = (reads.holder().to_owned(), now.to_string());
+            tag_lock(writes, lock, &[(HOLDER_TAG, &holder), (TAKEN_TAG, &now), (BEAT_TAG, &now)]).await
+        }
         MoveOp::Freeze { sides } => {
+            // What was resharded or failed over since it caught up is compared anew: that is done while the source serves (rule 9).
+            if live::progress(live::look(&writes.reads(), &sides.target).as_ref(), mover::Phase::Following) != Progress::Done {
+                let message = format!("{} has not caught up", sides.target);
+                return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotCaughtUp", message));
+            }
             tag_lock(writes, &sides.lock, &[(FROZEN_TAG, "yes")]).await?;
             live::post(writes, &sides.target, Order::Freeze)
         }
@@ -83,7 +117,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             tag_lock(writes, &sides.lock, &[(RELEASED_TAG, "yes")]).await
         }
         MoveOp::Turn { held, cutover, source, target, lock, tls, token: with, .. } => {
-            still_forward(writes, lock).await?;
+            still_forward(held_lock.as_ref())?;
             if *held {
                 live::order(writes, target, Order::Move).await?;
             }
@@ -111,7 +145,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             reference::forget(writes, cutover, &turned_name(lock, cutover, source, target)).await
         }
         MoveOp::Serve { held, name, target, arn, lock, token: with } => {
-            still_forward(writes, lock).await?;
+            still_forward(held_lock.as_ref())?;
             let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
             let arn = found.arn().unwrap_or(arn).to_owned();
             let mut tags = BTreeMap::from([(SERVES_TAG.to_owned(), name.clone()), (SERVES_SINCE_TAG.to_owned(), writes.now().to_string())]);
@@ -133,7 +167,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
         MoveOp::DeleteSource { source, created, last_snapshot, target, lock } => {
-            let returning = lock_now(writes, lock).await?.returning;
+            let returning = read_lock(&writes.reads(), lock).await?.returning;
             if returning.is_some_and(|returning| returning != Return::Stopped) {
                 let message = "the move is taken back since, and needs it".to_owned();
                 return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "TakenBack", message));
@@ -141,7 +175,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             delete_source(writes, source, created, last_snapshot, target).await
         }
         MoveOp::LookAtSource { sides, kept_seconds } => {
-            let lock = lock_now(writes, &sides.lock).await?;
+            let lock = read_lock(&writes.reads(), &sides.lock).await?;
             if lock.returning.is_some_and(|returning| returning != Return::Stopped) {
                 return Err(taken_back());
             }
@@ -151,12 +185,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::AskBack { lock, give_up } => {
             let why = "asked for by holdfast migration rollback";
             let reads = writes.reads();
-            let mut tags = vec![(RETURN_TAG, Return::Asked.word()), (HOLDER_TAG, reads.holder()), (WHY_TAG, why)];
+            let now = writes.now().to_string();
+            let mut tags = vec![(RETURN_TAG, Return::Asked.word()), (HOLDER_TAG, reads.holder()), (BEAT_TAG, now.as_str()), (WHY_TAG, why)];
             tags.extend(give_up.then_some((GIVE_UP_WRITES_TAG, "yes")));
             tag_lock(writes, lock, &tags).await
         }
         MoveOp::HoldBack { sides, arn, budget_seconds, kept_seconds } => {
-            let lock = lock_now(writes, &sides.lock).await?;
+            let lock = read_lock(&writes.reads(), &sides.lock).await?;
             returning::hold(writes, sides, &lock, arn, lengths(*budget_seconds, *kept_seconds)).await
         }
         MoveOp::CopyBack { sides } => returning::copy_back(writes, sides).await,
@@ -167,8 +202,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             // In one request: what is returned goes back, and what goes back after the commit is returned.
             tag_lock(writes, lock, &[(RETURN_TAG, Return::Returned.word()), (DIRECTION_TAG, "back")]).await
         }
-        MoveOp::Reclaim { target, arn, created, lock } => {
-            has_returned(writes, lock).await?;
+        MoveOp::Reclaim { target, arn, created, .. } => {
+            has_returned(held_lock.as_ref())?;
             let found = present(writes, target, &MODIFY_REPLICATION_GROUP).await?;
             if created_at(&found).as_ref() != Some(created) {
                 let message = format!("{target} is not the group that the move made: it was created at another time");
@@ -176,8 +211,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             }
             put_tags(writes, arn, BTreeMap::from([(MOVE_TAG.to_owned(), target.clone())])).await
         }
-        MoveOp::Unserve { arn, lock, .. } => {
-            has_returned(writes, lock).await?;
+        MoveOp::Unserve { arn, .. } => {
+            has_returned(held_lock.as_ref())?;
             // Alone: TagNotFound does not say which of several were taken off. The others say nothing without it, and go with the group.
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(SERVES_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
@@ -186,7 +221,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::NoteReplaced { arn, target, .. } => {
             put_tags(writes, arn, BTreeMap::from([(REPLACED_TAG.to_owned(), target.clone())])).await
         }
-        MoveOp::DropSnapshot { name, target } => drop_snapshot(writes, name, target).await,
+        MoveOp::DropSnapshot { name, target, .. } => drop_snapshot(writes, name, target).await,
         MoveOp::DropTarget { target, cutover, last_snapshot, .. } => {
             writes.tasks().end::<Live>(target);
             if let Some(name) = last_snapshot {
@@ -197,15 +232,15 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::NextAttempt { lock, attempt } => {
             tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
         }
-        MoveOp::GoBack { lock, why } => tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, &taggable(why))]).await,
+        MoveOp::GoBack { lock, why, .. } => tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, &taggable(why))]).await,
         MoveOp::Finalize { lock } => tag_lock(writes, lock, &[(FINALIZED_TAG, &writes.now().to_string())]).await,
         MoveOp::Resume { arn } => {
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(GIVEN_UP_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
         MoveOp::GiveUp { arn, tags, .. } => put_tags(writes, arn, tags.clone()).await,
-        MoveOp::Unlock { name } => {
-            let locks = locks(&writes.reads(), name).await?;
+        MoveOp::Unlock { name, through } => {
+            let locks = locks(&writes.reads(), name, *through).await?;
             if locks.is_empty() {
                 return Err(not_shown(&DELETE_CACHE_PARAMETER_GROUP, name));
             }
@@ -223,12 +258,22 @@ fn turned_name(lock: &str, cutover: &Cutover, source: &str, target: &str) -> Str
     Names { source: source.to_owned(), target: target.to_owned() }.turned(lock, &reference::key(cutover))
 }
 
-/// Fails where the lock is gone or says `back` by now: what goes forward is sent by nobody then.
-async fn still_forward(writes: &Writes, name: &str) -> Result<(), CallError> {
-    match lock_now(writes, name).await?.direction {
-        Direction::Forward => Ok(()),
-        Direction::Back => Err(taken_back()),
-    }
+/// The lock, where this process holds it still. Another one may have taken it over from one that slept: what it was about to do is theirs to do now.
+async fn still_mine(writes: &Writes, name: &str) -> Result<Lock, CallError> {
+    let reads = writes.reads();
+    let lock = read_lock(&reads, name).await?;
+    if lock.is_held_by_another(reads.holder()) { Err(taken_over(&lock)) } else { Ok(lock) }
+}
+
+/// What is seen next decides: it is planned anew where it is so.
+fn taken_over(lock: &Lock) -> CallError {
+    not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "TakenOver", format!("{} has taken the move over", lock.holder))
+}
+
+pub(super) async fn read_lock(reads: &Reads, name: &str) -> Result<Lock, CallError> {
+    let arn = lock_arn(reads, name).await?;
+    let epoch = name.rsplit('-').next().and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
+    Ok(Lock::read(name, &arn, epoch, &tags_of(reads, &arn).await?))
 }
 
 fn taken_back() -> CallError {
@@ -237,8 +282,8 @@ fn taken_back() -> CallError {
 }
 
 /// Fails where the source has not all yet that the target had: then the target serves.
-async fn has_returned(writes: &Writes, lock: &str) -> Result<(), CallError> {
-    match lock_now(writes, lock).await?.returning {
+fn has_returned(lock: Option<&Lock>) -> Result<(), CallError> {
+    match lock.and_then(|lock| lock.returning) {
         Some(Return::Returned) => Ok(()),
         _ => {
             let message = "the lock does not say that the move is taken back after the commit: the new group serves on".to_owned();
@@ -247,11 +292,12 @@ async fn has_returned(writes: &Writes, lock: &str) -> Result<(), CallError> {
     }
 }
 
-/// The lock as it is in this moment.
-async fn lock_now(writes: &Writes, name: &str) -> Result<Lock, CallError> {
-    let reads = writes.reads();
-    let arn = lock_arn(&reads, name).await?;
-    Ok(Lock::read(name, &arn, 0, &tags_of(&reads, &arn).await?))
+/// Fails where the lock says `back` by now: what goes forward is sent by nobody then.
+fn still_forward(lock: Option<&Lock>) -> Result<(), CallError> {
+    match lock.map(|lock| lock.direction) {
+        Some(Direction::Back) => Err(taken_back()),
+        _ => Ok(()),
+    }
 }
 
 fn lengths(budget: u64, kept: u64) -> Lengths {
@@ -488,8 +534,8 @@ async fn lock_arn(reads: &Reads, lock: &str) -> Result<String, CallError> {
     arn.ok_or_else(|| not_shown(&DELETE_CACHE_PARAMETER_GROUP, lock))
 }
 
-/// The names of all locks that begin so and carry our tag, the oldest first.
-async fn locks(reads: &Reads, prefix: &str) -> Result<Vec<String>, CallError> {
+/// The names of all locks up to an epoch that begin so and carry our tag, the oldest first.
+async fn locks(reads: &Reads, prefix: &str, through: u32) -> Result<Vec<String>, CallError> {
     let all = pages(|marker| async {
         let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.set_marker(marker)).await?;
         Ok((answer.cache_parameter_groups.unwrap_or_default(), answer.marker))
@@ -499,7 +545,7 @@ async fn locks(reads: &Reads, prefix: &str) -> Result<Vec<String>, CallError> {
     for group in all {
         let (Some(name), Some(arn)) = (group.cache_parameter_group_name(), group.arn()) else { continue };
         let epoch = name.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
-        if let Some(epoch) = epoch
+        if let Some(epoch) = epoch.filter(|epoch| *epoch <= through)
             && tags_of(reads, arn).await?.contains_key(MOVE_TAG)
         {
             locks.push((epoch, name.to_owned()));

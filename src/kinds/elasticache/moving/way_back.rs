@@ -139,9 +139,11 @@ impl Plan<'_> {
         }
         if turn {
             let why = "the restore failed for the last time or its time was over".to_owned();
-            self.push(format!("Note that the move of {from} is taken back"), MoveOp::GoBack { lock: lock.name.clone(), why }, |step| {
-                step.back("nothing: the next move is another one")
-            });
+            self.push(
+                format!("Note that the move of {from} is taken back"),
+                MoveOp::GoBack { lock: lock.name.clone(), why, asked: false },
+                |step| step.back("nothing: the next move is another one"),
+            );
         }
         self.clean(lock);
     }
@@ -174,17 +176,23 @@ impl Plan<'_> {
         let last_snapshot = self.keep_target(lock);
         if !self.moving.target.is_absent() {
             let back = last_snapshot.as_ref().map_or_else(|| format!("move {from} again"), |name| format!("restore the snapshot {name}"));
-            let op = MoveOp::DropTarget { target: to.clone(), attempt: lock.attempt, cutover: self.cutover(), last_snapshot };
+            let op = MoveOp::DropTarget {
+                target: to.clone(),
+                lock: lock.name.clone(),
+                attempt: lock.attempt,
+                cutover: self.cutover(),
+                last_snapshot,
+            };
             self.push(format!("Delete {to}, which serves nobody"), op, |step| step.within(DELETING).back(back));
         }
-        let left = self.drop_snapshots();
+        let left = self.drop_snapshots(&lock.name);
         if let Some(source) = self.moving.source.present() {
             let why = if lock.why.is_empty() { "it failed" } else { &lock.why };
             self.left(&left);
             let tags = BTreeMap::from([(GIVEN_UP_TAG.to_owned(), why.to_owned()), (EPOCH_TAG.to_owned(), lock.epoch.to_string())]);
             self.push(
                 format!("Note on {from} that its move was taken back"),
-                MoveOp::GiveUp { source: from.clone(), arn: source.group.arn.clone(), tags },
+                MoveOp::GiveUp { lock: lock.name.clone(), source: from.clone(), arn: source.group.arn.clone(), tags },
                 |step| step.back(format!("`holdfast migration resume {}` lets it be tried again", self.planning.spec.name)),
             );
         }

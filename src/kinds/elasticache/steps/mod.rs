@@ -36,6 +36,12 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     let id = planning.id;
     let group = match &planning.seen.group {
         Fact::Present(group) => group,
+        _ if let Some((group, status)) = &planning.seen.untold => {
+            let fields = names(&planning.drifts.iter().collect::<Vec<&Drift>>());
+            let title = format!("Wait until {group} is available (it is {status})");
+            plan.push(Step::online(title, Op::Wait { group: group.clone() }, fields).back("nothing is changed").within(NODES));
+            return plan;
+        }
         _ if planning.seen.standalone => {
             plan.block(
                 Reason::NeedsMigration,

@@ -49,9 +49,21 @@ impl Account {
 
     pub fn on(sandbox: Sandbox) -> Account {
         let trusted = sandbox.redis().map(|servers| std::fs::read(servers.ca_file()).unwrap());
-        let connect =
-            ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), trusted, ..ConnectOptions::default() };
+        let connect = ConnectOptions {
+            embedded: Some(sandbox.http_client()),
+            clock: Some(sandbox.clock()),
+            trusted,
+            holder: "one:1".to_owned(),
+            ..ConnectOptions::default()
+        };
         Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
+    }
+
+    /// Another process on the same AWS, with a state folder of its own.
+    pub fn another(&self, holder: &str) -> Account {
+        let mut other = Account::on(self.sandbox.clone());
+        holder.clone_into(&mut other.connect.holder);
+        other
     }
 
     pub fn baseline(&self, groups: &str) -> Baseline {

@@ -12,4 +12,6 @@ mod moving_live;
 #[cfg(feature = "sandbox")]
 mod pipeline;
 #[cfg(feature = "sandbox")]
+mod sleeper;
+#[cfg(feature = "sandbox")]
 mod wrong;

@@ -8,6 +8,8 @@ mod crashes;
 mod faults;
 #[path = "moving_ground.rs"]
 mod ground;
+#[path = "moving_holder.rs"]
+mod holder;
 
 use std::time::Duration;
 
@@ -101,6 +103,36 @@ async fn a_group_is_moved_and_the_logical_name_means_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_group_in_cluster_mode_is_moved_shard_by_shard_to_its_configuration_endpoint() {
+    let account = account();
+    let slots = ["0-999,12000-16383", "1000-7999", "8000-11999"].map(str::to_owned).to_vec();
+    account.sandbox.edit(|world| {
+        let group = world.elasticache.replication_groups.get_mut(OLD).unwrap();
+        (group.cluster_enabled, group.shards, group.primaries) = (true, 3, Default::default());
+        group.slots.clone_from(&slots);
+        let turned = |text: &mut String| *text = text.replace(".6bf2a7.ng.0001.", ".6bf2a7.clustercfg.");
+        let versions = world.secretsmanager.secrets.get_mut("app").unwrap().versions.values_mut();
+        versions.for_each(|version| turned(&mut version.secret_string.as_mut().unwrap().0));
+        let versions = world.ssm.parameters.get_mut(PARAMETER).unwrap().versions.values_mut();
+        versions.for_each(|version| turned(&mut version.value.0));
+    });
+    account.converge(&wish("")).await;
+    let new = target(&account);
+    let world = account.sandbox.world();
+    let group = &world.elasticache.replication_groups[&new];
+    assert_eq!((group.cluster_enabled, group.shards, group.nodes, &group.slots), (true, 3, 2, &slots));
+    assert_eq!(group.parameter_group_name(), "default.redis7.cluster.on");
+    assert!(group.at_rest_encryption && group.auth.admits(Some(TOKEN)) && !group.auth.admits(None));
+    let snapshots: Vec<String> =
+        account.writes().into_iter().filter(|(operation, _)| operation == "CreateSnapshot").map(|(_, body)| body).collect();
+    assert!(snapshots.len() == 1 && snapshots[0].contains("ReplicationGroupId=huntaze-redis&"), "of the whole group: {snapshots:?}");
+    for text in [url(&account), parameter(&world)] {
+        assert!(text.contains(&format!("rediss://:{TOKEN}@clustercfg.{new}.")), "{text}");
+    }
+    account.in_sync(&wish("")).await;
+}
+
+#[tokio::test]
 async fn after_the_soak_the_old_group_is_left_or_deleted_as_declared() {
     for (retire, gone) in [("Keep", false), ("Delete", true)] {
         let account = account();
@@ -145,6 +177,28 @@ async fn a_restore_that_fails_for_good_leaves_the_account_as_it_was() {
     let writes = account.writes().len();
     account.apply(&wish("")).await;
     assert_eq!(account.writes().len(), writes);
+}
+
+/// Before the commit and after it: AWS takes its backup of the new group, and its tags, which tell who serves, cannot be read meanwhile.
+#[test]
+fn while_the_group_that_may_serve_is_busy_nothing_is_planned_but_to_wait() {
+    let whole = account();
+    ground::block_on(whole.converge(&wish("")));
+    for world in [whole.sandbox.world(), ground::before_the_commit()] {
+        let account = Account::with(world, crate::sandbox::faults::Faults::default());
+        let (new, now) = ("huntaze-redis-72348fb3", account.sandbox.clock().now());
+        account.sandbox.edit(|world| {
+            let group = world.elasticache.replication_groups.get_mut(new).unwrap();
+            group.status = serde_yaml::from_str("snapshotting").unwrap();
+            group.ready_at = Some(crate::clock::later(now, Duration::from_secs(600)));
+        });
+        let plan = ground::block_on(account.planned(&wish("")));
+        let steps: Vec<&str> = plan.steps.iter().map(|step| step.title.as_str()).collect();
+        assert_eq!(steps, [format!("Wait until {new} is available (it is snapshotting)")], "{plan:#?}");
+        assert_eq!((plan.blocks.len(), plan.unreadable.len()), (0, 0));
+        let outcomes = ground::block_on(account.apply(&wish("")));
+        assert!(matches!(outcomes.resources[0].end, End::Changed | End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+    }
 }
 
 #[tokio::test]

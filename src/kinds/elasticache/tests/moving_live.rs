@@ -2,6 +2,10 @@
 
 #[path = "moving_live_back.rs"]
 mod back;
+#[path = "moving_heirs.rs"]
+mod heirs;
+#[path = "moving_shards.rs"]
+mod shards;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,15 +18,20 @@ use secrecy::SecretString;
 use super::account::{Account, SECRET, TOKEN};
 use crate::clock::Clock;
 use crate::execute::{End, Said};
-use crate::migration::wire::{Endpoint, Link, Login, Name, Tls};
+use crate::migration::copy;
+use crate::migration::side::{Shard, Side};
+use crate::migration::wire::{Endpoint, Link, Login, Name, Tls, WireError};
 use crate::sandbox::{Options, Sandbox};
 
 const APP: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3";
 pub const OLD: &str = "huntaze-redis";
-/// A minute passes in half a second.
-const SPEED: u32 = 120;
+/// A minute passes in a second: a process that is late by nine of them has lost its lease.
+const SPEED: u32 = 60;
 
-pub fn account() -> Option<Account> {
+/// Of one shard.
+pub const FLAT: &str = "nodes: 2, data: {keys: 2000}";
+
+pub fn account(shape: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         println!("skipped: needs redis-server");
         return None;
@@ -32,7 +41,7 @@ pub fn account() -> Option<Account> {
 elasticache:
   servers: true
   replicationGroups:
-    {OLD}: {{description: sessions, engineVersion: 7.1.0, nodes: 2, automaticFailover: true, subnetGroup: private, tags: {{team: web}}, data: {{keys: 2000}}}}
+    {OLD}: {{description: sessions, engineVersion: 7.1.0, automaticFailover: true, subnetGroup: private, tags: {{team: web}}, {shape}}}
   subnetGroups: {{private: {{description: private, vpcId: vpc-1, subnets: [subnet-1, subnet-2]}}}}
 secretsmanager:
   secrets:
@@ -49,7 +58,8 @@ pub async fn address(account: &Account) -> (String, i32) {
     let baseline = account.baseline("{name: huntaze-redis}");
     let connection = crate::reconcile::connected(&baseline, &account.connect).await.unwrap();
     let found = connection.reads.elasticache().describe_replication_groups(|request| request.replication_group_id(OLD)).await.unwrap();
-    let endpoint = found.replication_groups()[0].node_groups()[0].primary_endpoint().unwrap().clone();
+    let found = &found.replication_groups()[0];
+    let endpoint = found.configuration_endpoint().or(found.node_groups()[0].primary_endpoint()).unwrap().clone();
     (endpoint.address().unwrap().to_owned(), endpoint.port().unwrap())
 }
 
@@ -77,6 +87,36 @@ pub fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
     Some(Endpoint { host: host.to_owned(), port: port.parse().ok()?, login: Login { user: None, token, tls } })
 }
 
+/// A client as an application's library is one: in cluster mode it asks who has which slots, and asks again when a node says that it has not (MOVED).
+struct Client {
+    side: Side,
+    /// A link a shard.
+    links: Vec<Link>,
+}
+
+impl Client {
+    async fn connect(to: Endpoint, name: &Name) -> Option<Client> {
+        let first = Link::connect(&to, 0, name, None).await.ok()?;
+        let cluster = first.identity.cluster_epoch.is_some();
+        let slots = if cluster { vec![(0, 16_383)] } else { Vec::new() };
+        let side = Side { shards: vec![Shard { primary: to, replicas: Vec::new(), slots }], databases: 1 };
+        let side = copy::current(side, name).await.ok()?;
+        let mut links = Vec::new();
+        for shard in &side.shards {
+            links.push(if cluster { Link::connect(&shard.primary, 0, name, None).await.ok()? } else { first.clone() });
+        }
+        Some(Client { side, links })
+    }
+
+    /// An error, MOVED among them, ends the client: another one asks anew who has which slots.
+    async fn ask(&self, words: [&str; 3]) -> Result<Value, WireError> {
+        let link = &self.links[self.side.shard_of(words[1].as_bytes()).unwrap()];
+        let mut command = redis::cmd(words[0]);
+        words[1..].iter().filter(|word| !word.is_empty()).for_each(|word| _ = command.arg(*word));
+        link.ask(&command, Duration::from_secs(60)).await
+    }
+}
+
 /// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
 pub struct Application {
     acknowledged: Arc<Mutex<BTreeMap<String, u64>>>,
@@ -98,15 +138,14 @@ impl Application {
                 while !stop.load(Ordering::SeqCst) {
                     let Some(to) = endpoint(&read_secret(&sandbox), &roots) else { return };
                     let name = Name { migration: format!("app{client}"), epoch: 1, role: "app" };
-                    let Ok(link) = Link::connect(&to, 0, &name, None).await else {
+                    let Some(redis) = Client::connect(to, &name).await else {
                         tokio::time::sleep(Duration::from_millis(20)).await;
                         continue;
                     };
                     while !stop.load(Ordering::SeqCst) {
                         number += 1;
                         let key = format!("app:{client}:{}", number % 97);
-                        let written = link.ask(redis::cmd("SET").arg(&key).arg(number), Duration::from_secs(60)).await;
-                        match written {
+                        match redis.ask(["SET", &key, &number.to_string()]).await {
                             Ok(Value::Okay) => {
                                 acknowledged.lock().unwrap().insert(key, number);
                                 writes.fetch_add(1, Ordering::SeqCst);
@@ -128,7 +167,7 @@ impl Application {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), waiting).await.expect("the application writes");
+        tokio::time::timeout(Duration::from_secs(90), waiting).await.expect("the application writes");
     }
 
     /// Acknowledged writes that are not where the secret points to, and were not overwritten by a later one.
@@ -138,12 +177,12 @@ impl Application {
             client.await.unwrap();
         }
         let to = endpoint(&read_secret(&account.sandbox), account.connect.trusted.as_deref().unwrap()).unwrap();
-        let link = Link::connect(&to, 0, &Name { migration: "check".to_owned(), epoch: 1, role: "check" }, None).await.unwrap();
+        let redis = Client::connect(to, &Name { migration: "check".to_owned(), epoch: 1, role: "check" }).await.unwrap();
         let mut lost = Vec::new();
         let acknowledged = self.acknowledged.lock().unwrap().clone();
         assert!(acknowledged.len() > 100, "{}", acknowledged.len());
         for (key, number) in acknowledged {
-            let found = match link.ask(redis::cmd("GET").arg(&key), Duration::from_secs(10)).await.unwrap() {
+            let found = match redis.ask(["GET", &key, ""]).await.unwrap() {
                 Value::BulkString(text) => String::from_utf8(text).unwrap().parse().unwrap(),
                 _ => 0,
             };
@@ -163,8 +202,8 @@ pub fn wish() -> String {
 }
 
 /// An account whose application writes.
-pub async fn serving() -> Option<(Account, Application)> {
-    let account = account()?;
+pub async fn serving(shape: &str) -> Option<(Account, Application)> {
+    let account = account(shape)?;
     let (host, port) = address(&account).await;
     write_secret(&account, &format!("redis://{host}:{port}/0"));
     let application = Application::start(&account, 4);
@@ -173,8 +212,8 @@ pub async fn serving() -> Option<(Account, Application)> {
 }
 
 /// Ends the run when a step that begins so is done, and with it the process as far as the mover is concerned; then another one goes on.
-async fn ended_after(step: &str) -> Option<(Account, Application, End)> {
-    let (account, application) = serving().await?;
+async fn ended_after(shape: &str, step: &str) -> Option<(Account, Application, End)> {
+    let (account, application) = serving(shape).await?;
     let last = |said: &Said| matches!(said, Said::Done { step: done, .. } if done.starts_with(step));
     let outcomes = account.apply_until(&wish(), last).await;
     assert!(matches!(outcomes.resources[0].end, End::Interrupted { .. }), "{:#?}", outcomes.resources[0]);
@@ -194,7 +233,7 @@ fn is_as_found(account: &Account) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_while_it_copies_or_holds_is_followed_by_one_that_finishes() {
     for step in ["Copy to", "Hold the writes"] {
-        let Some((account, application, end)) = ended_after(step).await else { return };
+        let Some((account, application, end)) = ended_after(FLAT, step).await else { return };
         assert_eq!(end, End::Changed, "{step}");
         assert_eq!(application.lost(&account).await, [""; 0], "{step}");
     }
@@ -203,7 +242,7 @@ async fn a_process_that_ends_while_it_copies_or_holds_is_followed_by_one_that_fi
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_when_clients_are_turned_is_followed_by_one_that_turns_them_back() {
     for step in ["Turn the secret", "Prove once more"] {
-        let Some((account, application, end)) = ended_after(step).await else { return };
+        let Some((account, application, end)) = ended_after(FLAT, step).await else { return };
         assert!(matches!(end, End::RolledBack { .. }), "{step}: {end:?}");
         is_as_found(&account);
         assert_eq!(application.lost(&account).await, [""; 0], "{step}");
@@ -212,14 +251,14 @@ async fn a_process_that_ends_when_clients_are_turned_is_followed_by_one_that_tur
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_at_the_commit_is_followed_by_one_that_lets_the_target_go() {
-    let Some((account, application, end)) = ended_after("Let huntaze-redis-72348fb3 serve").await else { return };
+    let Some((account, application, end)) = ended_after(FLAT, "Let huntaze-redis-72348fb3 serve").await else { return };
     assert_eq!(end, End::Changed);
     assert_eq!(application.lost(&account).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_write_is_lost_when_a_group_is_moved() {
-    let Some((account, application)) = serving().await else { return };
+    let Some((account, application)) = serving(FLAT).await else { return };
     let outcomes = account.apply(&wish()).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
     assert!(read_secret(&account.sandbox).starts_with(&format!("rediss://:{TOKEN}@")));

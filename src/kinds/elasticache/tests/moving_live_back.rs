@@ -40,7 +40,7 @@ async fn apply(account: &Account, process: &Connection) -> Outcomes {
 
 /// An application on the new group, and the process that moved it there.
 async fn moved() -> Option<(Account, Application, Connection)> {
-    let (account, application) = serving().await?;
+    let (account, application) = serving(super::FLAT).await?;
     let process = process(&account).await;
     let outcomes = apply(&account, &process).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);

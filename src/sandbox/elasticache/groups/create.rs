@@ -11,6 +11,7 @@ use super::super::request::{
     apart, log_delivery, maintenance_window, new_id, node_rank, node_type, number, only, security_groups, snapshot_window, tags, word,
 };
 use super::super::state::{Auth, MAINTENANCE_WINDOW, ReplicationGroup, SNAPSHOT_WINDOW, SnapshotStatus, State, Status, Transit};
+use super::super::topology::ranges;
 use super::describe::answer;
 use crate::clock::later;
 use crate::sandbox::call::Refusal;
@@ -26,6 +27,7 @@ const MEMBERS: &[&str] = &[
     "NumCacheClusters",
     "NumNodeGroups",
     "ReplicasPerNodeGroup",
+    "NodeGroupConfiguration",
     "CacheNodeType",
     "Engine",
     "EngineVersion",
@@ -159,8 +161,15 @@ fn engine_of(group: &mut ReplicationGroup, form: &Form, origin: Option<&Replicat
 /// Shards, nodes and the parameter group, which says whether the group is in cluster mode.
 fn shape(group: &mut ReplicationGroup, state: &State, form: &Form, origin: Option<&ReplicationGroup>) -> Result<(), Refusal> {
     let clusters = number(form, "NumCacheClusters", 1, 6)?;
-    let shards = number(form, "NumNodeGroups", 1, 90)?;
-    let replicas = number(form, "ReplicasPerNodeGroup", 0, 5)?;
+    let (each, each_replicas) = each_shard(form)?;
+    let counted = u32::try_from(each.len()).ok().filter(|count| *count > 0);
+    let shards = match (number(form, "NumNodeGroups", 1, 90)?, counted) {
+        (Some(asked), Some(counted)) if asked != counted => {
+            return Err(value("NodeGroupConfiguration must name as many node groups as NumNodeGroups says."));
+        }
+        (asked, counted) => asked.or(counted),
+    };
+    let replicas = number(form, "ReplicasPerNodeGroup", 0, 5)?.or(each_replicas);
     if clusters.is_some() && (shards.is_some_and(|shards| shards > 1) || replicas.is_some()) {
         return Err(combination("Using NumCacheClusters with NumNodeGroups or ReplicasPerNodeGroup is not allowed."));
     }
@@ -171,7 +180,7 @@ fn shape(group: &mut ReplicationGroup, state: &State, form: &Form, origin: Optio
         parameters = Some(chosen.parameters.get("cluster-enabled").is_some_and(|on| on == "yes"));
         group.parameter_group = Some(name).filter(|name| !name.starts_with("default."));
     }
-    let many = shards.is_some_and(|shards| shards > 1) || mode == Some("enabled");
+    let many = counted.is_some() || shards.is_some_and(|shards| shards > 1) || mode == Some("enabled");
     let as_before = origin.is_some_and(|origin| origin.cluster_enabled) && parameters.is_none() && mode.is_none();
     group.cluster_enabled = parameters.unwrap_or(false) || many || as_before;
     if many && parameters == Some(false) {
@@ -181,8 +190,43 @@ fn shape(group: &mut ReplicationGroup, state: &State, form: &Form, origin: Optio
         return Err(combination("A snapshot of a cluster mode enabled group cannot be restored into a cluster mode disabled group."));
     }
     group.shards = shards.or(origin.filter(|_| group.cluster_enabled).map(|origin| origin.shards)).unwrap_or(1);
+    group.slots = each.into_iter().flatten().collect();
+    if let Some(origin) = origin.filter(|origin| origin.cluster_enabled) {
+        if group.slots.is_empty() && group.shards == origin.shards {
+            group.slots.clone_from(&origin.slots);
+        }
+        let slots = |group: &ReplicationGroup| (1..=group.shards).map(|shard| group.slots_of(shard)).collect::<Vec<String>>();
+        if slots(group) != slots(origin) {
+            let message = "The sandbox restores a snapshot into shards of the same slots alone.";
+            return Err(Refusal::new(501, "NotImplemented", message));
+        }
+    }
     group.nodes = clusters.or(replicas.map(|replicas| replicas + 1)).unwrap_or(1);
     Ok(())
+}
+
+/// The slots of each shard, where the request gives the shards one by one, and how many replicas each has.
+fn each_shard(form: &Form) -> Result<(Vec<Option<String>>, Option<u32>), Refusal> {
+    let (mut slots, mut replicas) = (Vec::new(), Vec::new());
+    for shard in form.records("NodeGroupConfiguration") {
+        only(&shard, &["Slots", "ReplicaCount"])?;
+        slots.push(shard.get("Slots").map(str::to_owned));
+        replicas.push(number(&shard, "ReplicaCount", 0, 5)?);
+    }
+    if replicas.windows(2).any(|two| matches!(two, [one, other] if one != other)) {
+        return Err(Refusal::new(501, "NotImplemented", "The sandbox's shards all have the same number of replicas."));
+    }
+    let given: Vec<&String> = slots.iter().flatten().collect();
+    if !given.is_empty() {
+        let ranges: Option<Vec<_>> = given.iter().map(|slots| ranges(slots)).collect();
+        let mut ranges = ranges.ok_or_else(|| value("Slots must be ranges of 0 to 16383."))?.concat();
+        ranges.sort_unstable();
+        let next = ranges.iter().try_fold(0, |next, (first, last)| (*first == next).then_some(last + 1));
+        if given.len() != slots.len() || next != Some(16_384) {
+            return Err(value("The slots of all node groups must be all 16384 slots, each of them once."));
+        }
+    }
+    Ok((slots, replicas.first().copied().flatten()))
 }
 
 fn encryption(group: &mut ReplicationGroup, form: &Form) -> Result<(), Refusal> {

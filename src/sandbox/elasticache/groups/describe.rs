@@ -111,9 +111,7 @@ fn node_groups(xml: Xml, id: &str, group: &ReplicationGroup, members: &[Member],
     xml.list("NodeGroups", "NodeGroup", 1..=shards, |xml, shard| {
         let xml = xml.text("NodeGroupId", format!("{shard:04}")).text("Status", group.status.text());
         let xml = if group.cluster_enabled {
-            // The 16,384 slots, evenly.
-            let bound = |shard: u32| u64::from(shard) * 16_384 / u64::from(shards);
-            xml.text("Slots", format!("{}-{}", bound(shard - 1), bound(shard).saturating_sub(1)))
+            xml.text("Slots", group.slots_of(shard))
         } else {
             xml.node("PrimaryEndpoint", |xml| endpoint(xml, &group.primary_endpoint(id, place)))
                 .node("ReaderEndpoint", |xml| endpoint(xml, &group.reader_endpoint(id, place)))

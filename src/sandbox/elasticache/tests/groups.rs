@@ -2,7 +2,8 @@
 
 use aws_sdk_elasticache::types::{
     AutomaticFailoverStatus, CloudWatchLogsDestinationDetails, DestinationDetails, DestinationType, LogDeliveryConfigurationRequest,
-    LogDeliveryConfigurationStatus, LogFormat, LogType, MultiAzStatus, StorageEncryptionType, Tag, TransitEncryptionMode,
+    LogDeliveryConfigurationStatus, LogFormat, LogType, MultiAzStatus, NodeGroupConfiguration, StorageEncryptionType, Tag,
+    TransitEncryptionMode,
 };
 
 use super::{Account, FOUND, code};
@@ -349,6 +350,34 @@ async fn cluster_mode_has_a_configuration_endpoint_and_says_no_roles() {
     assert_eq!(shard.slots(), Some("8192-16383"));
     assert!(shard.primary_endpoint().is_none() && shard.node_group_members()[0].current_role().is_none());
     assert_eq!(account.state("big").parameter_group_name(), "default.redis7.cluster.on");
+}
+
+#[tokio::test]
+async fn shards_can_be_given_one_by_one_with_their_slots() {
+    let account = Account::new("{}");
+    let shards = |id: &str, slots: &[&str], replicas: &[i32]| {
+        let one = |(slots, replicas): (&&str, &i32)| NodeGroupConfiguration::builder().slots(*slots).replica_count(*replicas).build();
+        let shards = slots.iter().zip(replicas).map(one).collect();
+        create(&account, id).set_node_group_configuration(Some(shards)).automatic_failover_enabled(true).send()
+    };
+    shards("big", &["0-99,200-16383", "100-199"], &[1, 1]).await.unwrap();
+    account.wait(12);
+    let group = account.group("big").await;
+    let slots: Vec<_> = group.node_groups().iter().map(|shard| shard.slots().unwrap()).collect();
+    assert_eq!((slots, group.member_clusters().len()), (vec!["0-99,200-16383", "100-199"], 4));
+    for wrong in [["0-99", "100-199"], ["0-9000", "9000-16383"], ["0-99,200-16383", "x"], ["0-8191", "8192-16384"]] {
+        assert_eq!(code(shards("wrong", &wrong, &[1, 1]).await), "InvalidParameterValue", "{wrong:?}");
+    }
+    assert_eq!(code(shards("wrong", &["0-8191", "8192-16383"], &[1, 2]).await), "NotImplemented");
+    account.client.create_snapshot().snapshot_name("s").replication_group_id("big").send().await.unwrap();
+    account.wait(3);
+    let restored = |id: &str| create(&account, id).snapshot_name("s").automatic_failover_enabled(true);
+    let elsewhere = NodeGroupConfiguration::builder().slots("0-8191").build();
+    let others = NodeGroupConfiguration::builder().slots("8192-16383").build();
+    assert_eq!(code(restored("other").set_node_group_configuration(Some(vec![elsewhere, others])).send().await), "NotImplemented");
+    restored("same").send().await.unwrap();
+    account.wait(12);
+    assert_eq!(account.group("same").await.node_groups()[1].slots(), Some("100-199"));
 }
 
 #[tokio::test]

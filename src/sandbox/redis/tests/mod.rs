@@ -36,6 +36,7 @@ pub fn group(nodes: usize) -> Group {
         up: true,
         version: [7, 0],
         cluster: false,
+        slots: Vec::new(),
         shards: vec![Shard { primary: names.first().cloned(), nodes: names }],
         port: 6379,
         transit: Transit::Plain,
