@@ -234,12 +234,12 @@ pub enum MoveOp {
         name: String,
         target: String,
         /// Empty after the commit: then nobody holds the move.
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         lock: String,
     },
     DropTarget {
         target: String,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         lock: String,
         /// Where a restore failed: which attempt, from 1. The next one has another snapshot.
         attempt: u32,
@@ -288,7 +288,7 @@ pub enum MoveOp {
     },
     /// Notes on the source that a move was given up: another is begun only when a person has taken the note away.
     GiveUp {
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "String::is_empty")]
         lock: String,
         source: String,
         arn: String,

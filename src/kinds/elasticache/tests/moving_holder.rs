@@ -9,6 +9,7 @@ use super::ground::block_on;
 use super::{OLD, account, wish};
 use crate::execute::{End, Said};
 use crate::kinds::Reason;
+use crate::kinds::elasticache::moving::Move;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -43,6 +44,14 @@ fn a_move_is_taken_over_when_its_holder_was_not_heard_of_for_long_and_not_before
     let other = account.another("two:2");
     let beat: jiff::Timestamp = tag(&account, "beat").unwrap().parse().unwrap();
     let clock = account.sandbox.clock();
+    let status = block_on(async {
+        let baseline = other.baseline(&wish(""));
+        let connection = crate::reconcile::connected(&baseline, &other.connect).await.unwrap();
+        let spec = baseline.entries[0].spec.downcast_ref().unwrap();
+        Move::look(&connection.reads, &baseline.scope, spec).await.unwrap().status()
+    });
+    assert_eq!((status.holder.as_deref(), status.last_beat), (Some("one:1"), Some(beat.to_string())));
+    assert_eq!(status.dead_from, Some(crate::clock::later(beat, 20 * MINUTE).to_string()));
     let silent = || Duration::try_from(clock.now().duration_since(beat)).unwrap();
     clock.advance(20 * MINUTE - silent() - Duration::from_secs(1));
     let plan = block_on(other.planned(&wish("")));
