@@ -37,7 +37,7 @@ impl Ground {
     /// AWS, or the endpoint that the environment names; `on` is its [`name`].
     pub fn real(on: &str, state: &Path) -> Ground {
         let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
-        let connect = ConnectOptions { holder: holder(state), ..ConnectOptions::default() };
+        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), ..ConnectOptions::default() };
         Ground { connect, clock: Clock::system(), note, save: Box::new(|| Ok(())) }
     }
 
@@ -46,7 +46,10 @@ impl Ground {
     pub fn sandbox(state: &Path, faults: &str, keeps: bool) -> Result<Ground, String> {
         let (sandbox, left) = super::sandbox::of_run(state, faults, keeps)?;
         let (embedded, clock) = (Some(sandbox.http_client()), Some(sandbox.clock()));
-        let connect = ConnectOptions { embedded, clock, holder: holder(state), ..ConnectOptions::default() };
+        // Real Redis servers behind its groups have certificates of their own authority.
+        let trusted = sandbox.redis().and_then(|servers| std::fs::read(servers.ca_file()).ok());
+        let (holder, state_of_run) = (holder(state), Some(state.to_owned()));
+        let connect = ConnectOptions { embedded, clock, holder, trusted, state: state_of_run, ..ConnectOptions::default() };
         let account = match left {
             true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
             false => "as the audit found it".to_owned(),

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::figures::{Figures, length};
 use super::nodes;
 use super::op::Sides;
-use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
+use super::report::{Reporter, to_go};
+use super::start::present;
+use crate::aws::calls::elasticache::{DESCRIBE_CACHE_CLUSTERS, MODIFY_REPLICATION_GROUP};
 use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
@@ -23,10 +26,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at the old group's ledger.
 const LOOKING: Duration = Duration::from_secs(10);
 
-/// A mover, and what became of the last order.
+/// A mover, what became of the last order, and how far it is, for others to see.
 pub struct Live {
     mover: Mover,
     stopped: Mutex<Option<String>>,
+    report: Arc<Reporter>,
 }
 
 /// What is seen of it.
@@ -62,11 +66,16 @@ fn name(sides: &Sides) -> Name {
     Name { migration: sides.target.clone(), epoch: u64::from(sides.epoch), role: "move" }
 }
 
+/// The nodes of a group.
+async fn side(writes: &Writes, id: &str, token: Option<SecretString>) -> Result<Side, CallError> {
+    nodes::side(&writes.reads(), &present(writes, id, &DESCRIBE_CACHE_CLUSTERS).await?, token).await
+}
+
 /// The nodes of both groups as they are now.
 async fn both(writes: &Writes, sides: &Sides) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
     let one = async |id: &str| {
-        let side = nodes::side(writes, id, token.clone()).await?;
+        let side = side(writes, id, token.clone()).await?;
         copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))
     };
     Ok((one(&sides.source).await?, one(&sides.target).await?))
@@ -92,8 +101,16 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, budget: Durati
         looking: LOOKING,
     };
     let mover = Mover::start(setup).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default() }));
+    let report = Arc::new(Reporter::new(writes.reads().state(), &sides.target, &sides.lock));
+    tokio::spawn(Arc::clone(&report).follow(mover.watch()));
+    writes.tasks().put(&sides.target, Arc::new(Live { mover, stopped: Mutex::default(), report }));
     Ok(())
+}
+
+/// How long the move of this process took so far.
+pub fn measured(reads: &Reads, target: &str) -> Option<Figures> {
+    let live = reads.task::<Live>(target)?;
+    Some(live.report.write(&live.mover.state()).measured)
 }
 
 /// Gives an order, and does not wait for what comes of it.
@@ -123,7 +140,7 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
         order(writes, &sides.target, Order::Release).await?;
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
-    let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
+    let side = side(writes, &sides.target, token(writes, sides).await?).await?;
     let side = copy::current(side, &name(sides)).await.map_err(|trouble| error(trouble.to_string()))?;
     released(release_side(&side, &name(sides), Rules::ALL).await)
 }
@@ -173,8 +190,12 @@ pub fn progress(live: Option<&LiveSeen>, from: Phase) -> Progress {
         Phase::Following if from == Phase::Following => match &state.progress {
             Some(copy) if copy.passes > 0 && copy.phase == copy::Phase::Following => Progress::Done,
             Some(copy) => Progress::Running(format!(
-                "the copy: {} of {} keys compared, {} copied, {} a second",
-                copy.keys_compared, copy.keys_to_compare, copy.keys_copied, copy.rate
+                "the copy: {} of {} keys compared, {} copied, {} a second{}",
+                copy.keys_compared,
+                copy.keys_to_compare,
+                copy.keys_copied,
+                copy.rate,
+                to_go(copy).map(|seconds| format!(", {} to go", length(seconds))).unwrap_or_default()
             )),
             None => Progress::Running("the copy to begin".to_owned()),
         },

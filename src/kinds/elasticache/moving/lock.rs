@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::figures::Figures;
+
 /// The tags of a lock.
 pub const DIRECTION_TAG: &str = "holdfast.dev/direction";
 pub const ATTEMPT_TAG: &str = "holdfast.dev/attempt";
@@ -20,6 +22,10 @@ pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
 /// When a person ended the soak.
 pub const FINALIZED_TAG: &str = "holdfast.dev/finalized";
+/// How long the move was thought to take when it began: [`Figures`].
+pub const FORECAST_TAG: &str = "holdfast.dev/forecast";
+/// How long it took.
+pub const MEASURED_TAG: &str = "holdfast.dev/measured";
 
 /// Where a move is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +37,7 @@ pub enum Direction {
 }
 
 /// A lock that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
     pub name: String,
     pub arn: String,
@@ -57,6 +63,8 @@ pub struct Lock {
     pub why: String,
     /// A person ended the soak.
     pub finalized: bool,
+    pub forecast: Option<Figures>,
+    pub measured: Option<Figures>,
 }
 
 impl Lock {
@@ -78,6 +86,8 @@ impl Lock {
             released: tags.contains_key(RELEASED_TAG),
             why: text(WHY_TAG),
             finalized: tags.contains_key(FINALIZED_TAG),
+            forecast: tags.get(FORECAST_TAG).map(|text| Figures::read(text)),
+            measured: tags.get(MEASURED_TAG).map(|text| Figures::read(text)),
         }
     }
 }

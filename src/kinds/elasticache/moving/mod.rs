@@ -7,6 +7,8 @@
 
 mod check;
 mod command;
+mod figures;
+mod judge;
 mod live;
 mod lock;
 mod names;
@@ -14,7 +16,9 @@ mod nodes;
 mod observe;
 mod op;
 mod plan;
+mod preflight;
 mod reference;
+mod report;
 mod seen;
 mod settings;
 mod start;
@@ -25,6 +29,9 @@ pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
 pub use plan::{notes, plan};
+pub use preflight::{is_needed, preflight};
+pub use figures::{Figures, amount, length, size};
+pub use report::Report;
 pub use seen::{Moving, Stand};
 pub use start::start;
 

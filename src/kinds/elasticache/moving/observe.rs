@@ -94,7 +94,23 @@ pub async fn observe(
     let live = live::look(reads, &names.target);
     let busy = busy.filter(|_| source.unknown().is_some());
     let me = reads.holder().to_owned();
-    Moving { names: Some(names), me, live, lock, source, busy, target, snapshots, last_snapshot, references, kept, restored_within, at }
+    Moving {
+        names: Some(names),
+        me,
+        live,
+        lock,
+        source,
+        busy,
+        target,
+        snapshots,
+        last_snapshot,
+        references,
+        kept,
+        restored_within,
+        at,
+        // Asked for when it is known what differs.
+        preflight: None,
+    }
 }
 
 async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {
