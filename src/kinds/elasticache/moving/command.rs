@@ -231,7 +231,10 @@ impl Move {
             }),
             bytes_left: self.bytes_left().filter(|_| !phase.is_at_rest()),
             forecast: lock.and_then(|lock| lock.forecast),
-            measured: lock.and_then(|lock| lock.measured).or(self.report.as_ref().map(|report| report.measured)).filter(|found| *found != Figures::default()),
+            measured: lock
+                .and_then(|lock| lock.measured)
+                .or(self.report.as_ref().map(|report| report.measured))
+                .filter(|found| *found != Figures::default()),
             next: self.next(phase),
             can: self.can(phase),
             unread: unread.map(|why| format!("{}: {}", why.call, why.message)).collect(),

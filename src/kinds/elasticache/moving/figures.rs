@@ -70,7 +70,8 @@ impl Figures {
     /// Reads a tag's value; what is not understood is left out.
     pub fn read(text: &str) -> Figures {
         let word = |name: &str| text.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
-        let seconds = |name: &str| word(name).and_then(|value| value.parse::<f64>().ok()).filter(|value| value.is_finite() && *value >= 0.0);
+        let seconds =
+            |name: &str| word(name).and_then(|value| value.parse::<f64>().ok()).filter(|value| value.is_finite() && *value >= 0.0);
         let count = |name: &str| word(name).and_then(|value| value.parse::<u64>().ok());
         Figures {
             copy_seconds: seconds("copy"),

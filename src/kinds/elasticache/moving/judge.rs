@@ -58,7 +58,10 @@ impl Plan<'_> {
             Fact::Unknown(why) => self.unread(why, "how many snapshots were taken within a day"),
             Fact::Present(taken) if *taken >= SNAPSHOTS => self.block(
                 Reason::NotSupported,
-                format!("{taken} snapshots of {} were taken by hand within a day, and AWS takes no more than {SNAPSHOTS}", self.names.source),
+                format!(
+                    "{taken} snapshots of {} were taken by hand within a day, and AWS takes no more than {SNAPSHOTS}",
+                    self.names.source
+                ),
                 "wait until the oldest is a day old".to_owned(),
             ),
             _ => {}
@@ -83,7 +86,10 @@ impl Plan<'_> {
         }
         for node in probed.facts.primaries() {
             if node.scripts > 0 && version_of(&node.version) < (7, 0, 0) {
-                self.note(format!("{} runs {}, which holds every script with the writes, those that only read too", node.node, node.version));
+                self.note(format!(
+                    "{} runs {}, which holds every script with the writes, those that only read too",
+                    node.node, node.version
+                ));
             }
             if !node.modules.is_empty() {
                 self.note(format!(
@@ -197,13 +203,18 @@ mod tests {
     fn the_forecast_says_what_is_measured_and_what_is_assumed() {
         let facts = facts(2_100_000, 5000.0);
         let parts = (Duration::from_secs(20), Duration::from_secs(60));
-        let of = Forecast { copy: Some(Duration::from_secs(360)), settle: Duration::from_millis(400), outage: Duration::from_millis(81_400) };
+        let of =
+            Forecast { copy: Some(Duration::from_secs(360)), settle: Duration::from_millis(400), outage: Duration::from_millis(81_400) };
         assert_eq!(
             words(&facts, &of, parts, Duration::from_secs(240), "3 x cache.r6g.large"),
             "forecast: copy 6 min (2.1 M keys, 412 MB, 5000 writes/s), writes wait 81 s (settle 0.4 s; 20 s for AWS and 60 s for consumers to restart \
              are assumed); budget 4 min; the same again per hour while both are kept (3 x cache.r6g.large)"
         );
-        let endless = words(&facts, &Forecast { copy: None, ..of }, (parts.0, Duration::ZERO), Duration::from_secs(90), "1 x cache.t3.small");
-        assert!(endless.starts_with("forecast: copy without end (") && endless.contains("20 s for AWS are assumed); budget 90 s"), "{endless}");
+        let endless =
+            words(&facts, &Forecast { copy: None, ..of }, (parts.0, Duration::ZERO), Duration::from_secs(90), "1 x cache.t3.small");
+        assert!(
+            endless.starts_with("forecast: copy without end (") && endless.contains("20 s for AWS are assumed); budget 90 s"),
+            "{endless}"
+        );
     }
 }

@@ -26,11 +26,11 @@ mod wish;
 
 pub use check::check;
 pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
+pub use figures::{Figures, amount, length, size};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
 pub use plan::{notes, plan};
 pub use preflight::{is_needed, preflight};
-pub use figures::{Figures, amount, length, size};
 pub use report::Report;
 pub use seen::{Moving, Stand};
 pub use start::start;

@@ -175,8 +175,12 @@ async fn ask(
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     };
     if let Some(node) = side.nodes().iter().find(|node| !reads.has_nodes_at(&node.endpoint.host)) {
-        let what = format!("{}:{} could not be reached: the AWS inside this process has no Redis there", node.endpoint.host, node.endpoint.port);
-        let finding = Finding::unread(what, "try it on an account with servers (examples/accounts/huntaze-redis-live.yaml), or with writeGap: Accept");
+        let what =
+            format!("{}:{} could not be reached: the AWS inside this process has no Redis there", node.endpoint.host, node.endpoint.port);
+        let finding = Finding::unread(
+            what,
+            "try it on an account with servers (examples/accounts/huntaze-redis-live.yaml), or with writeGap: Accept",
+        );
         return Fact::Present(Probed { facts: Facts::default(), findings: vec![finding] });
     }
     let token = match &seen.token {

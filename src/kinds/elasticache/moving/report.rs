@@ -54,8 +54,15 @@ pub struct Reporter {
     file: Option<PathBuf>,
     lock: String,
     began: Instant,
-    /// How long the first pass over all keys took.
-    copied: Mutex<Option<f64>>,
+    noted: Mutex<Noted>,
+}
+
+/// What is not shown any more when the move is over.
+#[derive(Clone, Copy, Default)]
+struct Noted {
+    /// How many seconds the first pass over all keys took.
+    copied: Option<f64>,
+    keys: u64,
 }
 
 /// Where it is.
@@ -78,15 +85,20 @@ pub fn to_go(copy: &Progress) -> Option<f64> {
 impl Reporter {
     pub fn new(state: Option<&Path>, target: &str, lock: &str) -> Reporter {
         let file = state.map(|state| file(state, target));
-        Reporter { file, lock: lock.to_owned(), began: Instant::now(), copied: Mutex::default() }
+        Reporter { file, lock: lock.to_owned(), began: Instant::now(), noted: Mutex::default() }
     }
 
-    /// Writes whatever the mover shows, until it ends.
+    /// Looks at whatever the mover shows, until it ends, and writes it once a second.
     pub async fn follow(self: Arc<Reporter>, mut state: watch::Receiver<State>) {
+        let mut written: Option<Instant> = None;
         loop {
             let now = state.borrow_and_update().clone();
-            self.write(&now);
-            tokio::time::sleep(EVERY).await;
+            if written.is_none_or(|at| at.elapsed() >= EVERY) {
+                self.write(&now);
+                written = Some(Instant::now());
+            } else {
+                self.note(&now);
+            }
             if state.changed().await.is_err() {
                 return;
             }
@@ -104,16 +116,23 @@ impl Reporter {
         report
     }
 
-    fn of(&self, state: &State) -> Report {
-        let copy = state.progress.as_ref();
-        let mut copied = self.copied.lock().unwrap_or_else(PoisonError::into_inner);
-        if copied.is_none() && copy.is_some_and(|copy| copy.passes > 0) {
-            *copied = Some(self.began.elapsed().as_secs_f64());
+    fn note(&self, state: &State) -> Noted {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(copy) = &state.progress {
+            noted.keys = noted.keys.max(copy.keys_to_compare);
+            if copy.passes > 0 && noted.copied.is_none() {
+                noted.copied = Some(self.began.elapsed().as_secs_f64());
+            }
         }
+        *noted
+    }
+
+    fn of(&self, state: &State) -> Report {
+        let noted = self.note(state);
+        let copy = state.progress.as_ref();
         let count = |of: fn(&Progress) -> u64| copy.map(of).unwrap_or_default();
         let seconds = |length: Option<Duration>| length.map(|length| length.as_secs_f64());
         let over = matches!(state.phase, Phase::Committed);
-        let keys = copy.map(|copy| copy.keys_to_compare).filter(|keys| *keys > 0);
         Report {
             lock: self.lock.clone(),
             at: Timestamp::now().to_string(),
@@ -129,10 +148,10 @@ impl Reporter {
             seconds_to_go: copy.and_then(to_go),
             held_seconds: seconds(state.held).filter(|_| !over),
             measured: Figures {
-                copy_seconds: *copied,
+                copy_seconds: noted.copied,
                 settle_seconds: seconds(state.settle),
                 outage_seconds: seconds(state.held).filter(|_| over),
-                keys,
+                keys: (noted.keys > 0).then_some(noted.keys),
                 ..Figures::default()
             },
         }

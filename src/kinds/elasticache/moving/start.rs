@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG, HOLDER_TAG, Lock, MEASURED_TAG, RELEASED_TAG, SINCE_TAG, WHY_TAG,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG, HOLDER_TAG, Lock, MEASURED_TAG,
+    RELEASED_TAG, SINCE_TAG, WHY_TAG,
 };
 use super::names::Names;
 use super::observe::named;
@@ -45,7 +46,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let request = request.description(format!("the lock of holdfast moving {source}"));
                     let request = request.tags(tag(OWNER_TAG, OWNER_TAG_VALUE)).tags(tag(OBJECT_TAG, object)).tags(tag(MOVE_TAG, target));
                     // Read once, when this run looked: no part of the plan, whose hash holds no forecast.
-                    let probed = writes.reads().known::<Preflight>(&preflight::key(source)).and_then(|found| found.nodes.present().cloned());
+                    let probed =
+                        writes.reads().known::<Preflight>(&preflight::key(source)).and_then(|found| found.nodes.present().cloned());
                     let forecast = probed.filter(|probed| probed.facts.primaries().count() > 0);
                     let forecast = forecast.map(|probed| tag(FORECAST_TAG, &Figures::of(&probed.facts, cutover).to_string()));
                     let request = forecast.into_iter().fold(request, |request, forecast| request.tags(forecast));

@@ -63,7 +63,10 @@ impl Plan<'_> {
         if NOT_ENCRYPTED.contains(&generation) {
             blocks.push((
                 Reason::NotSupported,
-                format!("nodes of the type {} cannot be encrypted at rest, and those of cache.t1.micro take no snapshots", source.settings.node_type),
+                format!(
+                    "nodes of the type {} cannot be encrypted at rest, and those of cache.t1.micro take no snapshots",
+                    source.settings.node_type
+                ),
                 "change the node type first".to_owned(),
             ));
         }

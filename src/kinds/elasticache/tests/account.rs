@@ -49,9 +49,15 @@ impl Account {
 
     pub fn on(sandbox: Sandbox) -> Account {
         let trusted = sandbox.redis().map(|servers| std::fs::read(servers.ca_file()).unwrap());
-        let connect =
-            ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), trusted, ..ConnectOptions::default() };
-        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
+        let state = tempfile::tempdir().unwrap();
+        let connect = ConnectOptions {
+            embedded: Some(sandbox.http_client()),
+            clock: Some(sandbox.clock()),
+            trusted,
+            state: Some(state.path().to_owned()),
+            ..ConnectOptions::default()
+        };
+        Account { sandbox, connect, state, disruptive: "Allow", watch: None }
     }
 
     pub fn baseline(&self, groups: &str) -> Baseline {

@@ -46,7 +46,9 @@ fn todo(error: &WireError) -> &'static str {
         WireError::Refused { code, .. } if matches!(code.as_str(), "NOAUTH" | "WRONGPASS") => {
             "declare the secret with the token that is in force on the group"
         }
-        WireError::Unreachable { .. } => "run holdfast where it can be reached, let the security group admit that, and see whether TLS is as AWS says",
+        WireError::Unreachable { .. } => {
+            "run holdfast where it can be reached, let the security group admit that, and see whether TLS is as AWS says"
+        }
         _ => "look at the node, and try again",
     }
 }
