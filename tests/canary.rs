@@ -225,7 +225,7 @@ fn a_dry_run_that_logs_in_shows_the_token_nowhere() {
     for (secret, faults, code, words) in [
         (CANARY.to_owned(), "", 0, "forecast: copy"),
         (format!("{CANARY}-and-more"), "", 3, "have the secret hold the token that is in force"),
-        (CANARY.to_owned(), "denied@GetSecretValue", 3, "could not be asked what they allow: secretsmanager:GetSecretValue"),
+        (CANARY.to_owned(), "denied@GetSecretValue", 3, "what the nodes of huntaze-sessions allow: secretsmanager:GetSecretValue"),
     ] {
         let folder = folder(&good());
         std::fs::write(folder.path().join("m.yaml"), &moved).expect("a file");

@@ -22,7 +22,7 @@ const WATCHING: Duration = Duration::from_secs(2);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   holdfast migration status huntaze-redis -f m.yaml     where it stands, what comes next
-  holdfast migration status huntaze-redis -f m.yaml --watch   beside a run, with its --state-dir, until the move is done
+  holdfast migration status huntaze-redis -f m.yaml --watch   beside the run, until the move is done
   holdfast migration status huntaze-redis -f m.yaml -o json
   holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, before the new serves
   holdfast migration resume huntaze-redis -f m.yaml     let it be tried again after a way back

@@ -108,9 +108,10 @@ impl fmt::Display for Figures {
     }
 }
 
-/// `0.4 s`, `64 s`, `6 min`, `2.5 h`.
+/// `40 ms`, `0.4 s`, `64 s`, `6 min`, `2.5 h`.
 pub fn length(seconds: f64) -> String {
     match seconds {
+        under if under < 0.095 => format!("{:.0} ms", under * 1000.0),
         under if under < 9.95 => format!("{under:.1} s"),
         under if under < 119.5 => format!("{under:.0} s"),
         under if under < 119.5 * 60.0 => format!("{:.0} min", under / 60.0),
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn amounts_are_short() {
-        assert_eq!([0.04, 9.96, 119.0, 120.0, 7300.0].map(length), ["0.0 s", "10 s", "119 s", "2 min", "2.0 h"]);
+        assert_eq!([0.04, 9.96, 119.0, 120.0, 7300.0].map(length), ["40 ms", "10 s", "119 s", "2 min", "2.0 h"]);
         assert_eq!([999, 25_000, 2_100_000, 3_000_000_000].map(amount), ["999", "25 k", "2.1 M", "3.0 G"]);
         assert_eq!([0, 412_000, 412_000_000, 1_200_000_000].map(size), ["0 kB", "412 kB", "412 MB", "1.2 GB"]);
     }

@@ -34,7 +34,7 @@ impl Plan<'_> {
             Fact::Present(probed) => self.on_nodes(source, probed),
             Fact::Unknown(why) => self.block(
                 Reason::Unreadable,
-                format!("the nodes of {} could not be asked what they allow: {}: {}", self.names.source, why.call, why.message),
+                format!("what the nodes of {} allow: {}: {}", self.names.source, why.call, why.message),
                 format!("allow {} to the role that holdfast runs as, where it only looks too; or mend what the message says", why.call),
             ),
             Fact::Absent => {}
@@ -136,7 +136,7 @@ impl Plan<'_> {
     fn unread(&mut self, why: &Unreadable, what: &str) {
         self.block(
             Reason::Unreadable,
-            format!("{what} could not be read: {}: {}", why.call, why.message),
+            format!("{what}: {}: {}", why.call, why.message),
             "run again; where it is denied, allow it to the role that holdfast runs as".to_owned(),
         );
     }

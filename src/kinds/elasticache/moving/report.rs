@@ -88,14 +88,15 @@ impl Reporter {
         Reporter { file, lock: lock.to_owned(), began: Instant::now(), noted: Mutex::default() }
     }
 
-    /// Looks at whatever the mover shows, until it ends, and writes it once a second.
+    /// Looks at whatever the mover shows, until it ends, and writes it once a second, and when something else is done than before.
     pub async fn follow(self: Arc<Reporter>, mut state: watch::Receiver<State>) {
-        let mut written: Option<Instant> = None;
+        let mut written: Option<(Instant, &str)> = None;
         loop {
             let now = state.borrow_and_update().clone();
-            if written.is_none_or(|at| at.elapsed() >= EVERY) {
+            let doing = doing(&now);
+            if written.is_none_or(|(at, before)| before != doing || at.elapsed() >= EVERY) {
                 self.write(&now);
-                written = Some(Instant::now());
+                written = Some((Instant::now(), doing));
             } else {
                 self.note(&now);
             }

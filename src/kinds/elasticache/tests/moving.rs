@@ -214,7 +214,7 @@ async fn what_aws_would_refuse_later_is_said_before() {
     }
     // What cannot be read is not taken for fine.
     let account = Account::with(self::account().sandbox.world(), "denied@DescribeCacheSubnetGroups".parse().unwrap());
-    assert!(said(&account, &wish("")).await.contains("Unreadable: the subnet group private could not be read"));
+    assert!(said(&account, &wish("")).await.contains("Unreadable: the subnet group private: elasticache:DescribeCacheSubnetGroups"));
 }
 
 /// `moving_*.rs` hold what goes wrong; here is what a person decides.

@@ -61,7 +61,7 @@ async fn a_dry_run_shows_the_forecast_and_writes_nothing() {
     for words in [
         "copy 0.",
         "(2000 keys, ",
-        " writes/s), writes wait 21 s (settle 0.",
+        " writes/s), writes wait 21 s (settle ",
         "20 s for AWS are assumed",
         "budget 2.0 h",
         "(2 x cache.t3.micro)",
@@ -112,7 +112,7 @@ async fn a_token_that_is_not_in_force_blocks_and_one_that_is_logs_in() {
     // Denied is unknown.
     let Some((account, _)) = found_with(&secured(TOKEN), "denied@GetSecretValue").await else { return };
     let plan = account.planned(&wish()).await;
-    blocked(&plan, Reason::Unreadable, &["secretsmanager:GetSecretValue", "could not be asked", "allow"]);
+    blocked(&plan, Reason::Unreadable, &["what the nodes of huntaze-redis allow: secretsmanager:GetSecretValue", "where it only looks"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
