@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -20,6 +21,7 @@ use holdfast::execute::{Interrupt, Journal};
 use holdfast::reconcile::{Apply, Request, apply, connected, look};
 use holdfast::sandbox::faults::Faults;
 use holdfast::sandbox::{Options, Sandbox};
+use sha2::{Digest, Sha256};
 
 /// A token as AWS takes it, with a character of each kind that is written differently somewhere.
 const CANARY: &str = "Canary-7!f3a&9c#2b$e1^d4<a8>c5";
@@ -205,6 +207,58 @@ fn the_token_is_used_and_shown_nowhere() {
     });
     assert!(sent, "the token was never sent: the test shows nothing");
     assert!(clean_below("after a run", folder.path()) > 4);
+}
+
+/// Before a move a dry run logs in to the group, with the token: the one place where it reads a secret.
+#[test]
+fn a_dry_run_that_logs_in_shows_the_token_nowhere() {
+    if holdfast::sandbox::redis::program().is_none() {
+        let _ = writeln!(std::io::stderr(), "skipped: needs redis-server");
+        return;
+    }
+    let hash: String = Sha256::digest(CANARY.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let moved = MANIFEST.replace(
+        "transitEncryption",
+        "atRestEncryption: {enabled: true}\n        migration: {approved: true, cutover: []}\n        transitEncryption",
+    );
+    let dry = ["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"];
+    for (secret, faults, code, words) in [
+        (CANARY.to_owned(), "", 0, "forecast: copy"),
+        (format!("{CANARY}-and-more"), "", 3, "have the secret hold the token that is in force"),
+        (CANARY.to_owned(), "denied@GetSecretValue", 3, "what the nodes of huntaze-sessions allow: secretsmanager:GetSecretValue"),
+    ] {
+        let folder = folder(&good());
+        std::fs::write(folder.path().join("m.yaml"), &moved).expect("a file");
+        let world = serde_json::json!({
+            "account": "317805897534",
+            "elasticache": {
+                "servers": true,
+                "replicationGroups": {"huntaze-sessions": {
+                    "engineVersion": "7.1.0", "nodes": 2, "automaticFailover": true, "subnetGroup": "private", "data": {"keys": 50},
+                    "transitEncryption": "required", "auth": {"tokens": [hash], "passwordless": false},
+                }},
+                "subnetGroups": {"private": {"description": "private", "vpcId": "vpc-1", "subnets": ["subnet-1", "subnet-2"]}},
+            },
+            "secretsmanager": {"secrets": {"huntaze/redis-auth": {
+                "arnSuffix": "a1B2c3", "secretString": serde_json::json!({ "token": secret }).to_string(),
+            }}},
+        });
+        let clock = Clock::simulated("2026-01-15T10:00:00Z".parse().expect("a time"));
+        let sandbox = Sandbox::from_yaml(&world.to_string(), Options { clock, ..Options::default() }).expect("an account");
+        let saved = serde_json::json!({ "savedAt": sandbox.clock().now(), "world": sandbox.world() });
+        drop(sandbox);
+        std::fs::write(folder.path().join("sandbox/account.json"), saved.to_string()).expect("a file");
+        let run = holdfast(folder.path(), &dry, faults);
+        let out = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(
+            run.status.code() == Some(code) && out.contains(words),
+            "{words}: {:?} {out}{}",
+            run.status,
+            String::from_utf8_lossy(&run.stderr)
+        );
+        holdfast(folder.path(), &[&dry[..], &["-o", "json"]].concat(), faults);
+        clean_below("after a dry run", folder.path());
+    }
 }
 
 #[test]

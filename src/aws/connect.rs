@@ -6,6 +6,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::budget::Budget;
@@ -31,6 +32,8 @@ pub struct ConnectOptions {
     pub holder: String,
     /// Whom connections to data stores (Redis) trust, as PEM; none: the machine's own authorities.
     pub trusted: Option<Vec<u8>>,
+    /// The folder of this run's state: what goes on between passes shows there how far it is. None: nowhere.
+    pub state: Option<PathBuf>,
 }
 
 /// `spec.assumeRole`.
@@ -134,13 +137,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         let provider = provider.build().await;
         config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
     }
-    let reads = Reads::new(Clients::new(
-        &config,
-        Budget::new(options.pace),
-        options.clock.clone().unwrap_or_else(Clock::system),
-        options.trusted.clone(),
-        options.holder.clone(),
-    ));
+    let clock = options.clock.clone().unwrap_or_else(Clock::system);
+    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), clock, options));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,
         Err(error) => {

@@ -32,6 +32,12 @@ impl Memo {
         shared(answer)
     }
 
+    /// The value under `key`, where somebody has read it.
+    pub fn known<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        shared(cells.get(&(TypeId::of::<T>(), key.to_owned()))?.get()?).ok()
+    }
+
     /// The value under `key` for whoever asks last: it is kept no longer, and where nobody asked before it is never kept.
     pub async fn take<T, F>(&self, key: String, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
     where

@@ -4,6 +4,8 @@
 //! sending, pacing and the classes of errors are the same for all.
 
 use std::future::Future;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -11,7 +13,7 @@ use secrecy::SecretString;
 use super::budget::Budget;
 use super::memo::Memo;
 use super::tasks::Tasks;
-use super::{Call, CallError, Class, Service, endpoint, secret};
+use super::{Call, CallError, Class, ConnectOptions, Service, endpoint, secret};
 use crate::clock::Clock;
 
 /// A client like this one, of another region; nothing where it is the same.
@@ -39,11 +41,27 @@ macro_rules! services {
             pub(super) trusted: Option<Vec<u8>>,
             /// Who this is, to other processes.
             pub(super) holder: String,
+            /// The folder of this run's state.
+            pub(super) state: Option<PathBuf>,
+            /// The AWS is inside this process: so are its nodes, if it has any.
+            pub(super) embedded: bool,
+            /// What is read once a run.
+            pub(super) run: Memo,
         }
 
         impl Clients {
-            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock, trusted: Option<Vec<u8>>, holder: String) -> Clients {
-                let mut clients = Clients { $($module: $sdk::Client::new(config),)* budget, clock, tasks: Tasks::default(), trusted, holder };
+            pub(super) fn new(config: &aws_config::SdkConfig, budget: Budget, clock: Clock, options: &ConnectOptions) -> Clients {
+                let mut clients = Clients {
+                    $($module: $sdk::Client::new(config),)*
+                    budget,
+                    clock,
+                    tasks: Tasks::default(),
+                    trusted: options.trusted.clone(),
+                    holder: options.holder.clone(),
+                    state: options.state.clone(),
+                    embedded: options.embedded.is_some(),
+                    run: Memo::default(),
+                };
                 endpoint::as_named(&mut clients, config);
                 clients
             }
@@ -180,6 +198,7 @@ services! {
             describe_cache_clusters DescribeCacheClusters "elasticache:DescribeCacheClusters",
             describe_cache_parameter_groups DescribeCacheParameterGroups "elasticache:DescribeCacheParameterGroups",
             describe_cache_parameters DescribeCacheParameters "elasticache:DescribeCacheParameters",
+            describe_cache_subnet_groups DescribeCacheSubnetGroups "elasticache:DescribeCacheSubnetGroups",
             describe_cache_engine_versions DescribeCacheEngineVersions "elasticache:DescribeCacheEngineVersions",
             describe_snapshots DescribeSnapshots "elasticache:DescribeSnapshots",
             list_tags_for_resource ListTagsForResource "elasticache:ListTagsForResource",
@@ -301,7 +320,7 @@ services! {
     }
 }
 
-/// Reads the bytes of a secret; no dry run does.
+/// Reads the bytes of a secret. Of dry runs only one that would move a Redis does, to log in to it.
 pub static GET_SECRET_VALUE: Call =
     Call { service: Service::SecretsManager, operation: "GetSecretValue", action: "secretsmanager:GetSecretValue", writes: false };
 
@@ -350,6 +369,37 @@ impl Reads {
     /// Whom connections to data stores trust, as PEM; none: the machine's own authorities.
     pub fn trusted(&self) -> Option<&[u8]> {
         self.clients.trusted.as_deref()
+    }
+
+    /// The folder of this run's state, where it has one.
+    pub fn state(&self) -> Option<&Path> {
+        self.clients.state.as_deref()
+    }
+
+    /// Whether a data store at this address may be spoken to. The nodes of the AWS inside this process are on loopback; what it calls otherwise is a name
+    /// without a node behind it, and on the network it might be somebody's.
+    pub fn has_nodes_at(&self, host: &str) -> bool {
+        !self.clients.embedded || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The bytes of a version of a secret, while it is the current one, to log in to a data store and for nothing else: what stands in the way of a move is
+    /// asked there before it begins. The one place where a dry run reads a secret.
+    pub async fn login(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {
+        self.clients.secret_version(secret_id, key, version).await
+    }
+
+    /// What is read once a run, however many passes it has: `key` says what it is.
+    pub async fn once_a_run<T, F>(&self, key: impl Into<String>, read: impl FnOnce() -> F) -> Result<Arc<T>, CallError>
+    where
+        T: Send + Sync + 'static,
+        F: Future<Output = Result<T, CallError>>,
+    {
+        self.clients.run.once(key.into(), read).await
+    }
+
+    /// What this run has read by [`Reads::once_a_run`], where it has.
+    pub fn known<T: Send + Sync + 'static>(&self, key: &str) -> Option<Arc<T>> {
+        self.clients.run.known(key)
     }
 
     /// The changing side. The journal is the proof that this run records what it does.
@@ -405,14 +455,13 @@ impl Writes {
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON
     /// object; without it the whole string is meant.
     pub async fn secret(&self, secret_id: &str, key: Option<&str>) -> Result<SecretString, CallError> {
-        self.secret_of(self.clients.secretsmanager.get_secret_value().secret_id(secret_id), secret_id, key).await
+        let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
+        self.clients.secret_of(request, secret_id, key).await
     }
 
     /// The same of one version, and only while that is the current one: a secret that changed since it was planned with is refused.
     pub async fn secret_version(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {
-        let request = self.clients.secretsmanager.get_secret_value().secret_id(secret_id);
-        // Where both are given, Secrets Manager answers only if they mean the same version. [service model]
-        self.secret_of(request.version_id(version).version_stage("AWSCURRENT"), secret_id, key).await
+        self.clients.secret_version(secret_id, key, version).await
     }
 
     /// A password of so many letters and digits that nobody has seen.
@@ -433,6 +482,14 @@ impl Writes {
         secret::remember(&value);
         Ok(value)
     }
+}
+
+impl Clients {
+    async fn secret_version(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {
+        let request = self.secretsmanager.get_secret_value().secret_id(secret_id);
+        // Where both are given, Secrets Manager answers only if they mean the same version. [service model]
+        self.secret_of(request.version_id(version).version_stage("AWSCURRENT"), secret_id, key).await
+    }
 
     async fn secret_of(
         &self,
@@ -440,7 +497,7 @@ impl Writes {
         secret_id: &str,
         key: Option<&str>,
     ) -> Result<SecretString, CallError> {
-        let answer = self.clients.budget.send(&GET_SECRET_VALUE, || request.clone().send()).await?;
+        let answer = self.budget.send(&GET_SECRET_VALUE, || request.clone().send()).await?;
         let text = answer.secret_string().unwrap_or_default();
         let value = match key {
             None => Some(text.to_owned()),

@@ -42,7 +42,7 @@ impl Ground {
     /// AWS, or the endpoint that the environment names; `on` is its [`name`].
     pub fn real(on: &str, state: &Path) -> Ground {
         let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
-        let connect = ConnectOptions { holder: holder(state), ..ConnectOptions::default() };
+        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), ..ConnectOptions::default() };
         Ground {
             connect,
             clock: Clock::system(),
@@ -59,7 +59,8 @@ impl Ground {
         let OfRun { sandbox, left, kind } = super::sandbox::of_run(state, faults, keeps, kind)?;
         let trusted = sandbox.redis().map(|fleet| std::fs::read(fleet.ca_file())).transpose().map_err(|error| error.to_string())?;
         let (embedded, clock) = (Some(sandbox.http_client()), Some(sandbox.clock()));
-        let connect = ConnectOptions { embedded, clock, trusted, holder: holder(state), ..ConnectOptions::default() };
+        let (holder, state_of_run) = (holder(state), Some(state.to_owned()));
+        let connect = ConnectOptions { embedded, clock, trusted, holder, state: state_of_run, ..ConnectOptions::default() };
         let account = match left {
             true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
             false => "as the audit found it".to_owned(),

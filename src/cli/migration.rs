@@ -1,24 +1,30 @@
 //! `holdfast migration`: where the move of a Redis stands, and what a person asks of it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::ground::{self, Ground};
+use super::moved::{Screen, show};
 #[cfg(feature = "sandbox")]
 use super::sandbox::SandboxKind;
-use super::{Manifest, Output, complain, print, reconcile, tell};
+use super::{Manifest, Output, complain, reconcile, tell};
 use crate::execute::Journal;
 use crate::execute::record::{Event, Outcome};
 use crate::exit::Exit;
 use crate::kinds::Key;
-use crate::kinds::elasticache::{Move, MoveCommand, MoveStatus, ReplicationGroups};
+use crate::kinds::elasticache::{Move, MoveCommand, ReplicationGroups};
 use crate::kinds::{Kind, Operation, StartError, registry};
 use crate::load;
 use crate::plan::escape::shown;
 use crate::reconcile::{Baseline, connected};
 
+/// Between two looks of `--watch`.
+const WATCHING: Duration = Duration::from_secs(2);
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   holdfast migration status huntaze-redis -f m.yaml     where it stands, what comes next
+  holdfast migration status huntaze-redis -f m.yaml --watch   beside the run, until the move is done
   holdfast migration status huntaze-redis -f m.yaml -o json
   holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, also while the new one serves
   holdfast migration resume huntaze-redis -f m.yaml     let it be tried again after a way back
@@ -38,7 +44,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Say where the move stands, since when, what happens next, and what you can do. Changes nothing.
-    Status(What),
+    Status(Status),
     /// Let a move be begun again that was taken back. The next reconcile begins it.
     Resume(What),
     /// Take the move back: clients to the old group, and everything away that the move made. Once the new group serves, what was written there is copied
@@ -53,6 +59,16 @@ enum Action {
     },
     /// End the soak now: what becomes of the old group is what the manifest's `retire` says.
     Finalize(What),
+}
+
+#[derive(Debug, clap::Args)]
+struct Status {
+    #[command(flatten)]
+    what: What,
+    /// Say it again every two seconds until the move is done, was taken back, or Ctrl-C: anew on a terminal, a line for each change elsewhere, a document a
+    /// line with -o json. How far the copy is tells the --state-dir of the run that copies.
+    #[arg(long)]
+    watch: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,7 +113,7 @@ impl What {
 
 pub async fn run(args: Args) -> Exit {
     let (what, command) = match &args.action {
-        Action::Status(what) => (what, None),
+        Action::Status(status) => (&status.what, None),
         Action::Resume(what) => (what, Some(MoveCommand::Resume)),
         Action::Rollback { what, give_up_writes } => (what, Some(MoveCommand::RollBack { give_up_writes: *give_up_writes })),
         Action::Finalize(what) => (what, Some(MoveCommand::Finalize)),
@@ -109,7 +125,10 @@ pub async fn run(args: Args) -> Exit {
         );
     }
     let result = match command {
-        None => status(what).await,
+        None => match matches!(&args.action, Action::Status(status) if status.watch) {
+            true => watch(what).await,
+            false => status(what).await,
+        },
         Some(command) => act(what, command).await,
     };
     match (result, command) {
@@ -144,9 +163,13 @@ fn object(what: &What) -> Result<Baseline, String> {
 /// Where the move stands.
 async fn look(what: &What, baseline: &Baseline, ground: &Ground) -> Result<(Move, crate::aws::Reads), String> {
     let connection = connected(baseline, &ground.connect).await.map_err(|error| error.to_string())?;
+    look_on(what, baseline, &connection.reads).await
+}
+
+async fn look_on(what: &What, baseline: &Baseline, reads: &crate::aws::Reads) -> Result<(Move, crate::aws::Reads), String> {
     let entry = baseline.entries.iter().find(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name);
     let spec = entry.and_then(|entry| entry.spec.downcast_ref()).ok_or_else(|| format!("{} is no replication group", what.name))?;
-    let reads = connection.reads.fresh();
+    let reads = reads.fresh();
     let found = Move::look(&reads, &baseline.scope, spec).await.map_err(|error| error.to_string())?;
     Ok((found, reads))
 }
@@ -156,7 +179,45 @@ async fn status(what: &What) -> Result<(), String> {
     let on = ground::name(what.in_sandbox()).await;
     let ground = what.ground(&on, &ground::folder(what.state_dir.as_deref(), what.in_sandbox()), false)?;
     let (found, _) = look(what, &baseline, &ground).await?;
-    show(what, &found.status())
+    show(what.output, &found.status())
+}
+
+/// Says again and again where it stands, until nothing of it goes on. What cannot be read after the first time is said, and asked again.
+async fn watch(what: &What) -> Result<(), String> {
+    let baseline = object(what)?;
+    let on = ground::name(what.in_sandbox()).await;
+    let state = ground::folder(what.state_dir.as_deref(), what.in_sandbox());
+    let mut ground = what.ground(&on, &state, false)?;
+    let (mut found, mut reads) = look(what, &baseline, &ground).await?;
+    let mut screen = Screen::default();
+    loop {
+        let status = found.status();
+        screen.show(what.output, &status)?;
+        if status.phase.is_at_rest() {
+            return Ok(());
+        }
+        loop {
+            tokio::time::sleep(WATCHING).await;
+            let again = match what.in_sandbox() {
+                false => look_on(what, &baseline, &reads).await,
+                // Its account is read from where another run left it.
+                true => match what.ground(&on, &state, false) {
+                    Ok(now) => {
+                        ground = now;
+                        look(what, &baseline, &ground).await
+                    }
+                    Err(error) => Err(error),
+                },
+            };
+            match again {
+                Ok(now) => {
+                    (found, reads) = now;
+                    break;
+                }
+                Err(error) => tell(&format!("holdfast: {error}\n")),
+            }
+        }
+    }
 }
 
 /// Does what is asked for, in the journal first.
@@ -194,74 +255,7 @@ async fn act(what: &What, command: MoveCommand) -> Result<(), String> {
     }
     if command == MoveCommand::Resume {
         let (now, _) = look(what, &baseline, &ground).await?;
-        show(what, &now.status())?;
+        show(what.output, &now.status())?;
     }
     Ok(())
-}
-
-fn show(what: &What, status: &MoveStatus) -> Result<(), String> {
-    let text = match what.output {
-        Output::Text => text(status),
-        Output::Json => {
-            let json = serde_json::to_string_pretty(status).map_err(|error| format!("the result could not be written as JSON: {error}"))?;
-            format!("{json}\n")
-        }
-    };
-    match print(&crate::aws::reveal_nothing(&text)) {
-        Exit::Done => Ok(()),
-        _ => Err("the result could not be written".to_owned()),
-    }
-}
-
-fn text(status: &MoveStatus) -> String {
-    let mut out = format!("{}: {}", shown(&status.name), status.phase.words());
-    let time = |time: &str| {
-        time.parse::<jiff::Timestamp>().map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
-    };
-    if let Some(since) = &status.since {
-        out.push_str(&format!(", since {}", time(since)));
-    }
-    if let Some(until) = &status.until {
-        out.push_str(&format!(", until {}", time(until)));
-    }
-    out.push('\n');
-    let mut line = |name: &str, text: &str| out.push_str(&format!("  {name:<10} {}\n", shown(text)));
-    line("from", &status.from);
-    if status.to_status.is_some() || status.held_by.is_some() {
-        line("to", &format!("{} ({})", status.to, status.to_status.as_deref().unwrap_or("not there")));
-    }
-    if let Some(holder) = &status.held_by {
-        line("held by", &format!("the object {holder}"));
-    }
-    if let Some(holder) = &status.holder {
-        let mut text = holder.clone();
-        for (words, at) in
-            [("since", &status.holder_since), ("last heard of at", &status.last_beat), ("another one takes over from", &status.dead_from)]
-        {
-            if let Some(at) = at {
-                text.push_str(&format!(", {words} {}", time(at)));
-            }
-        }
-        line("moved by", &text);
-    }
-    if let Some(attempt) = status.attempt.filter(|attempt| *attempt > 1) {
-        line("attempt", &attempt.to_string());
-    }
-    if let Some(why) = &status.why {
-        line("why", why);
-    }
-    for late in &status.late {
-        line("late", late);
-    }
-    for place in &status.places {
-        line("place", &format!("{} {}", place.place, place.stands));
-    }
-    for unread in &status.unread {
-        line("unread", unread);
-    }
-    line("next", &status.next);
-    for can in &status.can {
-        line("you can", can);
-    }
-    out
 }

@@ -6,6 +6,7 @@ mod ground;
 mod journal;
 mod log;
 mod migration;
+mod moved;
 mod notify;
 mod progress;
 mod reconcile;

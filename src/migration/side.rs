@@ -1,5 +1,7 @@
 //! The two sides of a migration: which nodes each has, and which keys are whose.
 
+use secrecy::SecretString;
+
 use super::slot;
 use super::wire::{Endpoint, Role};
 
@@ -51,6 +53,13 @@ impl Side {
         }
         let slot = slot::of(key);
         self.shards.iter().position(|shard| shard.holds(slot))
+    }
+
+    /// The same, to log in to with this token.
+    pub fn with_token(mut self, token: Option<&SecretString>) -> Side {
+        let nodes = self.shards.iter_mut().flat_map(|shard| std::iter::once(&mut shard.primary).chain(&mut shard.replicas));
+        nodes.for_each(|node| node.login.token = token.cloned());
+        self
     }
 
     /// All nodes, a shard's primary before its replicas.

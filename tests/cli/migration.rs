@@ -1,5 +1,8 @@
 //! `holdfast migration`: a move as a person follows and steers it.
 
+use holdfast::clock::Clock;
+use holdfast::sandbox::{Options, Sandbox};
+
 use super::{ACCOUNT, folder, holdfast};
 
 const MOVE: &str = "  policy: {disruptive: Allow}
@@ -81,6 +84,56 @@ fn a_move_is_taken_back_and_tried_again() {
     let (code, out, err) = ran(folder, "", &["reconcile"]);
     assert_eq!(code, 0, "{out}{err}");
     assert_eq!(phase(folder), "soak");
+}
+
+/// A person watches beside the run, in text and as documents, until the new group serves.
+#[test]
+fn a_move_is_watched_until_it_is_done() {
+    let folder = folder(ACCOUNT, MOVE);
+    let account = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/accounts/huntaze-as-found.yaml")).expect("a text");
+    let options = Options { clock: Clock::scaled(600), ..Options::default() };
+    let sandbox = Sandbox::from_yaml(&account, options).expect("an account");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+    runtime.spawn(async move { sandbox.serve(listener, std::future::pending()).await });
+    let run = |args: &[&str]| {
+        let mut run = holdfast(folder.path());
+        run.args(args).args(["-f", "m.yaml"]).timeout(std::time::Duration::from_secs(180));
+        run.env("AWS_ENDPOINT_URL", &endpoint)
+            .env("AWS_ACCESS_KEY_ID", "x")
+            .env("AWS_SECRET_ACCESS_KEY", "x")
+            .env("AWS_REGION", "us-east-1");
+        run
+    };
+    let status = ["migration", "status", "huntaze-redis"];
+    // Where nothing goes on it is said once.
+    let none = run(&status).arg("--watch").assert().code(0);
+    assert_eq!(String::from_utf8_lossy(&none.get_output().stdout).lines().count(), 1);
+    let (text, documents, code) = std::thread::scope(|scope| {
+        let moved = scope.spawn(|| run(&["reconcile"]).output().expect("it runs").status.code());
+        let began = std::time::Instant::now();
+        while String::from_utf8_lossy(&run(&status).args(["-o", "json"]).output().expect("it runs").stdout).contains("\"phase\": \"none\"")
+        {
+            assert!(began.elapsed().as_secs() < 60, "the move does not begin");
+        }
+        let documents = scope.spawn(|| run(&status).args(["--watch", "-o", "json"]).output().expect("it runs").stdout);
+        let text = run(&status).arg("--watch").output().expect("it runs").stdout;
+        (text, documents.join().expect("no panic"), moved.join().expect("no panic"))
+    });
+    assert_eq!(code, Some(0));
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let said: Vec<&str> = text.lines().filter_map(|line| line.split_once("Z  ")).map(|(_, said)| said).collect();
+    assert!(said.len() > 1 && said.windows(2).all(|two| two[0] != two[1]), "{text}");
+    assert!(said.last().is_some_and(|last| last.contains("the new group serves, the old one is kept")), "{text}");
+    let documents = String::from_utf8_lossy(&documents).into_owned();
+    let phases: Vec<String> = documents
+        .lines()
+        .map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).expect("a document a line")["phase"].as_str().expect("a phase").to_owned()
+        })
+        .collect();
+    assert!(phases.len() > 1 && phases.last().is_some_and(|last| last == "soak"), "{documents}");
 }
 
 #[test]

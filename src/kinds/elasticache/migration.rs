@@ -20,7 +20,8 @@ pub struct Migration {
     /// what the snapshot holds. Left out: `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_gap: Option<WriteGap>,
-    /// For how long writes are held at the most; after that the cut-over is undone. Left out: `240s`.
+    /// For how long writes are held at the most; after that the cut-over is undone. A forecast beyond it blocks the move: what cannot be measured is
+    /// assumed in it, 60 s for each ECS service to start anew, 5 s for each other place, 15 s for the rest. Left out: `240s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), regex(pattern = "^[1-9][0-9]{0,6}(s|m|h)$"), extend("examples" = ["240s"]))]
     pub freeze_budget: Option<String>,

@@ -19,7 +19,7 @@ mod window;
 
 pub use migration::{Cutover, EcsService, KubernetesSecret, Migration, Retire, SecretMember, SsmParameter, WriteGap};
 use moving::MoveOp;
-pub use moving::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
+pub use moving::{Figures, Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus, Report, amount, length, size};
 pub use op::Op;
 pub use seen::Seen;
 pub use spec::{
@@ -51,6 +51,7 @@ impl Kind for ReplicationGroups {
         &elasticache::DESCRIBE_CACHE_PARAMETER_GROUPS,
         &elasticache::DESCRIBE_CACHE_PARAMETERS,
         &elasticache::DESCRIBE_CACHE_ENGINE_VERSIONS,
+        &elasticache::DESCRIBE_CACHE_SUBNET_GROUPS,
         &elasticache::DESCRIBE_SNAPSHOTS,
         &elasticache::LIST_TAGS_FOR_RESOURCE,
         &elasticache::MODIFY_REPLICATION_GROUP,

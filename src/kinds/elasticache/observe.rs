@@ -6,6 +6,7 @@ use aws_sdk_elasticache::types::{
     AutomaticFailoverStatus, CacheCluster, CacheParameterGroup, ChangeType, LogDeliveryConfiguration, MultiAzStatus, ReplicationGroup,
     StorageEncryptionType, TransitEncryptionMode,
 };
+use aws_sdk_kms::types::{KeyMetadata, KeySpec, KeyState};
 use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use futures::future::{OptionFuture, join_all};
 use futures::join;
@@ -94,6 +95,9 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen.offered = offered.unwrap_or_default();
     seen.parameter_groups = parameter_groups;
     seen.group = Fact::Present(group);
+    if let Ok(clusters) = &clusters {
+        seen.moving.preflight = moving::preflight(reads, spec, &seen, groups, clusters).await;
+    }
     seen
 }
 
@@ -272,9 +276,20 @@ async fn kms_key(reads: &Reads, words: &str) -> Fact<Key> {
     let answer = reads.once(format!("kms:DescribeKey/{words}"), read).await;
     let key = answer.map(|answer| {
         let key = answer.key_metadata()?;
-        Some(Key { words: words.to_owned(), id: key.key_id().to_owned(), arn: key.arn().unwrap_or_default().to_owned() })
+        let (id, arn) = (key.key_id().to_owned(), key.arn().unwrap_or_default().to_owned());
+        Some(Key { words: words.to_owned(), id, arn, unusable: unusable(key) })
     });
     Fact::read(key, |error| error.class == Class::NotFound)
+}
+
+/// Why data cannot be encrypted with a key: it is not in force, or is of another kind. ElastiCache takes symmetric keys. [AWS documentation, "At-Rest
+/// Encryption in ElastiCache"]
+fn unusable(key: &KeyMetadata) -> Option<String> {
+    if let Some(state) = key.key_state().filter(|state| **state != KeyState::Enabled) {
+        return Some(format!("is {state}"));
+    }
+    let other = key.key_spec().is_some_and(|spec| *spec != KeySpec::SymmetricDefault);
+    other.then(|| "is not a symmetric encryption key".to_owned())
 }
 
 /// The declared token with the version of its secret that is current. No byte of it is read.
@@ -383,7 +398,7 @@ async fn parameter_group(reads: &Reads, listing: &[CacheParameterGroup], name: &
     }
 }
 
-async fn parameters(reads: &Reads, name: &str) -> Result<std::sync::Arc<BTreeMap<String, Parameter>>, CallError> {
+pub async fn parameters(reads: &Reads, name: &str) -> Result<std::sync::Arc<BTreeMap<String, Parameter>>, CallError> {
     let read = || async {
         let all = pages(|marker| async {
             let elasticache = reads.elasticache();

@@ -50,6 +50,8 @@ pub struct Key {
     pub words: String,
     pub id: String,
     pub arn: String,
+    /// Why nothing can be encrypted with it.
+    pub unusable: Option<String>,
 }
 
 /// What DescribeReplicationGroups says.

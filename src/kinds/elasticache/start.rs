@@ -18,7 +18,7 @@ use super::spec::{DestinationType, LogDelivery, LogFormat, TransitEncryption};
 use super::token::{Note, Phase, Stage, TAG, TokenRef, is_well_shaped, stage};
 use super::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE};
 use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
-use crate::aws::{Call, CallError, Class, GET_SECRET_VALUE, Writes};
+use crate::aws::{Call, CallError, Class, GET_SECRET_VALUE, Reads, Writes};
 
 pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
     let elasticache = writes.elasticache();
@@ -297,7 +297,15 @@ async fn record(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallE
 
 /// The token's bytes, of exactly the planned version while it is the current one: a stale token is never put back.
 pub async fn bytes(writes: &Writes, token: &TokenRef) -> Result<SecretString, CallError> {
-    let bytes = writes.secret_version(&token.secret_arn, token.key.as_deref(), &token.version).await?;
+    well_shaped(writes.secret_version(&token.secret_arn, token.key.as_deref(), &token.version).await?, token)
+}
+
+/// The same to log in, for whoever changes nothing.
+pub async fn login(reads: &Reads, token: &TokenRef) -> Result<SecretString, CallError> {
+    well_shaped(reads.login(&token.secret_arn, token.key.as_deref(), &token.version).await?, token)
+}
+
+fn well_shaped(bytes: SecretString, token: &TokenRef) -> Result<SecretString, CallError> {
     if is_well_shaped(bytes.expose_secret()) {
         return Ok(bytes);
     }

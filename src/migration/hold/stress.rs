@@ -102,7 +102,8 @@ pub async fn stress(side: &Side, us: &Name, rules: Rules) -> Result<Stressed, Ho
 }
 
 fn refused(what: String, what_to_do: &str) -> Finding {
-    Finding { what, blocks: true, what_to_do: format!("writeGap: None is not to be had on this engine build: {what_to_do}") }
+    let what_to_do = format!("writeGap: None is not to be had on this engine build: {what_to_do}");
+    Finding { what, blocks: true, unread: false, what_to_do }
 }
 
 async fn listen(to: &Endpoint, us: &Name) -> Result<Result<Listener, Finding>, WireError> {

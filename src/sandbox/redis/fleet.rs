@@ -172,6 +172,11 @@ impl Fleet {
         Ok(())
     }
 
+    /// Takes a command (`dump`, `client|pause`) from the group's users, as a rule of theirs would, until the group's access is changed.
+    pub fn forbid(&self, group: &str, command: &str) -> Result<(), FleetError> {
+        self.lock().groups.get(group).ok_or_else(|| FleetError::NoNode(group.to_owned()))?.forbid(&self.0.ground, command)
+    }
+
     /// The numbers of all processes.
     pub fn pids(&self) -> Vec<u32> {
         self.lock().groups.values().flat_map(Running::pids).collect()

@@ -221,6 +221,14 @@ impl Running {
         self.nodes.values().map(|node| &node.endpoint).chain(self.endpoints.values()).for_each(|endpoint| endpoint.network(network));
     }
 
+    pub fn forbid(&self, ground: &Ground, command: &str) -> Result<(), FleetError> {
+        let rule = format!("-{command}");
+        for node in self.nodes.values() {
+            let _: redis::Value = node.admin(ground).ask(&["ACL", "SETUSER", "default", &rule])?;
+        }
+        Ok(())
+    }
+
     pub fn pids(&self) -> Vec<u32> {
         self.nodes.values().filter_map(Node::pid).collect()
     }

@@ -1,18 +1,21 @@
 //! What a person sees of a move, and what a person can ask for.
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::figures::Figures;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
 use super::plan::late;
 use super::reference::{self, Turned};
+use super::report::{self, Report};
 use super::seen::{Moving, Stand};
 use super::way_back::no_return;
 use super::{ATTEMPTS, KEEP_OLD, observe, serving};
 use crate::aws::{CallError, Reads};
 use crate::clock::later;
-use crate::kinds::elasticache::migration::{Migration, Retire};
+use crate::kinds::elasticache::migration::{Migration, Retire, WriteGap};
 use crate::kinds::elasticache::observe::{clusters, groups};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::spec::ReplicationGroupSpec;
@@ -64,6 +67,21 @@ pub struct MoveStatus {
     pub late: Vec<String>,
     /// Each place that names the address, and which group it names.
     pub places: Vec<PlaceStatus>,
+    /// How far the process that moves it is, as that wrote it beside its journal: only with its `--state-dir`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Report>,
+    /// How long ago that was written, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress_age_seconds: Option<i64>,
+    /// The bytes of the keys that are left to compare, about: by what the forecast counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_left: Option<u64>,
+    /// How long it was thought to take before it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forecast: Option<Figures>,
+    /// How long it took, as far as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Figures>,
     /// What happens next.
     pub next: String,
     /// What a person can do.
@@ -90,6 +108,8 @@ pub enum MovePhase {
     Snapshot,
     /// The snapshot is restored into the new group.
     Restore,
+    /// The new group is there, and what changes is copied to it.
+    Copy,
     /// The new group is there, and clients are turned to it.
     CutOver,
     /// The new group serves, and the old one is kept.
@@ -107,12 +127,18 @@ pub enum MovePhase {
 }
 
 impl MovePhase {
+    /// Whether nothing of it goes on: none is under way, or what is left is to wait.
+    pub fn is_at_rest(self) -> bool {
+        matches!(self, MovePhase::None | MovePhase::Soak | MovePhase::GivenUp | MovePhase::Finished)
+    }
+
     /// In words for people.
     pub fn words(self) -> &'static str {
         match self {
             MovePhase::None => "no move is under way",
             MovePhase::Snapshot => "a snapshot is taken",
             MovePhase::Restore => "the snapshot is restored",
+            MovePhase::Copy => "the new group is there, and follows the old one",
             MovePhase::CutOver => "clients are turned to the new group",
             MovePhase::Soak => "the new group serves, the old one is kept",
             MovePhase::Retire => "the old group is let go of",
@@ -140,6 +166,9 @@ pub struct Move {
     moving: Moving,
     spec: ReplicationGroupSpec,
     object: String,
+    /// What a process of this state folder wrote of it, and when it was read.
+    report: Option<Report>,
+    read: Timestamp,
 }
 
 impl Move {
@@ -148,7 +177,9 @@ impl Move {
         let (groups, clusters) = futures::try_join!(groups(reads), clusters(reads))?;
         let chain = serving(reads, scope, &groups, &spec.group_id()).await.map_err(|untold| untold.why)?;
         let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
-        Ok(Move { moving, spec: spec.clone(), object: scope.object.clone() })
+        let of_lock = |lock: &Lock| report::read(reads.state(), &moving.names.as_ref()?.target, &lock.name);
+        let report = moving.lock.present().and_then(of_lock);
+        Ok(Move { moving, spec: spec.clone(), object: scope.object.clone(), report, read: Timestamp::now() })
     }
 
     fn lock(&self) -> Option<&Lock> {
@@ -171,12 +202,18 @@ impl Move {
             (Some(_), Stand::Over) => MovePhase::Retire,
             (Some(_), Stand::Returning) => MovePhase::RollBack,
             (Some(lock), _) if lock.direction == Direction::Back => MovePhase::RollBack,
-            _ => match target.map(|target| target.group.status.as_str()) {
+            (Some(lock), _) => match target.map(|target| target.group.status.as_str()) {
                 None => MovePhase::Snapshot,
                 Some("creating" | "create-failed" | "deleting") => MovePhase::Restore,
+                Some(_) if self.holds() && !lock.frozen => MovePhase::Copy,
                 Some(_) => MovePhase::CutOver,
             },
         }
+    }
+
+    /// Whether writes are held while clients are turned.
+    fn holds(&self) -> bool {
+        self.spec.migration.as_ref().is_some_and(|migration| migration.gap() == WriteGap::None)
     }
 
     /// Where it stands.
@@ -215,10 +252,27 @@ impl Move {
             why: lock.map(|lock| lock.why.clone()).filter(|why| !why.is_empty()).or(given_up),
             late: if phase == MovePhase::RollBack { Vec::new() } else { late(moving) },
             places: self.places(),
+            progress: self.report.clone().filter(|_| !phase.is_at_rest()),
+            progress_age_seconds: self.report.as_ref().filter(|_| !phase.is_at_rest()).and_then(|report| {
+                let at: Timestamp = report.at.parse().ok()?;
+                Some(self.read.duration_since(at).as_secs())
+            }),
+            bytes_left: self.bytes_left().filter(|_| !phase.is_at_rest()),
+            forecast: lock.and_then(|lock| lock.forecast),
+            measured: lock
+                .and_then(|lock| lock.measured)
+                .or(self.report.as_ref().map(|report| report.measured))
+                .filter(|found| *found != Figures::default()),
             next: self.next(phase),
             can: self.can(phase),
             unread: unread.map(|why| format!("{}: {}", why.call, why.message)).collect(),
         }
+    }
+
+    fn bytes_left(&self) -> Option<u64> {
+        let (report, bytes) = (self.report.as_ref()?, self.lock()?.forecast?.bytes?);
+        let share = report.keys_left as f64 / report.keys_to_compare.max(1) as f64;
+        Some((bytes as f64 * share.min(1.0)) as u64)
     }
 
     fn places(&self) -> Vec<PlaceStatus> {
@@ -250,6 +304,9 @@ impl Move {
             MovePhase::Restore => {
                 "`holdfast reconcile` goes on: the new group is compared with the old one, then clients are turned".to_owned()
             }
+            MovePhase::Copy => {
+                "`holdfast reconcile` goes on: when every key was compared, writes are held, and clients are turned".to_owned()
+            }
             MovePhase::CutOver => "`holdfast reconcile` goes on: every place is turned, then the new group serves".to_owned(),
             MovePhase::Soak => match retired {
                 Retire::Keep => "when the soak is over, the old group is tagged and left".to_owned(),
@@ -267,7 +324,7 @@ impl Move {
         let name = &self.spec.name;
         let command = |command: &str| format!("holdfast migration {command} {name}");
         match phase {
-            MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver => vec![command("rollback")],
+            MovePhase::Snapshot | MovePhase::Restore | MovePhase::Copy | MovePhase::CutOver => vec![command("rollback")],
             MovePhase::Soak | MovePhase::Retire if no_return(&self.moving).is_none() => {
                 let gives_up = self.lock().is_some_and(|lock| lock.ledger.is_none() || !lock.stopped.is_empty());
                 let back = command("rollback");
@@ -302,7 +359,7 @@ impl Move {
                 Some(ask_back(name, lock, true))
             }
             (MoveCommand::RollBack { .. }, MovePhase::RollBack, _) => None,
-            (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::CutOver, Some(lock)) => Some((
+            (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::Copy | MovePhase::CutOver, Some(lock)) => Some((
                 format!("Note that the move of {name} is taken back"),
                 MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned(), asked: true },
             )),

@@ -7,11 +7,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
+use super::LEASE;
+use super::figures::{Figures, length};
 use super::lock::Lock;
+use super::nodes;
 use super::op::Sides;
-use super::start::read_lock;
-use super::{LEASE, nodes};
-use crate::aws::calls::elasticache::MODIFY_REPLICATION_GROUP;
+use super::report::{Reporter, to_go};
+use super::start::{present, read_lock};
+use crate::aws::calls::elasticache::{DESCRIBE_CACHE_CLUSTERS, MODIFY_REPLICATION_GROUP};
 use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::start::{bytes, not_sent};
@@ -28,13 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// know that another process has gone back would hold the group again that serves.
 const LOOKING: Duration = Duration::MAX;
 
-/// A mover, and what became of the last order.
+/// A mover, what became of the last order, and how far it is, for others to see.
 pub struct Live {
     /// Its name on the nodes.
     pub(super) name: Name,
     pub(super) mover: Mover,
     pub(super) lease: Lease,
     pub(super) stopped: Mutex<Option<String>>,
+    report: Arc<Reporter>,
 }
 
 /// What is seen of it.
@@ -94,11 +98,23 @@ pub fn renew(writes: &Writes, target: &str, at: Timestamp) {
     }
 }
 
+/// Keeps a mover between passes, and has it say how far it is.
+pub(super) fn keep(writes: &Writes, sides: &Sides, name: Name, mover: Mover, lease: Lease) {
+    let report = Arc::new(Reporter::new(writes.reads().state(), &sides.target, &sides.lock));
+    tokio::spawn(Arc::clone(&report).follow(mover.watch()));
+    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, lease, stopped: Mutex::default(), report }));
+}
+
+/// The nodes of a group.
+pub(super) async fn side(writes: &Writes, id: &str, token: Option<SecretString>) -> Result<Side, CallError> {
+    nodes::side(&writes.reads(), &present(writes, id, &DESCRIBE_CACHE_CLUSTERS).await?, token).await
+}
+
 /// The nodes of both groups as they are now.
 pub(super) async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
     let one = async |id: &str| {
-        let side = nodes::side(writes, id, token.clone()).await?;
+        let side = side(writes, id, token.clone()).await?;
         copy::current(side, name).await.map_err(|trouble| error(trouble.to_string()))
     };
     Ok((one(&sides.source).await?, one(&sides.target).await?))
@@ -121,8 +137,14 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengt
         released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
     let mover = Mover::start(setup(both, name.clone(), lengths, &lease)).await.map_err(stop)?;
-    writes.tasks().put(&sides.target, Arc::new(Live { name, mover, lease, stopped: Mutex::default() }));
+    keep(writes, sides, name, mover, lease);
     Ok(())
+}
+
+/// How long the move of this process took so far.
+pub fn measured(reads: &Reads, target: &str) -> Option<Figures> {
+    let live = reads.task::<Live>(target)?;
+    Some(live.report.write(&live.mover.state()).measured)
 }
 
 /// Gives an order, and does not wait for what comes of it.
@@ -153,7 +175,7 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
     let name = own_name(writes, sides, &read_lock(&writes.reads(), &sides.lock).await?);
-    let side = nodes::side(writes, &sides.target, token(writes, sides).await?).await?;
+    let side = side(writes, &sides.target, token(writes, sides).await?).await?;
     let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
     released(release_side(&side, &name, Rules::ALL).await)
 }
@@ -205,8 +227,12 @@ pub fn progress(live: Option<&LiveSeen>, from: Phase) -> Progress {
         Phase::Following if from == Phase::Following => match &state.progress {
             Some(copy) if copy.passes > 0 && copy.phase == copy::Phase::Following => Progress::Done,
             Some(copy) => Progress::Running(format!(
-                "the copy: {} of {} keys compared, {} copied, {} a second",
-                copy.keys_compared, copy.keys_to_compare, copy.keys_copied, copy.rate
+                "the copy: {} of {} keys compared, {} copied, {} a second{}",
+                copy.keys_compared,
+                copy.keys_to_compare,
+                copy.keys_copied,
+                copy.rate,
+                to_go(copy).map(|seconds| format!(", {} to go", length(seconds))).unwrap_or_default()
             )),
             None => Progress::Running("the copy to begin".to_owned()),
         },

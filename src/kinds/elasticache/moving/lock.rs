@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::figures::Figures;
 use super::DEAD_AFTER;
 use crate::clock::later;
 use crate::migration::hold::{COPIED_WITH, Ledger};
@@ -31,6 +32,10 @@ pub const RELEASED_TAG: &str = "holdfast.dev/released";
 pub const WHY_TAG: &str = "holdfast.dev/why";
 /// When a person ended the soak.
 pub const FINALIZED_TAG: &str = "holdfast.dev/finalized";
+/// How long the move was thought to take when it began: [`Figures`].
+pub const FORECAST_TAG: &str = "holdfast.dev/forecast";
+/// How long it took.
+pub const MEASURED_TAG: &str = "holdfast.dev/measured";
 
 /// What the source had counted at the freeze, as [`Digests`]: there before the commit, as the evidence on a way back after it. A ledger itself does not
 /// fit: a tag's value has 256 characters, a resource 50 tags, and a group up to 500 shards. The target's is not kept: from the commit on it takes writes.
@@ -124,7 +129,7 @@ pub enum Direction {
 }
 
 /// A lock that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lock {
     pub name: String,
     pub arn: String,
@@ -170,6 +175,8 @@ pub struct Lock {
     pub stopped: String,
     /// The writes that it cannot keep are given up.
     pub gives_up: bool,
+    pub forecast: Option<Figures>,
+    pub measured: Option<Figures>,
 }
 
 impl Lock {
@@ -203,6 +210,8 @@ impl Lock {
             returning: tags.get(RETURN_TAG).map(|word| Return::read(word)),
             stopped: text(STOPPED_TAG),
             gives_up: text(GIVE_UP_WRITES_TAG) == "yes",
+            forecast: tags.get(FORECAST_TAG).map(|text| Figures::read(text)),
+            measured: tags.get(MEASURED_TAG).map(|text| Figures::read(text)),
         }
     }
 }

@@ -7,6 +7,8 @@
 
 mod check;
 mod command;
+mod figures;
+mod judge;
 mod live;
 mod lock;
 mod names;
@@ -14,7 +16,9 @@ mod nodes;
 mod observe;
 mod op;
 mod plan;
+mod preflight;
 mod reference;
+mod report;
 mod returning;
 mod seen;
 mod settings;
@@ -24,9 +28,12 @@ mod wish;
 
 pub use check::{check, tend};
 pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
+pub use figures::{Figures, amount, length, size};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
 pub use plan::{notes, plan};
+pub use preflight::{is_needed, preflight};
+pub use report::Report;
 pub use seen::{Moving, Stand};
 pub use start::start;
 

@@ -3,9 +3,9 @@
 use aws_sdk_elasticache::types::{CacheCluster, Endpoint as SdkEndpoint, NodeGroup, ReplicationGroup};
 use secrecy::SecretString;
 
-use super::start::present;
 use crate::aws::calls::elasticache::DESCRIBE_CACHE_CLUSTERS;
-use crate::aws::{CallError, Class, Writes, pages};
+use crate::aws::{CallError, Class, Reads, pages};
+use crate::kinds::elasticache::observe::parameters;
 use crate::kinds::elasticache::start::not_sent;
 use crate::migration::side::{Shard, Side};
 use crate::migration::wire::{Endpoint, Login, Tls};
@@ -14,25 +14,23 @@ use crate::migration::wire::{Endpoint, Login, Tls};
 const DATABASES: u32 = 16;
 
 /// A group as its nodes are spoken to. Roles are AWS's word; in cluster mode, where it has none, the first node of a shard is asked.
-pub async fn side(writes: &Writes, id: &str, token: Option<SecretString>) -> Result<Side, CallError> {
-    let found = present(writes, id, &DESCRIBE_CACHE_CLUSTERS).await?;
+pub async fn side(reads: &Reads, found: &ReplicationGroup, token: Option<SecretString>) -> Result<Side, CallError> {
     let tls = match found.transit_encryption_enabled() {
-        Some(true) => Tls::On { roots: writes.reads().trusted().map(<[u8]>::to_vec) },
+        Some(true) => Tls::On { roots: reads.trusted().map(<[u8]>::to_vec) },
         _ => Tls::Off,
     };
     let login = Login { user: None, token: token.filter(|_| found.auth_token_enabled() == Some(true)), tls };
     let clusters = pages(|marker| async {
-        let answer =
-            writes.reads().elasticache().describe_cache_clusters(|request| request.show_cache_node_info(true).set_marker(marker)).await?;
+        let answer = reads.elasticache().describe_cache_clusters(|request| request.show_cache_node_info(true).set_marker(marker)).await?;
         Ok((answer.cache_clusters.unwrap_or_default(), answer.marker))
     })
     .await?;
-    let databases = if found.cluster_enabled() == Some(true) { 1 } else { databases(writes, &found, &clusters).await? };
+    let databases = if found.cluster_enabled() == Some(true) { 1 } else { databases(reads, found, &clusters).await? };
     let shards: Option<Vec<Shard>> = found.node_groups().iter().map(|shard| self::shard(shard, &clusters, &login)).collect();
     match shards.filter(|shards| !shards.is_empty()) {
         Some(shards) => Ok(Side { shards, databases }),
         None => {
-            let message = format!("AWS does not say the addresses of all nodes of {id}");
+            let message = format!("AWS does not say the addresses of all nodes of {}", found.replication_group_id().unwrap_or_default());
             Err(not_sent(&DESCRIBE_CACHE_CLUSTERS, Class::Invalid, "NoAddresses", message))
         }
     }
@@ -68,25 +66,15 @@ fn slots(text: &str) -> Option<Vec<(u16, u16)>> {
 }
 
 /// What the group's parameter group says of `databases`.
-async fn databases(writes: &Writes, found: &ReplicationGroup, clusters: &[CacheCluster]) -> Result<u32, CallError> {
+async fn databases(reads: &Reads, found: &ReplicationGroup, clusters: &[CacheCluster]) -> Result<u32, CallError> {
     let first = found.member_clusters().first();
     let cluster =
         clusters.iter().find(|cluster| cluster.cache_cluster_id().is_some() && cluster.cache_cluster_id() == first.map(String::as_str));
     let Some(group) = cluster.and_then(|cluster| cluster.cache_parameter_group()?.cache_parameter_group_name()) else {
         return Ok(DATABASES);
     };
-    let parameters = pages(|marker| async {
-        let answer = writes
-            .reads()
-            .elasticache()
-            .describe_cache_parameters(|request| request.cache_parameter_group_name(group).set_marker(marker))
-            .await?;
-        Ok((answer.parameters.unwrap_or_default(), answer.marker))
-    })
-    .await?;
-    let value =
-        parameters.iter().find(|parameter| parameter.parameter_name() == Some("databases")).and_then(|found| found.parameter_value());
-    Ok(value.and_then(|value| value.parse().ok()).unwrap_or(DATABASES))
+    let parameters = parameters(reads, group).await?;
+    Ok(parameters.get("databases").and_then(|databases| databases.value.parse().ok()).unwrap_or(DATABASES))
 }
 
 #[cfg(test)]

@@ -106,8 +106,25 @@ pub async fn observe(
     let live = live::look(reads, &names.target);
     let busy = busy.filter(|_| source.unknown().is_some());
     let me = reads.holder().to_owned();
-    let names = Some(names);
-    Moving { names, me, live, lock, source, busy, target, snapshots, last_snapshot, back_snapshot, references, kept, restored_within, at }
+    // What stands in the way is asked for when it is known what differs.
+    let (names, preflight) = (Some(names), None);
+    Moving {
+        names,
+        me,
+        live,
+        lock,
+        source,
+        busy,
+        target,
+        snapshots,
+        last_snapshot,
+        back_snapshot,
+        references,
+        kept,
+        restored_within,
+        at,
+        preflight,
+    }
 }
 
 async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {

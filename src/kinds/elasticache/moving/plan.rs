@@ -165,6 +165,15 @@ impl<'a> Plan<'a> {
         self.steps.blocks.push(Block { reason, fields: self.fields.clone(), message, what_to_do });
     }
 
+    /// How much stands in the way so far.
+    pub fn blocks(&self) -> usize {
+        self.steps.blocks.len()
+    }
+
+    pub fn note(&mut self, note: String) {
+        self.steps.notes.push(note);
+    }
+
     /// Adds a step that comes after the one before.
     pub(super) fn push(&mut self, title: String, op: MoveOp, change: impl FnOnce(Step<Op>) -> Step<Op>) {
         let step = Step::online(title, Op::Move(Box::new(op)), self.fields.clone()).within(AT_ONCE).after(self.last);
@@ -243,10 +252,11 @@ impl<'a> Plan<'a> {
         };
         let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
         let name = self.names.lock(epoch);
-        let Some(wish) = self.wish(source, members, &name) else { return };
-        if lock.is_none() && !self.may_begin(source) {
-            return;
-        }
+        let begins = lock.is_some() || self.may_begin(source);
+        let wish = self.wish(source, members, &name);
+        // What stands in the way before the first step is said at once. A move that has begun is judged by what it does.
+        let clear = lock.is_some() || begins && self.is_clear(source);
+        let Some(wish) = wish.filter(|_| begins && clear) else { return };
         let attempt = lock.map_or(1, |lock| lock.attempt);
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         let object = self.planning.scope.object.clone();

@@ -3,12 +3,11 @@
 //! The mover that committed goes on with it where it is still there. Another process has the evidence of the freeze as a digest on the lock: where the present
 //! ledger has the same one, it is the evidence.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::live::{Live, both, error, lease, name_back, own_name, released, setup, stop, token};
+use super::live::{Live, both, error, keep, lease, name_back, own_name, released, setup, side, stop, token};
 use super::lock::{Digests, Lock, NOT_LATE, RETURN_TAG, Return, STOPPED_TAG};
-use super::nodes;
 use super::op::Sides;
 use super::start::{tag_lock, taggable};
 use crate::aws::{CallError, Writes};
@@ -37,7 +36,7 @@ pub fn evidence(writes: &Writes, target: &str) -> Result<Digests, CallError> {
 pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> String {
     let name = own_name(writes, sides, lock);
     let look = async {
-        let side = nodes::side(writes, &sides.source, token(writes, sides).await?).await?;
+        let side = side(writes, &sides.source, token(writes, sides).await?).await?;
         let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
         let length = Lengths::new(Duration::ZERO).over(kept).soak;
         // Dropped, it leaves the pauses to end by themselves.
@@ -107,7 +106,7 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
         }
     };
     let state = mover.state();
-    writes.tasks().put(&sides.target, Arc::new(Live { name: name_back(sides, lock), mover, lease, stopped: Mutex::default() }));
+    keep(writes, sides, name_back(sides, lock), mover, lease);
     match state.phase {
         Phase::TargetHeld | Phase::Returned => Ok(()),
         _ => {

@@ -1,6 +1,7 @@
 //! What is seen of a move.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 use super::live::LiveSeen;
 use super::lock::{Lock, Return};
 use super::names::Names;
+use super::preflight::Preflight;
 use super::reference::{Endpoints, Place};
 use super::settings::Settings;
 use super::{ATTEMPTS, LOOK_EVERY};
@@ -35,6 +37,8 @@ pub struct Moving {
     pub back_snapshot: Fact<Snapshot>,
     /// Each place that names the address, in the manifest's order.
     pub references: Vec<Fact<Place>>,
+    /// What stands in the way of a move, where one is wanted and none is under way.
+    pub preflight: Option<Arc<Preflight>>,
     /// Who this process is.
     pub me: String,
     /// The mover of this process.

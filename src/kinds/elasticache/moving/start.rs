@@ -6,14 +6,16 @@ use std::time::Duration;
 use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, TransitEncryptionMode};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG, HEIRS_TAG,
-    HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG, TAKEN_TAG, WHY_TAG, id,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG, HEIRS_TAG,
+    HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG, TAKEN_TAG, WHY_TAG, id,
 };
 use super::names::Names;
 use super::observe::named;
-use super::op::MoveOp;
+use super::op::{MoveOp, Sides};
+use super::preflight::{self, Preflight};
 use super::reference::{self, Endpoints, Way};
 use super::returning;
 use super::settings::Settings;
@@ -49,6 +51,12 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let request = request.cache_parameter_group_name(name).cache_parameter_group_family(family);
                     let request = request.description(format!("the lock of holdfast moving {source}"));
                     let request = request.tags(tag(OWNER_TAG, OWNER_TAG_VALUE)).tags(tag(OBJECT_TAG, object)).tags(tag(MOVE_TAG, target));
+                    // Read once, when this run looked: no part of the plan, whose hash holds no forecast.
+                    let probed =
+                        writes.reads().known::<Preflight>(&preflight::key(source)).and_then(|found| found.nodes.present().cloned());
+                    let forecast = probed.filter(|probed| probed.facts.primaries().count() > 0);
+                    let forecast = forecast.map(|probed| tag(FORECAST_TAG, &Figures::of(&probed.facts, cutover).to_string()));
+                    let request = forecast.into_iter().fold(request, |request, forecast| request.tags(forecast));
                     request
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
                         .tags(tag(HOLDER_TAG, writes.reads().holder()))
@@ -109,6 +117,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::Prove { sides } => live::post(writes, &sides.target, Order::Commit),
         MoveOp::LetGo { sides, arn } => {
             live::let_go(writes, sides).await?;
+            measured(writes, sides).await;
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(HELD_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
@@ -517,6 +526,15 @@ async fn drop_snapshot(writes: &Writes, name: &str, target: &str) -> Result<(), 
 pub(super) fn taggable(text: &str) -> String {
     let known = |letter: char| letter.is_alphanumeric() || " _.:/=+-@".contains(letter);
     text.chars().map(|letter| if known(letter) { letter } else { ' ' }).take(256).collect()
+}
+
+/// Notes on the lock how long it took, where this process has seen it. It is for a person to read: the move goes on without it.
+async fn measured(writes: &Writes, sides: &Sides) {
+    if let Some(figures) = live::measured(&writes.reads(), &sides.target)
+        && let Err(error) = tag_lock(writes, &sides.lock, &[(MEASURED_TAG, &figures.to_string())]).await
+    {
+        tracing::warn!(%error, "how long the move took could not be noted on its lock");
+    }
 }
 
 pub(super) async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {

@@ -9,6 +9,9 @@ use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::version;
 use crate::kinds::{Drift, Fact, Reason};
 
+/// The families of node types that know no encryption at rest. [AWS documentation, "At-Rest Encryption in ElastiCache", conditions]
+const NOT_ENCRYPTED: [&str; 4] = ["t1", "m1", "m2", "c1"];
+
 /// What the new group is made with.
 pub struct Wish {
     pub kms_key: Option<String>,
@@ -56,16 +59,26 @@ impl Plan<'_> {
                 "move it by hand into a VPC".to_owned(),
             ));
         }
-        if source.settings.node_type == "cache.t1.micro" {
+        let generation = source.settings.node_type.split('.').nth(1).unwrap_or_default();
+        if NOT_ENCRYPTED.contains(&generation) {
             blocks.push((
                 Reason::NotSupported,
-                "nodes of the type cache.t1.micro take no snapshots".to_owned(),
+                format!(
+                    "nodes of the type {} cannot be encrypted at rest, and those of cache.t1.micro take no snapshots",
+                    source.settings.node_type
+                ),
                 "change the node type first".to_owned(),
             ));
         }
         let wants_key = spec.at_rest_encryption.as_ref().and_then(|at_rest| at_rest.kms_key_id.as_ref());
         let kms_key = match (&seen.key, wants_key) {
-            (Fact::Present(key), _) => Some(key.arn.clone()),
+            (Fact::Present(key), _) => {
+                blocks.extend(key.unusable.iter().map(|why| {
+                    let what = format!("the KMS key {} {why}: nothing can be encrypted with it", key.words);
+                    (Reason::InvalidWish, what, "enable it, or declare another key".to_owned())
+                }));
+                Some(key.arn.clone())
+            }
             (Fact::Absent, Some(_)) => {
                 blocks.push((
                     Reason::InvalidWish,

@@ -2,6 +2,7 @@
 
 use super::settings::takes_with;
 use super::{Context, NODES, names};
+use crate::kinds::elasticache::moving;
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::spec::TransitEncryption;
 use crate::kinds::elasticache::token::{Stage, TokenRef};
@@ -40,13 +41,9 @@ impl Context<'_> {
     /// The differences that only a new group repairs, with those that come with it: changing the old one first would cut clients off twice.
     pub(super) fn needs_move(&self) -> Vec<String> {
         let at_rest = !self.below("atRestEncryption").is_empty();
-        let too_old = |least| {
-            let upgraded = self.drift("engineVersion").map(|_| 0);
-            self.members().is_some_and(|members| !self.will_reach(&members.version, upgraded, least))
-        };
-        let tls = self.drift("transitEncryption").is_some() && too_old(version::TRANSIT_IN_PLACE);
-        let token = self.drift("auth").is_some() && too_old(version::TOKEN_CHANGE);
-        if !at_rest && !tls && !token {
+        let found = self.members().map(|members| members.version.as_str());
+        let upgrade = self.drift("engineVersion").and_then(|drift| drift.declared.as_str());
+        if !moving::is_needed(at_rest, self.drift("transitEncryption").is_some(), self.drift("auth").is_some(), found, upgrade) {
             return Vec::new();
         }
         let mut fields = names(&self.below("atRestEncryption"));

@@ -49,14 +49,16 @@ impl Account {
 
     pub fn on(sandbox: Sandbox) -> Account {
         let trusted = sandbox.redis().map(|servers| std::fs::read(servers.ca_file()).unwrap());
+        let state = tempfile::tempdir().unwrap();
         let connect = ConnectOptions {
             embedded: Some(sandbox.http_client()),
             clock: Some(sandbox.clock()),
             trusted,
             holder: "one:1".to_owned(),
+            state: Some(state.path().to_owned()),
             ..ConnectOptions::default()
         };
-        Account { sandbox, connect, state: tempfile::tempdir().unwrap(), disruptive: "Allow", watch: None }
+        Account { sandbox, connect, state, disruptive: "Allow", watch: None }
     }
 
     /// Another process on the same AWS, with a state folder of its own.

@@ -231,6 +231,46 @@ async fn what_stands_in_the_way_is_said_in_one_go() {
     assert_eq!(reasons(&plan)[0].0, Reason::NeedsMigration);
 }
 
+#[tokio::test]
+async fn what_aws_would_refuse_later_is_said_before() {
+    let said = async |account: &Account, wish: &str| {
+        let plan = account.planned(wish).await;
+        assert!(plan.steps.is_empty(), "{:#?}", plan.steps);
+        plan.all_blocks().map(|block| format!("{:?}: {}", block.reason, block.message)).collect::<Vec<String>>().join("\n")
+    };
+    // As many snapshots as AWS takes within a day, on the replica that one is taken from; those of the day before do not count.
+    let account = self::account();
+    let now = account.sandbox.clock().now();
+    let snapshots = |account: &Account, hours: i64| {
+        let at = now.checked_sub(jiff::SignedDuration::from_hours(hours)).unwrap();
+        account.sandbox.edit(|world| {
+            for number in 0..20 {
+                let text = format!("{{createdAt: '{at}', cluster: {OLD}-001}}");
+                world.elasticache.snapshots.insert(format!("by-hand-{number}"), serde_yaml::from_str(&text).unwrap());
+            }
+        });
+    };
+    snapshots(&account, 30);
+    assert!(!account.planned(&wish("")).await.steps.is_empty());
+    snapshots(&account, 2);
+    assert!(said(&account, &wish("")).await.contains("NotSupported: 20 snapshots of huntaze-redis were taken by hand within a day"));
+    // A subnet group that is gone, a node type without encryption, and a key that is not in force, in one go.
+    let account = self::account();
+    account.sandbox.edit(|world| {
+        world.elasticache.subnet_groups.clear();
+        world.elasticache.replication_groups.get_mut(OLD).unwrap().node_type = "cache.m2.xlarge".to_owned();
+        world.kms.keys.values_mut().for_each(|key| key.state = "PendingDeletion".to_owned());
+    });
+    let keyed = wish("").replace("enabled: true}", "enabled: true, kmsKeyId: alias/app}");
+    let all = said(&account, &keyed).await;
+    for words in ["the subnet group private", "cache.m2.xlarge cannot be encrypted", "the KMS key alias/app is PendingDeletion"] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    // What cannot be read is not taken for fine.
+    let account = Account::with(self::account().sandbox.world(), "denied@DescribeCacheSubnetGroups".parse().unwrap());
+    assert!(said(&account, &wish("")).await.contains("Unreadable: the subnet group private: elasticache:DescribeCacheSubnetGroups"));
+}
+
 /// `moving_*.rs` hold what goes wrong; here is what a person decides.
 #[tokio::test]
 async fn a_token_is_made_where_the_secret_is_there_and_empty() {

@@ -4,6 +4,8 @@
 mod back;
 #[path = "moving_heirs.rs"]
 mod heirs;
+#[path = "moving_preflight.rs"]
+mod preflight;
 #[path = "moving_shards.rs"]
 mod shards;
 
@@ -18,6 +20,7 @@ use secrecy::SecretString;
 use super::account::{Account, SECRET, TOKEN};
 use crate::clock::Clock;
 use crate::execute::{End, Said};
+use crate::kinds::elasticache::{Move, MovePhase, MoveStatus};
 use crate::migration::copy;
 use crate::migration::side::{Shard, Side};
 use crate::migration::wire::{Endpoint, Link, Login, Name, Tls, WireError};
@@ -32,6 +35,11 @@ const SPEED: u32 = 60;
 pub const FLAT: &str = "nodes: 2, data: {keys: 2000}";
 
 pub fn account(shape: &str) -> Option<Account> {
+    account_with(shape, "")
+}
+
+/// With what goes wrong.
+pub fn account_with(shape: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         println!("skipped: needs redis-server");
         return None;
@@ -49,7 +57,8 @@ secretsmanager:
     app: {{arnSuffix: x1Y2z3, secretString: 'later'}}
 "
     );
-    let sandbox = Sandbox::from_yaml(&text, Options { clock: Clock::scaled(SPEED), ..Options::default() }).unwrap();
+    let sandbox =
+        Sandbox::from_yaml(&text, Options { clock: Clock::scaled(SPEED), faults: faults.parse().unwrap(), ..Options::default() }).unwrap();
     Some(Account::on(sandbox))
 }
 
@@ -266,4 +275,31 @@ async fn no_write_is_lost_when_a_group_is_moved() {
     assert_eq!(application.lost(&account).await, [""; 0]);
     let plan = account.plan(&wish()).await;
     assert!(plan.in_sync(), "{:#?}", plan.resources);
+    // What was thought of it and what came true stand on its lock, for whoever asks.
+    let status = status(&account).await;
+    let (forecast, measured) = (status.forecast.unwrap(), status.measured.unwrap());
+    assert!(forecast.keys >= Some(2000) && forecast.copy_seconds.is_some() && forecast.outage_seconds > Some(20.0), "{forecast:?}");
+    assert!(measured.copy_seconds.is_some() && measured.settle_seconds < measured.outage_seconds, "{measured:?}");
+    assert!(status.phase == MovePhase::Soak && status.progress.is_none(), "{:?}", status.phase);
+}
+
+/// What another process with the same state folder says of the move.
+async fn status(account: &Account) -> MoveStatus {
+    let baseline = account.baseline(&wish());
+    let connection = crate::reconcile::connected(&baseline, &account.connect).await.unwrap();
+    let spec = baseline.entries[0].spec.downcast_ref().unwrap();
+    Move::look(&connection.reads.fresh(), &baseline.scope, spec).await.unwrap().status()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_process_sees_how_far_the_copy_is() {
+    let Some((account, application)) = serving(FLAT).await else { return };
+    let last = |said: &Said| matches!(said, Said::Done { step, .. } if step.starts_with("Copy to"));
+    account.apply_until(&wish(), last).await;
+    let status = status(&account).await;
+    assert_eq!(status.phase, MovePhase::Copy);
+    let progress = status.progress.unwrap();
+    assert!(progress.keys_to_compare >= 2000 && progress.keys_compared + progress.keys_left >= 2000, "{progress:?}");
+    assert!(status.progress_age_seconds.is_some_and(|age| (0..60).contains(&age)) && status.bytes_left.is_some());
+    drop(application);
 }

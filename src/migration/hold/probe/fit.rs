@@ -128,6 +128,7 @@ mod tests {
             run_id: "x".to_owned(),
             cluster_epoch: None,
             used_memory: 1000,
+            dataset: 900,
             maxmemory: 2000,
             eviction: "noeviction".to_owned(),
             evicted_keys: 0,

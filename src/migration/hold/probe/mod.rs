@@ -24,16 +24,23 @@ pub struct Finding {
     pub what: String,
     /// Whether the migration cannot begin with it.
     pub blocks: bool,
+    /// Nothing was found: a node could not be asked.
+    pub unread: bool,
     pub what_to_do: String,
 }
 
 impl Finding {
     fn blocks(what: String, what_to_do: &str) -> Finding {
-        Finding { what, blocks: true, what_to_do: what_to_do.to_owned() }
+        Finding { what, blocks: true, unread: false, what_to_do: what_to_do.to_owned() }
     }
 
     fn warns(what: String, what_to_do: &str) -> Finding {
-        Finding { what, blocks: false, what_to_do: what_to_do.to_owned() }
+        Finding { blocks: false, ..Finding::blocks(what, what_to_do) }
+    }
+
+    /// A node that does not answer blocks: nobody knows what it is like.
+    pub fn unread(what: String, what_to_do: &str) -> Finding {
+        Finding { unread: true, ..Finding::blocks(what, what_to_do) }
     }
 }
 
@@ -57,6 +64,8 @@ pub struct NodeFacts {
     pub cluster_epoch: Option<u64>,
     /// Bytes.
     pub used_memory: u64,
+    /// Bytes of it that keys and values take, without the server's own.
+    pub dataset: u64,
     /// Bytes; 0: no limit.
     pub maxmemory: u64,
     /// `maxmemory_policy`.
@@ -102,7 +111,7 @@ impl Facts {
     pub fn measured(&self, source_load: f64, restart: Duration) -> Measured {
         Measured {
             keys: self.keys(),
-            bytes: self.primaries().map(|node| node.used_memory).sum(),
+            bytes: self.primaries().map(|node| node.dataset).sum(),
             changes: self.primaries().map(|node| node.changes).sum(),
             shards: self.primaries().count() as u64,
             round_trip: self.primaries().map(|node| node.round_trip).max().unwrap_or_default(),

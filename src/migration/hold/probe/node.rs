@@ -30,13 +30,26 @@ pub(super) async fn read(side: &Side, node: &Node, us: &Name, part: Part) -> (Op
     match read_into(side, node, us, part, &mut findings).await {
         Ok(facts) => (facts, findings),
         Err(error) => {
-            let todo = match error {
-                WireError::Unreachable { .. } => "open the security group for holdfast, and check the token and TLS",
-                _ => "look at the node, and try again",
-            };
-            findings.push(Finding::blocks(error.to_string(), todo));
+            findings.push(Finding::unread(error.to_string(), todo(&error)));
             (None, findings)
         }
+    }
+}
+
+/// What to do about a node that could not be asked.
+fn todo(error: &WireError) -> &'static str {
+    match error {
+        // The server's own word for a wrong password, and the library's for what came of it.
+        WireError::Unreachable { why, .. } if ["WRONGPASS", "NOAUTH", "NOPERM", "uthentication"].iter().any(|word| why.contains(word)) => {
+            "have the secret hold the token that is in force on the group"
+        }
+        WireError::Refused { code, .. } if matches!(code.as_str(), "NOAUTH" | "WRONGPASS") => {
+            "declare the secret with the token that is in force on the group"
+        }
+        WireError::Unreachable { .. } => {
+            "run holdfast where it can be reached, let the security group admit that, and see whether TLS is as AWS says"
+        }
+        _ => "look at the node, and try again",
     }
 }
 
@@ -66,6 +79,7 @@ async fn read_into(side: &Side, node: &Node, us: &Name, part: Part, findings: &m
         run_id: link.identity.run_id.clone(),
         cluster_epoch: link.identity.cluster_epoch,
         used_memory: info.number("used_memory").unwrap_or(0),
+        dataset: info.number("used_memory_dataset").or_else(|| info.number("used_memory")).unwrap_or(0),
         maxmemory: info.number("maxmemory").unwrap_or(0),
         eviction: info.text("maxmemory_policy").unwrap_or("").to_owned(),
         evicted_keys: info.number("evicted_keys").unwrap_or(0),
@@ -166,7 +180,8 @@ fn usage(link: &Link, info: &Info, facts: &NodeFacts, part: Part, findings: &mut
     if part == Part::Source && facts.primary && facts.maxmemory > 0 && free < facts.maxmemory / 100 * HEADROOM_PERCENT {
         let what = format!("{at} has {free} bytes free of {}", facts.maxmemory);
         let todo = "free memory, or take a larger node type first: replies that wait to be read would evict keys";
-        findings.push(Finding { what, blocks: facts.eviction != "noeviction", what_to_do: todo.to_owned() });
+        let blocks = facts.eviction != "noeviction";
+        findings.push(if blocks { Finding::blocks(what, todo) } else { Finding::warns(what, todo) });
     }
     if part == Part::Target && facts.primary && facts.evicted_keys > 0 {
         let what = format!("{at} has evicted {} keys already", facts.evicted_keys);
