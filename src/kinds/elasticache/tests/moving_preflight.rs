@@ -59,7 +59,7 @@ async fn a_dry_run_shows_the_forecast_and_writes_nothing() {
     assert_eq!(account.sandbox.writes().len(), 0, "a dry run wrote to AWS");
     let forecast = forecast(&plan.resources[0]).unwrap_or_else(|| panic!("{:#?}", plan.resources[0]));
     for words in [
-        "copy 0.",
+        "forecast: copy ",
         "(2000 keys, ",
         " writes/s), writes wait 21 s (settle ",
         "20 s for AWS are assumed",
