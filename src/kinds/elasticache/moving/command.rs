@@ -359,10 +359,12 @@ impl Move {
                 Some(ask_back(name, lock, true))
             }
             (MoveCommand::RollBack { .. }, MovePhase::RollBack, _) => None,
-            (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::Copy | MovePhase::CutOver, Some(lock)) => Some((
-                format!("Note that the move of {name} is taken back"),
-                MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned(), asked: true },
-            )),
+            (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::Copy | MovePhase::CutOver, Some(lock)) => {
+                Some((
+                    format!("Note that the move of {name} is taken back"),
+                    MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned(), asked: true },
+                ))
+            }
             (MoveCommand::RollBack { give_up_writes }, MovePhase::Soak | MovePhase::Retire, Some(lock)) => {
                 if let Some(why) = no_return(&self.moving) {
                     return Err(format!("there is no way back: {why}; `holdfast migration finalize {name}` ends the soak"));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::figures::Figures;
 use super::DEAD_AFTER;
+use super::figures::Figures;
 use crate::clock::later;
 use crate::migration::hold::{COPIED_WITH, Ledger};
 

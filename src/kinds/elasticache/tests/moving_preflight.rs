@@ -14,7 +14,7 @@ async fn found(more: &str) -> Option<(Account, String)> {
 }
 
 async fn found_with(more: &str, faults: &str) -> Option<(Account, String)> {
-    let account = account_with(more, faults)?;
+    let account = account_with(&format!("{FLAT}{more}"), faults)?;
     let (host, port) = address(&account).await;
     write_secret(&account, &format!("redis://{host}:{port}/0"));
     Some((account, format!("{host}:{port}")))
