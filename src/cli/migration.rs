@@ -26,7 +26,7 @@ const WATCHING: Duration = Duration::from_secs(2);
   holdfast migration status huntaze-redis -f m.yaml     where it stands, what comes next
   holdfast migration status huntaze-redis -f m.yaml --watch   beside the run, until the move is done
   holdfast migration status huntaze-redis -f m.yaml -o json
-  holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, also while the new one serves
+  holdfast migration rollback huntaze-redis -f m.yaml   back to the old group, after the commit too
   holdfast migration resume huntaze-redis -f m.yaml     let it be tried again after a way back
   holdfast migration finalize huntaze-redis -f m.yaml   let go of the old group now
 

@@ -387,12 +387,16 @@ impl<'a> Plan<'a> {
             Retire::Keep => "then it is left, tagged",
             Retire::Delete => "then deleted, when a last snapshot was seen available",
         };
+        let rollback = match held {
+            true => format!("`holdfast migration rollback {}`", self.planning.spec.name),
+            false => format!("`holdfast migration rollback {} --give-up-writes`", self.planning.spec.name),
+        };
         self.push(
             format!("Let {to} serve as {}", self.planning.spec.name),
             MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn: arn.clone(), lock: name, token: wish.token },
             |step| {
                 step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
-                    .back(format!("`holdfast migration rollback {}`: {from} is kept for {}", self.planning.spec.name, hours(kept)))
+                    .back(format!("{rollback}: {from} is kept for {}", hours(kept)))
                     .consented(approved)
             },
         );

@@ -133,6 +133,42 @@ async fn a_group_in_cluster_mode_is_moved_shard_by_shard_to_its_configuration_en
 }
 
 #[tokio::test]
+async fn a_way_back_that_was_stopped_keeps_the_old_group_until_somebody_decides() {
+    let account = account();
+    let wish = wish(", keepOld: 2h, retire: Delete");
+    account.converge(&wish).await;
+    let lock = |key: &str, value: &str| {
+        account.sandbox.edit(|world| {
+            let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with("holdfast-move-")).unwrap().1;
+            lock.tags.insert(format!("holdfast.dev/{key}"), value.to_owned());
+        });
+    };
+    lock("return", "stopped");
+    lock("return-stopped", "late writes");
+    account.in_sync(&wish).await;
+    account.sandbox.clock().sleep(Duration::from_secs(7201)).await;
+    let plan = account.planned(&wish).await;
+    assert_eq!((plan.steps.len(), plan.blocks.first().map(|block| block.reason)), (0, Some(Reason::Conflict)), "{plan:#?}");
+    assert!(plan.blocks[0].message.ends_with("late writes") && plan.blocks[0].what_to_do.contains("--give-up-writes"), "{plan:#?}");
+    lock("finalized", "2026-01-01T00:00:00Z");
+    account.converge(&wish).await;
+    assert!(!account.sandbox.world().elasticache.replication_groups.contains_key(OLD));
+}
+
+/// What a person asked for without the words that it takes is not done, by whichever way the tag came there.
+#[tokio::test]
+async fn writes_that_cannot_be_copied_back_are_not_given_up_by_themselves() {
+    let account = account();
+    account.converge(&wish("")).await;
+    account.sandbox.edit(|world| {
+        let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with("holdfast-move-")).unwrap().1;
+        lock.tags.insert("holdfast.dev/return".to_owned(), "asked".to_owned());
+    });
+    let plan = account.planned(&wish("")).await;
+    assert_eq!((plan.steps.len(), plan.blocks.first().map(|block| block.reason)), (0, Some(Reason::Conflict)), "{plan:#?}");
+}
+
+#[tokio::test]
 async fn after_the_soak_the_old_group_is_left_or_deleted_as_declared() {
     for (retire, gone) in [("Keep", false), ("Delete", true)] {
         let account = account();
