@@ -53,7 +53,7 @@ impl Wanted {
 /// What is left to be done about parameters when the group that the instance has is changed.
 pub enum Rest<'a> {
     Nothing,
-    Restart(Step<Op>),
+    Restart(Box<Step<Op>>),
     /// The instance gets a group of its own.
     OwnGroup {
         attached: &'a Attached,
@@ -105,7 +105,7 @@ pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a
 pub fn finish(planning: &Planning<'_, Instances>, rest: Rest<'_>, steps: &mut Steps<Op>) {
     match rest {
         Rest::Nothing => {}
-        Rest::Restart(step) => drop(steps.push(step)),
+        Rest::Restart(step) => drop(steps.push(*step)),
         Rest::OwnGroup { attached, outsiders, wanted, in_force } => {
             in_own_group(planning, attached, &outsiders, &wanted, in_force, steps);
         }
@@ -195,7 +195,7 @@ fn restart_only<'a>(planning: &Planning<'_, Instances>, attached: &Attached, ste
         }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
-        _ => return Rest::Restart(restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false)),
+        _ => return Rest::Restart(Box::new(restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false))),
     };
     steps.block(Reason::UnexpectedState, IN_FORCE, message, what_to_do);
     Rest::Nothing
@@ -235,7 +235,7 @@ fn in_place<'a>(
     let mut fields: Vec<String> = wanted.iter().filter(|one| one.restarts).map(|one| one.field.clone()).collect();
     let changed = !fields.is_empty();
     fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
-    if fields.is_empty() { Rest::Nothing } else { Rest::Restart(restart(planning, &attached.name, fields, set, changed)) }
+    if fields.is_empty() { Rest::Nothing } else { Rest::Restart(Box::new(restart(planning, &attached.name, fields, set, changed))) }
 }
 
 /// Makes a group for this instance alone, or goes on with the one that was begun.

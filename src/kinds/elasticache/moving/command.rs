@@ -175,7 +175,13 @@ impl Move {
     /// Reads where the move of an entry stands. Reads AWS.
     pub async fn look(reads: &Reads, scope: &Scope, spec: &ReplicationGroupSpec) -> Result<Move, CallError> {
         let (groups, clusters) = futures::try_join!(groups(reads), clusters(reads))?;
-        let chain = serving(reads, scope, &groups, &spec.group_id()).await.map_err(|untold| untold.why)?;
+        let chain = serving(reads, scope, &groups, &spec.group_id()).await.map_err(|untold| match untold.busy {
+            Some((group, status)) => {
+                let message = format!("where the move stands cannot be told while {group} is {status}: ask again when it is available");
+                CallError { message, ..untold.why }
+            }
+            None => untold.why,
+        })?;
         let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
         let of_lock = |lock: &Lock| report::read(reads.state(), &moving.names.as_ref()?.target, &lock.name);
         let report = moving.lock.present().and_then(of_lock);

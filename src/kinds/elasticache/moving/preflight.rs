@@ -177,10 +177,7 @@ async fn ask(
     if let Some(node) = side.nodes().iter().find(|node| !reads.has_nodes_at(&node.endpoint.host)) {
         let what =
             format!("{}:{} could not be reached: the AWS inside this process has no Redis there", node.endpoint.host, node.endpoint.port);
-        let finding = Finding::unread(
-            what,
-            "try it on an account with servers (examples/accounts/huntaze-redis-live.yaml), or with writeGap: Accept",
-        );
+        let finding = Finding::unread(what, "run with --sandbox=live, where a real redis-server is behind each node");
         return Fact::Present(Probed { facts: Facts::default(), findings: vec![finding] });
     }
     let token = match &seen.token {
