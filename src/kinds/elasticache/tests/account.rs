@@ -35,31 +35,6 @@ pub struct Account {
     pub disruptive: &'static str,
     /// Told of every write of the journal, with the account as it is then.
     pub watch: Option<Watch>,
-    /// Where real servers are behind it: while this is held no other such account is there.
-    pub _alone: Option<Alone>,
-}
-
-/// Real servers, an application that writes all the time and time that is sixty times as fast are as much as two cores bear: of two at once each would be
-/// late by minutes of its time, and would lose its lease.
-pub struct Alone(());
-
-static ALONE: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-
-impl Alone {
-    /// Blocks the thread until nobody else is.
-    pub fn wait() -> Alone {
-        use std::sync::atomic::Ordering::SeqCst;
-        while ALONE.compare_exchange(false, true, SeqCst, SeqCst).is_err() {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        Alone(())
-    }
-}
-
-impl Drop for Alone {
-    fn drop(&mut self) {
-        ALONE.store(false, std::sync::atomic::Ordering::SeqCst);
-    }
 }
 
 impl Account {
@@ -83,7 +58,7 @@ impl Account {
             state: Some(state.path().to_owned()),
             ..ConnectOptions::default()
         };
-        Account { sandbox, connect, state, disruptive: "Allow", watch: None, _alone: None }
+        Account { sandbox, connect, state, disruptive: "Allow", watch: None }
     }
 
     /// Another process on the same AWS, with a state folder of its own.
