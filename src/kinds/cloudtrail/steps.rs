@@ -199,15 +199,17 @@ struct Wrong {
 fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
     let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
     match drift.field.as_str() {
-        // The bucket's policy lets a trail in by its ARN, with its region in it: what this object asks of a policy names its own region.
-        "bucket" | "keyPrefix" if trail.home_region != planning.scope.region => Some(Wrong {
-            reason: Reason::NotSupported,
-            message: format!(
-                "the trail is at home in {}, and the bucket's policy must let it in as a trail of that region",
-                trail.home_region
-            ),
-            what_to_do: format!("declare its bucket in an object whose spec.region is {}", trail.home_region),
-        }),
+        // What lives in the trail's own region, or names it there: the bucket's policy lets a trail in by its ARN, a key and a log group are of a region, and a
+        // trail of one region alone is not seen from another.
+        "bucket" | "keyPrefix" | "kmsKeyId" | "cloudWatchLogs.logGroupArn" | "cloudWatchLogs.roleArn" | "multiRegion"
+            if trail.home_region != planning.scope.region =>
+        {
+            Some(Wrong {
+                reason: Reason::NotSupported,
+                message: format!("the trail is at home in {}, and this is changed with what there is in that region", trail.home_region),
+                what_to_do: format!("declare it in an object whose spec.region is {}", trail.home_region),
+            })
+        }
         "multiRegion" if drift.declared == Value::Bool(true) => (becomes("globalEvents", trail.settings.global_events) == Some(false))
             .then(|| Wrong {
                 reason: Reason::Conflict,

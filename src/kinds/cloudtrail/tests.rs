@@ -158,13 +158,15 @@ async fn a_shadow_is_changed_in_its_home_region() {
 }
 
 #[tokio::test]
-async fn the_bucket_of_a_trail_from_elsewhere_stays() {
+async fn what_is_of_the_region_of_a_trail_from_elsewhere_stays() {
     let trails = json!({"audit": {"s3BucketName": "old", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
     let account = Account::new(&services(trails));
-    let plan = planned(&account, json!({"bucket": "logs", "logging": true})).await;
-    assert_eq!((plan.blocks.len(), plan.steps.len()), (1, 1), "{plan:?}");
-    assert_eq!((plan.blocks[0].reason, plan.blocks[0].fields.as_slice()), (Reason::NotSupported, ["bucket".to_owned()].as_slice()));
-    assert!(plan.blocks[0].what_to_do.contains("spec.region is eu-west-1"));
+    let plan = planned(&account, json!({"bucket": "logs", "logging": true, "multiRegion": false, "kmsKeyId": KEY})).await;
+    assert_eq!((plan.blocks.len(), plan.steps.len()), (3, 1), "{plan:?}");
+    let mut fields: Vec<&String> = plan.blocks.iter().flat_map(|block| &block.fields).collect();
+    fields.sort();
+    assert_eq!(fields, ["bucket", "kmsKeyId", "multiRegion"]);
+    assert!(plan.blocks.iter().all(|block| block.reason == Reason::NotSupported && block.what_to_do.contains("spec.region is eu-west-1")));
 }
 
 #[tokio::test]
