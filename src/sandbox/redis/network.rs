@@ -57,8 +57,10 @@ pub async fn join(client: impl AsyncRead + AsyncWrite, server: TcpStream, networ
             }
         };
         tokio::select! {
-            passed = passing => return passed,
+            biased;
+            // First: what comes after it has fallen does not pass.
             () = fallen(network) => {}
+            passed = passing => return passed,
         }
     }
     // Both connections stand until here.
