@@ -89,6 +89,8 @@ fn hash(text: &str) -> Result<String, String> {
 impl Args {
     /// A run over one resource, for a command that has noted what is to become of it.
     pub(super) fn only(manifest: Manifest, only: String, state_dir: Option<PathBuf>, in_sandbox: bool, output: Output) -> Args {
+        #[cfg(not(feature = "sandbox"))]
+        let _ = in_sandbox;
         Args {
             manifest,
             dry_run: false,
