@@ -43,6 +43,8 @@ pub mod aws;
 pub mod cli;
 
 pub mod clock;
+mod hex;
+mod plain;
 
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -225,7 +225,7 @@ fn claim(loaded: &Loaded, scope: &Scope, entry: &Entry) -> Claim {
         kind: entry.kind.path().to_owned(),
         id: entry.kind.wish(entry.spec.clone(), scope).id,
         account: scope.account.clone(),
-        region: if entry.kind.global() { String::new() } else { scope.region.clone() },
+        region: if entry.kind.is_regional(&entry.spec) { scope.region.clone() } else { String::new() },
         file: loaded.file.display().to_string(),
         position,
         path: loaded.positions.written(&entry.path),

@@ -52,16 +52,22 @@ pub fn stale(approve: &[String], looked: &[Looked<'_>]) -> Option<String> {
 }
 
 /// How to consent to what waits for it, as it was planned last; nothing where nothing waits. `approve` is what was consented to, `again` the command
-/// without that.
-pub fn advice(reports: &[Report], approve: &[String], again: &str) -> Option<String> {
-    let plans = reports.iter().filter_map(|report| report.left.as_ref().or(report.plan.as_ref()));
-    let waits = |plan: &&Plan| {
+/// without that. `used` says of an object's plan that it was consented to before, and how that counts: a hash that counts no more is not to be given.
+pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
+    let waits = |plan: &Plan| {
         let mut blocks = plan.resources.iter().flat_map(|resource| resource.all_blocks());
         blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
     };
-    let mut hashes: Vec<&str> = plans.filter(waits).map(|plan| plan.hash.as_str()).collect();
+    let (mut hashes, mut spent): (Vec<&str>, String) = Default::default();
+    for report in reports {
+        let Some(plan) = report.left.as_ref().or(report.plan.as_ref()).filter(|plan| waits(plan)) else { continue };
+        match used(&report.object, &plan.hash) {
+            Some(used) => spent.push_str(&format!("{used}\n")),
+            None => hashes.push(&plan.hash),
+        }
+    }
     if hashes.is_empty() {
-        return None;
+        return (!spent.is_empty()).then_some(spent);
     }
     // Where nothing was done, a consent that was right is still to be given.
     let undone = reports.iter().filter(|report| report.outcomes.is_none()).filter_map(|report| report.plan.as_ref());
@@ -71,7 +77,7 @@ pub fn advice(reports: &[Report], approve: &[String], again: &str) -> Option<Str
         }
     }
     let plans = if hashes.len() == 1 { "this plan" } else { "these plans" };
-    Some(format!("to consent to exactly {plans}:\n  {}\n", command(again, hashes)))
+    Some(format!("{spent}to consent to exactly {plans}:\n  {}\n", command(again, hashes)))
 }
 
 /// The command with its consents.

@@ -1,11 +1,13 @@
 //! The AWS that a run talks to, its time, and the folder in which the run keeps its state.
 
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "sandbox")]
 use super::sandbox::{OfRun, SandboxKind};
 use crate::aws::{ConnectOptions, named_endpoint};
 use crate::clock::Clock;
+use crate::plain;
 
 /// The AWS that a run talks to, and its time.
 pub struct Ground {
@@ -115,17 +117,33 @@ fn holder(state: &Path) -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
     let known = |letter: char| if letter.is_ascii_alphanumeric() || "_.-".contains(letter) { letter } else { '_' };
     let machine: String = machine.trim().chars().map(known).take(100).collect();
-    let kept = std::fs::read_to_string(state.join(HOLDER)).ok().map(|id| id.trim().to_owned());
-    let id = kept.filter(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let id = kept_holder(state).ok().flatten();
     format!("{machine}:{}", id.unwrap_or_else(|| format!("{:016x}", fastrand::u64(..))))
+}
+
+/// The id that is kept in a state folder, where there is one.
+fn kept_holder(state: &Path) -> std::io::Result<Option<String>> {
+    let mut text = String::new();
+    match plain::open(&state.join(HOLDER)).and_then(|file| file.take(64).read_to_string(&mut text)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let id = text.trim();
+    let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match id.len() {
+        16 if digits => Ok(Some(id.to_owned())),
+        // A disk that was full left it by halves.
+        ..16 if digits => Ok(None),
+        _ => Err(std::io::Error::new(ErrorKind::InvalidData, "it holds something else: move it elsewhere")),
+    }
 }
 
 /// Keeps the id of a state folder. To be called while its journal is held.
 pub fn keep_holder(state: &Path, holder: &str) -> std::io::Result<()> {
     let id = holder.rsplit(':').next().unwrap_or_default();
-    let file = state.join(HOLDER);
-    if std::fs::read_to_string(&file).is_ok_and(|kept| kept.trim() == id) {
+    if kept_holder(state)?.is_some_and(|kept| kept == id) {
         return Ok(());
     }
-    std::fs::write(file, format!("{id}\n"))
+    std::fs::write(state.join(HOLDER), format!("{id}\n"))
 }

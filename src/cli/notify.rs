@@ -3,14 +3,18 @@
 //! At least once a change of state: the message is due in the journal before it is sent, and sent again by the next run if nobody knows
 //! whether it arrived, with the same id.
 
+use std::collections::BTreeMap;
+
 use sha2::{Digest, Sha256};
 
 use super::{show, tell};
 use crate::aws::{CallError, Class, Connection, Writes};
 use crate::clock::Clock;
 use crate::desired::Choice;
-use crate::execute::record::Event;
+use crate::execute::record::{Event, Record};
 use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
+use crate::hex::hex;
+use crate::kinds::Key;
 use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
@@ -86,18 +90,21 @@ impl Messages<'_> {
         let last = on_its_way.last().or_else(told).unwrap_or_default();
         // Of a run that was left in the middle, the same.
         let state = if outcomes.interrupted() && outcomes.stopped.is_none() { last.to_owned() } else { state(outcomes) };
-        if !outcomes.acted() && last == state {
+        let mut earlier: Vec<&Record> = self.past.untold.get(object).into_iter().flat_map(BTreeMap::values).collect();
+        earlier.sort_by_key(|record| record.number);
+        if !outcomes.acted() && earlier.is_empty() && last == state {
             return None;
         }
         let Counts { changed, blocked, failed, rolled_back, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
-        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}");
+        let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
+        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
-        let body = body(baseline, outcomes, self.run, &id, &part);
+        let body = body(baseline, outcomes, &earlier, self.run, &id, &part);
         Some(Event::NotificationDue { id, topic: topic.to_owned(), part, state, subject, body })
     }
 
@@ -178,12 +185,33 @@ fn state(outcomes: &Outcomes) -> String {
     if wrong.is_empty() { String::new() } else { digest(&wrong.join("\n")) }
 }
 
-fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &str) -> String {
+/// What runs did that ended before they could tell: a line a resource and run.
+fn untold(earlier: &[&Record]) -> Vec<String> {
+    let mut told: Vec<(&str, &Key, Vec<String>)> = Vec::new();
+    for record in earlier {
+        let (resource, said) = match &record.event {
+            Event::StepDone { resource, step, undo: false, .. } => (resource, step.clone()),
+            Event::StepDone { resource, step, undo: true, .. } => (resource, format!("taken back: {step}")),
+            Event::Intent { resource, step, undo, .. } => {
+                (resource, format!("{}\"{step}\" was sent, and may have taken effect", if *undo { "to take it back, " } else { "" }))
+            }
+            _ => continue,
+        };
+        match told.iter_mut().find(|(run, of, _)| *run == record.run && *of == resource) {
+            Some((_, _, steps)) => steps.push(said),
+            None => told.push((&record.run, resource, vec![said])),
+        }
+    }
+    told.into_iter().map(|(run, of, steps)| format!("run {run} ended before it could tell: {of}: {}", steps.join("; "))).collect()
+}
+
+fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str, id: &str, part: &str) -> String {
     let scope = &baseline.scope;
     let mut body = format!("object {}, account {}, {}\nrun {run}, message {id}\n", scope.object, scope.account, scope.region);
     if !part.is_empty() {
         body.push_str(&format!("this run looked at a part of it: {}\n", shown(part)));
     }
+    let mut lines = untold(earlier);
     for one in &outcomes.resources {
         let line = match &one.end {
             End::Unchanged => continue,
@@ -201,6 +229,9 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &st
             true => line,
             false => format!("{line}. Done before that: {}", one.done.join("; ")),
         };
+        lines.push(line);
+    }
+    for line in lines {
         body.push_str(&shown(&crate::aws::reveal_nothing(&line)));
         body.push('\n');
         if body.len() > LONGEST {
@@ -213,5 +244,5 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, run: &str, id: &str, part: &st
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }

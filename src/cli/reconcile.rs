@@ -213,7 +213,7 @@ async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -
         Err(error) => return failed(error),
     };
     if let Err(error) = ground::keep_holder(&state, &ground.connect.holder) {
-        return failed(format!("the id of the state folder {} could not be kept: {error}", state.display()));
+        return failed(format!("the id of the state folder, {}, could not be kept: {error}", state.join("holder").display()));
     }
     let ended = Run::new(args, &ground, &interrupt).wet(baselines, invalid, &opened).await;
     if let Some(said) = ground.end().await {
@@ -232,6 +232,8 @@ struct Run<'a> {
     ground: &'a Ground,
     interrupt: &'a Interrupt,
     name: String,
+    /// The consents that the journal holds; a dry run knows of none.
+    given: Vec<Given>,
 }
 
 impl<'a> Run<'a> {
@@ -242,7 +244,7 @@ impl<'a> Run<'a> {
                 Output::Json => tell(&format!("{note}\n")),
             }
         }
-        Run { args, ground, interrupt, name: name(ground.clock.now()) }
+        Run { args, ground, interrupt, name: name(ground.clock.now()), given: Vec::new() }
     }
 
     /// Looks at every object side by side, and shows what it found in the manifest's order.
@@ -265,7 +267,7 @@ impl<'a> Run<'a> {
 
     /// Looks at every object, so that nothing is changed where the command line is about something else; then shows and applies one after the other,
     /// since they share a journal and a person's attention.
-    async fn wet(self, baselines: &[Baseline], invalid: bool, opened: &Opened) -> Ended {
+    async fn wet(mut self, baselines: &[Baseline], invalid: bool, opened: &Opened) -> Ended {
         if let Some((place, why)) = &opened.set_aside {
             tell(&format!(
                 "the journal could not be used ({why}). It was set aside as {}; where things stand is read from AWS\n",
@@ -275,6 +277,7 @@ impl<'a> Run<'a> {
         for record in &opened.past.interrupted {
             tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", shown(&record.event.words())));
         }
+        self.given = opened.past.consents.clone();
         let looked = self.looks(baselines, &opened.past.consents).await;
         if self.interrupt.stopped() {
             return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned());
@@ -389,7 +392,7 @@ impl<'a> Run<'a> {
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
             if let Some(left) = &left {
-                self.show_left(left);
+                self.show_left(left, outcomes.stopped.is_some());
             }
         }
         Report { object, plan: Some(plan), outcomes: Some(outcomes), left, error: None, untold }
@@ -420,12 +423,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn show_left(&self, left: &Plan) {
+    /// What is left after a run; of one that was stopped as a whole, its reason was said.
+    fn show_left(&self, left: &Plan, stopped: bool) {
         match left.in_sync() {
             true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
             false => print(&format!("planned again, what is left:\n{}", text::render(left, self.args.verbose))),
         };
-        if left.changes() {
+        if left.changes() && !stopped {
             print(
                 "nothing holds what is left: somebody changed it meanwhile, or what was done brought it with it. Read it, and run again\n",
             );
@@ -474,7 +478,11 @@ impl<'a> Run<'a> {
 
     /// Says how to consent to what waits for it, and whether anything does.
     fn advise(&self, reports: &[Report]) -> bool {
-        let advice = consent::advice(reports, &self.args.approve, &self.again());
+        let used = |object: &str, hash: &str| {
+            let (_, mut used) = given_consent(&self.given, object, &[hash.to_owned()], self.ground.clock.now());
+            used.remove(hash)
+        };
+        let advice = consent::advice(reports, &self.args.approve, &self.again(), used);
         if let Some(advice) = advice.as_ref().filter(|_| self.args.output == Output::Text) {
             print(advice);
         }

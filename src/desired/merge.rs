@@ -59,13 +59,23 @@ pub(super) fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spok
     Declared { kind, wish, origins, blocks, needs: Vec::new(), left_out: None }
 }
 
-/// The values of a tree that are no objects, each with the members on its way. Lists count as one value, an object without members says nothing.
+/// The values of a tree that are no objects, each with the members on its way. A list counts as one value; one whose entries have ids, as lifecycle rules
+/// do, as one value an id. An object without members says nothing.
 fn leaves<'a>(path: Vec<&'a str>, value: &'a Value) -> Vec<(Vec<&'a str>, &'a Value)> {
     let longer = |member: &'a str| path.iter().copied().chain([member]).collect();
     match value {
         Value::Object(members) => members.iter().flat_map(|(member, value)| leaves(longer(member), value)).collect(),
-        leaf => vec![(path, leaf)],
+        leaf => match by_id(leaf) {
+            Some(entries) => entries.into_iter().map(|(id, entry)| (longer(id), entry)).collect(),
+            None => vec![(path, leaf)],
+        },
     }
+}
+
+/// The entries of a list by their ids; nothing where it is another kind of value, or is empty.
+fn by_id(value: &Value) -> Option<Vec<(&str, &Value)>> {
+    let entries = value.as_array().filter(|entries| !entries.is_empty())?;
+    entries.iter().map(|entry| Some((entry.get("id")?.as_str()?, entry))).collect()
 }
 
 /// Who said something else of the same place before, above it (`encryption: null`) or below it; and what.
@@ -85,6 +95,14 @@ fn merge(into: &mut Value, from: &Value) {
         (Value::Object(into), Value::Object(from)) => {
             for (member, value) in from {
                 merge(into.entry(member.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (Value::Array(into), from) if by_id(from).is_some() => {
+            for entry in from.as_array().into_iter().flatten() {
+                // One that both have is the same: else they disagree, and that was said.
+                if !into.contains(entry) {
+                    into.push(entry.clone());
+                }
             }
         }
         (into, from) => *into = from.clone(),

@@ -15,7 +15,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::Reads;
-use crate::kinds::{AnyKind, Block, Fact, Key, Peers, Reason, Scope, Unreadable, place, registry};
+use crate::kinds::{AnyKind, Block, Fact, Key, Need, Peers, Reason, Scope, Unreadable, place, registry};
 use crate::plan::Declared;
 
 pub use choice::{Choice, Unnamed, misspelt};
@@ -66,17 +66,28 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
         peers.add(declared.kind.path(), declared.wish.id.clone(), declared.wish.spec.clone());
     }
     said.others.add_to(&mut peers, scope);
-    let warnings = choice.idle(&found);
+    let mut warnings = choice.idle(&found);
+    if !choice.is_partial() {
+        warnings.extend(idle_selectors(said.entries, &found));
+    }
     let unnamed = choice.unnamed(&found);
     let known: BTreeSet<Key> = found.iter().map(Declared::key).collect();
+    let there = |need: &Need| known.contains(&need.key) || need.key.id == Need::EVERY && known.iter().any(|one| one.kind == need.key.kind);
     for declared in &mut found {
         let own = declared.key();
-        declared.needs =
-            declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && known.contains(&need.key)).collect();
+        declared.needs = declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && there(need)).collect();
     }
     found.retain(|declared| choice.admits(declared));
     found.sort_by_key(|declared| place(declared.kind.path()));
     Desired { resources: found, peers, warnings, unnamed }
+}
+
+/// Selectors that choose nothing: a name that is misspelt reads like an account in which all is well.
+fn idle_selectors(entries: &[Entry], found: &[Declared]) -> Vec<String> {
+    let chosen: BTreeSet<&str> = found.iter().flat_map(|one| &one.origins).map(|origin| origin.entry.as_str()).collect();
+    let idle = entries.iter().filter(|entry| entry.kind.selector(&entry.spec).is_some()).map(Entry::label);
+    let idle = idle.filter(|label| !chosen.contains(label.as_str()));
+    idle.map(|label| format!("the selector of {label} chooses nothing that is there now: correct it, unless that is meant")).collect()
 }
 
 /// The entries that speak for one thing, and what already stands against it.

@@ -21,8 +21,12 @@ pub(super) struct Order<'a> {
 impl<'a> Order<'a> {
     pub(super) fn new(resources: &'a [ResourcePlan]) -> Order<'a> {
         let places: HashMap<&Key, usize> = resources.iter().enumerate().map(|(place, one)| (&one.key, place)).collect();
-        let place = |need: &'a Need| Some((places.get(&need.key).copied()?, need));
-        let stands: Vec<Vec<(usize, &Need)>> = resources.iter().map(|one| one.needs.iter().filter_map(place).collect()).collect();
+        let every = |kind: &'a str| resources.iter().enumerate().filter(move |(_, one)| one.key.kind == kind).map(|(place, _)| place);
+        let on = |need: &'a Need| match need.key.id == Need::EVERY {
+            true => every(&need.key.kind).map(|place| (place, need)).collect(),
+            false => Vec::from_iter(places.get(&need.key).map(|place| (*place, need))),
+        };
+        let stands: Vec<Vec<(usize, &Need)>> = resources.iter().map(|one| one.needs.iter().flat_map(on).collect()).collect();
         let all: Vec<Vec<usize>> = stands.iter().map(|stands| stands.iter().map(|(place, _)| *place).collect()).collect();
         let circles = circles(&all, &walk(&mut all.clone()));
         let mut order = Order { stands, needs: Vec::new(), circles, sorted: Vec::new() };
@@ -67,7 +71,7 @@ impl<'a> Order<'a> {
             if works.get(*place).is_none_or(Work::ended) {
                 continue;
             }
-            for (on, need) in self.stands.get(*place).into_iter().flatten() {
+            for (on, need) in self.stands.get(*place).into_iter().flatten().filter(|(_, need)| !need.order_only) {
                 let bad = works.get(*on).is_some_and(|on| on.fails(need));
                 // What an exception keeps as it is ends well, and is still not what this one asked of it.
                 let kept = works.get(*on).zip(works.get(*place)).is_some_and(|(on, needy)| on.plan.keeps_from(&needy.plan, need));

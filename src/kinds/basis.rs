@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Progress;
+use crate::hex::hex;
 
 /// The digest of a document as it was when an operation that replaces it was planned: 32 hexadecimal digits. It is part of the operation,
 /// and so of the plan's hash: consent is to the change of that very document.
@@ -17,7 +18,9 @@ impl Basis {
     pub fn of(document: &impl Serialize) -> Basis {
         // Texts, numbers, flags, lists and maps by text: they can always be written down.
         let text = serde_json::to_vec(document).unwrap_or_default();
-        Basis(Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        let mut digits = hex(&Sha256::digest(text));
+        digits.truncate(32);
+        Basis(digits)
     }
 
     /// How far an operation is that is not done: it may begin where it finds what it was planned from. `what` is the document, in words:

@@ -56,6 +56,7 @@ pub trait AnyKind: Send + Sync {
     fn shape(&self) -> Multiplicity;
     fn identity(&self) -> &'static [&'static str];
     fn global(&self) -> bool;
+    fn is_regional(&self, spec: &AnySpec) -> bool;
     fn calls(&self) -> &'static [&'static Call];
     fn fields(&self) -> Vec<FieldDoc>;
     fn schema(&self) -> Value;
@@ -144,6 +145,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn global(&self) -> bool {
         K::GLOBAL
+    }
+
+    fn is_regional(&self, spec: &AnySpec) -> bool {
+        Self::with(spec, !K::GLOBAL, K::is_regional)
     }
 
     fn calls(&self) -> &'static [&'static Call] {

@@ -34,6 +34,11 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// Whether its ids are unique in all regions of an account (buckets), so that two manifests for two regions can meet on one.
     const GLOBAL: bool = false;
 
+    /// Of a kind that is global: whether this one is of its region all the same.
+    fn is_regional(_: &Self::Spec) -> bool {
+        !Self::GLOBAL
+    }
+
     /// What the manifest says of one. All of it optional but names; no defaults (contract 15).
     type Spec: Serialize + DeserializeOwned + JsonSchema + Send + Sync + 'static;
     /// What was observed of one, fact by fact; the default knows nothing.
@@ -214,12 +219,23 @@ pub struct Need {
     /// Empty: all of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<String>,
+    /// Only which of the two goes first: where the thing needed is held, or fails, nobody is kept waiting.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub order_only: bool,
 }
 
 impl Need {
+    /// In place of an id: every resource of the kind.
+    pub const EVERY: &'static str = "*";
+
     /// What a whole resource stands on.
     pub fn of_all(kind: &str, id: impl Into<String>) -> Need {
-        Need { key: Key::new(kind, id), fields: Vec::new(), parts: Vec::new() }
+        Need { key: Key::new(kind, id), fields: Vec::new(), parts: Vec::new(), order_only: false }
+    }
+
+    /// The same, where it is better done afterwards, and done all the same.
+    pub fn order_only(self) -> Need {
+        Need { order_only: true, ..self }
     }
 
     /// The same for a field, and what is below it.

@@ -40,7 +40,8 @@ impl Operation {
 
 impl From<Value> for Operation {
     fn from(value: Value) -> Operation {
-        Operation(value.to_string().into())
+        // A value can always be written down.
+        Operation(serde_json::to_string(&value).unwrap_or_else(|_| "null".to_owned()).into())
     }
 }
 

@@ -105,6 +105,25 @@ fn a_mistake_hides_no_double_claim() {
     assert_eq!(said(&same).len(), 1, "{:#?}", said(&same));
 }
 
+/// A trail of all regions is shown in each under its name: two objects that say different things of it would change it for ever.
+#[test]
+fn a_trail_of_one_name_is_one_in_all_regions() {
+    let trail = |name: &str, region: &str, says: &str| {
+        object(&format!("{{name: {name}}}"), region, &format!("  cloudtrail:\n    trails:\n    - {{name: audit, trail: same{says}}}\n"))
+    };
+    for (one, other, twice) in [
+        ("", "", true),
+        (", multiRegion: true", "", true),
+        (", multiRegion: true", ", multiRegion: false", true),
+        (", multiRegion: false", ", multiRegion: false", false),
+    ] {
+        let text = format!("{}---\n{}", trail("a", "us-east-1", one), trail("b", "eu-west-1", other));
+        let said = said(&text);
+        let found = said.iter().filter(|line| line.contains("cloudtrail.trails same of account 317805897534 is declared twice")).count();
+        assert_eq!(found, usize::from(twice), "{one}, {other}: {said:#?}");
+    }
+}
+
 #[test]
 fn objects_of_one_name_in_two_namespaces_are_two() {
     let entries = |first: &str, second: &str| {

@@ -232,14 +232,16 @@ pub fn overlap(claim: &Claim, selector: &Claim) -> Problem {
 /// Real things that more than one entry speaks for: one problem for each further entry, with the first beside it. Both
 /// entries are stopped.
 pub fn claims(claims: &[Claim]) -> Vec<Problem> {
-    let mut first: BTreeMap<(&str, &str, &str, &str), &Claim> = BTreeMap::new();
+    let mut first: BTreeMap<(&str, &str, &str), Vec<&Claim>> = BTreeMap::new();
     let mut problems = Vec::new();
     let mut in_order: Vec<&Claim> = claims.iter().collect();
     in_order.sort_by_key(|claim| (&claim.file, claim.position, &claim.object, &claim.path));
     for claim in in_order {
-        let thing = (claim.kind.as_str(), claim.account.as_str(), claim.region.as_str(), claim.id.as_str());
-        let Some(earlier) = first.get(&thing) else {
-            first.insert(thing, claim);
+        let so_far = first.entry((claim.kind.as_str(), claim.account.as_str(), claim.id.as_str())).or_default();
+        // What belongs to no region, or is shown in all of them, meets with that of any.
+        let meets = |other: &&&Claim| other.region == claim.region || other.region.is_empty() || claim.region.is_empty();
+        let Some(earlier) = so_far.iter().find(meets).copied() else {
+            so_far.push(claim);
             continue;
         };
         let is_same_entry = (&earlier.file, &earlier.object, &earlier.path) == (&claim.file, &claim.object, &claim.path);

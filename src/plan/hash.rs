@@ -5,7 +5,9 @@ use std::io::{BufWriter, Write};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use super::parts::side_by_side;
 use super::{PlannedStep, ResourcePlan};
+use crate::hex::hex;
 use crate::kinds::{Impact, Key, Operation, Scope};
 
 /// The digest of one step: what is done to what, with which impact. Consent that was given to a plan is remembered by these.
@@ -16,17 +18,16 @@ pub fn step_digest(scope: &Scope, key: &Key, op: &Operation, impact: Impact) -> 
     for part in [list.strip_suffix(']').unwrap_or(&list), ",", op.text(), "]"] {
         hasher.update(part);
     }
-    hex(hasher)
+    hex(&hasher.finalize())
 }
 
 /// The digest of a whole plan.
 pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
     let step = |key: &Key, step: &PlannedStep| step_digest(scope, key, &step.op, step.impact);
-    let mut steps: Vec<(&Key, Vec<String>)> = resources
-        .iter()
-        .filter(|resource| !resource.steps.is_empty())
-        .map(|resource| (&resource.key, resource.steps.iter().map(|one| step(&resource.key, one)).collect()))
-        .collect();
+    let of = |resource: &'_ ResourcePlan| resource.steps.iter().map(|one| step(&resource.key, one)).collect::<Vec<String>>();
+    let digests = side_by_side(resources, |part| part.iter().map(of).collect::<Vec<_>>());
+    let with_steps = resources.iter().zip(digests.into_iter().flatten()).filter(|(resource, _)| !resource.steps.is_empty());
+    let mut steps: Vec<(&Key, Vec<String>)> = with_steps.map(|(resource, digests)| (&resource.key, digests)).collect();
     // In which order a manifest names its resources changes nothing that is done.
     steps.sort_by_key(|(key, _)| *key);
     digest(&(super::SCHEMA_VERSION, &scope.account, &scope.region, &scope.object, steps))
@@ -40,12 +41,7 @@ fn digest(value: &impl Serialize) -> String {
     let _ = serde_json::to_writer(&mut gathered, value);
     let _ = gathered.flush();
     drop(gathered);
-    hex(hasher)
-}
-
-fn hex(hasher: Sha256) -> String {
-    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    hex(&hasher.finalize())
 }
 
 struct Hashing<'a>(&'a mut Sha256);

@@ -3,6 +3,7 @@
 pub mod escape;
 mod hash;
 mod needs;
+mod parts;
 mod resource;
 mod settle;
 pub mod text;

@@ -13,7 +13,7 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
     let mut stuck: Vec<usize> = (0..resources.len()).filter(|place| resources.get(*place).is_some_and(|one| !one.is_free())).collect();
     let mut needy: HashMap<Key, Vec<(usize, Need)>> = HashMap::new();
     for (place, resource) in resources.iter().enumerate().filter(|(_, resource)| resource.changes()) {
-        for need in &resource.needs {
+        for need in resource.needs.iter().filter(|need| !need.order_only) {
             needy.entry(need.key.clone()).or_default().push((place, need.clone()));
         }
     }
@@ -43,7 +43,7 @@ fn excepted(resources: &[ResourcePlan]) -> Vec<(usize, Need)> {
     let with: HashMap<&Key, &ResourcePlan> = resources.iter().filter(|one| !one.excepted.is_empty()).map(|one| (&one.key, one)).collect();
     let mut found = Vec::new();
     for (place, resource) in resources.iter().enumerate() {
-        for need in &resource.needs {
+        for need in resource.needs.iter().filter(|need| !need.order_only) {
             if with.get(&need.key).is_some_and(|on| on.keeps_from(resource, need)) {
                 found.push((place, need.clone()));
             }
@@ -56,7 +56,7 @@ fn excepted(resources: &[ResourcePlan]) -> Vec<(usize, Need)> {
 pub(super) fn note_left_out(resources: &mut [ResourcePlan]) {
     let known: HashSet<Key> = resources.iter().map(|one| one.key.clone()).collect();
     for resource in resources {
-        let left_out = resource.needs.iter().filter(|need| !known.contains(&need.key));
+        let left_out = resource.needs.iter().filter(|need| !need.order_only && !known.contains(&need.key));
         let changes = left_out.filter(|need| resource.steps.iter().any(|step| need.concerns(&step.fields)));
         let note =
             |need: &Need| format!("it stands on {}, which this run leaves out: whether that is as declared was not looked at", need.key);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::parts::side_by_side;
 use super::resource::{Exceptions, planned};
 use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
 use crate::kinds::{Block, Impact, Peers, Reason, Scope};
@@ -37,9 +38,19 @@ pub struct Judgement<'a> {
 
 /// Plans everything. Pure.
 pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Plan {
-    let mut draft = Draft::new(judgement);
-    let planned = resources.iter().map(|(declared, observed)| draft.resource(declared, observed)).collect();
-    draft.plan(planned)
+    let drafted = side_by_side(resources, |part| {
+        let mut draft = Draft::new(judgement);
+        let planned: Vec<ResourcePlan> = part.iter().map(|(declared, observed)| draft.resource(declared, observed)).collect();
+        (draft.exceptions.matched, draft.exceptions.unsure, planned)
+    });
+    let mut whole = Draft::new(judgement);
+    let mut all = Vec::with_capacity(resources.len());
+    for (matched, unsure, planned) in drafted {
+        whole.exceptions.matched.extend(matched);
+        whole.exceptions.unsure.extend(unsure);
+        all.extend(planned);
+    }
+    whole.plan(all)
 }
 
 /// A plan in the making. It takes one resource after the other, so that what was seen of each need be held no longer than that. Pure.

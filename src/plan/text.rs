@@ -223,7 +223,7 @@ fn sum(plan: &Plan) -> String {
     ];
     let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     match said.is_empty() {
-        true => "nothing is declared".to_owned(),
+        true => "there is nothing to look at".to_owned(),
         false => format!("{}: {}", count(plan.resources.len(), "resource"), said.join(", ")),
     }
 }

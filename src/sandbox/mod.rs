@@ -168,7 +168,7 @@ impl Sandbox {
     /// An account as [`Options::save_to`] left it; none where there is no such file.
     pub fn load(path: &Path, options: Options) -> Result<Option<Sandbox>, BadAccount> {
         let bad = |error: String| BadAccount(format!("{}: {error}", path.display()));
-        let text = match std::fs::read(path) {
+        let text = match crate::plain::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(bad(error.to_string())),

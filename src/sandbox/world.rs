@@ -125,7 +125,7 @@ pub(super) struct Saved {
 impl Saved {
     /// Whether the account in this file has real servers; none where there is no such file.
     pub(super) fn has_servers(path: &Path) -> Option<bool> {
-        let saved: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let saved: Value = serde_json::from_slice(&crate::plain::read(path).ok()?).ok()?;
         saved.pointer("/world/elasticache/servers")?.as_bool()
     }
 

@@ -100,3 +100,42 @@ fn a_topic_that_is_not_there_fails_the_run_and_loses_no_message() {
     run(&folder, &[], 3);
     assert_eq!(messages(&folder), told);
 }
+
+/// The process ended at every call of a run: whoever reads the topic hears of the change all the same.
+#[test]
+fn what_a_killed_run_did_is_told_by_the_next() {
+    let spec = format!("{}  s3:\n    buckets:\n      - {{name: huntaze-assets, tags: {{owner: platform}}}}\n", topic("huntaze-ops-alerts"));
+    let (mut killed, mut told_by_the_next) = (0, 0);
+    for how in ["end-before", "end-after"] {
+        for at in 1.. {
+            let folder = folder(ACCOUNT, &spec);
+            let fault = format!("{how}@{at}");
+            let first = holdfast(folder.path())
+                .args(["reconcile", "-f", "m.yaml", "--sandbox"])
+                .env("HOLDFAST_SANDBOX_FAULTS", &fault)
+                .output()
+                .expect("it runs");
+            if first.status.code() == Some(0) {
+                assert!(at > 6, "{fault}: it was not killed");
+                break;
+            }
+            assert_eq!(first.status.code(), None, "{fault}: {}", String::from_utf8_lossy(&first.stderr));
+            killed += 1;
+            let second = run(&folder, &[], 0);
+            run(&folder, &[], 0);
+            let saved = std::fs::read(folder.path().join("state/sandbox/account.json")).expect("the account");
+            let saved: Value = serde_json::from_slice(&saved).expect("JSON");
+            let all = saved.pointer("/world/sns/messages").and_then(Value::as_array).expect("messages");
+            let of = |message: &&Value| message["message"].as_str().is_some_and(|text| text.contains("s3.buckets/huntaze-assets: "));
+            let ids: std::collections::BTreeSet<String> = all
+                .iter()
+                .filter(of)
+                .map(|message| message.pointer("/attributes/holdfast-id/value").unwrap_or(&Value::Null).to_string())
+                .collect();
+            assert_eq!(ids.len(), 1, "{fault}: told under {ids:?}: {all:#?}");
+            let out = String::from_utf8_lossy(&second.get_output().stdout).into_owned();
+            told_by_the_next += usize::from(out.contains("1 unchanged"));
+        }
+    }
+    assert!(killed > 12 && told_by_the_next > 2, "{killed} killed, {told_by_the_next} of them after the effect");
+}

@@ -1,7 +1,8 @@
 //! What one run leaves for the next, and for whom: consents, and the sandbox's account.
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use holdfast::execute::Journal;
 
@@ -81,6 +82,103 @@ fn the_journal_says_where_the_sandboxs_is() {
     assert!(stdout(&journal).contains("run began"), "{}", stdout(&journal));
 }
 
+/// A run that gets Ctrl-C when what it said is so far.
+fn interrupted(folder: &Path, address: &str, far: impl Fn(&str) -> bool) -> Output {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml"])
+        .current_dir(folder)
+        .envs(at(address))
+        .stderr(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
+    let mut text = String::new();
+    while !far(&text) {
+        let before = text.len();
+        std::io::BufRead::read_line(&mut said, &mut text).expect("a line");
+        assert!(text.len() > before, "it ended before it was that far:\n{text}");
+    }
+    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
+    run.wait_with_output().expect("it ends")
+}
+
+/// Nothing was done yet, only begun: the run itself has nothing to tell, and the next one finds it done.
+#[test]
+fn what_goes_on_in_aws_after_ctrl_c_is_told_by_the_next_run() {
+    let spec = format!(
+        "  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:huntaze-ops-alerts\"}}\n  policy: {{disruptive: Allow}}\n  rds:\n    instances:\n      - {{name: huntaze-postgres, multiAz: true}}\n"
+    );
+    let folder = folder(ACCOUNT, &spec);
+    let requests = folder.path().join("requests");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", "60"])
+        .env("HOLDFAST_SANDBOX_RECORD", &requests)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let address = super::address(&mut child);
+    let _aws = Running(child);
+    let ended = interrupted(folder.path(), &address, |said| said.contains("waiting: "));
+    assert_eq!(ended.status.code(), Some(130));
+    // However long the database takes: the run that finds it done tells of it, and no other does.
+    let again = || {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml"]).envs(at(&address)).assert().code(0);
+        stdout(&run).contains("1 unchanged")
+    };
+    let published = || {
+        let files = std::fs::read_dir(&requests).expect("requests were recorded");
+        let text: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect();
+        let all = text.lines().filter(|line| line.contains("\"operation\":\"Publish\""));
+        all.filter(|line| line.contains("rds.instances%2Fhuntaze-postgres")).count()
+    };
+    assert_eq!(published(), 0);
+    again();
+    assert_eq!(published(), 1);
+    assert!(again(), "something is left");
+    assert_eq!(published(), 1);
+}
+
+#[test]
+fn a_second_ctrl_c_leaves_at_once_and_the_next_run_finds_out() {
+    let spec = "  s3:\n    buckets:\n      - {name: huntaze-assets, tags: {owner: platform}}\n";
+    let folder = folder(ACCOUNT, spec);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--faults", "slow@4=20s"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let address = super::address(&mut child);
+    let _aws = Running(child);
+    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml"])
+        .current_dir(folder.path())
+        .envs(at(&address))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let interrupt = |run: &std::process::Child| {
+        assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
+    };
+    // The request, the fourth, is under way when its intent is on disk.
+    let began = Instant::now();
+    let mark = folder.path().join("state/journal/mark");
+    while !std::fs::read_to_string(&mark).is_ok_and(|mark| mark.split(' ').next().is_some_and(|number| number.ends_with('2'))) {
+        assert!(began.elapsed() < Duration::from_secs(20), "no intent: {:?}", std::fs::read_to_string(&mark));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    interrupt(&run);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(run.try_wait().expect("a look").is_none(), "the first one waits for the request under way");
+    let asked = Instant::now();
+    interrupt(&run);
+    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
+    let next = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml"]).envs(at(&address)).assert().code(0);
+    assert!(stderr(&next).contains("an earlier run ended in the middle"), "{}", stderr(&next));
+}
+
 #[test]
 fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
     let spec = format!(
@@ -102,24 +200,8 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
         let text: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect();
         text.lines().filter(|line| line.contains("\"operation\":\"Publish\"")).count()
     };
-    let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-        .args(["reconcile", "-f", "m.yaml"])
-        .current_dir(folder.path())
-        .envs(at(&address))
-        .stderr(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut said = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
-    let mut text = String::new();
     // The buckets are done, the database is under way.
-    while !(text.matches("as declared").count() == 2 && text.contains("waiting: ")) {
-        let before = text.len();
-        std::io::BufRead::read_line(&mut said, &mut text).expect("a line");
-        assert!(text.len() > before, "it ended before it waited:\n{text}");
-    }
-    assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().expect("kill runs").success());
-    let ended = run.wait_with_output().expect("it ends");
+    let ended = interrupted(folder.path(), &address, |said| said.matches("as declared").count() == 2 && said.contains("waiting: "));
     assert_eq!(ended.status.code(), Some(130));
     let out = String::from_utf8_lossy(&ended.stdout).into_owned();
     let report = out.split("interrupted  rds.instances/huntaze-postgres").nth(1).unwrap_or_default();
@@ -133,4 +215,40 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
         .assert()
         .code(0);
     assert_eq!(published(), 1);
+}
+
+/// Whose a state folder is stands in a small file of it. What is not ours is neither waited for nor written over.
+#[test]
+fn a_state_folders_id_is_a_file_of_ours_or_none() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let state = folder.path().join("state/sandbox");
+    let holder = state.join("holder");
+    let run = |code: i32| {
+        let run =
+            holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).timeout(Duration::from_secs(30)).assert().code(code);
+        stderr(&run)
+    };
+    std::fs::create_dir_all(&state).expect("a folder");
+    std::fs::write(&holder, "my precious notes\n").expect("a file");
+    assert!(run(1).contains("it holds something else: move it elsewhere"));
+    assert_eq!(std::fs::read_to_string(&holder).expect("a file"), "my precious notes\n");
+    let notes = folder.path().join("notes");
+    std::fs::rename(&holder, &notes).expect("it moves");
+    std::os::unix::fs::symlink(&notes, &holder).expect("a link");
+    assert!(run(1).contains("is no plain file"));
+    assert_eq!(std::fs::read_to_string(&notes).expect("a file"), "my precious notes\n");
+    std::fs::remove_file(&holder).expect("it goes");
+    assert!(Command::new("mkfifo").arg(&holder).status().expect("mkfifo runs").success());
+    assert!(run(1).contains("is no plain file"));
+    // A dry run keeps no id.
+    holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).timeout(Duration::from_secs(30)).assert().code(0);
+    std::fs::remove_file(&holder).expect("it goes");
+    // A full disk left it by halves.
+    std::fs::write(&holder, "0123").expect("a file");
+    run(0);
+    assert_eq!(std::fs::read_to_string(&holder).expect("a file").trim().len(), 16);
+    let account = state.join("account.json");
+    std::fs::remove_file(&account).expect("it goes");
+    assert!(Command::new("mkfifo").arg(&account).status().expect("mkfifo runs").success());
+    assert!(run(1).contains("is no plain file"));
 }

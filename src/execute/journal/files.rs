@@ -1,4 +1,4 @@
-//! The files of a state folder: the lock, plain files alone, and a copy of the data where it cannot be read in its place.
+//! The files of a state folder: the lock, and a copy of the data where it cannot be read in its place.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -8,21 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::JournalError;
-
-/// Opens a file to read it. Anything but a plain file is refused: opening a pipe waits for somebody at its other end, for ever.
-pub(super) fn open_file(path: &Path) -> std::io::Result<File> {
-    no_other(path)?;
-    File::open(path)
-}
-
-/// Refuses what stands at `path` and is no plain file.
-pub(super) fn no_other(path: &Path) -> std::io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.is_file() => Err(std::io::Error::new(ErrorKind::InvalidInput, format!("{} is no plain file", path.display()))),
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
+use crate::plain;
 
 /// The data of a journal somewhere else, for as long as it is read.
 pub(super) struct Copied(pub(super) PathBuf);
@@ -67,7 +53,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
 pub(super) fn lock(state: &Path, who: &str) -> Result<File, JournalError> {
     let path = state.join("lock");
     let unwritable = |error: std::io::Error| JournalError::Unwritable { folder: state.to_owned(), error: error.to_string() };
-    no_other(&path).map_err(unwritable)?;
+    plain::no_other(&path).map_err(unwritable)?;
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unwritable)?;
     take(&mut file, state)?;
     tell_holder(&mut file, who).map_err(unwritable)?;
@@ -78,7 +64,7 @@ pub(super) fn lock(state: &Path, who: &str) -> Result<File, JournalError> {
 pub(super) fn lock_to_read(state: &Path, who: &str) -> Result<Option<File>, JournalError> {
     let path = state.join("lock");
     let unlocked = |error: std::io::Error| JournalError::Unlocked { folder: state.to_owned(), error: error.to_string() };
-    no_other(&path).map_err(unlocked)?;
+    plain::no_other(&path).map_err(unlocked)?;
     if let Ok(mut file) = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
         take(&mut file, state)?;
         // Only words for a second process.

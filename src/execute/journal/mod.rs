@@ -11,7 +11,6 @@ mod past;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -21,6 +20,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::record::{Event, Record, VERSION};
+use crate::hex::hex;
 
 pub use past::{Given, Past};
 
@@ -182,12 +182,12 @@ impl Journal {
             batch.insert(&record.number.to_be_bytes(), bytes);
             size += 1;
             if size == BATCH {
-                self.db.apply_batch(std::mem::take(&mut batch)).map_err(|error| error.to_string())?;
+                self.db.apply_batch(std::mem::take(&mut batch)).map_err(said)?;
                 *chain = next.clone();
                 size = 0;
             }
         }
-        self.db.apply_batch(batch).map_err(|error| error.to_string())?;
+        self.db.apply_batch(batch).map_err(said)?;
         *chain = next;
         Ok(numbers)
     }
@@ -200,7 +200,7 @@ impl Journal {
         let flushed = tokio::task::spawn_blocking(move || {
             let (tell, told) = mpsc::channel();
             let flush = move || {
-                let flushed = db.flush().map_err(|error| error.to_string());
+                let flushed = db.flush().map_err(said);
                 // Whoever gave up listening has said so already.
                 let _ = tell.send(flushed.and_then(|_| data.sync_data().map_err(|error| error.to_string())));
             };
@@ -220,7 +220,7 @@ impl Journal {
         let damaged = |why: String| JournalError::Damaged { folder: self.folder.clone(), why };
         let mut records = Vec::new();
         for entry in self.db.iter() {
-            let (_, bytes) = entry.map_err(|error| damaged(error.to_string()))?;
+            let (_, bytes) = entry.map_err(|error| damaged(said(error)))?;
             records.push(serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?);
         }
         Ok(records)
@@ -231,9 +231,14 @@ impl Journal {
     }
 }
 
+/// What went wrong, as the system says it; sled's own words show it as code.
+fn said(error: sled::Error) -> String {
+    match error {
+        sled::Error::Io(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&Sha256::digest(bytes))
 }

@@ -17,10 +17,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::files::{Copied, lock, lock_to_read, no_other, open_file};
+use super::files::{Copied, lock, lock_to_read};
 use super::past::{Gathering, Past};
 use super::{Chain, Journal, JournalError, Opened, digest};
 use crate::execute::record::{Record, VERSION};
+use crate::plain;
 
 /// How long sled may take to open before it is given up. A sound journal of 20,000 records opens in well under a second.
 const OPENING: Duration = Duration::from_secs(4);
@@ -172,7 +173,7 @@ fn inspect(folder: &Path) -> Result<Found, JournalError> {
         return Ok(Found::Nothing);
     }
     let mut text = String::new();
-    let read = open_file(&folder.join(HEADER)).and_then(|file| file.take(4096).read_to_string(&mut text));
+    let read = plain::open(&folder.join(HEADER)).and_then(|file| file.take(4096).read_to_string(&mut text));
     if let Err(error) = read {
         return Ok(Found::Foreign(format!("its header cannot be read: {error}")));
     }
@@ -202,7 +203,7 @@ fn begin(folder: &Path, data: &str, ground: Option<&str>) -> std::io::Result<Pat
     let ground = ground.map(str::to_owned);
     let header = serde_json::to_vec(&Header { format: FORMAT.to_owned(), version: VERSION, data: data.to_owned(), ground })?;
     let half = folder.join(HALF);
-    no_other(&half)?;
+    plain::no_other(&half)?;
     let mut file = File::create(&half)?;
     file.write_all(&header)?;
     file.sync_all()?;
@@ -249,7 +250,7 @@ fn open_within(folder: &Path, data: &Path, trim: bool) -> Result<Contents, Troub
 fn foresee(data: &Path, known: Option<&Chain>) -> Result<(), Trouble> {
     let missing = |what: &str| Err(Trouble::Damaged(format!("{what}, where {} records were", known.map_or(0, |chain| chain.number))));
     let mut begins = Vec::new();
-    match open_file(&data.join("db")).and_then(|file| file.take(20).read_to_end(&mut begins)) {
+    match plain::open(&data.join("db")).and_then(|file| file.take(20).read_to_end(&mut begins)) {
         Err(error) if error.kind() == ErrorKind::NotFound && known.is_some() => return missing("its data is gone"),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) if is_in_the_way(&error) => return Err(Trouble::Unwritable(error.to_string())),
@@ -369,7 +370,7 @@ pub(super) fn mark(mut file: &File, chain: &Chain) -> std::io::Result<()> {
 /// The last record that was known to be on disk. A mark that cannot be understood says nothing.
 fn read_mark(folder: &Path) -> std::io::Result<Option<Chain>> {
     let mut bytes = Vec::new();
-    match open_file(&folder.join(MARK)).and_then(|file| file.take(4096).read_to_end(&mut bytes)) {
+    match plain::open(&folder.join(MARK)).and_then(|file| file.take(4096).read_to_end(&mut bytes)) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
         Ok(_) => {}
@@ -383,7 +384,7 @@ fn read_mark(folder: &Path) -> std::io::Result<Option<Chain>> {
 /// Shows that the folder can be written, before sled is asked: a full disk is no damage.
 fn probe(state: &Path) -> std::io::Result<()> {
     let path = state.join("probe");
-    no_other(&path)?;
+    plain::no_other(&path)?;
     let written = File::create(&path).and_then(|mut file| {
         file.write_all(&vec![0; ROOM])?;
         file.sync_all()

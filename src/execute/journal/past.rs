@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::execute::record::{Event, Record};
+use crate::execute::record::{Event, Outcome, Record};
+use crate::exit::Exit;
+use crate::kinds::Key;
 
 /// What earlier runs left.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +17,9 @@ pub struct Past {
     pub consents: Vec<Given>,
     /// Messages that were due and not sent.
     pub unsent: Vec<Record>,
+    /// What runs did that ended before they could tell anybody, by object and step: the last record of each that is done, or whose request may have taken
+    /// effect.
+    pub untold: BTreeMap<String, BTreeMap<(Key, String), Record>>,
     /// The state that the last message told, by object, topic and the part of the object that was looked at.
     pub told: BTreeMap<(String, String, String), String>,
 }
@@ -56,14 +61,24 @@ impl Gathering {
             Event::RunBegan { .. } => {
                 self.began.entry(record.run.clone()).or_default().insert(record.object.clone());
             }
-            Event::RunEnded { .. } => {
+            Event::RunEnded { exit } => {
                 let looked = self.began.remove(&record.run).unwrap_or_default();
                 self.open.retain(|_, intent| intent.run == record.run || !looked.contains(&intent.object));
+                // One that came to its end has told, or has nobody to tell; one that was interrupted left that to the next.
+                if *exit != Exit::Interrupted.code() {
+                    past.untold.retain(|object, _| !looked.contains(object));
+                }
             }
-            Event::Intent { .. } => {
+            Event::Intent { resource, step, .. } => {
                 self.open.insert(record.number, record.clone());
+                past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }
-            Event::Outcome { intent, .. } => {
+            Event::Outcome { intent, outcome } => {
+                if let Outcome::Refused { .. } | Outcome::NotSent = outcome
+                    && let Some(untold) = past.untold.get_mut(&record.object)
+                {
+                    untold.retain(|_, sent| sent.number != *intent);
+                }
                 self.open.remove(intent);
             }
             Event::Consented { plan, steps } => {
@@ -75,24 +90,28 @@ impl Gathering {
                     open: steps.iter().cloned().collect(),
                 });
             }
-            Event::StepDone { digest, undo: false, .. } => {
-                for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
+            Event::StepDone { resource, step, digest, undo } => {
+                for given in past.consents.iter_mut().filter(|given| !undo && given.object == record.object) {
                     given.open.remove(digest);
                 }
+                past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }
-            Event::NotificationDue { .. } => past.unsent.push(record.clone()),
+            Event::NotificationDue { .. } => {
+                past.untold.remove(&record.object);
+                past.unsent.push(record.clone());
+            }
             Event::NotificationSent { id, topic, part, state } => {
                 past.unsent.retain(|due| !matches!(&due.event, Event::NotificationDue { id: other, .. } if other == id));
                 let key = (record.object.clone(), topic.clone(), part.clone());
                 past.told.insert(key.clone(), state.clone());
                 self.told.insert(key, record.clone());
             }
-            Event::StepDone { .. } | Event::ResourceEnded { .. } => {}
+            Event::ResourceEnded { .. } => {}
         }
     }
 
     /// The records before number `end` without which the past would be another one, at `now`: consents that may still count, with those of their steps
-    /// that are not done; messages that were not sent; what was told last; intents that nobody has looked after.
+    /// that are not done; messages that were not sent; what was told last; intents that nobody has looked after, and what is done and nobody was told of.
     pub(super) fn needed(&self, end: u64, now: Timestamp) -> Vec<Record> {
         // A run's clock can be behind this machine's or ahead of it: a consent is old only where it is so by both.
         let fresh = |record: &Record| {
@@ -103,9 +122,11 @@ impl Gathering {
             event: Event::Consented { plan: given.plan.clone(), steps: given.open.iter().cloned().collect() },
             ..record.clone()
         });
-        let others = self.open.values().chain(&self.past.unsent).chain(self.told.values()).cloned();
+        let done = self.past.untold.values().flat_map(BTreeMap::values).filter(|record| matches!(record.event, Event::StepDone { .. }));
+        let others = self.open.values().chain(&self.past.unsent).chain(self.told.values()).chain(done).cloned();
         let mut needed: Vec<Record> = consents.chain(others).filter(|record| record.number < end).collect();
         needed.sort_by_key(|record| record.number);
+        needed.dedup_by_key(|record| record.number);
         needed
     }
 

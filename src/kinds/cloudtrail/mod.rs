@@ -45,10 +45,16 @@ impl Kind for Trails {
         &calls::cloudtrail::REMOVE_TAGS,
     ];
     const IDENTITY: &'static [&'static str] = &["name", "trail"];
+    // A trail of all regions is shown in each of them, under the same name.
+    const GLOBAL: bool = true;
 
     type Spec = TrailSpec;
     type Seen = TrailSeen;
     type Op = TrailOp;
+
+    fn is_regional(spec: &TrailSpec) -> bool {
+        spec.multi_region == Some(false)
+    }
 
     fn name(spec: &TrailSpec) -> String {
         spec.name.clone()

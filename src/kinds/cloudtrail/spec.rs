@@ -35,7 +35,8 @@ pub struct TrailSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"), extend("examples" = ["cloudtrail"]))]
     pub key_prefix: Option<String>,
-    /// Whether events of every region are recorded, not only of the trail's own.
+    /// Whether events of every region are recorded, not only of the trail's own. Such a trail is shown in every region under its name: two objects may
+    /// both declare a trail of one name only where both say `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_region: Option<bool>,
     /// Whether events of global services (IAM, STS, CloudFront) are recorded. A multi-region trail always records them.

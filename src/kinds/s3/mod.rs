@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Drift, Fact, Kind, Progress, Shape};
-use crate::aws::{Call, CallError, Class};
+use crate::aws::{Call, CallError, Class, Reads};
 
 /// What each of these drifts is to become, by its path: what an operation carries so that [`reached`] can judge it.
 fn wants<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> BTreeMap<String, Value> {
@@ -50,6 +50,20 @@ fn reached<K: Kind>(seen: &K::Seen, wants: &BTreeMap<String, Value>) -> Progress
 /// A request that could not be put together: a value in a recorded operation that the service would refuse.
 fn not_built(call: &'static Call, error: impl std::fmt::Display) -> CallError {
     CallError { call, class: Class::Invalid, code: "RequestNotBuilt".to_owned(), message: error.to_string(), request_id: None }
+}
+
+/// Whether a bucket serves a website: buckets and their policies both say whom a change cuts off.
+async fn website(reads: &Reads, bucket: &str, owner: &str) -> Result<bool, CallError> {
+    match reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.is("NoSuchWebsiteConfiguration") => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Under which both ask for it.
+fn website_key(bucket: &str) -> String {
+    format!("GetBucketWebsite/{bucket}")
 }
 
 /// Adds to a refusal what a person does about it; other errors stay as they are.

@@ -207,7 +207,7 @@ async fn a_public_website_is_closed_knowingly() {
     let before = converges(&sandbox, wish).await;
     for resource in &before.resources {
         assert_eq!(resource.steps[0].impact, Impact::Disruptive, "{resource:#?}");
-        assert!(resource.notes[0].contains("website"), "{resource:#?}");
+        assert!(resource.notes.iter().any(|note| note.contains("website")), "{resource:#?}");
     }
 }
 
@@ -470,4 +470,90 @@ fn making_a_bucket_takes_the_permission_to_tag_it() {
     use crate::kinds::Kind;
     let actions: Vec<_> = crate::kinds::s3::Bucket::CALLS.iter().map(|call| call.action).collect();
     assert!(actions.contains(&"s3:CreateBucket") && actions.contains(&"s3:TagResource"));
+}
+
+const PUBLIC: &str = r#"{"Version":"2012-10-17","Statement":[{"Sid":"Open","Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::huntaze-assets/*"}]}"#;
+
+/// Once BlockPublicPolicy is on, S3 takes no change of a policy that lets everybody in: ours is put into it before, of the bucket and of the account.
+#[tokio::test]
+async fn a_public_policy_gets_its_statement_before_public_policies_are_blocked() {
+    let flags = "publicAccessBlock: {blockPublicPolicy: true, restrictPublicBuckets: true}";
+    for wish in [
+        format!("{{account: {{{flags}}}, buckets: [{{name: huntaze-assets, denyInsecureTransport: true}}]}}"),
+        format!("{{buckets: [{{name: huntaze-assets, denyInsecureTransport: true, {flags}}}]}}"),
+        format!("{{account: {{{flags}}}, buckets: [{{name: huntaze-assets, denyInsecureTransport: true, {flags}}}]}}"),
+    ] {
+        let sandbox = sandbox(&format!("s3: {{buckets: {{huntaze-assets: {{policy: '{PUBLIC}'}}}}}}"));
+        let before = converges(&sandbox, &wish).await;
+        let notes: Vec<&String> = before.resources.iter().flat_map(|one| &one.notes).collect();
+        assert!(notes.iter().any(|note| note.contains("its statement Open may let everybody in")), "{wish}: {notes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_public_policy_that_s3_takes_no_more_blocks_in_the_plan() {
+    let blocked = "publicAccessBlock: {blockPublicPolicy: true}";
+    for (account, by) in [
+        (format!("s3: {{buckets: {{huntaze-assets: {{policy: '{PUBLIC}', {blocked}}}}}}}"), "the bucket's BlockPublicPolicy"),
+        (
+            format!("s3control: {{{blocked}}}\ns3: {{buckets: {{huntaze-assets: {{policy: '{PUBLIC}'}}}}}}"),
+            "the account's BlockPublicPolicy",
+        ),
+    ] {
+        let sandbox = sandbox(&account);
+        let plan = plan(&sandbox, "{buckets: [{name: huntaze-assets, denyInsecureTransport: true}]}").await;
+        let blocks: Vec<_> = plan.resources.iter().flat_map(|one| &one.blocks).collect();
+        let [block] = blocks.as_slice() else { panic!("{plan:#?}") };
+        assert!(block.reason == Reason::Conflict && block.message.contains(by) && block.what_to_do.contains("(Open)"), "{block:?}");
+        assert_eq!(plan.resources.iter().map(|one| one.steps.len()).sum::<usize>(), 0);
+    }
+    // One that names everybody under a condition is none that S3 judges public.
+    let narrow = PUBLIC.replace("\"Resource\"", "\"Condition\":{\"StringEquals\":{\"aws:SourceAccount\":\"317805897534\"}},\"Resource\"");
+    let sandbox = sandbox(&format!("s3: {{buckets: {{huntaze-assets: {{policy: '{narrow}', {blocked}}}}}}}"));
+    converges(&sandbox, "{buckets: [{name: huntaze-assets, denyInsecureTransport: true}]}").await;
+}
+
+/// Nobody can be a client of it yet: nobody's consent is waited for.
+#[tokio::test]
+async fn a_refusal_in_the_policy_of_a_bucket_that_is_made_is_online() {
+    let sandbox = sandbox("");
+    let before =
+        converges(&sandbox, "{buckets: [{name: huntaze-new, create: true, denyInsecureTransport: true, minimumTlsVersion: '1.2'}]}").await;
+    let steps: Vec<_> = before.resources.iter().flat_map(|one| &one.steps).collect();
+    assert!(steps.len() >= 2 && steps.iter().all(|step| step.impact == Impact::Online), "{steps:#?}");
+}
+
+/// A rule for all buckets, and one of a bucket's own.
+#[tokio::test]
+async fn lifecycle_rules_of_two_entries_stand_side_by_side_by_their_ids() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-logs: {}}}");
+    let wish = |own: &str| {
+        format!(
+            "{{buckets: [{{name: all, match: {{names: ['huntaze-*']}}, lifecycle: {{rules: [{{id: uploads, enabled: true, abortMultipartAfterDays: 7}}]}}}}, {{name: huntaze-assets, lifecycle: {{rules: [{own}]}}}}]}}"
+        )
+    };
+    converges(&sandbox, &wish("{id: old, enabled: true, transitions: [{days: 30, storageClass: STANDARD_IA}]}")).await;
+    let world = sandbox.world();
+    let ids = |bucket: &str| -> Vec<String> {
+        world.s3.buckets[bucket].lifecycle.iter().flat_map(|lifecycle| &lifecycle.rules).map(|rule| rule.id.clone()).collect()
+    };
+    let mut both = ids("huntaze-assets");
+    both.sort();
+    assert_eq!(
+        (both, ids("huntaze-logs")),
+        (vec!["holdfast-old".to_owned(), "holdfast-uploads".to_owned()], vec!["holdfast-uploads".to_owned()])
+    );
+    // The same id with other words is a disagreement about that rule.
+    let plan = plan(&sandbox, &wish("{id: uploads, enabled: true, abortMultipartAfterDays: 9}")).await;
+    let blocks: Vec<_> = plan.resources.iter().flat_map(|one| &one.blocks).collect();
+    assert_eq!(blocks.iter().map(|block| block.fields.clone()).collect::<Vec<_>>(), [["lifecycle.rules.uploads"]], "{plan:#?}");
+}
+
+#[tokio::test]
+async fn a_selector_that_chooses_nothing_is_warned_of() {
+    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
+    let wish = |names: &str| format!("{{buckets: [{{name: all, match: {{names: ['{names}']}}, versioning: Enabled}}]}}");
+    let warned = plan(&sandbox, &wish("hundaze-*")).await.warnings;
+    assert!(warned.len() == 1 && warned[0].contains("the selector of s3.buckets/all chooses nothing"), "{warned:?}");
+    assert_eq!(plan(&sandbox, &wish("huntaze-*")).await.warnings, Vec::<String>::new());
 }

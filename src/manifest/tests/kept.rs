@@ -188,11 +188,14 @@ fn two_claims_on_one_thing_name_both_places() {
         path: format!("spec.s3.buckets[{index}]"),
         object: object.into(),
     };
-    let problems = claims(&[claim("b.yaml", "two", 1, ""), claim("a.yaml", "one", 0, ""), claim("c.yaml", "three", 0, "eu-west-1")]);
+    let problems =
+        claims(&[claim("b.yaml", "two", 1, "us-east-1"), claim("a.yaml", "one", 0, "us-east-1"), claim("c.yaml", "three", 0, "eu-west-1")]);
     let said: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let expected = "b.yaml:9:7: error: spec.s3.buckets[1]: s3.buckets assets of account 317805897534 is declared twice; \
                     declare it in one place; the other is at a.yaml:9:7 (spec.s3.buckets[0])";
     assert_eq!(said, [expected]);
     assert_eq!(problems[0].related.as_ref().map(|other| &other.scope), Some(&Scope::Entry { path: "spec.s3.buckets[0]".into() }));
     assert!(claims(&[claim("a.yaml", "one", 0, ""), claim("a.yaml", "one", 0, "")]).is_empty());
+    // What is in all regions meets with that of any.
+    assert_eq!(claims(&[claim("a.yaml", "one", 0, ""), claim("b.yaml", "two", 1, "eu-west-1"), claim("c.yaml", "three", 0, "")]).len(), 2);
 }

@@ -42,7 +42,7 @@ impl Made {
     /// A primary with so many replicas; nothing where there is no redis-server.
     pub(super) fn plain(replicas: usize) -> Option<Made> {
         let Some(program) = program() else {
-            println!("skipped: needs redis-server");
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
             return None;
         };
         Some(Made { program, shards: 1, replicas, cluster: false, config: Vec::new() })

@@ -30,7 +30,7 @@ pub fn server(config: &[&str]) -> Option<Here> {
 
 pub fn server_of(program: Option<PathBuf>, port: u16, config: &[&str]) -> Option<Here> {
     let Some(program) = program else {
-        println!("skipped: needs redis-server");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
     };
     let config: Vec<String> = config.iter().map(|line| (*line).to_owned()).collect();

@@ -11,7 +11,7 @@ impl Mounted {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Mounted::mount(&["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"], folder.path());
         if !mounted {
-            eprintln!("skipped: needs the right to mount a tmpfs");
+            let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs the right to mount a tmpfs\n");
         }
         mounted.then(|| Mounted(folder))
     }

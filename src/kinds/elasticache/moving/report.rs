@@ -72,7 +72,7 @@ fn file(state: &Path, target: &str) -> PathBuf {
 
 /// What a process that moves into `target`, with this lock, wrote last. One of another move says nothing.
 pub fn read(state: Option<&Path>, target: &str, lock: &str) -> Option<Report> {
-    let text = std::fs::read(file(state?, target)).ok()?;
+    let text = crate::plain::read(&file(state?, target)).ok()?;
     serde_json::from_slice::<Report>(&text).ok().filter(|report| report.lock == lock)
 }
 

@@ -41,7 +41,7 @@ pub fn account(shape: &str) -> Option<Account> {
 /// With what goes wrong.
 pub fn account_with(shape: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
-        println!("skipped: needs redis-server");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
     }
     let text = format!(

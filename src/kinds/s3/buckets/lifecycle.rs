@@ -157,6 +157,10 @@ pub struct NoncurrentExpiration {
     pub newer_noncurrent_versions: Option<i32>,
 }
 
+/// Classes whose objects must be restored before they can be read, for hours, and the one that keeps them in a single zone, to be lost with it.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html>
+const WITHDRAWING: [&str; 3] = ["GLACIER", "DEEP_ARCHIVE", "ONEZONE_IA"];
+
 impl Rule {
     /// One way to write what can be written in several: order of moves, empty parts, a `false` that says nothing.
     pub(super) fn normal(mut self) -> Rule {
@@ -191,6 +195,28 @@ impl Rule {
         serde_json::from_value(value).ok()
     }
 
+    /// Whether objects move, that do not do so now or not so early, to where they cannot be read at once, or are kept in one place alone.
+    fn withdraws_more_than(&self, found: Option<&Rule>) -> bool {
+        let withdraws = |class: &StorageClass| WITHDRAWING.contains(&class.0.as_str());
+        let moves = self.transitions.iter().filter(|one| withdraws(&one.storage_class)).any(|one| {
+            let found = found.into_iter().flat_map(|found| &found.transitions).filter(|found| found.storage_class == one.storage_class);
+            // Days and dates of one form order themselves; ISO dates do so as text.
+            !found.into_iter().any(|found| match (found.days.zip(one.days), found.date.as_ref().zip(one.date.as_ref())) {
+                (Some((found, declared)), _) => declared >= found,
+                (_, Some((found, declared))) => declared >= found,
+                _ => false,
+            })
+        });
+        let noncurrent = self.noncurrent_transitions.iter().filter(|one| withdraws(&one.storage_class)).any(|one| {
+            let found = found.into_iter().flat_map(|found| &found.noncurrent_transitions);
+            !found.filter(|found| found.storage_class == one.storage_class).any(|found| {
+                one.days >= found.days
+                    && one.newer_noncurrent_versions.unwrap_or_default() >= found.newer_noncurrent_versions.unwrap_or_default()
+            })
+        });
+        self.enabled && (moves || noncurrent)
+    }
+
     fn deletes(&self) -> bool {
         self.enabled
             && (self.expiration.as_ref().is_some_and(|expiration| expiration.days.is_some() || expiration.date.is_some())
@@ -201,10 +227,11 @@ impl Rule {
 /// A rule that deletes data which no rule deletes now, or deletes it earlier, cannot be taken back.
 pub(super) fn impact(found: &Value, declared: &Value) -> Impact {
     let Some(declared) = Rule::from_value(String::new(), declared) else { return Impact::Online };
-    if !declared.deletes() {
-        return Impact::Online;
-    }
     let found = Rule::from_value(String::new(), found).filter(|found| found.enabled && found.filter == declared.filter);
+    let of_moves = if declared.withdraws_more_than(found.as_ref()) { Impact::Disruptive } else { Impact::Online };
+    if !declared.deletes() {
+        return of_moves;
+    }
     let Some(found) = found else { return Impact::Irreversible };
     let current = match (&found.expiration, &declared.expiration) {
         (_, None) => true,
@@ -224,7 +251,7 @@ pub(super) fn impact(found: &Value, declared: &Value) -> Impact {
                 && declared.newer_noncurrent_versions.unwrap_or_default() >= found.newer_noncurrent_versions.unwrap_or_default()
         }
     };
-    if current && noncurrent { Impact::Online } else { Impact::Irreversible }
+    if current && noncurrent { of_moves } else { Impact::Irreversible }
 }
 
 /// What S3 would refuse, or what would not do what it says.

@@ -250,10 +250,16 @@ impl Kind for Bucket {
 
     /// That the bucket is there which its access log goes to, and that its policy lets S3 in, for that alone: S3 throws away what it may not deliver,
     /// so that it is let in before it is sent.
+    ///
+    /// The bucket's own policy comes before BlockPublicPolicy, which leaves a policy that lets everybody in as it is, and takes no change of it any more.
     fn needs(spec: &BucketSpec, id: &str, scope: &Scope) -> Vec<Need> {
-        let Some(target) = spec.log_target(id) else { return Vec::new() };
+        let mut needs = Vec::new();
+        if spec.public_access_block.as_ref().is_some_and(|flags| flags.block_public_policy == Some(true)) {
+            needs.push(Need::of_field("s3.bucketPolicies", id, "publicAccessBlock").order_only());
+        }
+        let Some(target) = spec.log_target(id) else { return needs };
         let asked = [log_contribution(target, scope)];
-        let mut needs = policy::needs_of_delivery(target, &asked, &["logging"]);
+        needs.extend(policy::needs_of_delivery(target, &asked, &["logging"]));
         needs.push(Need::of_field(Self::PATH, target, "logging").only(["encryption.algorithm"]));
         needs
     }

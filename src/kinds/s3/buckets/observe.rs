@@ -11,7 +11,7 @@ use super::Bucket;
 use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::spec::{BucketSpec, Ownership};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::s3::Flags;
+use crate::kinds::s3::{Flags, website, website_key};
 use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why};
 
 /// What was seen of a bucket. Facts of a bucket that is not there are absent.
@@ -182,7 +182,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         let (grants, policy, website) = join!(
             asked_fact(true, grants(reads, bucket, owner)),
             asked_fact(opens_question, public_policy(reads, bucket, owner)),
-            asked_fact(opens_question, website(reads, bucket, owner)),
+            asked_fact(opens_question, served(reads, bucket, owner)),
         );
         if opens_question {
             seen.exposure = exposure(&grants, &policy, &website);
@@ -432,9 +432,10 @@ async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
     Fact::read(answer, |error| error.is("NoSuchBucketPolicy"))
 }
 
-async fn website(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
-    Fact::read(answer.map(|_| Some(true)), |error| error.is("NoSuchWebsiteConfiguration"))
+/// Whether the bucket serves a website. Its policy's impact asks the same.
+async fn served(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
+    let answer = reads.once(website_key(bucket), || website(reads, bucket, owner)).await;
+    Fact::read(answer.map(|website| Some(*website)), |_| false)
 }
 
 /// In what ways everybody gets at the bucket; unknown when one of them could not be read.

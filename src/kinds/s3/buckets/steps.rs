@@ -377,7 +377,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Two requests where some rules delete data and some do not: those that do not need nobody's consent.
+    /// A request for each impact: rules that delete nothing, and have nothing wait in an archive, need nobody's consent.
     fn lifecycle(&mut self) {
         let drifts = self.planning.below("lifecycle");
         if drifts.is_empty() {
@@ -392,21 +392,23 @@ impl Maker<'_> {
                 return self.unreadable("lifecycle", &why);
             }
         };
-        let (mut deleting, mut harmless): (Vec<&Drift>, Vec<&Drift>) =
-            drifts.iter().partition(|drift| drift.impact == Impact::Irreversible);
+        let of = |impact: Impact| drifts.iter().copied().filter(|drift| drift.impact == impact).collect::<Vec<&Drift>>();
+        let mut groups = [Impact::Online, Impact::Disruptive, Impact::Irreversible].map(of);
         // Of a bucket that is to be made there are no others to remove: that asks for no step of its own.
-        if found.others.is_empty() && !deleting.is_empty() && harmless.iter().all(|drift| drift.field == "lifecycle.exclusive") {
-            deleting.append(&mut harmless);
+        if let [online, others @ ..] = &mut groups
+            && found.others.is_empty()
+            && online.iter().all(|drift| drift.field == "lifecycle.exclusive")
+            && let Some(first) = others.iter_mut().find(|group| !group.is_empty())
+        {
+            first.append(online);
         }
         let mut rules = found.rules.clone();
         if drifts.iter().any(|drift| drift.field == "lifecycle.exclusive") {
             rules.retain(|rule| !found.others.contains(&rule.id));
         }
         let mut after = None;
-        for (drifts, deletes) in [(harmless, false), (deleting, true)] {
-            if drifts.is_empty() {
-                continue;
-            }
+        for drifts in groups.into_iter().filter(|group| !group.is_empty()) {
+            let deletes = drifts.iter().any(|drift| drift.impact == Impact::Irreversible);
             // The second is planned from what the first makes of the rules.
             let from = lifecycle_basis(if after.is_none() { &found.rules } else { &rules }, found.minimum_size.as_deref());
             for drift in &drifts {
@@ -422,8 +424,13 @@ impl Maker<'_> {
             if deletes {
                 step.takes = "what the rules expire is deleted by S3, for good where it has no other version".to_owned();
                 step.consented = self.planning.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.expiry_approved) == Some(true);
-            } else if archives(&drifts) {
-                step.takes = "objects that reach GLACIER or DEEP_ARCHIVE must be restored before they can be read".to_owned();
+            }
+            if moves_to(&drifts, &["GLACIER", "DEEP_ARCHIVE"]) {
+                step = step
+                    .also_takes("objects that reach GLACIER or DEEP_ARCHIVE must be restored before they can be read, which takes hours");
+            }
+            if moves_to(&drifts, &["ONEZONE_IA"]) {
+                step = step.also_takes("objects that reach ONEZONE_IA are kept in one zone, and lost with it");
             }
             if moves(&drifts) {
                 step = step.also_takes("each object that changes its storage class is paid for");
@@ -523,8 +530,8 @@ fn classes(drifts: &[&Drift]) -> Vec<lifecycle::StorageClass> {
     drifts.iter().flat_map(of).collect()
 }
 
-fn archives(drifts: &[&Drift]) -> bool {
-    classes(drifts).iter().any(|class| matches!(class.0.as_str(), "GLACIER" | "DEEP_ARCHIVE"))
+fn moves_to(drifts: &[&Drift], some: &[&str]) -> bool {
+    classes(drifts).iter().any(|class| some.contains(&class.0.as_str()))
 }
 
 fn moves(drifts: &[&Drift]) -> bool {

@@ -293,9 +293,26 @@ fn a_rule_is_judged_by_what_it_deletes_and_when() {
     let expire = |days: i32| json!({"enabled": true, "expiration": {"days": days}});
     let old = |days: i32, keep: i32| json!({"enabled": true, "noncurrentExpiration": {"days": days, "newerNoncurrentVersions": keep}});
     let on = |date: &str| json!({"enabled": true, "expiration": {"date": date}});
-    let moves = json!({"enabled": true, "transitions": [{"days": 180, "storageClass": "GLACIER"}]});
+    let to = |class: &str, days: i32| json!({"enabled": true, "transitions": [{"days": days, "storageClass": class}]});
+    let moves = to("GLACIER", 180);
+    let both =
+        json!({"enabled": true, "transitions": [{"days": 30, "storageClass": "GLACIER_IR"}, {"days": 180, "storageClass": "GLACIER"}]});
+    let noncurrent = |days: i32| json!({"enabled": true, "noncurrentTransitions": [{"days": days, "storageClass": "DEEP_ARCHIVE"}]});
     let table = [
-        (Value::Null, moves.clone(), Impact::Online),
+        (Value::Null, to("STANDARD_IA", 30), Impact::Online),
+        (Value::Null, to("GLACIER_IR", 0), Impact::Online),
+        (Value::Null, moves.clone(), Impact::Disruptive),
+        (Value::Null, to("DEEP_ARCHIVE", 0), Impact::Disruptive),
+        (Value::Null, to("ONEZONE_IA", 30), Impact::Disruptive),
+        (moves.clone(), to("GLACIER", 181), Impact::Online),
+        (moves.clone(), both, Impact::Online),
+        (moves.clone(), to("GLACIER", 179), Impact::Disruptive),
+        (moves.clone(), to("DEEP_ARCHIVE", 365), Impact::Disruptive),
+        (json!({"enabled": false, "transitions": [{"days": 1, "storageClass": "GLACIER"}]}), moves.clone(), Impact::Disruptive),
+        (Value::Null, noncurrent(30), Impact::Disruptive),
+        (noncurrent(30), noncurrent(31), Impact::Online),
+        (noncurrent(30), noncurrent(29), Impact::Disruptive),
+        (Value::Null, json!({"enabled": false, "transitions": [{"days": 0, "storageClass": "DEEP_ARCHIVE"}]}), Impact::Online),
         (Value::Null, json!({"enabled": true, "abortMultipartAfterDays": 7}), Impact::Online),
         (Value::Null, json!({"enabled": true, "expiration": {"expiredObjectDeleteMarker": true}}), Impact::Online),
         (Value::Null, json!({"enabled": false, "expiration": {"days": 1}}), Impact::Online),

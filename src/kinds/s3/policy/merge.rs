@@ -57,6 +57,20 @@ impl Document {
         all
     }
 
+    /// The statements that name everybody whom they let in, each by its Sid or its place: whether a condition narrows that is S3's to judge.
+    pub(super) fn naming_everybody(&self) -> Vec<String> {
+        let everybody = |principal: &Value| match principal {
+            Value::Object(members) => members.values().any(|names| compare::each(names).iter().any(|name| name == "*")),
+            principal => compare::each(principal).iter().any(|name| name == "*"),
+        };
+        let open = |statement: &&Value| {
+            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+                && (statement.get("NotPrincipal").is_some() || statement.get("Principal").is_some_and(everybody))
+        };
+        let called = |(place, statement): (usize, &Value)| sid(statement).map_or_else(|| format!("number {}", place + 1), str::to_owned);
+        self.statements.iter().enumerate().filter(|(_, statement)| open(statement)).map(called).collect()
+    }
+
     /// The policy in a form in which two that mean the same are equal: S3 hands principals back in changing order.
     pub(super) fn canonical(&self) -> Value {
         let mut statements: Vec<Value> = self.statements.iter().map(compare::canonical).collect();

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::merge::Document;
-use super::{explain_denied, reached, wants};
+use super::{explain_denied, reached, wants, website, website_key};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
     Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
@@ -51,6 +51,9 @@ pub struct BucketPolicySeen {
     policy: Fact<Document>,
     /// Whether the bucket serves a website, whose endpoint speaks plain HTTP only. Read only when a refusal is to be added.
     website: Fact<bool>,
+    /// Which Block Public Access refuses every further write of this policy, since it lets everybody in. Read only when something is to be put into one
+    /// that names everybody; absent: none does.
+    refused_by: Fact<&'static str>,
 }
 
 /// Writes a whole policy: what was found, with our statements put in or taken out.
@@ -89,8 +92,11 @@ impl Kind for BucketPolicy {
     .impact(refuses)];
     const CALLS: &'static [&'static Call] = &[
         &calls::s3::GET_BUCKET_POLICY,
+        &calls::s3::GET_BUCKET_POLICY_STATUS,
         &calls::s3::GET_BUCKET_WEBSITE,
+        &calls::s3::GET_PUBLIC_ACCESS_BLOCK,
         &calls::s3::LIST_BUCKETS,
+        &calls::s3control::GET_PUBLIC_ACCESS_BLOCK,
         &calls::s3::PUT_BUCKET_POLICY,
         &calls::s3::DELETE_BUCKET_POLICY,
     ];
@@ -145,16 +151,13 @@ impl Kind for BucketPolicy {
                 (Fact::Unknown(why.clone()), Fact::Unknown(why))
             }
         };
-        let refuses_more = seen.policy.present().is_some_and(|policy| {
-            let found = policy.by_sid();
-            target.spec.statements.iter().any(|one| {
-                one.statement.as_ref().is_some_and(|declared| {
-                    compare::is_deny(declared) && !found.get(&one.sid).is_some_and(|found| compare::satisfied(found, declared))
-                })
-            })
-        });
+        let (lacks, refuses_more) = lacking(target.spec, seen.policy.present());
+        if lacks && seen.policy.present().is_some_and(|policy| !policy.naming_everybody().is_empty()) {
+            seen.refused_by = refused_by(reads, target.id, owner).await;
+        }
         if refuses_more {
-            seen.website = website(reads, target.id, owner).await;
+            let answer = reads.last(website_key(target.id), || website(reads, target.id, owner)).await;
+            seen.website = Fact::read(answer.map(|website| Some(*website)), |_| false);
         }
         seen
     }
@@ -196,6 +199,13 @@ impl Kind for BucketPolicy {
         if drifts.is_empty() || blocked(planning, &drifts, &mut steps) {
             return steps;
         }
+        let everybody = policy.naming_everybody();
+        if !everybody.is_empty() && planning.seen.refused_by == Fact::Absent {
+            steps.notes.push(format!(
+                "its statement {} may let everybody in: once BlockPublicPolicy is on, S3 takes no change of such a policy any more",
+                everybody.join(", ")
+            ));
+        }
         let changes = drifts.iter().map(|drift| (sid(drift), (!drift.declared.is_null()).then_some(&drift.declared)));
         let merged = policy.with(changes);
         let size = merged.as_ref().map(|merged| merged.to_string().len()).unwrap_or_default();
@@ -215,6 +225,7 @@ impl Kind for BucketPolicy {
         }
         let takes = match (refusing, website) {
             (false, _) => "",
+            _ if matches!(planning.seen.policy, Fact::Absent) => "",
             (true, false) => "clients that do what the statement denies (plain HTTP, old TLS) are refused from then on",
             (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
         };
@@ -222,7 +233,11 @@ impl Kind for BucketPolicy {
             Some(_) => statements_back(&drifts),
             None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`: there was none before"),
         };
-        let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
+        let impact = match planning.seen.policy {
+            // Nobody is a client of a bucket that is made in the same plan.
+            Fact::Absent => Impact::Online,
+            _ => drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online),
+        };
         let op = BucketPolicyOp {
             bucket: bucket.to_owned(),
             account: planning.scope.account.clone(),
@@ -318,6 +333,24 @@ fn blocked(planning: &Planning<'_, BucketPolicy>, drifts: &[&Drift], steps: &mut
             );
         }
     }
+    match &planning.seen.refused_by {
+        Fact::Present(by) => steps.block(
+            Reason::Conflict,
+            "statements",
+            format!("the policy of {} lets everybody in, and {by} has S3 refuse every write of such a policy", planning.id),
+            format!(
+                "take the statement that lets everybody in ({}) out of it; while that Block Public Access is on, nobody gets in by it anyway",
+                planning.seen.policy.present().map(Document::naming_everybody).unwrap_or_default().join(", ")
+            ),
+        ),
+        Fact::Unknown(why) if why.why != Why::NotAsked => steps.block(
+            Reason::Unreadable,
+            "statements",
+            format!("whether Block Public Access refuses a policy like that of {} could not be read: {}", planning.id, why.message),
+            "allow s3:GetBucketPolicyStatus, s3:GetBucketPublicAccessBlock and s3:GetAccountPublicAccessBlock",
+        ),
+        _ => {}
+    }
     let website = &planning.seen.website;
     if let (true, Fact::Unknown(why)) = (drifts.iter().any(|drift| compare::is_deny(&drift.declared)), website) {
         // A bucket that is not there yet serves nothing.
@@ -331,6 +364,45 @@ fn blocked(planning: &Planning<'_, BucketPolicy>, drifts: &[&Drift], steps: &mut
         }
     }
     !steps.blocks.is_empty()
+}
+
+/// Whether a statement is to be put into the policy as it was found, and whether one that refuses.
+fn lacking(spec: &BucketPolicySpec, found: Option<&Document>) -> (bool, bool) {
+    let Some(found) = found.map(Document::by_sid) else { return (false, false) };
+    let declared = spec.statements.iter().filter_map(|one| Some((&one.sid, one.statement.as_ref()?)));
+    let lacking = declared.filter(|(sid, declared)| !found.get(*sid).is_some_and(|found| compare::satisfied(found, declared)));
+    lacking.fold((false, false), |(_, refuses), (_, declared)| (true, refuses || compare::is_deny(declared)))
+}
+
+/// Which Block Public Access refuses a further write of a policy that names everybody; absent where S3 does not judge it public, or none is on.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-options>
+async fn refused_by(reads: &Reads, bucket: &str, owner: &str) -> Fact<&'static str> {
+    match reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
+        Ok(answer) if answer.policy_status().and_then(|status| status.is_public()) == Some(true) => {}
+        Ok(_) => return Fact::Absent,
+        Err(error) if error.is("NoSuchBucketPolicy") => return Fact::Absent,
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    }
+    match reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
+        Ok(answer) if answer.public_access_block_configuration().and_then(|flags| flags.block_public_policy()) == Some(true) => {
+            return Fact::Present("the bucket's BlockPublicPolicy");
+        }
+        Ok(_) => {}
+        Err(error) if error.is("NoSuchPublicAccessBlockConfiguration") => {}
+        Err(error) => return Fact::Unknown(Unreadable::from(&error)),
+    }
+    let of_account = || async {
+        match reads.s3control().get_public_access_block(|request| request.account_id(owner)).await {
+            Ok(answer) => Ok(answer.public_access_block_configuration().and_then(|flags| flags.block_public_policy()) == Some(true)),
+            Err(error) if error.is("NoSuchPublicAccessBlockConfiguration") => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    match reads.once("GetPublicAccessBlock/BlockPublicPolicy", of_account).await {
+        Ok(on) if *on => Fact::Present("the account's BlockPublicPolicy"),
+        Ok(_) => Fact::Absent,
+        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    }
 }
 
 fn parsed(text: &str) -> Fact<Document> {
@@ -370,15 +442,6 @@ async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallEr
         why.message.push_str("; S3 delivers access logs to buckets of the same account only: name such a bucket as logging.targetBucket");
     }
     why
-}
-
-async fn website(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
-    match answer {
-        Ok(_) => Fact::Present(true),
-        Err(error) if error.is("NoSuchWebsiteConfiguration") => Fact::Present(false),
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
-    }
 }
 
 /// Requests that do not come over TLS are refused, for the bucket and all in it. FSBP S3.5, CIS 3.0.0/2.1.1.

@@ -12,11 +12,16 @@ fn tls() -> Value {
 }
 
 fn seen(policy: &str) -> BucketPolicySeen {
-    BucketPolicySeen { bucket: Fact::Present(()), policy: parsed(policy), website: Fact::Present(false) }
+    BucketPolicySeen { bucket: Fact::Present(()), policy: parsed(policy), website: Fact::Present(false), refused_by: Fact::Absent }
 }
 
 fn without() -> BucketPolicySeen {
-    BucketPolicySeen { bucket: Fact::Present(()), policy: Fact::Present(Document::default()), website: Fact::Present(false) }
+    BucketPolicySeen {
+        bucket: Fact::Present(()),
+        policy: Fact::Present(Document::default()),
+        website: Fact::Present(false),
+        refused_by: Fact::Absent,
+    }
 }
 
 fn plan(seen: &BucketPolicySeen, statements: Vec<Statement>) -> Steps<BucketPolicyOp> {
