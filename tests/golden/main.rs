@@ -1,5 +1,5 @@
 //! Golden plans: for every kind, and every field that it declares, how the plan reads when the thing is in sync, differs, is absent, and cannot be
-//! read. A kind without a file in `cases/`, or a field that no case lets differ, fails.
+//! read. A kind without a file in `cases/`, or a field that no case shows in one of the four states, fails.
 //!
 //! `INSTA_UPDATE=always cargo test --test golden` writes the plans anew; what changed is then read in the diff.
 
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use holdfast::clock::Clock;
-use holdfast::kinds::{AnyKind, Reason, registry};
+use holdfast::kinds::{AnyKind, Multiplicity, Reason, registry};
 use holdfast::plan::{Plan, ResourcePlan, Status, text};
 use holdfast::reconcile::Baseline;
 use holdfast::sandbox::faults::Faults;
@@ -95,18 +95,43 @@ fn shown(plan: &Plan) -> String {
     anstream::adapter::strip_str(&text::render(plan, true)).to_string()
 }
 
-/// The fields of a kind that a plan shows as different, blocked or asked of a composed thing.
-fn differing(kind: &dyn AnyKind, plan: &Plan) -> BTreeSet<&'static str> {
+/// The fields that cannot be in a state, or not without another one, with the reason.
+const CANNOT: &[(&str, &str, &[&str], &str)] = &[
+    ("s3.buckets", "different", &["create"], "a bucket is there or it is not"),
+];
+
+/// The fields of a kind that a case's manifest declares; those of a composed thing are asked for by others.
+fn declared(kind: &dyn AnyKind, case: &Case) -> BTreeSet<&'static str> {
+    let baseline = baseline(case);
+    let entries = || baseline.entries.iter().filter(|entry| entry.kind.path() == kind.path());
+    let wants: Vec<_> = entries().map(|entry| kind.wish(entry.spec.clone(), &baseline.scope).want).collect();
+    let composed = kind.shape() == Multiplicity::Composed;
+    let asks = |field: &str| {
+        entries().any(|entry| {
+            kind.contributes(&kind.wish(entry.spec.clone(), &baseline.scope), &baseline.scope).iter().any(|part| part.field == field)
+        })
+    };
+    kind.fields()
+        .into_iter()
+        .map(|field| field.path)
+        .filter(|field| composed || asks(field) || wants.iter().any(|want| want.has(field)))
+        .collect()
+}
+
+/// The fields of a kind that a plan shows as different, blocked or asked of a composed thing, where `is` holds for what was found.
+fn differing(kind: &dyn AnyKind, plan: &Plan, is: impl Fn(&Value) -> bool) -> BTreeSet<&'static str> {
     let covers = |field: &str, said: &str| said == field || said.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
     let shows = |field: &str| {
         plan.resources.iter().any(|resource| {
             let here = resource.key.kind == kind.path();
-            let differs = resource.drifts.iter().any(|drift| covers(field, &drift.field));
-            let blocked = resource.all_blocks().any(|block| block.fields.iter().any(|said| covers(field, said)));
+            let differs = resource.drifts.iter().any(|drift| covers(field, &drift.field) && is(&drift.found));
             let asked = |origin: &holdfast::plan::Origin| {
                 origin.entry.split('/').next() == Some(kind.path()) && origin.field.as_deref() == Some(field)
             };
-            here && (differs || blocked) || !resource.drifts.is_empty() && resource.origins.iter().any(asked)
+            let asked_differs = resource.drifts.iter().any(|drift| {
+                is(&drift.found) && resource.origins.iter().any(|origin| asked(origin) && origin.parts.contains(&drift.field))
+            });
+            here && differs || asked_differs
         })
     };
     kind.fields().into_iter().map(|field| field.path).filter(|field| shows(field)).collect()
@@ -121,10 +146,10 @@ fn snapshots(kind: &dyn AnyKind, name: &str, what: &str) {
 
 #[tokio::test]
 async fn every_field_of_every_kind_in_every_state() {
+    let mut problems = Vec::new();
     for kind in registry().iter().copied() {
         let file = file(kind);
-        let mut differ = BTreeSet::new();
-        let mut in_sync = 0;
+        let mut shown_as: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for case in &file.cases {
             let place = format!("{}, {}", kind.path(), case.name);
             if let Some(state) = &case.in_sync {
@@ -136,10 +161,10 @@ async fn every_field_of_every_kind_in_every_state() {
                 let asked = plan.resources.iter().filter(asks).all(|one| one.status == Status::InSync);
                 assert!(rest.is_empty() && asked, "{place}: in sync, it says\n{}", shown(&plan));
                 snapshots(kind, &format!("{}-in-sync", case.name), &shown(&plan));
-                in_sync += 1;
+                shown_as.entry("in sync").or_default().extend(declared(kind, case));
             }
             let drifted = planned(case, &sandbox(&file, &case.drifted, &[])).await;
-            differ.extend(differing(kind, &drifted));
+            shown_as.entry("different").or_default().extend(differing(kind, &drifted, |found| !found.is_null()));
             for resource in own(kind, &drifted) {
                 assert!(matches!(resource.status, Status::Drifted | Status::Blocked), "{place}: drifted, it says\n{}", shown(&drifted));
                 let lost = resource.blocks.iter().any(|block| block.reason == Reason::UnexpectedState);
@@ -147,24 +172,46 @@ async fn every_field_of_every_kind_in_every_state() {
             }
             snapshots(kind, &format!("{}-drifted", case.name), &shown(&drifted));
             let absent = planned(case, &sandbox(&file, &Value::Null, &[])).await;
-            differ.extend(differing(kind, &absent));
+            shown_as.entry("absent").or_default().extend(differing(kind, &absent, |_| true));
+            shown_as.entry("absent").or_default().extend(differing(kind, &drifted, Value::is_null));
+            if own(kind, &absent).iter().any(|one| one.blocks.iter().any(|block| block.reason == Reason::Missing)) {
+                shown_as.entry("absent").or_default().extend(declared(kind, case));
+            }
             for resource in own(kind, &absent) {
                 let missing = resource.blocks.iter().any(|block| block.reason == Reason::Missing);
                 assert!(missing || !resource.drifts.is_empty(), "{place}: absent, it says\n{}", shown(&absent));
             }
             snapshots(kind, &format!("{}-absent", case.name), &shown(&absent));
-            unreadable(kind, &file, case, &drifted).await;
+            shown_as.entry("unreadable").or_default().extend(unreadable(kind, &file, case, &drifted).await);
         }
-        assert!(in_sync > 0, "{}: no case is in sync", kind.path());
-        let lost: Vec<&str> = kind.fields().into_iter().map(|field| field.path).filter(|field| !differ.contains(field)).collect();
-        assert!(lost.is_empty(), "{}: no golden plan shows {lost:?} as different", kind.path());
+        for state in ["in sync", "different", "absent", "unreadable"] {
+            let shown = shown_as.remove(state).unwrap_or_default();
+            let lost: Vec<&str> = kind.fields().into_iter().map(|field| field.path).filter(|field| !shown.contains(field)).collect();
+            let cannot: Vec<&str> =
+                CANNOT.iter().filter(|(of, as_, ..)| *of == kind.path() && *as_ == state).flat_map(|one| one.2).copied().collect();
+            if lost != cannot {
+                problems.push(format!("{}: no golden plan shows as {state}: {lost:?}; expected {cannot:?}", kind.path()));
+            }
+        }
     }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 /// Denies each reading request of the kind in turn. What it would have told is unknown: never in sync, never absent, never repaired.
-async fn unreadable(kind: &dyn AnyKind, file: &File, case: &Case, open: &Plan) {
+async fn unreadable(kind: &dyn AnyKind, file: &File, case: &Case, open: &Plan) -> BTreeSet<&'static str> {
+    let mut fields = BTreeSet::new();
     let mut shows = BTreeMap::new();
-    for call in kind.calls().iter().filter(|call| !call.writes && call.operation != "GetSecretValue") {
+    // What it asks of a composed thing is read there.
+    let baseline = baseline(case);
+    let of_kind = baseline.entries.iter().filter(|entry| entry.kind.path() == kind.path());
+    let asked: BTreeSet<String> = of_kind
+        .flat_map(|entry| kind.contributes(&kind.wish(entry.spec.clone(), &baseline.scope), &baseline.scope))
+        .map(|part| part.to.kind)
+        .collect();
+    let composed = registry().iter().filter(|other| asked.contains(other.path())).flat_map(|other| other.calls());
+    let mut calls: Vec<_> = kind.calls().iter().chain(composed).filter(|call| !call.writes && call.operation != "GetSecretValue").collect();
+    calls.dedup_by_key(|call| call.to_string());
+    for call in calls {
         let sandbox = sandbox(file, &case.drifted, &[call.to_string()]);
         let plan = planned(case, &sandbox).await;
         let refused =
@@ -189,11 +236,27 @@ async fn unreadable(kind: &dyn AnyKind, file: &File, case: &Case, open: &Plan) {
             let missing = now.blocks.iter().any(|block| block.reason == Reason::Missing);
             assert!(!missing, "{place}: it passes for absent\n{}", shown(&plan));
         }
+        for now in own(kind, &plan) {
+            let said = |field: &str| {
+                let covers =
+                    |said: &str| said.is_empty() || said == field || said.strip_prefix(field).is_some_and(|rest| rest.starts_with('.'));
+                now.unreadable.iter().any(|one| covers(&one.field))
+                    || now.blocks.iter().any(|block| block.reason == Reason::Unreadable && block.fields.iter().any(|one| covers(one)))
+            };
+            fields.extend(declared(kind, case).into_iter().filter(|field| said(field)));
+        }
+        // What a field asks of a composed thing is not known where that is not.
+        for unread in plan.resources.iter().filter(|one| !one.unreadable.is_empty()) {
+            let asking = unread.origins.iter().filter(|origin| origin.entry.split('/').next() == Some(kind.path()));
+            let asked: BTreeSet<&str> = asking.filter_map(|origin| origin.field.as_deref()).collect();
+            fields.extend(kind.fields().into_iter().map(|field| field.path).filter(|field| asked.contains(field)));
+        }
         shows.insert(call.to_string(), shown(&plan));
     }
     assert!(!shows.is_empty(), "{}, {}: no reading request was denied", kind.path(), case.name);
     let all: String = shows.iter().map(|(call, plan)| format!("==== {call} denied\n{plan}\n")).collect();
     snapshots(kind, &format!("{}-unreadable", case.name), &all);
+    fields
 }
 
 /// The plan's JSON form, once: what a program reads.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::compare;
+use super::spec::BucketPolicySpec;
 
 /// A policy document. The default is that of a bucket without one.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,14 +58,17 @@ impl Document {
         all
     }
 
-    /// The statements that name everybody whom they let in, each by its Sid or its place: whether a condition narrows that is S3's to judge.
-    pub(super) fn naming_everybody(&self) -> Vec<String> {
+    /// The statements that name everybody whom they let in, each by its Sid or its place, but for those under the Sids of `spec`, which are written anew.
+    /// Whether a condition narrows that is S3's to judge.
+    pub(super) fn naming_everybody(&self, spec: &BucketPolicySpec) -> Vec<String> {
+        let stays = |statement: &Value| sid(statement).is_none_or(|sid| !spec.statements.iter().any(|one| one.sid == sid));
         let everybody = |principal: &Value| match principal {
             Value::Object(members) => members.values().any(|names| compare::each(names).iter().any(|name| name == "*")),
             principal => compare::each(principal).iter().any(|name| name == "*"),
         };
         let open = |statement: &&Value| {
-            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+            stays(statement)
+                && statement.get("Effect").and_then(Value::as_str) == Some("Allow")
                 && (statement.get("NotPrincipal").is_some() || statement.get("Principal").is_some_and(everybody))
         };
         let called = |(place, statement): (usize, &Value)| sid(statement).map_or_else(|| format!("number {}", place + 1), str::to_owned);

@@ -152,7 +152,7 @@ impl Kind for BucketPolicy {
             }
         };
         let (lacks, refuses_more) = lacking(target.spec, seen.policy.present());
-        if lacks && seen.policy.present().is_some_and(|policy| !policy.naming_everybody().is_empty()) {
+        if lacks && seen.policy.present().is_some_and(|policy| !policy.naming_everybody(target.spec).is_empty()) {
             seen.refused_by = refused_by(reads, target.id, owner).await;
         }
         if refuses_more {
@@ -199,7 +199,7 @@ impl Kind for BucketPolicy {
         if drifts.is_empty() || blocked(planning, &drifts, &mut steps) {
             return steps;
         }
-        let everybody = policy.naming_everybody();
+        let everybody = policy.naming_everybody(planning.spec);
         if !everybody.is_empty() && planning.seen.refused_by == Fact::Absent {
             steps.notes.push(format!(
                 "its statement {} may let everybody in: once BlockPublicPolicy is on, S3 takes no change of such a policy any more",
@@ -340,7 +340,7 @@ fn blocked(planning: &Planning<'_, BucketPolicy>, drifts: &[&Drift], steps: &mut
             format!("the policy of {} lets everybody in, and {by} has S3 refuse every write of such a policy", planning.id),
             format!(
                 "take the statement that lets everybody in ({}) out of it; while that Block Public Access is on, nobody gets in by it anyway",
-                planning.seen.policy.present().map(Document::naming_everybody).unwrap_or_default().join(", ")
+                planning.seen.policy.present().map(|policy| policy.naming_everybody(planning.spec)).unwrap_or_default().join(", ")
             ),
         ),
         Fact::Unknown(why) if why.why != Why::NotAsked => steps.block(
