@@ -1,10 +1,13 @@
 //! `holdfast journal`: what earlier runs intended and did, for a person.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::{Output, complain, print};
 use crate::execute::Journal;
+use crate::execute::record::Event;
 use crate::exit::Exit;
+use crate::kinds::Key;
 use crate::plan::escape::shown;
 
 #[derive(Debug, clap::Args)]
@@ -30,22 +33,29 @@ pub fn run(args: &Args) -> Exit {
     };
     let chosen: Vec<_> = records.iter().filter(|record| args.run.as_ref().is_none_or(|run| record.run == *run)).collect();
     let mut text = String::new();
-    let mut last = None;
+    let mut last: Option<(&str, &str)> = None;
+    // What an outcome is of stands in the intent that it names.
+    let mut intents: HashMap<u64, &Key> = HashMap::new();
     for record in &chosen {
+        if let Event::Intent { resource, .. } = &record.event {
+            intents.insert(record.number, resource);
+        }
         match args.output {
             Output::Json => text.push_str(&serde_json::to_string(record).unwrap_or_default()),
             Output::Text => {
-                if last != Some((&record.run, &record.object)) {
+                // What is of no object is of the run whose records it stands behind.
+                let same = last.is_some_and(|(run, object)| run == record.run && (record.object.is_empty() || object == record.object));
+                if !same {
                     let object = if record.object.is_empty() { String::new() } else { format!(" of {}", shown(&record.object)) };
                     text.push_str(&format!("run {}{object}\n", shown(&record.run)));
-                    last = Some((&record.run, &record.object));
+                    last = Some((record.run.as_str(), record.object.as_str()));
                 }
-                text.push_str(&format!(
-                    "  {:>5}  {}  {}",
-                    record.number,
-                    record.at.strftime("%Y-%m-%d %H:%M:%S"),
-                    shown(&record.event.words())
-                ));
+                let of = match &record.event {
+                    Event::Outcome { intent, .. } => intents.get(intent).map(|resource| format!("{resource}: ")).unwrap_or_default(),
+                    _ => String::new(),
+                };
+                let words = shown(&format!("{of}{}", record.event.words())).to_string();
+                text.push_str(&format!("  {:>5}  {}  {words}", record.number, record.at.strftime("%Y-%m-%d %H:%M:%S")));
             }
         }
         text.push('\n');
