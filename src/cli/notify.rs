@@ -95,9 +95,10 @@ impl Messages<'_> {
         if !outcomes.acted() && earlier.is_empty() && last == state {
             return None;
         }
-        let Counts { changed, blocked, failed, rolled_back, .. } = outcomes.counts();
+        let Counts { changed, blocked, failed, rolled_back, interrupted, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
+        let rolled = if interrupted > 0 { format!("{rolled}, {interrupted} interrupted") } else { rolled };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
         let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
         let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
@@ -217,8 +218,9 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
             End::Unchanged => continue,
             End::Changed => format!("changed: {}: {}", one.key, one.done.join("; ")),
             End::Blocked { blocks } => {
-                let why: Vec<String> = blocks.iter().map(|block| format!("{}: {}", text::reason(block.reason), block.message)).collect();
-                format!("blocked: {}: {}", one.key, why.join("; "))
+                let why = blocks.iter().map(|block| format!("{}: {}", text::reason(block.reason), block.message));
+                let what_to_do = blocks.iter().map(|block| block.what_to_do.clone());
+                format!("blocked: {}: {}. What to do: {}", one.key, once(why), once(what_to_do))
             }
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
             End::RolledBack { message, what_to_do } => format!("rolled back: {}: {message}. What to do: {what_to_do}", one.key),
@@ -241,6 +243,17 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
     }
     body.extend(outcomes.stopped.iter().map(|stopped| format!("stopped: {stopped}\n")));
     body
+}
+
+/// Sentences after one another, each once: steps that wait for the same thing each say so.
+fn once(sentences: impl Iterator<Item = String>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for sentence in sentences.filter(|sentence| !sentence.is_empty()) {
+        if !told.contains(&sentence) {
+            told.push(sentence);
+        }
+    }
+    told.join("; ")
 }
 
 fn digest(text: &str) -> String {
