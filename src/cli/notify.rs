@@ -14,7 +14,7 @@ use crate::desired::Choice;
 use crate::execute::record::{Event, Record};
 use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
 use crate::hex::hex;
-use crate::kinds::Key;
+use crate::kinds::{Block, Key, Reason};
 use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
@@ -36,11 +36,11 @@ pub struct Messages<'a> {
 impl Messages<'_> {
     /// Tells the object's topic what came of the run, and what an earlier one could not tell. Answers with why it could not. After a wish to stop
     /// nothing is sent any more: what is due is recorded, and the next run sends it.
-    pub async fn tell(&self, baseline: &Baseline, connection: &Connection, outcomes: &Outcomes) -> Option<String> {
+    pub async fn tell(&self, baseline: &Baseline, connection: &Connection, outcomes: &Outcomes, hash: &str) -> Option<String> {
         let topic = &baseline.object.spec.notifications.as_ref()?.topic_arn;
         let object = &baseline.scope.object;
         let mut waiting: Vec<(String, Event)> = self.unsent(object, topic).map(|(run, event)| (run.to_owned(), event.clone())).collect();
-        if let Some(due) = self.due(baseline, topic, outcomes) {
+        if let Some(due) = self.due(baseline, topic, outcomes, hash) {
             if let Err(error) = self.journal.append(self.run, object, self.clock.now(), vec![due.clone()], true).await {
                 return Some(format!("no message was sent: {error}"));
             }
@@ -78,7 +78,7 @@ impl Messages<'_> {
     }
 
     /// What is to be said of a run; nothing where nothing changed hands and the state is the one already told, or on its way.
-    fn due(&self, baseline: &Baseline, topic: &str, outcomes: &Outcomes) -> Option<Event> {
+    fn due(&self, baseline: &Baseline, topic: &str, outcomes: &Outcomes, hash: &str) -> Option<Event> {
         let object = &baseline.scope.object;
         // What a run over a part of the object saw says nothing of the rest: each choice has a state of its own.
         let part = part(self.choice);
@@ -105,7 +105,10 @@ impl Messages<'_> {
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
-        let body = body(baseline, outcomes, &earlier, self.run, &id, &part);
+        let mut body = body(baseline, outcomes, &earlier, self.run, &id, &part);
+        if waits_for_consent(outcomes) {
+            body.push_str(&format!("to consent to exactly the plan as it is now: --approve {hash}\n"));
+        }
         Some(Event::NotificationDue { id, topic: topic.to_owned(), part, state, subject, body })
     }
 
@@ -243,6 +246,11 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
     }
     body.extend(outcomes.stopped.iter().map(|stopped| format!("stopped: {stopped}\n")));
     body
+}
+
+fn waits_for_consent(outcomes: &Outcomes) -> bool {
+    let consent = |block: &Block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges);
+    outcomes.blocked().any(|one| matches!(&one.end, End::Blocked { blocks } if blocks.iter().any(consent)))
 }
 
 /// Sentences after one another, each once: steps that wait for the same thing each say so.

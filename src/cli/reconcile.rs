@@ -397,7 +397,8 @@ impl<'a> Run<'a> {
         if let Some(left) = &left {
             outcomes.see(left);
         }
-        let untold = self.messages(&request.choice, journal, past).tell(baseline, &connection, &outcomes).await;
+        let hash = left.as_ref().map_or(plan.hash.as_str(), |left| left.hash.as_str());
+        let untold = self.messages(&request.choice, journal, past).tell(baseline, &connection, &outcomes, hash).await;
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
