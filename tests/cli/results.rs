@@ -96,3 +96,22 @@ fn what_mends_a_missing_thing_is_said() {
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned() + &String::from_utf8_lossy(&run.get_output().stdout);
     assert!(err.contains("match.names: missing") && err.contains("to choose by tags alone, say `names: [\"*\"]`"), "{err}");
 }
+
+/// One thing is counted as one, and what comes before a resource is named once, for whatever it is needed.
+#[test]
+fn a_plan_counts_and_orders_in_plain_words() {
+    let spec = "  policy: {disruptive: Allow, maxChanges: 0}\n  s3:\n    buckets:\n      \
+        - {name: huntaze-assets, logging: {targetBucket: huntaze-logs, targetPrefix: \"\"}}\n      \
+        - {name: huntaze-logs, create: true, ownership: ObjectWriter}\n";
+    let folder = folder(ACCOUNT, spec);
+    let run = |more: &[&str]| {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).args(more).assert().code(3);
+        String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+    };
+    let out = run(&[]);
+    let after: Vec<&str> = out.lines().filter(|line| line.starts_with("    after ")).collect();
+    assert!(!after.is_empty(), "{out}");
+    assert!(!out.contains("after s3.buckets/huntaze-logs\n    after s3.buckets/huntaze-logs\n"), "{out}");
+    let one = run(&["--only", "s3.buckets/huntaze-logs"]);
+    assert!(one.contains("1 resource would change, and policy.maxChanges is 0"), "{one}");
+}
