@@ -133,4 +133,25 @@ mod tests {
         outcomes.see(&left);
         assert_eq!(of_run(&[Report { outcomes: Some(outcomes), ..report(Some(left)) }], false, false), Exit::Blocked);
     }
+
+    #[test]
+    fn what_a_run_saw_done_is_doubted_where_a_later_look_shows_it_otherwise() {
+        let key = Key::new(FAKE.path(), "a");
+        let ended = |end: End| Outcomes {
+            resources: vec![crate::execute::ResourceOutcome { key: key.clone(), title: String::new(), done: vec!["x".to_owned()], end }],
+            stopped: None,
+        };
+        let failed = || End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
+        let (differs, agrees) = (planned(1), planned(0));
+        for (end, doubted) in [(End::Changed, true), (End::Unchanged, true), (End::Blocked { blocks: Vec::new() }, true), (failed(), false)]
+        {
+            assert_eq!(ended(end.clone()).contradicted(&differs).contains(&key), doubted, "{end:?}");
+            assert!(ended(end).contradicted(&agrees).is_empty());
+        }
+        // One look that showed it as the run left it is what counts.
+        let hash = agrees.hash.clone();
+        let left = differs.with(&scope("exit"), agrees.resources);
+        assert!(left.in_sync() && !left.changes() && left.hash == hash);
+        assert_eq!((left.summary.drifted, left.summary.in_sync), (0, 1));
+    }
 }

@@ -12,6 +12,8 @@ mod migration;
 mod results;
 #[path = "cli/servers.rs"]
 mod servers;
+#[path = "cli/stale.rs"]
+mod stale;
 #[path = "cli/state.rs"]
 mod state;
 
@@ -90,6 +92,54 @@ fn exit_1_no_credentials_in_one_sentence() {
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(err.starts_with("holdfast: no AWS credentials, ") && err.contains("profile default") && err.contains("aws sso login"), "{err}");
     assert!(err.lines().count() == 1 && !err.contains(". "), "more than a sentence: {err}");
+}
+
+/// Each says which provider was tried, and what to do about that one.
+#[test]
+fn exit_1_credentials_that_a_provider_does_not_give_are_said_by_its_name() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let config = "[profile dev]\nsso_session = corp\nsso_account_id = 317805897534\nsso_role_name = Admin\n\
+        [sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://corp.awsapps.com/start\n\
+        [profile over]\nrole_arn = arn:aws:iam::317805897534:role/x\nsource_profile = dev\n\
+        [profile lost]\nrole_arn = arn:aws:iam::317805897534:role/x\nsource_profile = nowhere\n";
+    std::fs::write(folder.path().join("config"), config).expect("the config file");
+    let config = folder.path().join("config");
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::317805897534:role/x");
+    let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/token");
+    let cases: &[(&[(&str, &str)], &[&str])] = &[
+        (&[("AWS_PROFILE", "dev")], &["from SSO of the profile dev (", "`aws sso login --profile dev`"]),
+        (&[("AWS_PROFILE", "over")], &["from SSO of the profile dev (", "`aws sso login --profile dev`"]),
+        (
+            &[("AWS_PROFILE", "lost")],
+            &[
+                "from the role of the profile lost (its source_profile nowhere is in neither",
+                "correct source_profile, or add the profile nowhere",
+            ],
+        ),
+        (
+            &[token, role],
+            &["from the web identity token file /nonexistent/token (AWS_WEB_IDENTITY_TOKEN_FILE) (", "unset AWS_WEB_IDENTITY_TOKEN_FILE"],
+        ),
+        (
+            &[("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")],
+            &[
+                "from the environment variables (AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not)",
+                "set AWS_SECRET_ACCESS_KEY too",
+            ],
+        ),
+    ];
+    for (set, said) in cases {
+        let run = holdfast(folder.path())
+            .args(["reconcile", "-f", "m.yaml", "--dry-run"])
+            .envs([("AWS_ENDPOINT_URL", "http://127.0.0.1:9")])
+            .env("AWS_CONFIG_FILE", &config)
+            .envs(set.iter().copied())
+            .assert()
+            .code(1);
+        let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(err.starts_with("holdfast: no AWS credentials from ") && said.iter().all(|part| err.contains(part)), "{set:?}: {err}");
+        assert_eq!(err.lines().count(), 1, "more than a sentence: {err}");
+    }
 }
 
 #[test]

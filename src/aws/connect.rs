@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::operations::{Clients, Reads};
-use super::{CallError, Class, Pace, profile, region};
+use super::{CallError, Class, Pace, profile, provider, region};
 use crate::clock::Clock;
 
 /// Where to connect, and as whom.
@@ -64,6 +64,8 @@ pub enum AccountError {
         "no AWS credentials ({why}), from the first that is set up of environment variables, the shared config and credentials files (profile {profile}), SSO, web identity, the container and the instance metadata services: mend that one, run `aws sso login`, or choose another profile with AWS_PROFILE"
     )]
     ProviderFailed { profile: String, why: String },
+    #[error("no AWS credentials from {provider} ({why}): {what_to_do}, or choose another profile with AWS_PROFILE")]
+    NothingFrom { provider: String, why: String, what_to_do: String },
     #[error(
         "AWS refused the credentials of {source_name} ({why}), which are expired or wrong: sign in again (`aws sso login`) or renew them there, then run the same command"
     )]
@@ -165,6 +167,14 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
 /// What it means that nobody could be asked, in one sentence that says whose credentials were tried and what to do.
 async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedCredentialsProvider>) -> AccountError {
     let profile = profile::name();
+    if error.class == Class::Credentials
+        && matches!(error.code.as_str(), "NoCredentials" | "ProviderFailed")
+        && options.embedded.is_none()
+        && let Some(tried) = provider::first_set_up().await
+    {
+        let why = tried.trouble.unwrap_or(error.message);
+        return AccountError::NothingFrom { provider: tried.provider, why, what_to_do: tried.what_to_do };
+    }
     match (error.class, error.code.as_str()) {
         (Class::Credentials, "NoCredentials") => AccountError::NoCredentials { profile },
         (Class::Credentials, "ProviderFailed") => AccountError::ProviderFailed { profile, why: error.message },

@@ -11,6 +11,7 @@ mod error;
 mod memo;
 mod operations;
 mod profile;
+mod provider;
 mod region;
 mod secret;
 mod tasks;

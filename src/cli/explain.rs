@@ -92,7 +92,10 @@ fn describe(path: &[&str], schema: &Value) -> String {
         ("maxItems", "entries at most"),
         ("examples", "for example"),
     ] {
-        if let Some(value) = schema.get(word) {
+        // The least number of a type is no limit.
+        if let Some(value) =
+            schema.get(word).filter(|value| !value.as_i64().is_some_and(|least| least == i64::from(i32::MIN) || least == i64::MIN))
+        {
             line(&mut out, format_args!("  {what}: {value}"));
         }
     }

@@ -118,7 +118,7 @@ pub async fn run(args: Args) -> Exit {
         Action::Rollback { what, give_up_writes } => (what, Some(MoveCommand::RollBack { give_up_writes: *give_up_writes })),
         Action::Finalize(what) => (what, Some(MoveCommand::Finalize)),
     };
-    if what.in_sandbox() && std::env::var_os("AWS_ENDPOINT_URL").is_some() {
+    if what.in_sandbox() && std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|url| !url.is_empty()) {
         return complain(
             Exit::Usage,
             "--sandbox is an AWS of its own, and AWS_ENDPOINT_URL names another: unset it, or leave --sandbox out",

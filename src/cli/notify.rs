@@ -14,7 +14,7 @@ use crate::desired::Choice;
 use crate::execute::record::{Event, Record};
 use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
 use crate::hex::hex;
-use crate::kinds::Key;
+use crate::kinds::{Block, Key, Reason};
 use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
@@ -36,11 +36,11 @@ pub struct Messages<'a> {
 impl Messages<'_> {
     /// Tells the object's topic what came of the run, and what an earlier one could not tell. Answers with why it could not. After a wish to stop
     /// nothing is sent any more: what is due is recorded, and the next run sends it.
-    pub async fn tell(&self, baseline: &Baseline, connection: &Connection, outcomes: &Outcomes) -> Option<String> {
+    pub async fn tell(&self, baseline: &Baseline, connection: &Connection, outcomes: &Outcomes, hash: &str) -> Option<String> {
         let topic = &baseline.object.spec.notifications.as_ref()?.topic_arn;
         let object = &baseline.scope.object;
         let mut waiting: Vec<(String, Event)> = self.unsent(object, topic).map(|(run, event)| (run.to_owned(), event.clone())).collect();
-        if let Some(due) = self.due(baseline, topic, outcomes) {
+        if let Some(due) = self.due(baseline, topic, outcomes, hash) {
             if let Err(error) = self.journal.append(self.run, object, self.clock.now(), vec![due.clone()], true).await {
                 return Some(format!("no message was sent: {error}"));
             }
@@ -78,7 +78,7 @@ impl Messages<'_> {
     }
 
     /// What is to be said of a run; nothing where nothing changed hands and the state is the one already told, or on its way.
-    fn due(&self, baseline: &Baseline, topic: &str, outcomes: &Outcomes) -> Option<Event> {
+    fn due(&self, baseline: &Baseline, topic: &str, outcomes: &Outcomes, hash: &str) -> Option<Event> {
         let object = &baseline.scope.object;
         // What a run over a part of the object saw says nothing of the rest: each choice has a state of its own.
         let part = part(self.choice);
@@ -95,16 +95,20 @@ impl Messages<'_> {
         if !outcomes.acted() && earlier.is_empty() && last == state {
             return None;
         }
-        let Counts { changed, blocked, failed, rolled_back, .. } = outcomes.counts();
+        let Counts { changed, blocked, failed, rolled_back, interrupted, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
+        let rolled = if interrupted > 0 { format!("{rolled}, {interrupted} interrupted") } else { rolled };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
         let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
         let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
-        let body = body(baseline, outcomes, &earlier, self.run, &id, &part);
+        let mut body = body(baseline, outcomes, &earlier, self.run, &id, &part);
+        if waits_for_consent(outcomes) {
+            body.push_str(&format!("to consent to exactly the plan as it is now: --approve {hash}\n"));
+        }
         Some(Event::NotificationDue { id, topic: topic.to_owned(), part, state, subject, body })
     }
 
@@ -217,8 +221,9 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
             End::Unchanged => continue,
             End::Changed => format!("changed: {}: {}", one.key, one.done.join("; ")),
             End::Blocked { blocks } => {
-                let why: Vec<String> = blocks.iter().map(|block| format!("{}: {}", text::reason(block.reason), block.message)).collect();
-                format!("blocked: {}: {}", one.key, why.join("; "))
+                let why = blocks.iter().map(|block| format!("{}: {}", text::reason(block.reason), block.message));
+                let what_to_do = blocks.iter().map(|block| block.what_to_do.clone());
+                format!("blocked: {}: {}. What to do: {}", one.key, once(why), once(what_to_do))
             }
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
             End::RolledBack { message, what_to_do } => format!("rolled back: {}: {message}. What to do: {what_to_do}", one.key),
@@ -241,6 +246,22 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
     }
     body.extend(outcomes.stopped.iter().map(|stopped| format!("stopped: {stopped}\n")));
     body
+}
+
+fn waits_for_consent(outcomes: &Outcomes) -> bool {
+    let consent = |block: &Block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges);
+    outcomes.blocked().any(|one| matches!(&one.end, End::Blocked { blocks } if blocks.iter().any(consent)))
+}
+
+/// Sentences after one another, each once: steps that wait for the same thing each say so.
+fn once(sentences: impl Iterator<Item = String>) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for sentence in sentences.filter(|sentence| !sentence.is_empty()) {
+        if !told.contains(&sentence) {
+            told.push(sentence);
+        }
+    }
+    told.join("; ")
 }
 
 fn digest(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! `holdfast reconcile`: compare, show, repair.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -133,6 +135,16 @@ impl Args {
     }
 }
 
+/// The waits before each look at what is left after a run: one look, and more where that shows otherwise what the run saw done.
+const LOOKS: [Duration; 6] = [
+    Duration::ZERO,
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+];
+
 /// How far a run came.
 struct Ended {
     /// Its name; empty where none was begun.
@@ -150,7 +162,7 @@ impl Ended {
 }
 
 pub async fn run(args: Args) -> Exit {
-    if args.in_sandbox().is_some() && std::env::var_os("AWS_ENDPOINT_URL").is_some() {
+    if args.in_sandbox().is_some() && std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|url| !url.is_empty()) {
         // Without the address: a password can stand in it.
         return complain(
             Exit::Usage,
@@ -378,21 +390,22 @@ impl<'a> Run<'a> {
         let left = match outcomes.acted() {
             true => {
                 let consent = still_given(baseline, &plan, &request.consent, &outcomes);
-                self.look_again(baseline, &Request { consent, ..request.clone() }).await
+                self.look_again(baseline, &Request { consent, ..request.clone() }, &outcomes).await
             }
             false => None,
         };
         if let Some(left) = &left {
             outcomes.see(left);
         }
-        let untold = self.messages(&request.choice, journal, past).tell(baseline, &connection, &outcomes).await;
+        let hash = left.as_ref().map_or(plan.hash.as_str(), |left| left.hash.as_str());
+        let untold = self.messages(&request.choice, journal, past).tell(baseline, &connection, &outcomes, hash).await;
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
         if self.args.output == Output::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
             if let Some(left) = &left {
-                self.show_left(left, outcomes.stopped.is_some());
+                self.show_left(left, outcomes.stopped.is_some() || outcomes.failed().next().is_some());
             }
         }
         Report { object, plan: Some(plan), outcomes: Some(outcomes), left, error: None, untold }
@@ -409,27 +422,53 @@ impl<'a> Run<'a> {
         outcomes.map_err(|error| error.to_string())
     }
 
-    /// Plans once more after changes, for a person to see what is left. Nothing of it is carried out: nobody has seen that plan yet.
-    async fn look_again(&self, baseline: &Baseline, request: &Request) -> Option<Plan> {
-        if self.interrupt.stopped() {
-            return None;
-        }
-        match self.look(baseline, request).await {
-            Ok(again) => Some(again.plan),
-            Err(error) => {
-                tell(&format!("it could not be planned again: {error}\n"));
-                None
+    /// Plans once more after changes, for a person to see what is left. Nothing of it is carried out: nobody has seen that plan yet. What this run saw done
+    /// is not given up for one answer, as reads lag: it is looked at again, and counts when one look shows it.
+    async fn look_again(&self, baseline: &Baseline, request: &Request, outcomes: &Outcomes) -> Option<Plan> {
+        let mut left: Option<Plan> = None;
+        let mut doubted = HashSet::new();
+        for wait in LOOKS {
+            let looked = async {
+                self.ground.clock.sleep(wait).await;
+                self.look(baseline, request).await
+            };
+            let looked = tokio::select! {
+                biased;
+                () = self.interrupt.wished() => break,
+                looked = looked => looked,
+            };
+            match looked {
+                Ok(Look { plan: now, .. }) => {
+                    let doubted_now = outcomes.contradicted(&now);
+                    (left, doubted) = match left.take() {
+                        None => (Some(now), doubted_now),
+                        Some(mut before) => {
+                            before.resources.retain(|one| doubted_now.contains(&one.key) && !doubted.contains(&one.key));
+                            (Some(now.with(&baseline.scope, before.resources)), &doubted_now & &doubted)
+                        }
+                    };
+                }
+                Err(error) => {
+                    if left.is_none() {
+                        tell(&format!("it could not be planned again: {error}\n"));
+                    }
+                    break;
+                }
+            }
+            if doubted.is_empty() {
+                break;
             }
         }
+        left
     }
 
-    /// What is left after a run; of one that was stopped as a whole, its reason was said.
-    fn show_left(&self, left: &Plan, stopped: bool) {
+    /// What is left after a run; where something failed or was stopped, the reason of it was said.
+    fn show_left(&self, left: &Plan, failed: bool) {
         match left.in_sync() {
             true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
             false => print(&format!("planned again, what is left:\n{}", text::render(left, self.args.verbose))),
         };
-        if left.changes() && !stopped {
+        if left.changes() && !failed {
             print(
                 "nothing holds what is left: somebody changed it meanwhile, or what was done brought it with it. Read it, and run again\n",
             );

@@ -67,7 +67,7 @@ impl Chooser {
                 reason: Reason::Unreadable,
                 fields: Vec::new(),
                 message: format!("whether a selector by tags chooses it is not known: {}: {}", why.call, why.message),
-                what_to_do: format!("allow {} to the role that holdfast runs as, or run again", why.call),
+                what_to_do: why.what_to_do(),
             }),
             _ => Chosen::Yes,
         }

@@ -1,12 +1,12 @@
 //! What came of a run, resource by resource.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{Block, Key};
-use crate::plan::{Plan, Status};
+use crate::plan::{Plan, ResourcePlan, Status};
 
 /// How a resource ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -114,6 +114,18 @@ impl Outcomes {
 
     pub fn failed(&self) -> impl Iterator<Item = &ResourceOutcome> {
         self.resources.iter().filter(|one| matches!(one.end, End::Failed { .. }))
+    }
+
+    /// The resources that a plan made afterwards shows otherwise than this run left them. AWS may be showing what was: they are looked at again before that
+    /// counts.
+    pub fn contradicted(&self, left: &Plan) -> HashSet<Key> {
+        let ended: HashMap<&Key, &End> = self.resources.iter().map(|one| (&one.key, &one.end)).collect();
+        let contradicts = |now: &&ResourcePlan| match ended.get(&now.key) {
+            Some(End::Changed | End::Unchanged) => now.status != Status::InSync,
+            Some(End::Blocked { .. }) => now.changes(),
+            _ => false,
+        };
+        left.resources.iter().filter(contradicts).map(|now| now.key.clone()).collect()
     }
 
     /// Takes up what a plan made afterwards shows as blocked or unreadable: how things stand at the end is what counts.

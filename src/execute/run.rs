@@ -315,7 +315,7 @@ impl Execution<'_> {
                             refused
                         }
                         Class::Busy | Class::Throttled => {
-                            work.postponed(now, error.class == Class::Throttled);
+                            work.postponed(now, error.class == Class::Throttled, error.to_string());
                             refused
                         }
                         Class::Credentials => {

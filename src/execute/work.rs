@@ -100,6 +100,8 @@ struct Begun {
     refused: u32,
     /// After such a refusal it is not sent before this.
     not_before: Timestamp,
+    /// The last such refusal in words.
+    refusal: Option<String>,
 }
 
 /// What is to be done next.
@@ -133,12 +135,10 @@ pub(super) fn rest(plan: &ResourcePlan, changed: bool) -> End {
     let mut blocks: Vec<Block> = plan.all_blocks().cloned().collect();
     blocks.extend(plan.unreadable.iter().map(|field| Block {
         reason: Reason::Unreadable,
-        fields: vec![field.field.clone()],
-        message: format!("{} could not be read: {}: {}", field.field, field.why.call, field.why.message),
-        what_to_do: match field.why.why {
-            Why::Denied => format!("allow it to the role that holdfast runs as ({})", field.why.call),
-            _ => "run again; if it stays so, look at the message".to_owned(),
-        },
+        // An empty one is the whole resource.
+        fields: Some(field.field.clone()).filter(|field| !field.is_empty()).into_iter().collect(),
+        message: format!("{}: {}", field.why.call, field.why.message),
+        what_to_do: field.why.what_to_do(),
     }));
     match (blocks.is_empty(), changed) {
         (false, _) => End::Blocked { blocks },
@@ -403,8 +403,10 @@ impl<'a> Work<'a> {
         let again = !long && open.iter().any(|step| self.finished.contains(&digest(step)));
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
+        // What would end it blocked though its plan was not is looked at a second time.
+        let new_block = plan.blocks.iter().any(|block| !self.plan.blocks.contains(block));
         let unread = !plan.unreadable.is_empty() || plan.blocks.iter().any(|block| block.reason == Reason::Unreadable);
-        if unread && !denied && patient || again && patient {
+        if unread && !denied && patient || (again || new_block) && patient {
             // AWS may be showing what was: a moment of patience before it counts.
             self.phase = Phase::Verifying { since: Some(since) };
         } else if again {
@@ -464,6 +466,7 @@ impl<'a> Work<'a> {
         begun.attempts += 1;
         begun.acknowledged = acknowledged;
         begun.refused = 0;
+        begun.refusal = None;
         if let Some(starting) = self.starting.take_if(|_| ours && matches!(self.phase, Phase::Stepping(_))) {
             // Most resources have one step.
             self.taken.reserve_exact(1);
@@ -473,10 +476,11 @@ impl<'a> Work<'a> {
 
     /// Notes that the service cannot take it now. It is tried again later, and does not count as an attempt; the time that it was `throttled` for does
     /// not count at all.
-    pub(super) fn postponed(&mut self, now: Timestamp, throttled: bool) {
+    pub(super) fn postponed(&mut self, now: Timestamp, throttled: bool, why: String) {
         let begun = self.begun.get_or_insert_with(|| Begun::new(now));
         let wait = BUSY[0].saturating_mul(1 << begun.refused.min(16)).min(BUSY[1]);
         begun.refused += 1;
+        begun.refusal = Some(why);
         begun.not_before = later(now, wait);
         if throttled {
             begun.first = now;
@@ -543,7 +547,9 @@ impl<'a> Work<'a> {
         match progress {
             Progress::Done => Verdict::Done,
             Progress::Failed(why) => Verdict::Failed(format!("\"{title}\": {why}")),
-            Progress::Unknown(why) if why.why == Why::Denied => Verdict::Failed(format!("\"{title}\": {}: {}", why.call, why.message)),
+            Progress::Unknown(why) if why.why == Why::Denied => {
+                Verdict::Failed(format!("\"{title}\": {}: {} ({})", why.call, why.message, why.what_to_do()))
+            }
             Progress::Unknown(why) if late && why.why != Why::Throttled => {
                 too_late(&format!("{} could not be read: {}", why.call, why.message))
             }
@@ -566,7 +572,7 @@ impl<'a> Work<'a> {
             }
             Progress::Pending | Progress::Unclear { .. } => match &self.begun {
                 None => Verdict::Start(1),
-                Some(_) if late => too_late("AWS does not show it"),
+                Some(begun) if late => too_late(begun.refusal.as_deref().unwrap_or("AWS does not show it")),
                 Some(begun) if begun.acknowledged => Verdict::Wait("AWS to show it".to_owned()),
                 Some(begun) if now < begun.not_before => Verdict::Wait("AWS to take it: it is busy".to_owned()),
                 Some(begun) if begun.attempts == 0 => Verdict::Start(1),
@@ -580,7 +586,7 @@ impl<'a> Work<'a> {
 
 impl Begun {
     fn new(now: Timestamp) -> Begun {
-        Begun { first: now, last: now, acknowledged: false, ran: false, attempts: 0, refused: 0, not_before: now }
+        Begun { first: now, last: now, acknowledged: false, ran: false, attempts: 0, refused: 0, not_before: now, refusal: None }
     }
 }
 

@@ -1,8 +1,10 @@
 //! What was observed, with its three values: absent, present, unknown.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::aws::{CallError, Class};
+use crate::aws::{CallError, Class, calls};
 
 /// One observed fact. What could not be read is never taken for absent (contract 2).
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,40 @@ pub struct Unreadable {
     pub why: Why,
     /// What AWS said, cleaned.
     pub message: String,
+}
+
+impl Unreadable {
+    /// The IAM action that allows the request: for some it is called otherwise (`s3:GetLifecycleConfiguration`).
+    pub fn action(&self) -> &str {
+        calls::all().find(|call| call.to_string() == self.call).map_or(self.call.as_str(), |call| call.action)
+    }
+
+    /// What a person does about it.
+    pub fn what_to_do(&self) -> String {
+        match self.why {
+            Why::Denied => allow(self.action()),
+            _ => self.again().to_owned(),
+        }
+    }
+
+    fn again(&self) -> &'static str {
+        match self.why {
+            Why::Throttled => "run again later: AWS takes no more requests at the moment",
+            _ => "run again; if it stays so, look at the message",
+        }
+    }
+
+    /// What a person does about several, each thing said once.
+    pub fn what_to_do_about<'u>(all: impl Iterator<Item = &'u Unreadable> + Clone) -> String {
+        let denied: BTreeSet<&str> = all.clone().filter(|one| one.why == Why::Denied).map(Unreadable::action).collect();
+        let again: BTreeSet<&str> = all.filter(|one| one.why != Why::Denied).map(Unreadable::again).collect();
+        let denied = (!denied.is_empty()).then(|| allow(&denied.into_iter().collect::<Vec<_>>().join(", ")));
+        denied.into_iter().chain(again.into_iter().map(str::to_owned)).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn allow(actions: &str) -> String {
+    format!("allow {actions} to the role that holdfast runs as")
 }
 
 /// The ways in which reading can fail.
@@ -112,5 +148,30 @@ impl From<&CallError> for Unreadable {
             _ => Why::Failed,
         };
         Unreadable { call: error.call.to_string(), why, message: error.message.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not every action is called as its request is: `s3:GetBucketLifecycleConfiguration` is none.
+    #[test]
+    fn the_advice_for_a_denied_read_names_the_iam_action() {
+        let denied = |call: &str| Unreadable { call: call.to_owned(), why: Why::Denied, message: String::new() };
+        for call in calls::all().filter(|call| !call.writes) {
+            let advice = denied(&call.to_string()).what_to_do();
+            assert_eq!(advice, format!("allow {} to the role that holdfast runs as", call.action));
+        }
+        let lifecycle = denied("s3:GetBucketLifecycleConfiguration");
+        assert_eq!(lifecycle.what_to_do(), "allow s3:GetLifecycleConfiguration to the role that holdfast runs as");
+        let throttled = Unreadable { why: Why::Throttled, ..denied("s3:GetBucketTagging") };
+        let failed = Unreadable { why: Why::Failed, ..denied("s3:GetBucketTagging") };
+        assert!(throttled.what_to_do().starts_with("run again") && !throttled.what_to_do().contains("allow"));
+        assert_eq!(
+            Unreadable::what_to_do_about([&lifecycle, &failed, &denied("s3:GetBucketTagging"), &lifecycle, &failed].into_iter()),
+            "allow s3:GetBucketTagging, s3:GetLifecycleConfiguration to the role that holdfast runs as; \
+             run again; if it stays so, look at the message"
+        );
     }
 }

@@ -35,6 +35,8 @@ pub enum Rule {
     AtLeast,
     /// The kind's own comparison: `(found, declared)`.
     Own(fn(&Value, &Value) -> bool),
+    /// The same, where what is higher or stricter than declared satisfies it too.
+    OwnAtLeast(fn(&Value, &Value) -> bool),
 }
 
 /// How a field is taken apart.
@@ -97,7 +99,7 @@ impl Rule {
                 (Some(found), Some(declared)) => found >= declared,
                 _ => false,
             },
-            Rule::Own(same) => same(found, declared),
+            Rule::Own(same) | Rule::OwnAtLeast(same) => same(found, declared),
         }
     }
 
@@ -109,6 +111,7 @@ impl Rule {
             Rule::Superset => "must hold at least these entries",
             Rule::AtLeast => "at least: a higher value found satisfies a lower one declared",
             Rule::Own(_) => "must mean the same",
+            Rule::OwnAtLeast(_) => "at least: what is found and is higher or stricter satisfies what is declared",
         }
     }
 }

@@ -148,7 +148,10 @@ impl Judge<'_> {
             }
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                self.findings.push(Finding { at_key: true, ..Finding::at(path.key(name), "missing") });
+                // Who chooses by tags alone chooses among all names, and says so: an entry never comes to mean everything by leaving something out.
+                let chooses = name == "names" && value.get("tags").is_some();
+                let help = chooses.then(|| "to choose by tags alone, say `names: [\"*\"]`".to_owned());
+                self.findings.push(Finding { at_key: true, help, ..Finding::at(path.key(name), "missing") });
             }
             ValidationErrorKind::Type { kind } => {
                 let types: Vec<String> = match kind {

@@ -1,13 +1,14 @@
 //! The whole plan: every resource, then what policy, change windows and consent say of its steps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::parts::side_by_side;
 use super::resource::{Exceptions, planned};
+use super::text::count;
 use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
-use crate::kinds::{Block, Impact, Peers, Reason, Scope};
+use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
 use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
 
 /// What was consented to.
@@ -107,6 +108,24 @@ fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &
     }
 }
 
+impl Plan {
+    /// The plan with `seen` in the place of its own resources of those keys. Pure.
+    pub fn with(mut self, scope: &Scope, seen: Vec<ResourcePlan>) -> Plan {
+        if seen.is_empty() {
+            return self;
+        }
+        let mut seen: BTreeMap<Key, ResourcePlan> = seen.into_iter().map(|one| (one.key.clone(), one)).collect();
+        for own in &mut self.resources {
+            if let Some(other) = seen.remove(&own.key) {
+                *own = other;
+            }
+        }
+        self.summary = summary(&self.resources);
+        self.hash = hash::plan_hash(scope, &self.resources);
+        self
+    }
+}
+
 /// Plans one resource again, while a plan is carried out: the same judgement, without the bounds that hold for a whole plan.
 pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Observed) -> ResourcePlan {
     let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
@@ -203,7 +222,7 @@ fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [Res
             step.held = Some(Block {
                 reason: Reason::TooManyChanges,
                 fields: step.fields.clone(),
-                message: format!("{changing} resources would change, and policy.maxChanges is {most}"),
+                message: format!("{} would change, and policy.maxChanges is {most}", count(changing, "resource")),
                 what_to_do: "read the plan, then run again with --approve and its hash, or raise policy.maxChanges".to_owned(),
             });
         }

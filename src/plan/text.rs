@@ -1,6 +1,6 @@
 //! A plan for people: what differs, what would be done, what it costs, how to go back. Pure; colours are ANSI, taken out where there is no terminal.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::escape::shown;
 use super::{Plan, PlannedStep, ResourcePlan, Status};
-use crate::kinds::{Block, Drift, Impact, Key, Reason};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Reason, Unreadable};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -32,12 +32,10 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
             out.push('\n');
             render_resource(&mut out, resource, verbose);
             // What the run leaves out comes neither before nor after.
-            for need in resource
-                .needs
-                .iter()
-                .filter(|need| planned.contains(&need.key) && resource.steps.iter().any(|step| need.concerns(&step.fields)))
-            {
-                line(&mut out, format_args!("    {DIM}after {}{DIM:#}", shown(&need.key.to_string())));
+            let counts = |need: &&Need| planned.contains(&need.key) && resource.steps.iter().any(|step| need.concerns(&step.fields));
+            let after: BTreeSet<&Key> = resource.needs.iter().filter(counts).map(|need| &need.key).collect();
+            for key in after {
+                line(&mut out, format_args!("    {DIM}after {}{DIM:#}", shown(&key.to_string())));
             }
         } else if verbose {
             line(
@@ -96,6 +94,10 @@ fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
             out,
             format_args!("    {RED}could not be read:{RED:#} {}: {}: {}", shown(what), shown(&field.why.call), shown(&field.why.message)),
         );
+    }
+    if !resource.unreadable.is_empty() {
+        let what_to_do = Unreadable::what_to_do_about(resource.unreadable.iter().map(|field| &field.why));
+        line(out, format_args!("      what to do: {}", shown(&what_to_do)));
     }
     for note in &resource.notes {
         line(out, format_args!("    note: {}", shown(note)));

@@ -106,3 +106,18 @@ fn no_time_that_stands_still_and_no_hidden_option_is_offered() {
         assert!(script.contains("detailed-exitcode") && !script.contains("sandbox-faults"), "{shell}");
     }
 }
+
+/// A variable that is set to nothing names no endpoint.
+#[test]
+fn an_empty_endpoint_is_none_and_the_sandbox_is_to_be_had() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let run = |url: &str, code: i32| {
+        holdfast(folder.path())
+            .args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"])
+            .env("AWS_ENDPOINT_URL", url)
+            .assert()
+            .code(code);
+    };
+    run("", 0);
+    run(NOBODY, 64);
+}

@@ -139,3 +139,22 @@ fn what_a_killed_run_did_is_told_by_the_next() {
     }
     assert!(killed > 12 && told_by_the_next > 2, "{killed} killed, {told_by_the_next} of them after the effect");
 }
+
+/// Steps that wait for the same thing say so once in a message, with what to do and the plan that is consented to; what was interrupted is counted.
+#[test]
+fn a_message_says_once_what_waits_and_how_to_consent() {
+    let groups = "  elasticache:\n    replicationGroups:\n      - {name: huntaze-redis, parameters: {maxmemory-policy: volatile-lru, timeout: 300}, engineVersion: \"7.1\"}\n";
+    let db = "  rds:\n    instances:\n      - {name: huntaze-postgres, deletionProtection: true, parameters: {rds.force_ssl: \"1\"}}\n";
+    let spec = format!("{}  policy: {{disruptive: Approve}}\n{db}{groups}", topic("huntaze-ops-alerts"));
+    let folder = folder(ACCOUNT, &spec);
+    let out = String::from_utf8_lossy(&run(&folder, &[], 3).get_output().stdout).into_owned();
+    let saved = std::fs::read(folder.path().join("state/sandbox/account.json")).expect("the account");
+    let saved: Value = serde_json::from_slice(&saved).expect("JSON");
+    let body = saved.pointer("/world/sns/messages/0/message").and_then(Value::as_str).expect("a message").to_owned();
+    for line in body.lines().filter(|line| line.starts_with("blocked: ")) {
+        assert_eq!(line.matches("it is disruptive, and nobody has consented to it").count(), 1, "{body}");
+        assert_eq!(line.matches("--approve").count(), 1, "{body}");
+    }
+    let hash = body.lines().find_map(|line| line.strip_prefix("to consent to exactly the plan as it is now: --approve ")).expect("how to consent");
+    assert!(hash.len() == 64 && out.contains(hash), "{body}\n{out}");
+}

@@ -79,3 +79,39 @@ fn what_a_manifest_says_does_not_reach_the_terminal_as_it_is() {
         assert!(more.contains(&"json") || out.contains("\u{1b}[1m"), "our own colours are gone: {out:?}");
     }
 }
+
+/// What would mend it is said: the one word by which a thing that is not there is made, and how a selector chooses by tags alone.
+#[test]
+fn what_mends_a_missing_thing_is_said() {
+    let missing = folder(
+        ACCOUNT,
+        "  s3:\n    buckets: [{name: huntaze-new, versioning: Enabled}]\n  cloudtrail:\n    trails: [{name: gone, logging: true}]\n",
+    );
+    let run = holdfast(missing.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).assert().code(3);
+    let out = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
+    assert!(out.contains("what to do: say `create: true` to have it made"), "{out}");
+    assert!(out.contains("what to do: declare its `bucket` to have it made"), "{out}");
+    let by_tags = folder(ACCOUNT, "  s3:\n    buckets: [{name: all, match: {tags: {env: prod}}, versioning: Enabled}]\n");
+    let run = holdfast(by_tags.path()).args(["validate", "-f", "m.yaml"]).assert().code(1);
+    let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned() + &String::from_utf8_lossy(&run.get_output().stdout);
+    assert!(err.contains("match.names: missing") && err.contains("to choose by tags alone, say `names: [\"*\"]`"), "{err}");
+}
+
+/// One thing is counted as one, and what comes before a resource is named once, for whatever it is needed.
+#[test]
+fn a_plan_counts_and_orders_in_plain_words() {
+    let spec = "  policy: {disruptive: Allow, maxChanges: 0}\n  s3:\n    buckets:\n      \
+        - {name: huntaze-assets, logging: {targetBucket: huntaze-logs, targetPrefix: \"\"}}\n      \
+        - {name: huntaze-logs, create: true, ownership: ObjectWriter}\n";
+    let folder = folder(ACCOUNT, spec);
+    let run = |more: &[&str]| {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run"]).args(more).assert().code(3);
+        String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+    };
+    let out = run(&[]);
+    let after: Vec<&str> = out.lines().filter(|line| line.starts_with("    after ")).collect();
+    assert!(!after.is_empty(), "{out}");
+    assert!(!out.contains("after s3.buckets/huntaze-logs\n    after s3.buckets/huntaze-logs\n"), "{out}");
+    let one = run(&["--only", "s3.buckets/huntaze-logs"]);
+    assert!(one.contains("1 resource would change, and policy.maxChanges is 0"), "{one}");
+}

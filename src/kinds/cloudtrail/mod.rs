@@ -92,6 +92,13 @@ impl Kind for Trails {
     }
 
     /// A trail cannot be made without a bucket.
+    fn missing(id: &str, scope: &Scope) -> (String, String) {
+        (
+            format!("there is no CloudTrail trail {id} in account {}, region {}", scope.account, scope.region),
+            "declare its `bucket` to have it made, correct its name, or take the entry out of the manifest".to_owned(),
+        )
+    }
+
     fn creates(spec: &TrailSpec) -> bool {
         spec.bucket.is_some()
     }

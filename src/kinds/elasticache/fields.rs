@@ -34,7 +34,7 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
         |seen| seen.kms_key(),
     ),
     field("transitEncryption", |spec| spec.transit_encryption.map(|wish| json!(wish.word())), |seen| seen.transit())
-        .rule(Rule::Own(transit_satisfies))
+        .rule(Rule::OwnAtLeast(transit_satisfies))
         .impact(|_, declared| if declared.as_str() == Some("Required") { Impact::Disruptive } else { Impact::Online })
         .controls(fsbp!("ElastiCache.5")),
     field("auth", |spec| spec.auth_value(), |seen| seen.auth()).impact(|_, _| Impact::Disruptive).controls(fsbp!("ElastiCache.6")),
@@ -64,7 +64,7 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
     field("autoMinorVersionUpgrade", |spec| spec.auto_minor_version_upgrade.map(Value::Bool), |seen| seen.auto_minor())
         .controls(fsbp!("ElastiCache.2")),
     field("engineVersion", |spec| spec.engine_version.clone().map(Value::String), |seen| seen.engine_version())
-        .rule(Rule::Own(version_satisfies))
+        .rule(Rule::OwnAtLeast(version_satisfies))
         .impact(|_, _| Impact::Disruptive),
     // Not a wish of its own: a move that was begun is brought to its end.
     field("migration.finished", |spec| spec.migration.as_ref().map(|_| Value::Bool(true)), |seen| seen.moved()).implied_by("migration"),

@@ -261,12 +261,13 @@ async fn set(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallErro
     match access.stage(token) {
         Stage::Set | Stage::InForce => return Ok(()),
         Stage::Before => {
+            // Reads lag: it is looked at again until the step's time is over.
             let message = format!("the token of {id} was changed by somebody else since it was rotated: run again");
-            return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotRotated", message));
+            return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotRotated", message));
         }
         Stage::Rotated if access.group.transit != Some(TransitEncryption::Required) => {
             let message = format!("{id} does not require TLS any more: run again");
-            return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotEncrypted", message));
+            return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotEncrypted", message));
         }
         Stage::Rotated => {}
     }
@@ -290,7 +291,7 @@ async fn record(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallE
         Stage::Set => access.write(writes, token, Phase::InForce).await,
         Stage::Before | Stage::Rotated => {
             let message = format!("the token of {id} is not the one that was set: run again");
-            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "NotSet", message))
+            Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotSet", message))
         }
     }
 }

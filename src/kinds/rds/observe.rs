@@ -190,10 +190,10 @@ async fn look(
     let tags = tags?;
     let has = |key: &str, value: &str| tags.tag_list().iter().any(|tag| tag.key() == Some(key) && tag.value() == Some(value));
     let made = tags.tag_list().iter().find(|tag| tag.key() == Some(MADE_TAG)).and_then(|tag| tag.value());
-    // A tag that says nothing holds nothing up.
     let made = made.and_then(|made| made.parse::<jiff::Timestamp>().ok());
     Ok(OwnGroup {
-        complete: made.is_none_or(|made| later(made, COMPLETE_AFTER) <= reads.now()),
+        // Without the tag nobody knows: it may be on show late.
+        complete: made.is_some_and(|made| later(made, COMPLETE_AFTER) <= reads.now()),
         name: name.to_owned(),
         family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
         ours: has(OWNER_TAG.0, OWNER_TAG.1) && has(OBJECT_TAG, &target.scope.object),

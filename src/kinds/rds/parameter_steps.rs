@@ -13,7 +13,7 @@ use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::SharedParameterGroup;
 use super::values::{plain, same, same_text};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
@@ -255,7 +255,7 @@ fn in_own_group(
             steps.blocks.push(Block { reason: Reason::UnexpectedState, fields, message, what_to_do: "run again".to_owned() });
             return;
         }
-        Fact::Unknown(why) => return unreadable(&why.call, &why.message, fields, steps),
+        Fact::Unknown(why) => return unreadable(why, fields, steps),
     };
     let group = own_name(planning.id, family);
     let settings = wanted.iter().filter_map(Wanted::setting);
@@ -266,7 +266,7 @@ fn in_own_group(
             steps.blocks.push(Block { reason: Reason::Conflict, fields, message, what_to_do });
             return;
         }
-        Fact::Unknown(why) => return unreadable(&why.call, &why.message, fields, steps),
+        Fact::Unknown(why) => return unreadable(why, fields, steps),
         Fact::Absent => (true, settings.collect()),
         Fact::Present(own) => match left_over(planning, own, family, wanted) {
             Ok(settings) => (false, settings),
@@ -370,12 +370,12 @@ fn left_over(planning: &Planning<'_, Instances>, own: &OwnGroup, family: &str, w
     Ok(settings)
 }
 
-fn unreadable(call: &str, message: &str, fields: Vec<String>, steps: &mut Steps<Op>) {
+fn unreadable(why: &Unreadable, fields: Vec<String>, steps: &mut Steps<Op>) {
     steps.blocks.push(Block {
         reason: Reason::Unreadable,
         fields,
-        message: format!("{call} could not be read: {message}"),
-        what_to_do: "allow it to the role that holdfast runs as, or run again".to_owned(),
+        message: format!("{}: {}", why.call, why.message),
+        what_to_do: why.what_to_do(),
     });
 }
 
@@ -384,6 +384,8 @@ fn unreadable(call: &str, message: &str, fields: Vec<String>, steps: &mut Steps<
 enum Cuts {
     /// Clients without TLS.
     PlainText,
+    /// The same, if the engine's default is so: that differs by version (`rds.force_ssl` is 1 from PostgreSQL 15 on).
+    PerhapsPlainText,
     /// Some, of whom the parameter's meaning tells.
     Some,
 }
@@ -391,7 +393,8 @@ enum Cuts {
 fn cuts(name: &str, value: Option<&str>) -> Option<Cuts> {
     let may_be = |word: &str| value.is_none_or(|value| same_text(value, word));
     if FORCE_TLS.contains(&name) {
-        return may_be("1").then_some(Cuts::PlainText);
+        let cuts = if value.is_none() { Cuts::PerhapsPlainText } else { Cuts::PlainText };
+        return may_be("1").then_some(cuts);
     }
     let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let some = holds(LIMIT) || holds(UNLESS_OFF) && !value.is_some_and(|value| same_text(value, "0"));
@@ -402,7 +405,12 @@ fn cuts(name: &str, value: Option<&str>) -> Option<Cuts> {
 fn worst<'a>(parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> Option<String> {
     let cutting: Vec<(&str, Cuts)> = parameters.filter_map(|(name, cuts)| Some((name, cuts?))).collect();
     let some: Vec<&str> = cutting.iter().filter(|(_, cuts)| *cuts == Cuts::Some).map(|(name, _)| *name).collect();
-    let plain = (cutting.len() > some.len()).then(|| "clients without TLS are refused".to_owned());
+    let has = |one: Cuts| cutting.iter().any(|(_, cuts)| *cuts == one);
+    let plain = match (has(Cuts::PlainText), has(Cuts::PerhapsPlainText)) {
+        (true, _) => Some("clients without TLS are refused".to_owned()),
+        (false, true) => Some("clients without TLS may be refused, as the engine's default says".to_owned()),
+        (false, false) => None,
+    };
     let some = (!some.is_empty()).then(|| format!("clients may be refused or cut off ({})", some.join(", ")));
     match (plain, some) {
         (Some(plain), Some(some)) => Some(format!("{plain}, and {some}")),

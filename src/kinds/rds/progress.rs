@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::observe::MADE_TAG;
 use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
 use super::values::{Parameter, same_text};
@@ -13,6 +14,9 @@ use crate::kinds::{Fact, Progress};
 const NOTICES: Duration = Duration::from_secs(90);
 /// How long after a restart was asked for the instance may go on saying `available`.
 const RESTARTS: Duration = Duration::from_secs(30);
+/// How long after a restart was asked for the group may go on saying `pending-reboot` while the instance says `available`. After that it was restarted,
+/// and the group is not in force all the same: what that needs is planned anew.
+const TAKES: Duration = Duration::from_secs(300);
 
 pub fn check(op: &Op, seen: &Seen) -> Progress {
     let instance = match &seen.instance {
@@ -55,10 +59,7 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Some(attached) if attached.name != *was => {
                 Progress::Stale(format!("somebody else gave the instance the parameter group {} since it was planned", attached.name))
             }
-            _ if seen.own.present().is_some_and(|own| own.name == *group && !own.complete) => {
-                Progress::Running(format!("the new parameter group {group} to be complete, five minutes after it was made"))
-            }
-            _ => not_yet(instance),
+            _ => attachable(group, instance, seen),
         },
         Op::Settle { group } => match &instance.group {
             Some(attached) if attached.name == *group && attached.status == "applying" => {
@@ -90,6 +91,18 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
 
 fn uses(instance: &Instance, group: &str) -> bool {
     instance.group.as_ref().is_some_and(|attached| attached.name == group)
+}
+
+/// Whether the instance can be given its own group: that must be seen to be complete. One that is not on show has just been made.
+fn attachable(group: &str, instance: &Instance, seen: &Seen) -> Progress {
+    match &seen.own {
+        Fact::Present(own) if own.name == group && own.complete => not_yet(instance),
+        Fact::Present(own) if own.name == group => Progress::Running(format!(
+            "the new parameter group {group} to be complete, five minutes after the time that its tag {MADE_TAG} says"
+        )),
+        Fact::Unknown(why) => Progress::Unknown(why.clone()),
+        _ => Progress::Running(format!("RDS to show the new parameter group {group}")),
+    }
 }
 
 /// It is not done: whether to begin it, wait or give up.
@@ -143,6 +156,7 @@ fn reboot(group: &str, changed: bool, instance: &Instance) -> Progress {
         "applying" => Progress::Running(format!("{group} is being applied")),
         "failed-to-apply" => Progress::Failed(format!("RDS could not apply {group}")),
         "pending-database-upgrade" => Progress::Failed(format!("{group} is applied only with an engine upgrade that waits")),
+        _ if State::of(&instance.status) == State::Ready => Progress::Unclear { what: "RDS to show the restart".to_owned(), settle: TAKES },
         _ => not_yet(instance),
     }
 }

@@ -173,7 +173,9 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
         let paid = planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(paid).collect::<Vec<_>>().join("; ");
         // What is dropped must not happen in a new window that is open already.
         let after = first.filter(|_| when);
-        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&paid).after(after);
+        let weaker =
+            planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(weakens).collect::<Vec<_>>().join("; ");
+        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&weaker).also_takes(&paid).after(after);
         steps.push(step.back(back).within(30 * MINUTE));
     }
     for (drift, changes) in alone {
@@ -197,6 +199,20 @@ fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut
             None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
         };
         steps.push(Step::online(title, op, fields).impact(impact, takes).back(back(windows)).within(30 * MINUTE).after(first));
+    }
+}
+
+/// What becomes weaker, where a setting takes protection away.
+fn weakens(drift: &Drift) -> Option<&'static str> {
+    let (off, on) = (drift.declared == Value::Bool(false), drift.declared == Value::Bool(true));
+    match drift.field.as_str() {
+        "deletionProtection" if off => Some("less protected: nothing keeps the instance from being deleted any more"),
+        "publiclyAccessible" if on => {
+            Some("less protected: the endpoint gets a public address, and whom the security groups let in reaches it")
+        }
+        "iamAuthentication" if off => Some("who signs in by IAM no longer can; passwords are the only way in"),
+        "autoMinorVersionUpgrade" if off => Some("less protected: minor versions, which mend security holes, no longer come by themselves"),
+        _ => None,
     }
 }
 
@@ -297,7 +313,10 @@ fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &D
     let (impact, takes) = match timing == Timing::Immediately && !besides.is_empty() {
         true => (Impact::Disruptive, joined(&takes, &set_off(besides))),
         false if timing == Timing::MaintenanceWindow => {
-            let when = instance.maintenance_window.as_deref().unwrap_or("the maintenance window");
+            // A window that this plan sets is the one in which it happens.
+            let set = planning.drift("maintenanceWindow").filter(|drift| obstacle(planning, instance, drift).is_none());
+            let when = set.and_then(|drift| drift.declared.as_str()).or(instance.maintenance_window.as_deref());
+            let when = when.map_or_else(|| "the maintenance window".to_owned(), window::written);
             (impact, joined(&takes, &format!("it happens in the maintenance window ({when} UTC)")))
         }
         false => (impact, takes),
@@ -308,6 +327,7 @@ fn alone_step(planning: &Planning<'_, Instances>, instance: &Instance, drift: &D
     let op = Op::Modify { instance: id.to_owned(), changes, timing };
     Step::online(title, op, [drift.field.clone()])
         .impact(impact, takes)
+        .also_takes(weakens(drift).unwrap_or_default())
         .also_takes(paid(drift).unwrap_or_default())
         .back(format!("set {} back to {}", drift.field, shown(&drift.found)))
         .within(deadline)

@@ -50,7 +50,8 @@ fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
     let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false };
     let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
     assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
-    assert_eq!(progress("available", "g", "pending-reboot"), Progress::Pending);
+    // Unless this run has restarted it: then it is looked at for a while, and what it needs yet is planned anew.
+    assert!(matches!(progress("available", "g", "pending-reboot"), Progress::Unclear { settle, .. } if settle >= Duration::from_secs(180)));
     assert_eq!(progress("available", "other", "in-sync"), Progress::Pending);
     assert!(matches!(progress("rebooting", "g", "in-sync"), Progress::Running(_)));
     assert!(matches!(progress("rebooting", "g", "pending-reboot"), Progress::Running(_)));
@@ -67,7 +68,7 @@ fn after_a_change_of_the_group_only_a_restart_that_was_asked_for_puts_it_in_forc
     let progress = |status, apply| Instances::check(&op, &seen(instance(status, "g", apply)));
     assert!(matches!(progress("available", "in-sync"), Progress::Unclear { .. }));
     assert!(matches!(progress("rebooting", "in-sync"), Progress::Running(_)));
-    assert_eq!(progress("available", "pending-reboot"), Progress::Pending);
+    assert!(matches!(progress("available", "pending-reboot"), Progress::Unclear { .. }));
 }
 
 /// The group changes at once, the instance notices later: in-sync right after the change is the state before it.
@@ -94,6 +95,8 @@ fn a_new_group_is_attached_only_when_it_is_complete() {
     };
     assert!(matches!(progress(false), Progress::Running(_)));
     assert_eq!(progress(true), Progress::Pending);
+    // An older document on show says nothing of it.
+    assert!(matches!(Instances::check(&op, &seen(instance("available", "default.postgres14", "in-sync"))), Progress::Running(_)));
     assert!(matches!(Instances::check(&op, &seen(instance("available", "theirs", "in-sync"))), Progress::Stale(_)), "it is not taken away");
 }
 

@@ -157,6 +157,7 @@ impl Kind for Account {
         steps.push(
             Step::online(format!("Set Block Public Access of account {}", planning.id), op, drifts.iter().map(|drift| drift.field.clone()))
                 .impact(impact, takes)
+                .also_takes(&Flags::weakens(&drifts))
                 .back(found.way_back(&format!("aws s3control {{}}-public-access-block --account-id {}", planning.id))),
         );
         steps
@@ -226,6 +227,17 @@ mod tests {
         assert_eq!(steps.steps.len(), 1);
         assert_eq!(steps.steps[0].op.flags, Flags { block_public_acls: true, restrict_public_buckets: true, ..Flags::default() });
         assert_eq!(steps.steps[0].impact, Impact::Online);
+    }
+
+    #[test]
+    fn opening_what_was_closed_is_said() {
+        let open = Drift {
+            found: Value::Bool(true),
+            declared: Value::Bool(false),
+            ..drift("publicAccessBlock.blockPublicPolicy", Impact::Online)
+        };
+        let steps = steps(Flags::ALL, &[open]);
+        assert_eq!(steps.steps[0].takes, "less protected: public access is no longer kept out by blockPublicPolicy");
     }
 
     #[test]

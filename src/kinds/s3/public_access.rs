@@ -55,6 +55,13 @@ impl Flags {
         self
     }
 
+    /// What becomes weaker where flags are taken away; nothing where none is.
+    pub(super) fn weakens(drifts: &[&Drift]) -> String {
+        let off = drifts.iter().filter(|drift| drift.declared == Value::Bool(false) && drift.found == Value::Bool(true));
+        let off: Vec<&str> = off.map(|drift| drift.field.strip_prefix("publicAccessBlock.").unwrap_or(&drift.field)).collect();
+        if off.is_empty() { String::new() } else { format!("less protected: public access is no longer kept out by {}", off.join(", ")) }
+    }
+
     /// The command that brings these flags back. `command` holds the verb as `{}`. All four off is what a thing without them has.
     pub(super) fn way_back(self, command: &str) -> String {
         if self == Flags::default() {

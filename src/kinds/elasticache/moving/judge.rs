@@ -35,7 +35,7 @@ impl Plan<'_> {
             Fact::Unknown(why) => self.block(
                 Reason::Unreadable,
                 format!("what the nodes of {} allow: {}: {}", self.names.source, why.call, why.message),
-                format!("allow {} to the role that holdfast runs as, where it only looks too; or mend what the message says", why.call),
+                format!("allow {} to the role that holdfast runs as, where it only looks too; or mend what the message says", why.action()),
             ),
             Fact::Absent => {}
         }
@@ -134,11 +134,7 @@ impl Plan<'_> {
     }
 
     fn unread(&mut self, why: &Unreadable, what: &str) {
-        self.block(
-            Reason::Unreadable,
-            format!("{what}: {}: {}", why.call, why.message),
-            "run again; where it is denied, allow it to the role that holdfast runs as".to_owned(),
-        );
+        self.block(Reason::Unreadable, format!("{what}: {}: {}", why.call, why.message), why.what_to_do());
     }
 }
 

@@ -64,7 +64,7 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             &mut steps,
             Reason::Unreadable,
             format!("it could not be read where the move stands: {}: {}", why.call, why.message),
-            "run again; where it is denied, allow it to the role that holdfast runs as".to_owned(),
+            why.what_to_do(),
         );
     }
     if !steps.blocks.is_empty() {

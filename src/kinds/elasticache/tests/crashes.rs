@@ -1,6 +1,7 @@
 //! The process ends at every call of a run that turns TLS and AUTH on: the next run reaches the same end, with an empty journal too.
 
 use super::account::{Account, SECRET, TOKEN, found};
+use crate::execute::End;
 use crate::sandbox::faults::{Fault, Faults};
 
 fn wish() -> String {
@@ -55,5 +56,17 @@ async fn a_lost_answer_is_no_second_change() {
         assert_eq!(outcomes.failed().count() + outcomes.blocked().count(), 0, "call {number}: {outcomes:#?}");
         assert!(account.admits(Some(TOKEN)) && !account.admits(None));
         assert!(account.writes().len() <= applied + 1, "call {number}: a note may be written again, nothing else: {:?}", account.writes());
+    }
+}
+
+/// A token is given to a group by a request that looks again at what it stands on: an older document on show is waited out, not taken for somebody's.
+#[tokio::test]
+async fn a_token_is_set_though_every_fourth_read_is_stale() {
+    for seed in 0..8 {
+        let faults = Faults { rate: 0.25, kinds: vec![Fault::StaleRead], seed, ..Faults::default() };
+        let account = Account::with(serde_yaml::from_str(&found(", atRestEncryption: true")).unwrap(), faults);
+        let outcomes = account.apply(&wish()).await;
+        assert_eq!(outcomes.resources[0].end, End::Changed, "seed {seed}, after {:?}", outcomes.resources[0].done);
+        assert!(account.admits(Some(TOKEN)) && !account.admits(None), "seed {seed}");
     }
 }

@@ -125,6 +125,18 @@ async fn parameters_that_clients_notice_are_disruptive() {
     }
 }
 
+/// What the engine's default is differs by version: going back to it refuses nobody for certain.
+#[tokio::test]
+async fn the_engines_default_may_refuse_clients_without_tls() {
+    let account = Account::new(
+        "{account: '317805897534', rds: {instances: {db: {engineVersion: '14.9', parameterGroup: team}}, \
+         parameterGroups: {team: {family: postgres14, parameters: {rds.force_ssl: '1'}}}}}",
+    );
+    let step = account.planned("    - {name: db, parameters: {rds.force_ssl: null}}").await.steps.remove(0);
+    assert!(step.takes.starts_with("clients without TLS may be refused"), "{}", step.takes);
+    assert_eq!(step.impact, Impact::Disruptive);
+}
+
 /// The schema takes what the kinds take.
 #[test]
 fn a_manifest_may_say_null_of_a_parameter() {

@@ -140,3 +140,34 @@ async fn a_number_that_was_raised_meanwhile_is_not_lowered() {
     account.converge("    - {name: db, backupRetentionDays: 14}").await;
     assert_eq!(account.sandbox.world().rds.instances["db"].backup_retention, 30);
 }
+
+/// What happens in the maintenance window happens in the one that the same plan sets.
+#[tokio::test]
+async fn a_plan_names_the_window_that_it_sets() {
+    let account = Account::new(BARE);
+    let takes = |manifest: &'static str| {
+        let account = &account;
+        async move {
+            let steps = account.planned(manifest).await.steps;
+            steps.into_iter().find(|step| step.title.contains("multiAz")).map(|step| step.takes).unwrap_or_default()
+        }
+    };
+    let moved = takes("    - {name: db, multiAz: true, maintenanceWindow: 'Mon:06:00-Mon:07:00', applyDuring: MaintenanceWindow}").await;
+    assert!(moved.contains("(mon:06:00-mon:07:00 UTC)"), "{moved}");
+    let stays = takes("    - {name: db, multiAz: true, applyDuring: MaintenanceWindow}").await;
+    assert!(stays.contains("(sun:05:00-sun:05:30 UTC)"), "{stays}");
+}
+
+/// What takes protection away is online, and not without a word.
+#[tokio::test]
+async fn what_becomes_weaker_is_said() {
+    let account = Account::new(
+        "{account: '317805897534', rds: {instances: {db: {engineVersion: '14.9', deletionProtection: true, publiclyAccessible: false}}}}",
+    );
+    let steps = account.planned("    - {name: db, deletionProtection: false, publiclyAccessible: true}").await.steps;
+    let takes = steps.iter().map(|step| step.takes.as_str()).collect::<Vec<_>>().join("\n");
+    assert!(takes.contains("nothing keeps the instance from being deleted") && takes.contains("public address"), "{takes}");
+    let account = Account::new("{account: '317805897534', rds: {instances: {db: {engineVersion: '14.9'}}}}");
+    let steps = account.planned("    - {name: db, deletionProtection: true}").await.steps;
+    assert!(!steps[0].takes.contains("less protected"), "{}", steps[0].takes);
+}

@@ -267,7 +267,8 @@ rds:
         )
     };
     let manifest = "    - {name: db, parameters: {rds.force_ssl: 1}}";
-    let account = Account::new(&begun("{holdfast.dev/owner: holdfast, holdfast.dev/object: test}"));
+    let account =
+        Account::new(&begun("{holdfast.dev/owner: holdfast, holdfast.dev/object: test, holdfast.dev/made-at: '2025-12-31T00:00:00Z'}"));
     assert_eq!(ops(&account.planned(manifest).await.steps), ["setParameters", "attach", "reboot"]);
     account.converge(manifest).await;
     assert!(!account.writes().iter().any(|name| name == "CreateDBParameterGroup"));

@@ -272,6 +272,13 @@ impl Kind for Bucket {
         seen.presence.clone()
     }
 
+    fn missing(id: &str, scope: &Scope) -> (String, String) {
+        (
+            format!("there is no S3 bucket {id} in account {}, region {}", scope.account, scope.region),
+            "say `create: true` to have it made, correct its name, or take the entry out of the manifest".to_owned(),
+        )
+    }
+
     fn creates(spec: &BucketSpec) -> bool {
         spec.create == Some(true)
     }

@@ -87,7 +87,7 @@ impl Maker<'_> {
     }
 
     fn unreadable(&mut self, field: &str, why: &Unreadable) {
-        self.steps.block(Reason::Unreadable, field, format!("{}: {}", why.call, why.message), "allow that request, then run again");
+        self.steps.block(Reason::Unreadable, field, format!("{}: {}", why.call, why.message), why.what_to_do());
     }
 
     /// The tags by which a bucket of ours is known.
@@ -188,7 +188,10 @@ impl Maker<'_> {
             }
             _ => {}
         }
-        self.steps.push(step.back(found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {}", self.bucket))));
+        self.steps.push(
+            step.also_takes(&Flags::weakens(&drifts))
+                .back(found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {}", self.bucket))),
+        );
     }
 
     fn encryption(&mut self) {
@@ -371,7 +374,7 @@ impl Maker<'_> {
             }
             (None, Fact::Unknown(why)) if why.why != Why::NotAsked => {
                 let message = format!("how {target} is encrypted could not be read: {}: {}", why.call, why.message);
-                Some((Reason::Unreadable, message, "allow that request, then run again".to_owned()))
+                Some((Reason::Unreadable, message, why.what_to_do()))
             }
             _ => None,
         }
