@@ -8,6 +8,8 @@ mod heirs;
 mod preflight;
 #[path = "moving_shards.rs"]
 mod shards;
+#[path = "moving_trial.rs"]
+mod trial;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
