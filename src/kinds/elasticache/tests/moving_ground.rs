@@ -369,7 +369,7 @@ pub fn sweep<P: Display + Sync>(points: &[P], try_one: impl Fn(&P) -> Result<(),
 pub fn sweep_on<P: Display + Sync>(at_once: usize, points: &[P], try_one: impl Fn(&P) -> Result<(), String> + Sync) {
     assert!(!points.is_empty(), "nothing to try");
     let wanted = std::env::var("HOLDFAST_SWEEP_POINT").ok();
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, tried, failures) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let began = std::time::Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..at_once {
@@ -381,6 +381,10 @@ pub fn sweep_on<P: Display + Sync>(at_once: usize, points: &[P], try_one: impl F
                     if let Err(why) = try_one(point) {
                         eprintln!("{point}: {why}");
                         failures.lock().unwrap().push(format!("{point}: {why}"));
+                    }
+                    let tried = tried.fetch_add(1, Ordering::Relaxed) + 1;
+                    if tried.is_multiple_of(20) {
+                        eprintln!("{tried} of {} points in {:.1} s", points.len(), began.elapsed().as_secs_f64());
                     }
                 }
             });

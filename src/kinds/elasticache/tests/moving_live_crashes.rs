@@ -86,6 +86,12 @@ fn ended(at: &At) -> Result<(), String> {
             }
         };
         is_an_end(&outcomes).map_err(|why| format!("{why}; before that {:?}", first.map(|first| first.resources[0].end.clone())))?;
+        // What fails after the commit stops the way back: the new group serves on, and a person asks again.
+        if at.way == Way::Return && at.next == Next::Breaks && !stands_back(&ground) && ground.is_taken_back() {
+            let (outcomes, gate) = ground.goes_on(None);
+            gate.judged()?;
+            is_an_end(&outcomes.ok_or("it ended")?)?;
+        }
         let back = stands_back(&ground);
         if !back && (asked || at.way != Way::There) {
             return Err("it was not taken back".to_owned());
