@@ -167,6 +167,10 @@ pub enum Stop {
     NotYet { compared: u64, keys: u64 },
     #[error("{0}")]
     Unproven(String),
+    #[error(
+        "the new group did not pass the trial that goes before anything is held: {0}; where it stays so, `migration.writeGap: Accept` moves it all the same, and what is written meanwhile is lost"
+    )]
+    Unfit(String),
     #[error("the source was written to after the freeze: {}", .0.join("; "))]
     Late(Vec<String>),
     #[error("there is no way back: {0}")]

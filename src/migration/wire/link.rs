@@ -201,9 +201,13 @@ impl Link {
 
     /// Asks one question. A refusal is an error.
     pub async fn ask(&self, command: &Cmd, within: Duration) -> Result<Value, WireError> {
+        let name = || command_name(command);
+        #[cfg(test)]
+        self.moment(&name(), false).await?;
         let mut connection = self.connection.clone();
         let answer = self.within(within, connection.send_packed_command(command)).await?;
-        let name = || command_name(command);
+        #[cfg(test)]
+        self.moment(&name(), true).await?;
         match answer {
             Ok(Value::ServerError(error)) => Err(self.refused(&name(), &error)),
             Ok(value) => Ok(value),
@@ -217,8 +221,12 @@ impl Link {
         if count == 0 {
             return Ok(Vec::new());
         }
+        #[cfg(test)]
+        self.moment(&names(pipeline), false).await?;
         let mut connection = self.connection.clone();
         let answers = self.within(within, connection.send_packed_commands(pipeline, 0, count)).await?;
+        #[cfg(test)]
+        self.moment(&names(pipeline), true).await?;
         let answers = answers.map_err(|error| self.failed("a pipeline", &error))?;
         if answers.len() == count { Ok(answers) } else { Err(self.strange("a pipeline")) }
     }
@@ -230,9 +238,13 @@ impl Link {
             return Ok(Vec::new());
         }
         pipeline.atomic();
+        #[cfg(test)]
+        self.moment(&format!("MULTI {}", names(&pipeline)), false).await?;
         let mut connection = self.connection.clone();
         // OK of MULTI and a QUEUED for each go unseen; one answer, EXEC's, is kept.
         let answers = self.within(within, connection.send_packed_commands(&pipeline, count + 1, 1)).await?;
+        #[cfg(test)]
+        self.moment(&format!("MULTI {}", names(&pipeline)), true).await?;
         let answers = answers.map_err(|error| match error.clone().into_server_errors().as_deref() {
             Some([(_, first), ..]) => self.refused("a transaction", first),
             _ => self.failed("a transaction", &error),
@@ -315,6 +327,20 @@ impl Link {
         Info::parse(&text).number("cluster_current_epoch").ok_or_else(strange)
     }
 
+    /// What a test makes of a moment.
+    #[cfg(test)]
+    async fn moment(&self, asked: &str, answered: bool) -> Result<(), WireError> {
+        use super::moments::{Next, of};
+        match of(&self.node, asked, answered) {
+            Next::GoesOn => Ok(()),
+            Next::Never => std::future::pending().await,
+            Next::Breaks => {
+                self.broken.store(true, Ordering::SeqCst);
+                Err(WireError::Lost { node: self.node.to_string(), why: "a test broke it".to_owned() })
+            }
+        }
+    }
+
     async fn within<T>(&self, limit: Duration, asking: impl Future<Output = T>) -> Result<T, WireError> {
         let silent = |_| WireError::Silent { node: self.node.to_string(), seconds: limit.as_secs().max(1) };
         tokio::time::timeout(limit, asking).await.map_err(silent)
@@ -379,6 +405,13 @@ fn command_name(command: &Cmd) -> String {
         }
         _ => first,
     }
+}
+
+/// The commands of a pipeline, each once.
+#[cfg(test)]
+fn names(pipeline: &Pipeline) -> String {
+    let names: std::collections::BTreeSet<String> = pipeline.cmd_iter().map(command_name).collect();
+    names.into_iter().collect::<Vec<String>>().join("+")
 }
 
 /// What the library says of an error that is not the server's.

@@ -2,6 +2,8 @@
 
 mod info;
 mod link;
+#[cfg(test)]
+pub mod moments;
 mod payload;
 
 pub use info::{CommandStats, Info};

@@ -136,7 +136,9 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengt
     if reopen {
         released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
-    let mover = Mover::start(setup(both, name.clone(), lengths, &lease)).await.map_err(stop)?;
+    let setup = setup(both, name.clone(), lengths, &lease);
+    Mover::try_target(&setup).await.map_err(stop)?;
+    let mover = Mover::start(setup).await.map_err(stop)?;
     keep(writes, sides, name, mover, lease);
     Ok(())
 }

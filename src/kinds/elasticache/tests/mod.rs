@@ -6,6 +6,10 @@ mod account;
 mod crashes;
 mod facts;
 #[cfg(feature = "sandbox")]
+mod gate;
+#[cfg(feature = "sandbox")]
+mod invariants;
+#[cfg(feature = "sandbox")]
 mod moving;
 #[cfg(feature = "sandbox")]
 mod moving_live;

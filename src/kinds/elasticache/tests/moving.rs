@@ -7,9 +7,11 @@ mod crashes;
 #[path = "moving_faults.rs"]
 mod faults;
 #[path = "moving_ground.rs"]
-mod ground;
+pub mod ground;
 #[path = "moving_holder.rs"]
 mod holder;
+#[path = "moving_teeth.rs"]
+mod teeth;
 
 use std::time::Duration;
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use super::super::account::Account;
+use super::super::invariants::Invariants;
 use super::OLD;
-use super::ground::{Course, block_on, same, sampled, sound, sweep, wish};
+use super::ground::{Course, block_on, found, same, sampled, sound, sweep, wish};
 use crate::kinds::elasticache::moving::GIVEN_UP_TAG;
 use crate::sandbox::faults::{Fault, Faults};
 
@@ -69,10 +70,11 @@ fn watched(course: Course, faults: Faults) -> (Account, Arc<Mutex<Result<(), Str
     let mut account = Account::with(course.begin(), faults);
     let judged = Arc::new(Mutex::new(Ok(())));
     let into = Arc::clone(&judged);
+    let invariants = Invariants::of(Arc::new(found()));
     account.watch = Some(Arc::new(move |world| {
         let mut judged = into.lock().unwrap();
         if judged.is_ok() {
-            *judged = sound(world);
+            *judged = sound(world).and_then(|()| invariants.hold(world));
         }
     }));
     (account, judged)

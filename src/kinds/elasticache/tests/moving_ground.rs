@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::account::{Account, TOKEN};
+use super::super::invariants::Invariants;
 use super::{OLD, PARAMETER, account, parameter, url};
 use crate::execute::{End, Outcomes};
-use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG, SERVES_TAG};
+use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG};
 use crate::sandbox::faults::{Fault, Faults};
 use crate::sandbox::record::Recorded;
 use crate::sandbox::world::World;
@@ -145,8 +146,10 @@ impl Course {
             let mut account = Account::with(self.begin(), Faults::default());
             let moments = Arc::new(Mutex::new(Vec::<World>::new()));
             let seen = Arc::clone(&moments);
+            let invariants = Invariants::of(Arc::new(found()));
             account.watch = Some(Arc::new(move |world| {
                 sound(world).unwrap();
+                invariants.hold(world).unwrap();
                 let mut seen = seen.lock().unwrap();
                 if seen.last().is_none_or(|last| World { now: world.now, ..last.clone() } != *world) {
                     seen.push(world.clone());
@@ -274,7 +277,7 @@ fn differences(path: &str, one: &Value, other: &Value) -> Vec<String> {
     }
 }
 
-fn counted(records: &[Recorded]) -> BTreeMap<String, usize> {
+pub fn counted(records: &[Recorded]) -> BTreeMap<String, usize> {
     let mut counted = BTreeMap::new();
     let made = |record: &&Recorded| {
         record.applied && ["Create", "Delete", "Put", "UpdateService"].iter().any(|verb| record.operation.starts_with(verb))
@@ -300,32 +303,14 @@ fn places(records: &[Recorded]) -> Vec<(u64, bool)> {
 
 /// What must be so at every moment of every move, there and back.
 pub fn sound(world: &World) -> Result<(), String> {
-    let groups = &world.elasticache.replication_groups;
-    let up = |id: &String| matches!(groups[id].status.text(), "available" | "snapshotting" | "modifying");
-    let targets: Vec<&String> = groups.keys().filter(|id| ![OLD, "huntaze-redis-other"].contains(&id.as_str())).collect();
+    static FOUND: std::sync::OnceLock<Arc<World>> = std::sync::OnceLock::new();
+    Invariants::of(Arc::clone(FOUND.get_or_init(|| Arc::new(found())))).hold(world)?;
+    can_connect(world)
+}
+
+/// Whatever an application reads now, it can connect to.
+fn can_connect(world: &World) -> Result<(), String> {
     let held = |broken: bool, what: &str| if broken { Err(what.to_owned()) } else { Ok(()) };
-    held(targets.len() > 1, "more than one target")?;
-    let intact = groups.contains_key(OLD) && up(&OLD.to_owned());
-    let kept = world.elasticache.snapshots.values().any(|snapshot| snapshot.status.text() == "available");
-    let serves = targets.iter().any(|id| up(id) && groups[*id].tags.contains_key(SERVES_TAG));
-    held(!intact && !kept && !serves, "neither the source, nor a snapshot, nor a target that serves")?;
-    held(!(intact || kept && serves), "the source is gone without a last snapshot and a group that serves")?;
-    held(!groups.contains_key("huntaze-redis-other"), "somebody else's group is gone")?;
-    held(!world.elasticache.parameter_groups.contains_key("holdfast-move-other-1"), "somebody else's parameter group is gone")?;
-    if let Some(old) = groups.get(OLD) {
-        let other = &groups["huntaze-redis-other"];
-        held(
-            (&old.auth, old.transit_encryption, old.nodes) != (&other.auth, other.transit_encryption, other.nodes),
-            "the source was changed",
-        )?;
-    }
-    for id in targets {
-        let target = &groups[id];
-        held(!target.at_rest_encryption, "the target is not encrypted")?;
-        held(target.transit_encryption.mode() != Some("required"), "the target takes plain text")?;
-        held(target.auth.admits(None) || !target.auth.admits(Some(TOKEN)), "the target is open, or locked")?;
-    }
-    // Whatever an application reads now, it can connect to.
     reads(world, &parameter(world))?;
     let secret = &world.secretsmanager.secrets["app"];
     let current: Vec<_> = secret.versions.values().filter(|version| version.stages.contains(&"AWSCURRENT".to_owned())).collect();
@@ -360,24 +345,34 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// So many of the points, from a seed, as `HOLDFAST_CASES` gives to a sweep of whole moves, each of which takes a hundred requests and more: a thirtieth.
 /// All of them from 60,000 on.
-pub fn sampled<P>(mut points: Vec<P>) -> Vec<P> {
+pub fn sampled<P>(points: Vec<P>) -> Vec<P> {
+    one_in(30, points)
+}
+
+/// As many of the points as one in so many of `HOLDFAST_CASES`.
+pub fn one_in<P>(share: u64, mut points: Vec<P>) -> Vec<P> {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
     let cases = number("HOLDFAST_CASES").unwrap_or(300_u64);
     if std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
         fastrand::Rng::with_seed(number("HOLDFAST_SEED").unwrap_or(3)).shuffle(&mut points);
-        points.truncate(usize::try_from(cases / 30).unwrap_or(usize::MAX).max(2));
+        points.truncate(usize::try_from(cases / share).unwrap_or(usize::MAX).max(2));
     }
     points
 }
 
 /// Tries every point, and says all that fail. `HOLDFAST_SWEEP_POINT` names one of them to try alone.
 pub fn sweep<P: Display + Sync>(points: &[P], try_one: impl Fn(&P) -> Result<(), String> + Sync) {
+    sweep_on(std::thread::available_parallelism().map_or(2, usize::from).min(8), points, try_one);
+}
+
+/// The same, so many at once.
+pub fn sweep_on<P: Display + Sync>(at_once: usize, points: &[P], try_one: impl Fn(&P) -> Result<(), String> + Sync) {
     assert!(!points.is_empty(), "nothing to try");
     let wanted = std::env::var("HOLDFAST_SWEEP_POINT").ok();
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let (next, tried, failures) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Vec::new()));
     let began = std::time::Instant::now();
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(8) {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if wanted.as_ref().is_some_and(|wanted| *wanted != point.to_string()) {
@@ -386,6 +381,10 @@ pub fn sweep<P: Display + Sync>(points: &[P], try_one: impl Fn(&P) -> Result<(),
                     if let Err(why) = try_one(point) {
                         eprintln!("{point}: {why}");
                         failures.lock().unwrap().push(format!("{point}: {why}"));
+                    }
+                    let tried = tried.fetch_add(1, Ordering::Relaxed) + 1;
+                    if tried.is_multiple_of(20) {
+                        eprintln!("{tried} of {} points in {:.1} s", points.len(), began.elapsed().as_secs_f64());
                     }
                 }
             });

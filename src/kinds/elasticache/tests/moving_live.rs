@@ -2,12 +2,20 @@
 
 #[path = "moving_live_back.rs"]
 mod back;
+#[path = "moving_live_crashes.rs"]
+mod crashes;
+#[path = "moving_live_ground.rs"]
+mod ground;
 #[path = "moving_heirs.rs"]
 mod heirs;
 #[path = "moving_preflight.rs"]
 mod preflight;
 #[path = "moving_shards.rs"]
 mod shards;
+#[path = "moving_trial.rs"]
+mod trial;
+#[path = "moving_live_undo.rs"]
+mod undo;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,6 +48,11 @@ pub fn account(shape: &str) -> Option<Account> {
 
 /// With what goes wrong.
 pub fn account_with(shape: &str, faults: &str) -> Option<Account> {
+    account_at(SPEED, shape, faults)
+}
+
+/// In a time that runs so many times as fast.
+fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
@@ -58,7 +71,7 @@ secretsmanager:
 "
     );
     let sandbox =
-        Sandbox::from_yaml(&text, Options { clock: Clock::scaled(SPEED), faults: faults.parse().unwrap(), ..Options::default() }).unwrap();
+        Sandbox::from_yaml(&text, Options { clock: Clock::scaled(speed), faults: faults.parse().unwrap(), ..Options::default() }).unwrap();
     Some(Account::on(sandbox))
 }
 
@@ -135,7 +148,8 @@ pub struct Application {
 }
 
 impl Application {
-    fn start(account: &Account, clients: usize) -> Application {
+    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
+    fn start(account: &Account, clients: usize, pause: Duration) -> Application {
         let (acknowledged, writes, stop) =
             (Arc::<Mutex<BTreeMap<String, u64>>>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let roots: Arc<[u8]> = account.connect.trusted.clone().unwrap().into();
@@ -161,9 +175,7 @@ impl Application {
                             }
                             _ => break,
                         }
-                        // It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time
-                        // loses its lease.
-                        tokio::time::sleep(Duration::from_millis(1)).await;
+                        tokio::time::sleep(pause).await;
                     }
                 }
             })
@@ -218,7 +230,7 @@ pub async fn serving(shape: &str) -> Option<(Account, Application)> {
     let account = account(shape)?;
     let (host, port) = address(&account).await;
     write_secret(&account, &format!("redis://{host}:{port}/0"));
-    let application = Application::start(&account, 4);
+    let application = Application::start(&account, 4, Duration::from_millis(1));
     application.writes_more(200).await;
     Some((account, application))
 }

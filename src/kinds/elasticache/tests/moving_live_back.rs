@@ -12,11 +12,11 @@ use crate::migration::wire::{Endpoint, Link, Login, Name, Tls};
 
 const NEW: &str = "huntaze-redis-72348fb3";
 
-async fn process(account: &Account) -> Connection {
+pub(super) async fn process(account: &Account) -> Connection {
     crate::reconcile::connected(&account.baseline(&wish()), &account.connect).await.unwrap()
 }
 
-async fn found(account: &Account, process: &Connection) -> Move {
+pub(super) async fn found(account: &Account, process: &Connection) -> Move {
     let baseline = account.baseline(&wish());
     let spec: &ReplicationGroupSpec = baseline.entries[0].spec.downcast_ref().unwrap();
     Move::look(&process.reads.fresh(), &baseline.scope, spec).await.unwrap()
@@ -27,7 +27,7 @@ async fn status(account: &Account) -> MoveStatus {
 }
 
 /// `holdfast migration rollback`, without the run that comes with it.
-async fn ask(account: &Account, process: &Connection, give_up_writes: bool) {
+pub(super) async fn ask(account: &Account, process: &Connection, give_up_writes: bool) {
     let step = found(account, process).await.step(MoveCommand::RollBack { give_up_writes }).unwrap();
     let (_, op) = step.expect("something to be done");
     let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).unwrap();

@@ -70,7 +70,7 @@ async fn a_dry_run_shows_the_forecast_and_writes_nothing() {
     }
     assert!(!plan.resources[0].steps.is_empty());
     // What is consented to holds no forecast: it is another one every time.
-    let application = Application::start(&account, 4);
+    let application = Application::start(&account, 4, Duration::from_millis(1));
     application.writes_more(500).await;
     let again = account.plan(&wish()).await;
     assert_eq!(again.hash, plan.hash);
