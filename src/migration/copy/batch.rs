@@ -1,21 +1,18 @@
 //! One operation: some keys are read from the source and written to the target, or removed there (rule 4).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Value};
-
 use super::life::Life;
 use super::marks::{Claim, Done};
-use super::nodes::{LONG, SHORT, Use, microseconds, number, on, text};
+use super::nodes::{LONG, SHORT, Taken, Use};
+use super::reading::{Held, Reading, is_exact, is_same, questions, reading};
 use super::trouble::Trouble;
-use super::versions;
-use crate::migration::wire::{Link, Shape, shape};
+use crate::migration::wire::{Answer, Ask, Shape, refused, shape};
 
-/// The version and checksum behind a payload's value: they differ where the versions do.
-const FOOTER: usize = 10;
-/// Keys of a transaction on the source, where it is to notice as little of us as possible.
-const FEW: usize = 32;
+/// Keys that are asked about at once, where the source is to notice as little of us as possible: others wait for some 100 us.
+const FEW: usize = 16;
 /// Keys of a transaction, where there is no limit.
 const MANY: usize = 256;
 /// Bytes of a batch that the source hardly notices.
@@ -27,19 +24,11 @@ pub const QUICK: Duration = Duration::from_micros(1);
 /// What is taken for the size of a key whose size is not known.
 const UNKNOWN: u64 = 1024;
 
-/// What a node holds of a key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    pub payload: Option<Vec<u8>>,
-    /// When it expires, in milliseconds of the node's clock.
-    pub expires: Option<i64>,
-}
-
-/// What was read of some keys.
-struct Reading {
-    held: Vec<Held>,
-    /// Expiries are known to so many milliseconds.
-    known_to: i64,
+/// A shard of the target, and the places of the keys that it has.
+struct There<'n> {
+    shard: usize,
+    places: Vec<usize>,
+    taken: Taken<'n>,
 }
 
 /// An operation's own account.
@@ -106,50 +95,70 @@ impl Life {
         if !self.shared.settings.rules.follows(2) && !self.shared.settings.rules.follows(8) {
             return Ok(vec![UNKNOWN; keys.len()]);
         }
-        let link = self.source.link(work.shard, work.database, Use::Read).await?;
-        let mut ask = Pipeline::with_capacity(keys.len());
-        for key in keys {
-            let mut command = Cmd::with_capacity(3, 16 + key.len());
-            command.arg("MEMORY").arg("USAGE").arg(key);
-            ask.add_command(command);
+        let mut taken = self.source.bulk(work.shard, work.database, Use::Read).await?;
+        let mut sizes = Vec::with_capacity(keys.len());
+        // They take a fifth of what a value takes.
+        while let Some(rest) = keys.get(sizes.len()..).filter(|rest| !rest.is_empty()) {
+            self.pace.ready(work.shard).await;
+            let some = rest.get(..4 * FEW).filter(|_| self.pace.is_limited()).unwrap_or(rest);
+            let mut ask = Ask::with_capacity(some.iter().map(|key| key.len() + 48).sum());
+            some.iter().for_each(|key| ask.add(&[b"MEMORY", b"USAGE", key]));
+            let answers = taken.ask(&ask, SHORT).await?;
+            self.pace.took(work.shard, QUICK * some.len() as u32);
+            sizes.extend(answers.map(|answer| match answer {
+                Answer::Number(bytes) => u64::try_from(bytes).unwrap_or(UNKNOWN),
+                Answer::Nil => 0,
+                // Not allowed, or not in a state to say: each is read on its own then.
+                _ => self.shared.settings.window as u64,
+            }));
         }
-        let answers = link.ask_all(&ask, SHORT).await?;
-        self.pace.charge(work.shard, QUICK * keys.len() as u32);
-        let size = |answer: &Value| match answer {
-            Value::Int(bytes) => u64::try_from(*bytes).unwrap_or(UNKNOWN),
-            Value::Nil => 0,
-            // Not allowed, or not in a state to say: each is read on its own then.
-            _ => self.shared.settings.window as u64,
-        };
-        Ok(answers.iter().map(size).collect())
+        Ok(sizes)
     }
 
     async fn batch(&self, work: &Work, keys: &[Vec<u8>], done: &mut [Done], touched: &mut BTreeSet<usize>) -> Result<(), Trouble> {
         self.pace.ready(work.shard).await;
-        let (read, there) = if work.compare {
-            let (read, there) = tokio::try_join!(self.read_source(work, keys), self.read_target(work, keys))?;
-            (read, Some(there))
-        } else {
-            (self.read_source(work, keys).await?, None)
+        for writes in self.differing(work, keys, done, touched).await? {
+            touched.insert(writes.shard);
+            self.write(work, keys, writes, done).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the keys, and says what is to be written.
+    async fn differing(
+        &self,
+        work: &Work,
+        keys: &[Vec<u8>],
+        done: &mut [Done],
+        touched: &mut BTreeSet<usize>,
+    ) -> Result<Vec<Writes>, Trouble> {
+        let mut here = self.source.bulk(work.shard, work.database, Use::Read).await?;
+        let mut there = if work.compare { self.there(work, keys).await? } else { Vec::new() };
+        let (read, there) = match work.compare {
+            true => {
+                let (read, there) = tokio::try_join!(self.read_source(work, keys, &mut here), self.read_target(keys, &mut there))?;
+                (read, Some(there))
+            }
+            false => (self.read_source(work, keys, &mut here).await?, None),
         };
+        let clocks = self.clocks();
         let mut writes: Vec<Writes> = Vec::new();
         for (at, (key, held)) in keys.iter().zip(read.held).enumerate() {
             let Some(shard) = self.target.routes.shard_of(key) else { return Err(Trouble::NoShard) };
             let there = there.as_ref().and_then(|there| there.get(at));
-            if held.payload.as_deref().and_then(shape) == Some(Shape::Stream) {
+            if held.payload.and_then(shape) == Some(Shape::Stream) {
                 self.streams.saw(key);
             }
-            let ahead = self.clocks().ahead(work.shard, shard);
+            let ahead = clocks.ahead(work.shard, shard);
             if let Some((there, known_to)) = there
                 && is_same(&held, there, ahead, read.known_to + known_to)
             {
                 continue;
             }
             let limit = self.shared.settings.payload_limit;
-            if held.payload.as_ref().is_some_and(|payload| payload.len() as u64 > limit) && self.shared.settings.rules.follows(8) {
+            if held.payload.is_some_and(|payload| payload.len() as u64 > limit) && self.shared.settings.rules.follows(8) {
                 // Larger than MEMORY USAGE made us believe.
                 if let Some(done) = done.get_mut(at..=at) {
-                    drop(held);
                     self.large(work.shard, work.database, key, done, touched).await?;
                 }
                 continue;
@@ -157,76 +166,71 @@ impl Life {
             let writes = match writes.iter_mut().position(|writes| writes.shard == shard) {
                 Some(place) => writes.get_mut(place),
                 None => {
-                    writes.push(Writes::to(shard, keys.len()));
+                    writes.push(Writes { shard, ask: Ask::default(), places: Vec::with_capacity(keys.len()), restores: 0 });
                     writes.last_mut()
                 }
             };
             let Some(writes) = writes else { continue };
             match held.payload {
-                Some(payload) => writes.restore(at, key, &payload, held.expires.map(|expires| expires.saturating_add(ahead))),
+                Some(payload) => writes.restore(at, key, payload, held.expires.map(|expires| expires.saturating_add(ahead))),
                 None if self.may_delete() => writes.unlink(at, key),
                 None => {}
             }
         }
-        for writes in writes.into_iter().filter(|writes| !writes.places.is_empty()) {
-            touched.insert(writes.shard);
-            self.write(work, keys, writes, done).await?;
-        }
-        Ok(())
+        writes.retain(|writes| !writes.places.is_empty());
+        Ok(writes)
     }
 
-    async fn read_source(&self, work: &Work, keys: &[Vec<u8>]) -> Result<Reading, Trouble> {
-        let link = self.source.link(work.shard, work.database, Use::Read).await?;
-        let mut ask = Pipeline::with_capacity(2 * keys.len() + 5);
+    async fn read_source<'t>(&self, work: &Work, keys: &[Vec<u8>], taken: &'t mut Taken<'_>) -> Result<Reading<'t>, Trouble> {
+        let node = self.source.node(work.shard);
+        let exact = is_exact(&taken.identity());
+        let mut ask = Ask::with_capacity(keys.iter().map(|key| 2 * key.len() + 64).sum());
         // Whoever was made a replica may be empty while it loads what its primary sends (rule 1): asked before, and after.
-        ask.cmd("INFO").arg("replication");
-        let exact = is_exact(&link);
-        questions(&mut ask, keys, exact);
-        ask.cmd("INFO").arg("replication");
+        ask.add(&[b"INFO", b"replication"]);
+        questions(&mut ask, keys.iter(), exact);
+        ask.add(&[b"INFO", b"replication"]);
         let mut answers = if self.source.side.is_cluster() {
             // A transaction is of one slot there. What changes between a key's two answers is pushed, and read again.
-            link.ask_all(&ask, LONG).await?
+            taken.ask(&ask, LONG).await?
         } else {
-            link.ask_atomically(ask, LONG).await?
+            taken.ask_atomically(&ask, LONG).await?
         };
-        let is_primary = |info: Option<&Value>| info.and_then(text).is_some_and(|info| info.contains("role:master"));
-        if !(is_primary(answers.first()) && is_primary(answers.last())) && self.shared.settings.rules.follows(1) {
-            return Err(Trouble::NotPrimary { node: link.node().to_owned() });
+        let is_primary =
+            |info: Option<Answer<'_>>| matches!(info, Some(Answer::Text(info)) if String::from_utf8_lossy(info).contains("role:master"));
+        let was_primary = is_primary(answers.next());
+        let read = reading(&node, &mut answers, keys.len(), exact);
+        if !(was_primary && (read.is_err() || is_primary(answers.next()))) && self.shared.settings.rules.follows(1) {
+            return Err(Trouble::NotPrimary { node });
         }
-        answers.pop();
-        let answers = answers.into_iter().skip(1);
-        let (reading, on_server) = reading(&link, answers, keys.len(), exact)?;
+        let (reading, on_server) = read?;
         self.pace.took(work.shard, on_server);
         Ok(reading)
     }
 
-    /// What the target holds of them, with how exactly its expiry is known.
-    async fn read_target(&self, work: &Work, keys: &[Vec<u8>]) -> Result<Vec<(Held, i64)>, Trouble> {
-        let mut all = vec![(Held::default(), 0); keys.len()];
+    /// The shards of the target that have these keys.
+    async fn there(&self, work: &Work, keys: &[Vec<u8>]) -> Result<Vec<There<'_>>, Trouble> {
+        let mut all = Vec::new();
         for shard in 0..self.target.shards() {
-            let whole = self.target.shards() == 1;
-            let places: Vec<usize> = match whole {
-                true => (0..keys.len()).collect(),
-                false => {
-                    keys.iter().enumerate().filter(|(_, key)| self.target.routes.shard_of(key) == Some(shard)).map(|(at, _)| at).collect()
-                }
-            };
-            if places.is_empty() {
-                continue;
+            let of_shard = |(at, key): (usize, &Vec<u8>)| (self.target.routes.shard_of(key) == Some(shard)).then_some(at);
+            let places: Vec<usize> = keys.iter().enumerate().filter_map(of_shard).collect();
+            if !places.is_empty() {
+                all.push(There { shard, places, taken: self.target.bulk(shard, work.database, Use::Read).await? });
             }
-            let link = self.target.link(shard, work.database, Use::Read).await?;
-            let exact = is_exact(&link);
-            let mut ask = Pipeline::with_capacity(2 * places.len() + 3);
-            if whole {
-                questions(&mut ask, keys, exact);
-            } else {
-                let keys: Vec<&Vec<u8>> = places.iter().filter_map(|at| keys.get(*at)).collect();
-                questions(&mut ask, &keys, exact);
-            }
-            let answers = link.ask_all(&ask, LONG).await?;
-            let (reading, _) = reading(&link, answers.into_iter(), places.len(), exact)?;
-            for (at, held) in places.into_iter().zip(reading.held) {
-                if let Some(place) = all.get_mut(at) {
+        }
+        Ok(all)
+    }
+
+    /// What the target holds of them, with how exactly its expiry is known.
+    async fn read_target<'t>(&self, keys: &[Vec<u8>], there: &'t mut [There<'_>]) -> Result<Vec<(Held<'t>, i64)>, Trouble> {
+        let mut all = vec![(Held::default(), 0); keys.len()];
+        for There { shard, places, taken } in there {
+            let exact = is_exact(&taken.identity());
+            let mut ask = Ask::with_capacity(places.len() * 128);
+            questions(&mut ask, places.iter().filter_map(|at| keys.get(*at)), exact);
+            let mut answers = taken.ask(&ask, LONG).await?;
+            let (reading, _) = reading(&self.target.node(*shard), &mut answers, places.len(), exact)?;
+            for (at, held) in places.iter().zip(reading.held) {
+                if let Some(place) = all.get_mut(*at) {
                     *place = (held, reading.known_to);
                 }
             }
@@ -235,33 +239,33 @@ impl Life {
     }
 
     async fn write(&self, work: &Work, keys: &[Vec<u8>], writes: Writes, done: &mut [Done]) -> Result<(), Trouble> {
-        let link = self.target.link(writes.shard, work.database, Use::Write).await?;
+        let mut taken = self.target.bulk(writes.shard, work.database, Use::Write).await?;
         // The last thing before it leaves: whoever slept since it read must not write (rule 2).
         self.is_still_mine()?;
         self.ledger.sends(writes.shard, "restore", writes.restores);
         self.ledger.sends(writes.shard, "unlink", writes.places.len() as u64 - writes.restores);
-        let answers = match link.ask_all(&writes.ask, LONG).await {
+        let answers = match taken.ask(&writes.ask, LONG).await {
             Ok(answers) => answers,
-            Err(error) => {
+            Err(trouble) => {
                 // Whether it was carried out is not known, and it may still be: this life is over.
-                self.end(error.clone().into());
-                return Err(error.into());
+                self.end(trouble.clone());
+                return Err(trouble);
             }
         };
         let progress = &self.shared.progress;
-        let mut refused = None;
-        for ((at, bytes), answer) in writes.places.iter().zip(&answers) {
-            let outcome = match (link.refusal("a write", answer), bytes) {
-                (Some(error), _) => {
-                    refused = Some(error);
+        let mut error = None;
+        for ((at, bytes), answer) in writes.places.iter().zip(answers) {
+            let outcome = match (answer, bytes) {
+                (Answer::Refused(message), _) => {
+                    error = Some(refused(&self.target.node(writes.shard), "a write", message));
                     Done::Failed
                 }
-                (None, Some(bytes)) => {
+                (_, Some(bytes)) => {
                     progress.copied(*bytes);
                     Done::Wrote(1)
                 }
-                (None, None) => {
-                    progress.removed(u64::from(matches!(answer, Value::Int(1))));
+                (answer, None) => {
+                    progress.removed(u64::from(answer == Answer::Number(1)));
                     Done::Wrote(1)
                 }
             };
@@ -269,7 +273,7 @@ impl Life {
                 *done = both(*done, outcome);
             }
         }
-        if let Some(error) = refused {
+        if let Some(error) = error {
             self.hindered(error.into());
         }
         if !self.shared.settings.rules.follows(5) {
@@ -280,10 +284,12 @@ impl Life {
 
     /// Rule 5 left out: what was written has to be there byte for byte.
     async fn must_be_bytes(&self, work: &Work, keys: &[Vec<u8>], writes: &Writes, done: &mut [Done]) -> Result<(), Trouble> {
-        let (source, target) = tokio::try_join!(self.read_source(work, keys), self.read_target(work, keys))?;
+        let mut here = self.source.bulk(work.shard, work.database, Use::Read).await?;
+        let mut there = self.there(work, keys).await?;
+        let (source, target) = tokio::try_join!(self.read_source(work, keys, &mut here), self.read_target(keys, &mut there))?;
         for (at, _) in &writes.places {
-            let payload = source.held.get(*at).map(|held| &held.payload);
-            if let (Some(done), true) = (done.get_mut(*at), payload != target.get(*at).map(|(held, _)| &held.payload)) {
+            let payload = source.held.get(*at).map(|held| held.payload);
+            if let (Some(done), true) = (done.get_mut(*at), payload != target.get(*at).map(|(held, _)| held.payload)) {
                 *done = Done::Failed;
             }
         }
@@ -294,28 +300,23 @@ impl Life {
 /// Writes to one shard of the target.
 struct Writes {
     shard: usize,
-    ask: Pipeline,
+    ask: Ask,
     /// The places of the keys, with the bytes of what is restored.
     places: Vec<(usize, Option<usize>)>,
     restores: u64,
 }
 
 impl Writes {
-    fn to(shard: usize, most: usize) -> Writes {
-        Writes { shard, ask: Pipeline::with_capacity(most), places: Vec::with_capacity(most), restores: 0 }
-    }
-
     fn restore(&mut self, at: usize, key: &[u8], payload: &[u8], expires: Option<i64>) {
-        let mut command = Cmd::with_capacity(6, 48 + key.len() + payload.len());
         // 0: it never expires. A moment that is past is deleted at once, as it will be on the source (ABSTTL: 5.0).
-        command.arg("RESTORE").arg(key).arg(expires.map_or(0, |expires| expires.max(1))).arg(payload).arg("REPLACE").arg("ABSTTL");
-        self.ask.add_command(command);
+        let expires = expires.map_or(Cow::Borrowed("0"), |expires| Cow::Owned(expires.max(1).to_string()));
+        self.ask.add(&[b"RESTORE", key, expires.as_bytes(), payload, b"REPLACE", b"ABSTTL"]);
         self.places.push((at, Some(payload.len())));
         self.restores += 1;
     }
 
     fn unlink(&mut self, at: usize, key: &[u8]) {
-        self.ask.add_command(on("UNLINK", key));
+        self.ask.add(&[b"UNLINK", key]);
         self.places.push((at, None));
     }
 }
@@ -331,106 +332,9 @@ pub fn both(one: Done, other: Done) -> Done {
     }
 }
 
-/// PEXPIRETIME came with 7.0: before that an expiry is computed from TIME and PTTL.
-pub fn is_exact(link: &Link) -> bool {
-    versions::number(&link.identity.version) >= (7, 0)
-}
-
-/// TIME, the expiries, TIME, the payloads, TIME.
-fn questions<K: AsRef<[u8]>>(ask: &mut Pipeline, keys: &[K], exact: bool) {
-    let expiry = if exact { "PEXPIRETIME" } else { "PTTL" };
-    ask.cmd("TIME");
-    for key in keys {
-        ask.add_command(on(expiry, key.as_ref()));
-    }
-    ask.cmd("TIME");
-    for key in keys {
-        ask.add_command(on("DUMP", key.as_ref()));
-    }
-    ask.cmd("TIME");
-}
-
-fn reading(link: &Link, mut answers: impl Iterator<Item = Value>, count: usize, exact: bool) -> Result<(Reading, Duration), Trouble> {
-    let strange = || link.strange("a batch of reads");
-    let time = |answers: &mut dyn Iterator<Item = Value>| answers.next().as_ref().and_then(microseconds).ok_or_else(strange);
-    let began = time(&mut answers)?;
-    let mut held = Vec::with_capacity(count);
-    for answer in answers.by_ref().take(count) {
-        if let Some(error) = link.refusal("PTTL", &answer) {
-            return Err(error.into());
-        }
-        let left = number(&answer).ok_or_else(strange)?;
-        // -1: it does not expire. -2: it is gone, which DUMP says too.
-        let expires = (left >= 0).then(|| if exact { left } else { left.saturating_add(began / 1000) });
-        held.push(Held { payload: None, expires });
-    }
-    let asked = time(&mut answers)?;
-    for held in &mut held {
-        match answers.next().ok_or_else(strange)? {
-            Value::BulkString(payload) => held.payload = Some(payload),
-            // Gone: also where it was there a moment before, when its expiry was asked for.
-            Value::Nil => held.expires = None,
-            other => return Err(link.refusal("DUMP", &other).unwrap_or_else(strange).into()),
-        }
-    }
-    let ended = time(&mut answers)?;
-    if held.len() != count {
-        return Err(strange().into());
-    }
-    // TIME's milliseconds may have gone on between it and PTTL.
-    let known_to = if exact { 0 } else { (asked / 1000).saturating_sub(began / 1000).max(0) };
-    Ok((Reading { held, known_to }, Duration::from_micros(ended.saturating_sub(began).max(0) as u64)))
-}
-
-/// Whether the target has what the source has: equal bytes are equal values (rule 5), whichever version wrote them down.
-pub fn is_same(source: &Held, target: &Held, ahead: i64, known_to: i64) -> bool {
-    let value = |held: &Held| held.payload.as_deref().map(|payload| payload.len().saturating_sub(FOOTER));
-    let same_value = match (&source.payload, &target.payload) {
-        (Some(one), Some(other)) => match (value(source), value(target)) {
-            (Some(length), Some(other_length)) => length == other_length && one.get(..length) == other.get(..length),
-            _ => false,
-        },
-        (None, None) => true,
-        _ => false,
-    };
-    let same_expiry = match (source.expires, target.expires) {
-        (Some(one), Some(other)) => one.saturating_add(ahead).abs_diff(other) <= known_to.unsigned_abs(),
-        (None, None) => true,
-        _ => false,
-    };
-    same_value && same_expiry
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn held(payload: &[u8], expires: Option<i64>) -> Held {
-        Held { payload: Some(payload.to_vec()), expires }
-    }
-
-    #[test]
-    fn equal_values_are_equal_whichever_version_wrote_them() {
-        let (seven, newer) =
-            (b"\x00\x05hello\x0a\x00\xc1\xa5\xd7\xa5\xd5\xbc\x8f\x93", b"\x00\x05hello\x0b\x00\x01\x02\x03\x04\x05\x06\x07\x08");
-        assert!(is_same(&held(seven, None), &held(newer, None), 0, 0));
-        let other = b"\x00\x05hallo\x0a\x00\xc1\xa5\xd7\xa5\xd5\xbc\x8f\x93";
-        assert!(!is_same(&held(seven, None), &held(other, None), 0, 0));
-        assert!(!is_same(&held(seven, None), &Held::default(), 0, 0));
-        assert!(is_same(&Held::default(), &Held::default(), 0, 0));
-    }
-
-    #[test]
-    fn expiries_are_equal_to_the_millisecond_after_the_clocks_difference() {
-        let same = |one, other, ahead, known_to| {
-            is_same(&held(b"\x00\x01a1234567890", one), &held(b"\x00\x01a1234567890", other), ahead, known_to)
-        };
-        assert!(same(Some(5000), Some(5000), 0, 0));
-        assert!(!same(Some(5000), Some(5001), 0, 0));
-        assert!(same(Some(5000), Some(5001), 0, 1));
-        assert!(same(Some(5000), Some(5700), 700, 0));
-        assert!(!same(Some(5000), None, 0, 1) && !same(None, Some(5000), 0, 1));
-    }
 
     #[test]
     fn outcomes_of_two_databases_add_up() {

@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::batch::{Held, both, is_exact};
+use super::batch::both;
 use super::life::Life;
 use super::marks::Done;
 use super::nodes::{LONG, Use, microseconds, number, on, text};
+use super::reading::{Held, is_exact};
 use super::trouble::Trouble;
 use crate::migration::slot;
 use crate::migration::wire::{Link, Shape, WireError, shape};
@@ -228,7 +229,7 @@ impl Life {
     async fn expires_alike(&self, way: &Way, key: &[u8]) -> Result<Done, Trouble> {
         let (here, there) = tokio::try_join!(expiry(&way.source, key), expiry(&way.target, key))?;
         let wanted = here.expires.map(|expires| expires.saturating_add(way.ahead));
-        let exact = is_exact(&way.source) && is_exact(&way.target);
+        let exact = is_exact(&way.source.identity) && is_exact(&way.target.identity);
         let alike = match (wanted, there.expires) {
             (Some(one), Some(other)) => one.abs_diff(other) <= if exact { 0 } else { 2 },
             (None, None) => true,
@@ -324,8 +325,8 @@ async fn length_of(link: &Link, kind: Kind, key: &[u8]) -> Result<u64, Trouble> 
 }
 
 /// When a key expires, by the node's clock. No payload: it is gone.
-async fn expiry(link: &Link, key: &[u8]) -> Result<Held, Trouble> {
-    let exact = is_exact(link);
+async fn expiry(link: &Link, key: &[u8]) -> Result<Held<'static>, Trouble> {
+    let exact = is_exact(&link.identity);
     let mut ask = Pipeline::new();
     ask.cmd("TIME");
     ask.add_command(on(if exact { "PEXPIRETIME" } else { "PTTL" }, key));
@@ -334,7 +335,7 @@ async fn expiry(link: &Link, key: &[u8]) -> Result<Held, Trouble> {
     let now = answers.first().and_then(microseconds).ok_or_else(strange)?;
     let left = answers.get(1).and_then(number).ok_or_else(strange)?;
     let expires = (left >= 0).then(|| if exact { left } else { left.saturating_add(now / 1000) });
-    Ok(Held { payload: (left != -2).then(Vec::new), expires })
+    Ok(Held { payload: (left != -2).then_some(&[][..]), expires })
 }
 
 async fn members<'m>(link: &Link, command: &str, key: &[u8], members: impl Iterator<Item = &'m Vec<u8>>) -> Result<Vec<Value>, Trouble> {

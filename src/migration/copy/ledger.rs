@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use super::life::Life;
 use super::nodes::{Nodes, SHORT, Use, text};
@@ -203,10 +203,7 @@ async fn shard_has_all(target: &Nodes, shard: usize, within: Duration) -> Result
     let expected = target.side.shards.get(shard).map_or(0, |shard| shard.replicas.len());
     let written = link.info("replication").await?.number("master_repl_offset").unwrap_or(0);
     // A connection's WAIT is about its own last write: this one has none, and is answered at once. The writers' own make the replicas say where they are.
-    let writers = target.current_writers(shard);
-    let mut wait = Pipeline::new();
-    wait.cmd("WAIT").arg(expected).arg(within.as_millis().max(2) as u64 / 2);
-    futures::future::try_join_all(writers.iter().map(|writer| writer.ask_all(&wait, SHORT))).await?;
+    target.wait(shard, expected, within).await?;
     loop {
         let info = link.info("replication").await?;
         let offset = |(number, _): (&str, &str)| info.members(&format!("slave{number}"))?.get("offset")?.parse::<u64>().ok();

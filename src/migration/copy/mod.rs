@@ -22,6 +22,7 @@ mod nodes;
 mod pace;
 mod pass;
 mod progress;
+mod reading;
 mod streams;
 mod topology;
 mod trouble;

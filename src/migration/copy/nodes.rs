@@ -9,7 +9,7 @@ use redis::Value;
 use super::trouble::Trouble;
 use crate::migration::side::{Rules, Side};
 use crate::migration::slot::Routes;
-use crate::migration::wire::{Endpoint, Identity, Link, Name, Role, WireError};
+use crate::migration::wire::{Answer, Answers, Ask, Bulk, Endpoint, Identity, Link, Name, Role, WireError};
 
 /// How long a small question may take to be answered.
 pub const SHORT: Duration = Duration::from_secs(10);
@@ -44,9 +44,44 @@ pub struct Nodes {
     name: Name,
     pinned: Vec<Arc<Identity>>,
     links: Mutex<HashMap<(usize, u32, Use), Link>>,
+    /// Those that nobody uses at the moment.
+    bulks: Mutex<HashMap<(usize, u32, Use), Vec<Bulk>>>,
     /// The connections that wrote: where they broke, what they had sent may still be carried out.
     writers: Mutex<Vec<Writer>>,
     rules: Rules,
+}
+
+/// A connection for many keys that somebody uses; given back when it is dropped with all its answers read.
+pub struct Taken<'n> {
+    nodes: &'n Nodes,
+    slot: (usize, u32, Use),
+    bulk: Option<Bulk>,
+}
+
+impl Taken<'_> {
+    /// Who answers.
+    pub fn identity(&self) -> Identity {
+        self.bulk.as_ref().map(|bulk| bulk.identity.clone()).unwrap_or_default()
+    }
+
+    pub async fn ask(&mut self, ask: &Ask, within: Duration) -> Result<Answers<'_>, Trouble> {
+        let bulk = self.bulk.as_mut().ok_or(Trouble::Ended)?;
+        Ok(bulk.ask(ask, within).await?)
+    }
+
+    pub async fn ask_atomically(&mut self, ask: &Ask, within: Duration) -> Result<Answers<'_>, Trouble> {
+        let bulk = self.bulk.as_mut().ok_or(Trouble::Ended)?;
+        Ok(bulk.ask_atomically(ask, within).await?)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(mut bulk) = self.bulk.take().filter(Bulk::is_usable) {
+            bulk.rest();
+            self.nodes.idle().entry(self.slot).or_default().push(bulk);
+        }
+    }
 }
 
 /// A connection that wrote.
@@ -70,7 +105,8 @@ impl Nodes {
             pinned.push(Arc::clone(&link.identity));
             links.insert((shard, 0, Use::Ask), link);
         }
-        Ok(Nodes { routes: Routes::of(&side), side, name, pinned, links: Mutex::new(links), writers: Mutex::default(), rules })
+        let (links, bulks) = (Mutex::new(links), Mutex::default());
+        Ok(Nodes { routes: Routes::of(&side), side, name, pinned, links, bulks, writers: Mutex::default(), rules })
     }
 
     /// How many shards there are.
@@ -104,16 +140,46 @@ impl Nodes {
         }
         links.insert(slot, link.clone());
         if what == Use::Write {
-            let writer = Writer { endpoint: at.primary.clone(), run_id: link.identity.run_id.clone(), id: link.id };
-            self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(writer);
+            self.writes(&at.primary, &link.identity, link.id);
         }
         Ok(link)
     }
 
+    /// A connection for many keys to the primary of a shard: one that is idle, or another one to the same process.
+    pub async fn bulk(&self, shard: usize, database: u32, what: Use) -> Result<Taken<'_>, Trouble> {
+        let slot = (shard, database, what);
+        // One that was closed meanwhile is dropped.
+        while let Some(bulk) = self.idle().get_mut(&slot).and_then(Vec::pop) {
+            if bulk.is_usable() {
+                return Ok(Taken { nodes: self, slot, bulk: Some(bulk) });
+            }
+        }
+        let (Some(at), Some(pinned)) = (self.side.shards.get(shard), self.pinned.get(shard)) else { return Err(Trouble::NoShard) };
+        let bulk = Bulk::connect(&at.primary, database, &self.name.for_role(what.role())).await?;
+        self.is_same(pinned, &bulk.identity, bulk.node())?;
+        if what == Use::Write {
+            self.writes(&at.primary, &bulk.identity, bulk.id);
+        }
+        Ok(Taken { nodes: self, slot, bulk: Some(bulk) })
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, HashMap<(usize, u32, Use), Vec<Bulk>>> {
+        self.bulks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This connection will write.
+    fn writes(&self, endpoint: &Endpoint, identity: &Identity, id: i64) {
+        let writer = Writer { endpoint: endpoint.clone(), run_id: identity.run_id.clone(), id };
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(writer);
+    }
+
     /// Fails where the connection is to another process than the one of the beginning, or to one that is not the primary any more.
     pub fn is_pinned(&self, pinned: &Identity, link: &Link) -> Result<(), Trouble> {
-        let now = &link.identity;
-        if !self.rules.follows(1) || **now == *pinned {
+        self.is_same(pinned, &link.identity, link.node())
+    }
+
+    fn is_same(&self, pinned: &Identity, now: &Identity, node: &str) -> Result<(), Trouble> {
+        if !self.rules.follows(1) || now == pinned {
             return Ok(());
         }
         let why = if now.run_id != pinned.run_id {
@@ -123,7 +189,7 @@ impl Nodes {
         } else {
             "the cluster's epoch is another one"
         };
-        Err(WireError::Changed { node: link.node().to_owned(), why: why.to_owned() }.into())
+        Err(WireError::Changed { node: node.to_owned(), why: why.to_owned() }.into())
     }
 
     /// Asks each primary who it is; fails where one is not what it was.
@@ -142,10 +208,30 @@ impl Nodes {
         self.writers.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The connections to a shard that write.
-    pub fn current_writers(&self, shard: usize) -> Vec<Link> {
-        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.iter().filter(|((of, _, what), _)| *of == shard && *what == Use::Write).map(|(_, link)| link.clone()).collect()
+    /// Has the replicas of a shard say where they are: WAIT on each connection that wrote. Nothing of ours may be in flight.
+    pub async fn wait(&self, shard: usize, replicas: usize, within: Duration) -> Result<(), Trouble> {
+        let milliseconds = within.as_millis().max(2) as u64 / 2;
+        let writes = |slot: &(usize, u32, Use)| slot.0 == shard && slot.2 == Use::Write;
+        let links: Vec<Link> = {
+            let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+            links.iter().filter(|(slot, _)| writes(slot)).map(|(_, link)| link.clone()).collect()
+        };
+        let bulks: Vec<Taken<'_>> = {
+            let mut idle = self.idle();
+            let writers = idle.iter_mut().filter(|(slot, _)| writes(slot));
+            writers.flat_map(|(slot, bulks)| bulks.drain(..).map(|bulk| Taken { nodes: self, slot: *slot, bulk: Some(bulk) })).collect()
+        };
+        let mut wait = redis::Pipeline::new();
+        wait.cmd("WAIT").arg(replicas).arg(milliseconds);
+        let mut ask = Ask::default();
+        ask.add(&[b"WAIT", replicas.to_string().as_bytes(), milliseconds.to_string().as_bytes()]);
+        let by_links = futures::future::try_join_all(links.iter().map(|link| link.ask_all(&wait, SHORT)));
+        let by_bulks = bulks.into_iter().map(|mut bulk| {
+            let ask = &ask;
+            async move { bulk.ask(ask, SHORT).await.map(|_| ()) }
+        });
+        futures::future::try_join(async { Ok(by_links.await?) }, futures::future::try_join_all(by_bulks)).await?;
+        Ok(())
     }
 
     /// Ends connections of an earlier life that may still carry out what they were sent (rule 4: one operation in flight for a key).
@@ -219,6 +305,14 @@ pub fn microseconds(value: &Value) -> Option<i64> {
             [seconds, micros] => number(seconds)?.checked_mul(1_000_000)?.checked_add(number(micros)?),
             _ => None,
         },
+        _ => None,
+    }
+}
+
+/// The answer of TIME among a batch's.
+pub fn time<'b>(answers: &mut impl Iterator<Item = Answer<'b>>) -> Option<i64> {
+    match answers.next()? {
+        Answer::Array(2) => answers.next()?.number()?.checked_mul(1_000_000)?.checked_add(answers.next()?.number()?),
         _ => None,
     }
 }

@@ -118,7 +118,7 @@ impl Pace {
     }
 
     /// Something small has run on the server for so long, about. Says what that puts the next batch off.
-    pub fn charge(&self, shard: usize, on_server: Duration) -> Option<Duration> {
+    fn charge(&self, shard: usize, on_server: Duration) -> Option<Duration> {
         self.spent.fetch_add(on_server.as_micros() as u64, Ordering::Relaxed);
         let mut shard = self.shard(shard)?;
         let wait = on_server.mul_f64(BESIDES / shard.share.max(LEAST));

@@ -6,23 +6,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
-use redis::{Pipeline, Value};
-
 use super::batch::QUICK;
 use super::life::Life;
 use super::marks::Key;
-use super::nodes::{SHORT, Use, number, on};
+use super::nodes::{SHORT, Use};
 use super::trouble::Trouble;
+use crate::migration::wire::{Answer, Ask, refused, strange};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 
 /// Keys a SCAN: fewer cost more each (at 10, four times as much).
 const SCAN: usize = 1000;
 /// Keys a SCAN where the source is to notice little of it.
-const SCAN_LIMITED: usize = 250;
+const SCAN_LIMITED: usize = 100;
 /// Pages that are worked on at a time, a shard.
-const PAGES: usize = 4;
+const PAGES: usize = 8;
 /// How long it waits after a pass that failed.
 const AGAIN: Duration = Duration::from_millis(200);
 /// Between two passes where no changes are heard of.
@@ -71,15 +70,20 @@ impl Life {
         self.set_clocks().await?;
         self.judge_deletes().await?;
         let rules = self.shared.settings.rules;
+        // What comes to the target later is pushed, or our own: it need not be scanned.
+        let there = self.target.databases().await?;
+        let here = self.source.databases().await?;
         let mut scans = tokio::task::JoinSet::new();
         for shard in 0..self.source.shards() {
             let life = Arc::clone(self);
-            scans.spawn(async move { life.scan(Scanned::Source, shard).await });
+            let (here, there) = (here.clone(), there.clone());
+            scans.spawn(async move { life.scan(Scanned::Source, shard, here, &there).await });
         }
         if self.are_deletes_allowed() && rules.follows(3) {
             for shard in 0..self.target.shards() {
                 let life = Arc::clone(self);
-                scans.spawn(async move { life.scan(Scanned::Target, shard).await });
+                let there = there.clone();
+                scans.spawn(async move { life.scan(Scanned::Target, shard, there, &[]).await });
             }
         }
         let mut failed = None;
@@ -138,11 +142,11 @@ impl Life {
         Ok(())
     }
 
-    async fn scan(&self, what: Scanned, shard: usize) -> Result<(), Trouble> {
-        let nodes = if what == Scanned::Source { &self.source } else { &self.target };
-        for database in nodes.databases().await? {
-            // Where the target's database is empty there is nothing to compare with.
-            let compare = what == Scanned::Target || self.holds_keys(database).await?;
+    /// Scans these databases. `there`: those of the target that held keys when the pass began.
+    async fn scan(&self, what: Scanned, shard: usize, databases: Vec<u32>, there: &[u32]) -> Result<(), Trouble> {
+        for database in databases {
+            // Where the target's database was empty there is nothing to compare with.
+            let compare = what == Scanned::Target || there.contains(&database);
             let mut running: FuturesUnordered<BoxFuture<'_, Result<(), Trouble>>> = FuturesUnordered::new();
             let mut fetching = Some(self.page(what, shard, database, 0).boxed());
             let mut failed = None;
@@ -191,39 +195,28 @@ impl Life {
         if what == Scanned::Source {
             self.pace.ready(shard).await;
         }
-        let link = nodes.link(shard, database, Use::Read).await?;
+        let mut taken = nodes.bulk(shard, database, Use::Read).await?;
         let count = if what == Scanned::Source && self.pace.is_limited() { SCAN_LIMITED } else { SCAN };
-        let mut ask = Pipeline::new();
-        ask.cmd("SCAN").arg(cursor).arg("COUNT").arg(count);
-        let strange = || link.strange("SCAN");
-        let answer = link.ask_all(&ask, SHORT).await?.into_iter().next().ok_or_else(strange)?;
-        if let Some(error) = link.refusal("SCAN", &answer) {
-            return Err(error.into());
-        }
+        let mut ask = Ask::default();
+        ask.add(&[b"SCAN", cursor.to_string().as_bytes(), b"COUNT", count.to_string().as_bytes()]);
+        let mut answers = taken.ask(&ask, SHORT).await?;
         if what == Scanned::Source {
             self.pace.took(shard, QUICK * count as u32);
         }
-        let Value::Array(parts) = answer else { return Err(strange().into()) };
-        let mut parts = parts.into_iter();
-        let next = match parts.next() {
-            Some(Value::BulkString(text)) => std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()).ok_or_else(strange)?,
-            _ => return Err(strange().into()),
-        };
-        let Some(Value::Array(keys)) = parts.next() else { return Err(strange().into()) };
-        let key = |value| if let Value::BulkString(key) = value { Some(key) } else { None };
-        let keys = keys.into_iter().map(key).collect::<Option<Vec<Key>>>().ok_or_else(strange)?;
-        Ok((next, keys))
-    }
-
-    /// Whether any shard of the target holds keys of this database.
-    async fn holds_keys(&self, database: u32) -> Result<bool, Trouble> {
-        for shard in 0..self.target.shards() {
-            let link = self.target.link(shard, database, Use::Ask).await?;
-            if number(&link.ask(&redis::cmd("DBSIZE"), SHORT).await?) != Some(0) {
-                return Ok(true);
-            }
+        let odd = || strange(&nodes.node(shard), "SCAN");
+        match answers.next() {
+            Some(Answer::Array(2)) => {}
+            Some(Answer::Refused(message)) => return Err(refused(&nodes.node(shard), "SCAN", message).into()),
+            _ => return Err(odd().into()),
         }
-        Ok(false)
+        let next = match answers.next() {
+            Some(Answer::Text(cursor)) => std::str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok()),
+            _ => None,
+        };
+        let (Some(next), Some(Answer::Array(_))) = (next, answers.next()) else { return Err(odd().into()) };
+        let key = |answer| if let Answer::Text(key) = answer { Some(key.to_vec()) } else { None };
+        let keys = answers.map(key).collect::<Option<Vec<Key>>>().ok_or_else(odd)?;
+        Ok((next, keys))
     }
 
     /// Removes those that the source has not. What it has is left to the scan of the source.
@@ -242,27 +235,24 @@ impl Life {
             return Ok(keys);
         }
         self.pace.ready(shard).await;
-        let link = self.source.link(shard, database, Use::Read).await?;
+        let mut taken = self.source.bulk(shard, database, Use::Read).await?;
         self.pace.took(shard, QUICK * keys.len() as u32);
         if !self.source.side.is_cluster() {
-            let mut all = redis::Cmd::with_capacity(keys.len() + 1, keys.iter().map(Vec::len).sum::<usize>() + 6);
-            all.arg("EXISTS");
-            for key in &keys {
-                all.arg(key);
-            }
-            if number(&link.ask(&all, SHORT).await?) == i64::try_from(keys.len()).ok() {
+            let mut all = Ask::with_capacity(keys.iter().map(|key| key.len() + 16).sum());
+            all.begin(keys.len() + 1);
+            all.word(b"EXISTS");
+            keys.iter().for_each(|key| all.word(key));
+            if taken.ask(&all, SHORT).await?.next().and_then(|answer| answer.number()) == i64::try_from(keys.len()).ok() {
                 return Ok(Vec::new());
             }
         }
-        let mut each = Pipeline::with_capacity(keys.len());
-        for key in &keys {
-            each.add_command(on("EXISTS", key));
+        let mut each = Ask::with_capacity(keys.iter().map(|key| key.len() + 32).sum());
+        keys.iter().for_each(|key| each.add(&[b"EXISTS", key]));
+        let answers: Vec<Answer<'_>> = taken.ask(&each, SHORT).await?.collect();
+        if let Some(Answer::Refused(message)) = answers.iter().find(|answer| matches!(answer, Answer::Refused(_))) {
+            return Err(refused(&self.source.node(shard), "EXISTS", message).into());
         }
-        let answers = link.ask_all(&each, SHORT).await?;
-        if let Some(error) = answers.iter().find_map(|answer| link.refusal("EXISTS", answer)) {
-            return Err(error.into());
-        }
-        Ok(keys.into_iter().zip(answers).filter(|(_, answer)| number(answer) != Some(1)).map(|(key, _)| key).collect())
+        Ok(keys.into_iter().zip(answers).filter(|(_, answer)| answer.number() != Some(1)).map(|(key, _)| key).collect())
     }
 }
 

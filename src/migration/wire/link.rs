@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::Info;
 
 /// How long a connection may take to be made.
-const CONNECTING: Duration = Duration::from_secs(10);
+pub(super) const CONNECTING: Duration = Duration::from_secs(10);
 /// How much of a server's message is kept: it may quote arguments, and those are data.
 const MESSAGE: usize = 120;
 
@@ -73,7 +73,7 @@ impl std::fmt::Display for Name {
 }
 
 /// What a node is at a moment; a difference means that another one answers, or the same one in another life (rule 1).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// Changes when the process starts again.
     pub run_id: String,
@@ -84,10 +84,28 @@ pub struct Identity {
     pub cluster_epoch: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
     Primary,
+    #[default]
     Replica,
+}
+
+impl Identity {
+    /// By what INFO says, and CLUSTER INFO where cluster mode is on.
+    pub(super) fn of(server: &Info, replication: &Info, cluster: Option<&Info>) -> Option<Identity> {
+        let role = match replication.text("role")? {
+            "master" => Role::Primary,
+            "slave" => Role::Replica,
+            _ => return None,
+        };
+        let cluster_epoch = match cluster {
+            Some(info) => Some(info.number("cluster_current_epoch")?),
+            None => None,
+        };
+        let text = |name| server.text(name).map(str::to_owned);
+        Some(Identity { run_id: text("run_id")?, role, version: text("redis_version")?, cluster_epoch })
+    }
 }
 
 /// Who is told of pushes: in the order of arrival, and of each before any reply that arrived after it. Must not block.
@@ -177,8 +195,7 @@ impl Link {
             Ok(Err(error)) => return Err(unreachable(worded(&error))),
             Err(_) => return Err(unreachable(format!("no connection within {} s", CONNECTING.as_secs()))),
         };
-        let unknown = Identity { run_id: String::new(), role: Role::Replica, version: String::new(), cluster_epoch: None };
-        let mut link = Link { connection, node, identity: Arc::new(unknown), id: 0, broken };
+        let mut link = Link { connection, node, identity: Arc::default(), id: 0, broken };
         link.ask(redis::cmd("CLIENT").arg("SETNAME").arg(name.to_string()), CONNECTING).await?;
         let id = link.ask(redis::cmd("CLIENT").arg("ID"), CONNECTING).await?;
         link.id = match id {
@@ -282,22 +299,11 @@ impl Link {
     pub async fn identify(&self) -> Result<Identity, WireError> {
         let server = self.info("server").await?;
         let replication = self.info("replication").await?;
-        let strange = || self.strange("INFO");
-        let role = match replication.text("role") {
-            Some("master") => Role::Primary,
-            Some("slave") => Role::Replica,
-            _ => return Err(strange()),
-        };
-        let cluster_epoch = match server.text("redis_mode") {
-            Some("cluster") => Some(self.cluster_epoch().await?),
+        let cluster = match server.text("redis_mode") {
+            Some("cluster") => Some(self.cluster_info().await?),
             _ => None,
         };
-        Ok(Identity {
-            run_id: server.text("run_id").ok_or_else(strange)?.to_owned(),
-            role,
-            version: server.text("redis_version").ok_or_else(strange)?.to_owned(),
-            cluster_epoch,
-        })
+        Identity::of(&server, &replication, cluster.as_ref()).ok_or_else(|| self.strange("INFO"))
     }
 
     /// Fails where another one answers than when the connection was made, or in another role.
@@ -317,14 +323,12 @@ impl Link {
         Ok(())
     }
 
-    async fn cluster_epoch(&self) -> Result<u64, WireError> {
-        let strange = || self.strange("CLUSTER INFO");
-        let text = match self.ask(redis::cmd("CLUSTER").arg("INFO"), CONNECTING).await? {
-            Value::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
-            Value::VerbatimString { text, .. } | Value::SimpleString(text) => text,
-            _ => return Err(strange()),
-        };
-        Info::parse(&text).number("cluster_current_epoch").ok_or_else(strange)
+    async fn cluster_info(&self) -> Result<Info, WireError> {
+        match self.ask(redis::cmd("CLUSTER").arg("INFO"), CONNECTING).await? {
+            Value::BulkString(text) => Ok(Info::parse(&String::from_utf8_lossy(&text))),
+            Value::VerbatimString { text, .. } | Value::SimpleString(text) => Ok(Info::parse(&text)),
+            _ => Err(self.strange("CLUSTER INFO")),
+        }
     }
 
     /// What a test makes of a moment.
@@ -424,7 +428,7 @@ fn worded(error: &RedisError) -> String {
 }
 
 /// A server's message without what it may quote of the arguments.
-fn quiet(message: &str) -> String {
+pub(super) fn quiet(message: &str) -> String {
     let message = message.split(", with args").next().unwrap_or(message);
     message.chars().filter(|letter| !letter.is_control()).take(MESSAGE).collect()
 }
