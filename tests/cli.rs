@@ -106,7 +106,8 @@ fn exit_1_credentials_that_a_provider_does_not_give_are_said_by_its_name() {
     let config = folder.path().join("config");
     let role = ("AWS_ROLE_ARN", "arn:aws:iam::317805897534:role/x");
     let token = ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent/token");
-    let cases: &[(&[(&str, &str)], &[&str])] = &[
+    type Case<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str]);
+    let cases: &[Case<'_>] = &[
         (&[("AWS_PROFILE", "dev")], &["from SSO of the profile dev (", "`aws sso login --profile dev`"]),
         (&[("AWS_PROFILE", "over")], &["from SSO of the profile dev (", "`aws sso login --profile dev`"]),
         (
