@@ -155,6 +155,7 @@ fn a_message_says_once_what_waits_and_how_to_consent() {
         assert_eq!(line.matches("it is disruptive, and nobody has consented to it").count(), 1, "{body}");
         assert_eq!(line.matches("--approve").count(), 1, "{body}");
     }
-    let hash = body.lines().find_map(|line| line.strip_prefix("to consent to exactly the plan as it is now: --approve ")).expect("how to consent");
+    let hash =
+        body.lines().find_map(|line| line.strip_prefix("to consent to exactly the plan as it is now: --approve ")).expect("how to consent");
     assert!(hash.len() == 64 && out.contains(hash), "{body}\n{out}");
 }

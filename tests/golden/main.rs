@@ -96,9 +96,7 @@ fn shown(plan: &Plan) -> String {
 }
 
 /// The fields that cannot be in a state, or not without another one, with the reason.
-const CANNOT: &[(&str, &str, &[&str], &str)] = &[
-    ("s3.buckets", "different", &["create"], "a bucket is there or it is not"),
-];
+const CANNOT: &[(&str, &str, &[&str], &str)] = &[("s3.buckets", "different", &["create"], "a bucket is there or it is not")];
 
 /// The fields of a kind that a case's manifest declares; those of a composed thing are asked for by others.
 fn declared(kind: &dyn AnyKind, case: &Case) -> BTreeSet<&'static str> {
