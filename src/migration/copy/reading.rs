@@ -73,8 +73,8 @@ pub fn reading<'b>(node: &str, answers: &mut Answers<'b>, count: usize, exact: b
         for _ in 0..count {
             held.push(Held { expires: expiry(answers.next())?, payload: None });
         }
-        // TIME's milliseconds may have gone on between it and PTTL.
-        known_to = (time(answers).ok_or_else(odd)? / 1000).saturating_sub(began / 1000).max(0);
+        // TIME's milliseconds may have gone on between it and PTTL; and so they may have when what is compared was copied.
+        known_to = (time(answers).ok_or_else(odd)? / 1000).saturating_sub(began / 1000).max(0) + 1;
         for held in &mut held {
             held.payload = payload(answers.next())?;
         }
