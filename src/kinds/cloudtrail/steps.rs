@@ -217,10 +217,16 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
                 what_to_do: "declare globalEvents: true as well".to_owned(),
             }),
         "globalEvents" if drift.declared == Value::Bool(false) => {
-            (becomes("multiRegion", trail.settings.multi_region) == Some(true)).then(|| Wrong {
+            // From another region than its own it stays what it is.
+            let elsewhere = trail.home_region != planning.scope.region;
+            let spans = if elsewhere { trail.settings.multi_region } else { becomes("multiRegion", trail.settings.multi_region) };
+            (spans == Some(true)).then(|| Wrong {
                 reason: Reason::Conflict,
                 message: "the trail is multi-region, and such a trail always records global events".to_owned(),
-                what_to_do: "declare multiRegion: false as well, or globalEvents: true".to_owned(),
+                what_to_do: match elsewhere {
+                    true => format!("declare both in an object whose spec.region is {}, or globalEvents: true", trail.home_region),
+                    false => "declare multiRegion: false as well, or globalEvents: true".to_owned(),
+                },
             })
         }
         "kmsKeyId" => key(planning).err(),

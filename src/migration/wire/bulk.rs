@@ -94,7 +94,7 @@ impl Bulk {
         }
     }
 
-    /// Asks all at once. Refusals are answers: [`Bulk::refused`] makes an error of one. Dropped before it is over, or failed, it is of no use any more.
+    /// Asks all at once. Refusals are answers: `refused` of the reading makes an error of one. Dropped before it is over, or failed, it is of no use any more.
     pub async fn ask(&mut self, ask: &Ask, within: Duration) -> Result<Answers<'_>, WireError> {
         self.idle = false;
         self.buffer.clear();
