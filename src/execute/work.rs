@@ -251,10 +251,17 @@ impl<'a> Work<'a> {
         end
     }
 
-    /// The facts that the open steps need; everything where it is verified.
+    /// Whether AWS has its step, and it is looked at for nothing else.
+    fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Stepping(_)) && self.begun.as_ref().is_some_and(|begun| begun.acknowledged)
+    }
+
+    /// The facts that the open steps need, or the one that is waited for; everything where it is verified.
     pub(super) fn want(&self, declared: &Declared) -> FactSet {
         let Phase::Stepping(at) = self.phase else { return declared.wish.want.clone() };
-        let open: Vec<&String> = self.plan.steps.iter().skip(at).filter(|step| step.held.is_none()).flat_map(|step| &step.fields).collect();
+        let steps = if self.waits() { 1 } else { usize::MAX };
+        let open = self.plan.steps.iter().skip(at).filter(|step| step.held.is_none()).take(steps);
+        let open: Vec<&String> = open.flat_map(|step| &step.fields).collect();
         let needed = |field: &&'static str| {
             open.iter().any(|one| one.as_str() == *field || one.strip_prefix(*field).is_some_and(|rest| rest.starts_with('.')))
         };
@@ -272,6 +279,7 @@ impl<'a> Work<'a> {
         digest: impl Fn(&PlannedStep) -> String,
     ) -> Decision {
         let now = judgement.at;
+        let waits = self.waits();
         let mut advances = Vec::new();
         loop {
             match &self.phase {
@@ -300,6 +308,10 @@ impl<'a> Work<'a> {
                             advances.push(Advance { title: step.title.clone(), op: step.op.clone(), impact: step.impact, undo: false });
                             self.turn();
                             self.phase = Phase::Stepping(at + 1);
+                            if waits {
+                                // What the next steps need was not read.
+                                return Decision::Advanced(advances);
+                            }
                         }
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
