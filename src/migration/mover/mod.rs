@@ -23,7 +23,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::copy::{CatchUp, Settings};
-use super::hold::{HoldError, stress};
 use super::side::Side;
 use super::wire::Name;
 
@@ -86,17 +85,11 @@ impl Drop for Mover {
 }
 
 impl Mover {
-    /// Tries on the target, which has no consumer yet, whether its engine's very build keeps what the promise rests on: tracking, pause and barrier. The
-    /// source is not asked for anything by it, and what it writes it removes.
-    pub async fn try_target(setup: &Setup) -> Result<(), Stop> {
-        let task = Task::new(setup.clone(), Phase::Following);
-        task.open_target().await?;
-        let found: Vec<String> = match stress(&setup.target, &setup.name, task.rules()).await {
-            Ok(stressed) => stressed.findings.into_iter().map(|one| format!("{}: {}", one.what, one.what_to_do)).collect(),
-            Err(HoldError::Wire(error)) if error.code().is_none() => return Err(error.into()),
-            Err(error) => vec![error.to_string()],
-        };
-        if found.is_empty() { Ok(()) } else { Err(Stop::Unfit(found.join("; "))) }
+    /// As [`Mover::start`], after a trial on the target, which has no consumer yet: whether its engine's very build keeps what the promise rests on, tracking,
+    /// pause and barrier. Returns at once; what comes of it is seen in the state, which is [`Phase::Undone`] where the trial is not passed. The source is not
+    /// asked for anything by it, and what it writes it removes.
+    pub fn start_with_trial(setup: Setup) -> Mover {
+        Mover::run(Task { trial: true, ..Task::new(setup, Phase::Following) })
     }
 
     /// Begins to make the target follow the source. Connections of earlier lives are ended; a target that is still held from an earlier try is opened for

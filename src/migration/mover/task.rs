@@ -7,9 +7,9 @@ use tokio::time::Instant;
 
 use super::state::{Order, Phase, State, Stop};
 use super::{Evidence, Setup};
-use crate::migration::copy::{CatchUp, Trouble};
+use crate::migration::copy::{self, CatchUp, Trouble};
 use crate::migration::hold::{
-    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, writing_commands,
+    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, stress, writing_commands,
 };
 use crate::migration::side::Rules;
 
@@ -17,11 +17,15 @@ use crate::migration::side::Rules;
 const LOOKING: Duration = Duration::from_millis(250);
 /// Between two looks at whether what is held on the way back is held for long enough: the shortest hold lasts half a minute.
 const RENEWING: Duration = Duration::from_secs(10);
+/// How long the nodes of a group that was just made may take to know one another (a replica connects, and only then the others hear of it).
+const SETTLING: Duration = Duration::from_secs(60);
 /// How long one look may take before it counts as failed.
 const LOOK: Duration = Duration::from_secs(5);
 
 pub(super) struct Task {
     pub(super) setup: Setup,
+    /// Whether it begins with the trial on the target.
+    pub(super) trial: bool,
     pub(super) copy: Option<CatchUp>,
     pub(super) source: Option<Hold>,
     pub(super) target: Option<Hold>,
@@ -44,6 +48,7 @@ impl Task {
     pub(super) fn new(setup: Setup, phase: Phase) -> Task {
         Task {
             setup,
+            trial: false,
             copy: None,
             source: None,
             target: None,
@@ -110,6 +115,9 @@ impl Task {
     }
 
     pub(super) async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Ordered>) {
+        if self.trial {
+            self.begin().await;
+        }
         loop {
             let alarm = async {
                 match self.is_guarded() {
@@ -139,6 +147,45 @@ impl Task {
             }
             self.look().await;
         }
+    }
+
+    /// The trial, and then the copy. Where it does not come to that, nobody was sent anywhere, and nothing is held.
+    async fn begin(&mut self) {
+        let began = Instant::now();
+        loop {
+            let stop = match self.try_target().await {
+                Ok(()) => return self.show(|state| state.trouble = None),
+                Err(stop) => stop,
+            };
+            self.heed(&stop);
+            if self.phase() == Phase::Halted {
+                return;
+            }
+            if !settles(&stop) || began.elapsed() >= SETTLING {
+                return self.enter_with(Phase::Undone, |state| state.why = Some(stop.to_string()));
+            }
+            self.show(|state| state.trouble = Some(stop.to_string()));
+            tokio::time::sleep(LOOKING).await;
+        }
+    }
+
+    async fn try_target(&mut self) -> Result<(), Stop> {
+        self.open_target().await?;
+        let Setup { source, target, name, copy, .. } = self.setup.clone();
+        let target = copy::current(target, &name).await?;
+        let stressed = stress(&target, &name, self.rules()).await.map_err(|error| match error {
+            HoldError::Wire(error) if error.code().is_none() => Stop::from(error),
+            error @ (HoldError::NotAsKnown { .. } | HoldError::Superseded { .. }) => Stop::from(error),
+            error => Stop::Unfit(error.to_string()),
+        })?;
+        let found: Vec<String> = stressed.findings.into_iter().map(|one| format!("{}: {}", one.what, one.what_to_do)).collect();
+        if !found.is_empty() {
+            return Err(Stop::Unfit(found.join("; ")));
+        }
+        let source = copy::current(source, &name).await?;
+        (self.setup.source, self.setup.target) = (source.clone(), target.clone());
+        self.copy = Some(CatchUp::start(source, target, name, copy).await?);
+        Ok(())
     }
 
     /// Fails where a later life of this migration is at work: everything is left to it (rule 2).
@@ -354,6 +401,15 @@ impl Task {
         }
         self.source = None;
         Ok(())
+    }
+}
+
+/// Whether it may pass by itself: nodes that do not know one another yet, and a connection that broke.
+fn settles(stop: &Stop) -> bool {
+    match stop {
+        Stop::Hold(HoldError::NotAsKnown { .. }) => true,
+        Stop::Hold(HoldError::Wire(error)) | Stop::Copy(Trouble::Wire(error)) => error.code().is_none(),
+        _ => false,
     }
 }
 

@@ -137,9 +137,7 @@ pub async fn follow(writes: &Writes, sides: &Sides, reopen: bool, lengths: Lengt
         released(release_side(&both.0, &name, Rules::ALL).await)?;
     }
     let setup = setup(both, name.clone(), lengths, &lease);
-    Mover::try_target(&setup).await.map_err(stop)?;
-    let mover = Mover::start(setup).await.map_err(stop)?;
-    keep(writes, sides, name, mover, lease);
+    keep(writes, sides, name, Mover::start_with_trial(setup), lease);
     Ok(())
 }
 
@@ -236,7 +234,10 @@ pub fn progress(live: Option<&LiveSeen>, from: Phase) -> Progress {
                 copy.rate,
                 to_go(copy).map(|seconds| format!(", {} to go", length(seconds))).unwrap_or_default()
             )),
-            None => Progress::Running("the copy to begin".to_owned()),
+            None => Progress::Running(match &state.trouble {
+                Some(trouble) => format!("the new group to pass its trial: {trouble}"),
+                None => "the new group to pass its trial".to_owned(),
+            }),
         },
         Phase::Following | Phase::Frozen | Phase::Moving | Phase::Fenced | Phase::Proven | Phase::Committed if state.phase >= from => {
             Progress::Done
