@@ -308,7 +308,7 @@ impl<'a> Work<'a> {
                             advances.push(Advance { title: step.title.clone(), op: step.op.clone(), impact: step.impact, undo: false });
                             self.turn();
                             self.phase = Phase::Stepping(at + 1);
-                            if waits {
+                            if waits && self.plan.steps.iter().skip(at + 1).any(|next| next.held.is_none()) {
                                 // What the next steps need was not read.
                                 return Decision::Advanced(advances);
                             }

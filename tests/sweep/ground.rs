@@ -110,7 +110,8 @@ impl Course {
                     // Now, while the journal is open: what sled would yet write as it is dropped, a killed process does not.
                     (Ended::Process(call), Kept::copy(state.path()))
                 }
-                done = tokio::time::timeout(Duration::from_secs(120), &mut applied) => {
+                // It takes half a second, and much longer beside everything else that a machine is busy with.
+                done = tokio::time::timeout(Duration::from_secs(1200), &mut applied) => {
                     let ended = match done {
                         Ok(Ok((_, outcomes))) => Ended::Whole(outcomes),
                         Ok(Err(error)) => Ended::Failed(error),
