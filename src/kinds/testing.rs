@@ -13,6 +13,18 @@ use crate::sandbox::{Options, Sandbox};
 
 pub const ACCOUNT: &str = "317805897534";
 
+/// As many of the points, from a seed, as one in so many of `HOLDFAST_CASES`: a test over many points tries all of them in a whole run of the tests, and some in
+/// the inner loop.
+pub fn one_in<P>(share: u64, mut points: Vec<P>) -> Vec<P> {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    let cases = number("HOLDFAST_CASES").unwrap_or(300_u64);
+    if std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
+        fastrand::Rng::with_seed(number("HOLDFAST_SEED").unwrap_or(3)).shuffle(&mut points);
+        points.truncate(usize::try_from(cases / share).unwrap_or(usize::MAX).max(2));
+    }
+    points
+}
+
 /// An account in a test, with a folder for its journal.
 pub struct Account {
     pub sandbox: Sandbox,

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kinds::testing::{ACCOUNT, Account, policy};
+use crate::kinds::testing::{ACCOUNT, Account, one_in, policy};
 use crate::kinds::{Drift, Impact, Reason, Unreadable, Why};
 use crate::plan::{ResourcePlan, Status};
 
@@ -251,16 +251,17 @@ async fn a_trail_that_may_not_be_read_is_not_made_again() {
 async fn a_create_whose_answer_is_lost_makes_one_trail() {
     let wish = wish(json!({"bucket": "logs", "logging": true, "insights": ["ApiErrorRateInsight"]}));
     let mut made = 0;
-    for call in 1..=30 {
+    let calls = one_in(4, (1..=30).collect());
+    for call in &calls {
         for fault in ["cut-before", "cut-after"] {
             let account = Account::with(&services(json!({})), &format!("{fault}@{call}"));
             account.apply(&wish).await;
-            made += usize::from(account.sandbox.calls() >= call);
+            made += usize::from(account.sandbox.calls() >= *call);
             account.converges(&wish).await;
             assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 1);
         }
     }
-    assert!(made > 40, "the faults met only {made} runs");
+    assert!(made > calls.len(), "the faults met only {made} runs");
 }
 
 #[tokio::test]

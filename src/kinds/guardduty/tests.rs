@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::execute::End;
-use crate::kinds::testing::{ACCOUNT, Account, policy};
+use crate::kinds::testing::{ACCOUNT, Account, one_in, policy};
 use crate::kinds::{Drift, Impact, Key, Reason, Unreadable, Why};
 use crate::plan::{ResourcePlan, Status};
 
@@ -209,18 +209,19 @@ async fn a_detector_that_may_not_be_read_is_not_made_again() {
 async fn a_create_whose_answer_is_lost_makes_one_detector_and_one_destination() {
     let wish = wish(json!({"enabled": true, "publishingDestination": destination()}));
     let mut met = 0;
-    for call in 1..=30 {
+    let calls = one_in(4, (1..=30).collect());
+    for call in &calls {
         for fault in ["cut-before", "cut-after"] {
             let account = Account::with(&services(json!({})), &format!("{fault}@{call}"));
             account.apply(&wish).await;
-            met += usize::from(account.sandbox.calls() >= call);
+            met += usize::from(account.sandbox.calls() >= *call);
             account.converges(&wish).await;
             let state = account.sandbox.snapshot()["guardduty"].clone();
             assert_eq!(state["detectorsMade"], 1, "{fault}@{call}");
             assert_eq!(state["detector"]["destinationsMade"], 1, "{fault}@{call}");
         }
     }
-    assert!(met > 40, "the faults met only {met} runs");
+    assert!(met > calls.len(), "the faults met only {met} runs");
 }
 
 #[test]

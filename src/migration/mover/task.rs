@@ -9,7 +9,8 @@ use super::state::{Order, Phase, State, Stop};
 use super::{Evidence, Setup};
 use crate::migration::copy::{self, CatchUp, Trouble};
 use crate::migration::hold::{
-    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, stress, writing_commands,
+    Client, Hold, HoldError, Nodes, Whose, clients, end_earlier, end_foreign, foreigners, open_for_us, release_side, stress,
+    writing_commands,
 };
 use crate::migration::side::Rules;
 

@@ -81,6 +81,22 @@ async fn a_target_that_is_written_to_is_left_alone() {
     assert_eq!(stage.application.lost(&stage.source.side).await, 0);
 }
 
+/// A replica that was just made connects a moment later: that is no build that cannot hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trial_waits_for_nodes_that_do_not_know_one_another_yet() {
+    let Some(stage) = Stage::plain().await else { return };
+    let replica = foreign(stage.target.replica(0)).await;
+    tell(&replica, &["REPLICAOF", "NO", "ONE"]).await;
+    let mover = Mover::start_with_trial(stage.setup(2));
+    let says = |words: &str| mover.state().trouble.is_some_and(|trouble| trouble.contains(words));
+    eventually("the mover says what it waits for", async || says("is no replica")).await;
+    assert!(mover.state().phase == Phase::Following && mover.state().progress.is_none());
+    tell(&replica, &["REPLICAOF", "127.0.0.1", &stage.target.primary().port.to_string()]).await;
+    stage.forward(&mover, Phase::Committed).await;
+    assert_eq!(mover.state().trouble, None);
+    assert_eq!(stage.application.lost(&stage.target.side).await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rule_9_nothing_is_held_before_the_target_has_caught_up() {
     for (rules, frozen) in [(Rules::ALL, false), (Rules::without(9), true)] {

@@ -2,6 +2,7 @@
 
 use super::account::{Account, SECRET, TOKEN, found};
 use crate::execute::End;
+use crate::kinds::testing::one_in;
 use crate::sandbox::faults::{Fault, Faults};
 
 fn wish() -> String {
@@ -22,7 +23,7 @@ async fn a_run_that_ends_anywhere_is_finished_by_the_next() {
     // Between two writes nothing changes: an end at a reading call is one before the next write.
     let writes: Vec<u64> = whole.sandbox.writes().iter().map(|write| write.number).collect();
     assert!(writes.len() >= 9, "{writes:?}");
-    for number in writes {
+    for number in one_in(4, writes) {
         for fault in [Fault::EndBefore, Fault::EndAfter] {
             let first =
                 Account::with(serde_yaml::from_str(&found(", atRestEncryption: true")).unwrap(), Faults::once(number, fault.clone()));
@@ -49,7 +50,7 @@ async fn a_lost_answer_is_no_second_change() {
     whole.apply(&wish()).await;
     let applied = whole.writes().len();
     let writes: Vec<u64> = whole.sandbox.writes().iter().map(|write| write.number).collect();
-    for number in writes {
+    for number in one_in(4, writes) {
         let world = serde_yaml::from_str(&found(", atRestEncryption: true")).unwrap();
         let account = Account::with(world, Faults::once(number, Fault::CutAfter));
         let outcomes = account.apply(&wish()).await;

@@ -6,6 +6,7 @@ use super::super::account::Account;
 use super::ground::{self, Course, block_on, ended, found, reads_as_found, same, shape, sound, sweep, turn_back, wish};
 use crate::execute::End;
 use crate::kinds::elasticache::moving::SERVES_TAG;
+use crate::kinds::testing::one_in;
 use crate::sandbox::faults::{Fault, Faults};
 use crate::sandbox::world::World;
 
@@ -66,7 +67,7 @@ fn a_move_is_taken_back_from_every_step() {
     let of = |write: &crate::sandbox::record::Recorded| {
         [Fault::EndBefore, Fault::EndAfter].map(|fault| At(write.number, write.operation.clone(), fault))
     };
-    sweep(&whole.writes.iter().take(soaked + 1).flat_map(of).collect::<Vec<At>>(), taken_back);
+    sweep(&one_in(4, whole.writes.iter().take(soaked + 1).flat_map(of).collect::<Vec<At>>()), taken_back);
 }
 
 /// A lock that is there and says `back`, and everything else of the move gone: what is left of it is ended.

@@ -13,6 +13,7 @@ use super::super::invariants::Invariants;
 use super::{OLD, PARAMETER, account, parameter, url};
 use crate::execute::{End, Outcomes};
 use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG};
+use crate::kinds::testing::one_in;
 use crate::sandbox::faults::{Fault, Faults};
 use crate::sandbox::record::Recorded;
 use crate::sandbox::world::World;
@@ -347,17 +348,6 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// All of them from 60,000 on.
 pub fn sampled<P>(points: Vec<P>) -> Vec<P> {
     one_in(30, points)
-}
-
-/// As many of the points as one in so many of `HOLDFAST_CASES`.
-pub fn one_in<P>(share: u64, mut points: Vec<P>) -> Vec<P> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let cases = number("HOLDFAST_CASES").unwrap_or(300_u64);
-    if std::env::var_os("HOLDFAST_SWEEP_POINT").is_none() {
-        fastrand::Rng::with_seed(number("HOLDFAST_SEED").unwrap_or(3)).shuffle(&mut points);
-        points.truncate(usize::try_from(cases / share).unwrap_or(usize::MAX).max(2));
-    }
-    points
 }
 
 /// Tries every point, and says all that fail. `HOLDFAST_SWEEP_POINT` names one of them to try alone.

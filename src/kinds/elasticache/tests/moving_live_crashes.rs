@@ -4,8 +4,9 @@
 use std::fmt;
 
 use super::super::gate::Place;
-use super::super::moving::ground::{one_in, sweep_on};
+use super::super::moving::ground::sweep_on;
 use super::ground::{Ground, Way, is_an_end, quietly, stands_back};
+use crate::kinds::testing::one_in;
 use crate::migration::wire::moments::Next;
 
 /// A live move takes seconds: of each sweep so many are tried as one in so many of `HOLDFAST_CASES`; all of them from a million on.

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use super::super::gate::process;
-use super::super::moving::ground::{one_in, sweep_on};
+use super::super::moving::ground::sweep_on;
 use super::back::{ask, process as connection};
 use super::ground::{Ground, Way, is_an_end, quietly, stands_back};
 use super::wish;
 use crate::execute::{End, Said};
 use crate::kinds::elasticache::ReplicationGroups;
+use crate::kinds::testing::one_in;
 use crate::kinds::{Kind, registry};
 
 struct After {

@@ -16,6 +16,7 @@ use super::super::account::Account;
 use super::super::gate::operation;
 use super::super::invariants::{BACK, Invariants, KEPT, ONE, OWNED, STRONG, UNTOUCHED};
 use super::ground::{Course, block_on, ended, found, same, wish};
+use crate::kinds::testing::one_in;
 use crate::sandbox::faults::{Fault, Faults};
 
 /// A terminal state leaves exactly the resources it declares.
@@ -150,7 +151,7 @@ fn every_invariant_is_missed_where_the_code_is_broken() {
     for course in [Course::There, Course::Back, Course::Return] {
         assert_eq!(broken_by(course, |_, _| Sent::AsItIs), BTreeSet::new(), "{course:?}, not broken");
     }
-    for (mutation, invariant, course, broken) in MUTATIONS {
+    for (mutation, invariant, course, broken) in one_in(4, MUTATIONS.to_vec()) {
         let missed = broken_by(course, broken);
         assert!(missed.contains(invariant), "code that {mutation}: {missed:?}");
     }
