@@ -40,17 +40,17 @@ pub struct Metadata {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("examples" = ["production"]))]
     pub namespace: Option<String>,
-    /// Kubernetes labels.
+    /// Kubernetes labels. Not read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Kubernetes annotations.
+    /// Kubernetes annotations. Not read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// How often the spec was changed; the API server counts it.
+    /// How often the spec was changed; the API server counts it. Not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 9_007_199_254_740_991_i64))]
     pub generation: Option<i64>,
-    /// What else the API server keeps of the object.
+    /// What else the API server keeps of the object: the schema says what that can be.
     #[serde(flatten)]
     #[schemars(skip)]
     pub other: Map<String, Value>,

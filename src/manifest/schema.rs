@@ -56,8 +56,11 @@ pub fn closed(schema: Value) -> Value {
 /// The schema of a whole manifest.
 pub fn manifest_schema(kinds: &[KindSchema]) -> Value {
     let mut metadata = derived::<Metadata>();
-    put(&mut metadata, "additionalProperties", Value::Bool(true));
-    put(&mut metadata, "description", "What the object is called, as in every Kubernetes object.".into());
+    let said = "What the object is called, as in every Kubernetes object. Its name and namespace are read; what else Kubernetes keeps there is accepted.";
+    put(&mut metadata, "description", said.into());
+    if let (Some(Value::Object(fields)), Value::Object(kept)) = (metadata.get_mut("properties"), kept_by_kubernetes()) {
+        fields.extend(kept);
+    }
     let mut spec = derived::<Spec>();
     let mut groups: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for kind in kinds {
@@ -91,6 +94,29 @@ pub fn manifest_schema(kinds: &[KindSchema]) -> Value {
             "status": {"type": "object", "additionalProperties": true, "description": "What the controller last saw. Not read."},
         },
         "additionalProperties": false,
+    })
+}
+
+/// What the API server adds to the metadata of an object, as `kubectl get -o yaml` shows it.
+/// <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/>
+fn kept_by_kubernetes() -> Value {
+    let text = |said: &str| json!({"type": "string", "description": format!("{said} Not read.")});
+    // An object that was never on a server is written with an empty one.
+    let time = |said: &str| json!({"type": ["string", "null"], "description": format!("{said} Not read.")});
+    let number = |said: &str| json!({"type": "integer", "description": format!("{said} Not read.")});
+    let list = |said: &str, items: Value| json!({"type": "array", "maxItems": MAX_ITEMS, "items": items, "description": format!("{said} Not read.")});
+    let open = json!({"type": "object", "additionalProperties": true});
+    json!({
+        "uid": text("What tells the object from a former one of its name."),
+        "resourceVersion": text("Which version of the object this is."),
+        "selfLink": text("Where older API servers have the object."),
+        "generateName": text("What the API server made the name from."),
+        "creationTimestamp": time("When the object was made."),
+        "deletionTimestamp": time("When the object is to go."),
+        "deletionGracePeriodSeconds": number("How long it may take to go."),
+        "finalizers": list("Who must let go of the object before it goes.", json!({"type": "string"})),
+        "ownerReferences": list("With what the object goes.", open.clone()),
+        "managedFields": list("Who wrote which field.", open),
     })
 }
 

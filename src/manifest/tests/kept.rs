@@ -143,6 +143,36 @@ fn an_object_of_the_api_server_has_no_places() {
     assert!(said.starts_with("AwsBaseline prod: error: spec.s3.buckets[1].dais: unknown field; "), "{said}");
 }
 
+/// As `kubectl get -o yaml` prints an object, and as `kubectl create --dry-run=client -o yaml` does.
+#[test]
+fn what_kubernetes_adds_to_the_metadata_is_accepted() {
+    let kept = "  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {\"apiVersion\":\"holdfast.dev/v1alpha1\"}\n  \
+        creationTimestamp: \"2026-05-01T12:00:00Z\"\n  deletionGracePeriodSeconds: 0\n  deletionTimestamp: \"2026-05-02T12:00:00Z\"\n  \
+        finalizers:\n  - holdfast.dev/moves\n  generateName: prod-\n  generation: 3\n  labels:\n    team: data\n  managedFields:\n  \
+        - apiVersion: holdfast.dev/v1alpha1\n    fieldsType: FieldsV1\n    fieldsV1:\n      f:spec:\n        .: {}\n        f:account: {}\n    \
+        manager: kubectl\n    operation: Update\n    time: \"2026-05-01T12:00:00Z\"\n  name: prod\n  namespace: ops\n  ownerReferences:\n  \
+        - apiVersion: v1\n    kind: ConfigMap\n    name: x\n    uid: 6c5f\n  resourceVersion: \"4711\"\n  selfLink: /apis/x\n  uid: 0f1e\n";
+    for metadata in [kept, "  creationTimestamp: null\n  name: prod\n"] {
+        let text = format!(
+            "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata:\n{metadata}spec:\n  account: \"317805897534\"\n  region: us-east-1\n"
+        );
+        assert_eq!(lines(&text), Vec::<String>::new());
+        assert_eq!(reading(&text).objects.len(), 1);
+    }
+}
+
+/// What is misspelt there is as wrong as anywhere: a `namspace` would have the object be another one.
+#[test]
+fn an_unknown_field_of_the_metadata_stops_the_object() {
+    let known = "expected one of annotations, creationTimestamp, deletionGracePeriodSeconds, deletionTimestamp, finalizers, generateName, \
+        generation, labels, managedFields, name, namespace, ownerReferences, resourceVersion, selfLink, uid";
+    for (field, near) in [("namspace", "; did you mean \"namespace\"?"), ("owner", "")] {
+        let text = manifest("").replace("{name: prod}", &format!("{{name: prod, {field}: x}}"));
+        assert_eq!(lines(&text), [format!("a.yaml:3:24: error: metadata.{field}: unknown field; {known}{near}")]);
+        assert!(reading(&text).objects.is_empty() && reading(&text).refused.len() == 1);
+    }
+}
+
 #[test]
 fn a_folder_is_read_in_order_and_passes_over_what_is_not_ours() {
     let folder = tempfile::tempdir().unwrap();
