@@ -197,6 +197,19 @@ fn the_token_is_used_and_shown_nowhere() {
     assert_eq!(dry.status.code(), Some(0), "{dry:?}");
     let run = holdfast(folder.path(), &RUN, "");
     assert_eq!(run.status.code(), Some(0), "{run:?}");
+    // What was searched holds what a person looks for in it, of the requests with the secret in them, too.
+    let log = String::from_utf8_lossy(&run.stderr).into_owned();
+    let said = |words: &[&str]| log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    let of = "of{resource=elasticache.replicationGroups/huntaze-sessions}";
+    for words in [
+        &["TRACE", of, "service=\"secretsmanager\" operation=\"GetSecretValue\" attempt=1", "took_ms=", "code=\"ok\" request="][..],
+        &["TRACE", of, "service=\"elasticache\" operation=\"ModifyReplicationGroup\" attempt=1", "code=\"ok\" request="],
+        &["DEBUG", "step begins resource=elasticache.replicationGroups/huntaze-sessions"],
+        &["DEBUG", "step done resource=elasticache.replicationGroups/huntaze-sessions"],
+        &["DEBUG", "looked at again in the next pass resource=elasticache.replicationGroups/huntaze-sessions why="],
+    ] {
+        assert!(said(words), "{words:?} is not in the log: {log}");
+    }
     holdfast(folder.path(), &["reconcile", "-f", "m.yaml", "--sandbox", "-o", "json", "--verbose"], "");
     let journal = holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
     assert!(String::from_utf8_lossy(&journal.stdout).contains("huntaze-sessions"), "{journal:?}");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use aws_sdk_sts::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -82,6 +83,7 @@ impl Budget {
     pub async fn send<T, E, F>(&self, call: &'static Call, mut attempt: impl FnMut() -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        T: RequestId,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let policy = ExponentialBackoff {
@@ -97,19 +99,43 @@ impl Budget {
         let line = &self.services[call.service as usize];
         let under_way = AtomicBool::new(false);
         let last: Mutex<Option<CallError>> = Mutex::new(None);
+        let attempts = AtomicU32::new(0);
         let once = || {
+            let number = attempts.fetch_add(1, Ordering::Relaxed) + 1;
+            let queued = Instant::now();
             // On the heap: a request of the SDK is 30 KB large, and many of them side by side would not fit on a worker's stack.
             let attempt = Box::pin(attempt());
             let (unanswered, since, under_way) = (&unanswered, &since, &under_way);
             let sent = line.through(async move {
                 under_way.store(true, Ordering::SeqCst);
+                let began = Instant::now();
                 let answer = attempt.await;
                 under_way.store(false, Ordering::SeqCst);
-                answer
+                (answer, began)
             });
             async move {
-                sent.await.map_err(|error| {
+                let (answer, began) = sent.await;
+                // Never a request or an answer itself: they hold secrets.
+                let log = |code: &str, id: Option<&str>| {
+                    let (waited, took) = (began.saturating_duration_since(queued).as_millis() as u64, began.elapsed().as_millis() as u64);
+                    let (service, operation) = (call.service.name(), call.operation);
+                    tracing::trace!(
+                        service,
+                        operation,
+                        attempt = number,
+                        waited_ms = waited,
+                        took_ms = took,
+                        code,
+                        request = id,
+                        "request"
+                    );
+                };
+                if let Ok(output) = &answer {
+                    log("ok", output.request_id());
+                }
+                answer.map_err(|error| {
                     let error = CallError::new(call, error);
+                    log(&error.code, error.request_id.as_deref());
                     let again = match error.class {
                         Class::Throttled if call.writes && *self.leaving.borrow() => false,
                         Class::Throttled => since.get_or_init(Instant::now).elapsed() < self.pace.patience,
@@ -173,6 +199,7 @@ impl Line {
 mod tests {
     use std::cell::RefCell;
 
+    use aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityOutput;
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::metadata::ErrorMetadata;
@@ -185,6 +212,10 @@ mod tests {
     fn answer(code: &str, status: u16) -> Failure {
         let response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::empty());
         SdkError::service_error(ErrorMetadata::builder().code(code).message("no").build(), response)
+    }
+
+    fn taken() -> GetCallerIdentityOutput {
+        GetCallerIdentityOutput::builder().build()
     }
 
     fn throttled() -> Failure {
@@ -211,13 +242,13 @@ mod tests {
                     let answer = answers.get(at).or(answers.last()).copied().flatten();
                     match answer {
                         Some(fail) => Err(fail()),
-                        None => Ok(()),
+                        None => Ok(taken()),
                     }
                 }
             })
             .await;
         let sent = *sent.borrow();
-        (result, sent)
+        (result.map(|_| ()), sent)
     }
 
     static READ: &Call = &calls::s3::GET_BUCKET_POLICY;
@@ -275,7 +306,7 @@ mod tests {
         let under_way = budget.send(WRITE, || async {
             budget.leave();
             tokio::time::sleep(Duration::from_millis(5)).await;
-            Ok::<(), Failure>(())
+            Ok::<_, Failure>(taken())
         });
         assert!(under_way.await.is_ok());
     }
@@ -301,7 +332,7 @@ mod tests {
                 }
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 under_way.borrow_mut().0 -= 1;
-                Ok::<(), Failure>(())
+                Ok::<_, Failure>(taken())
             })
         };
         futures::future::join_all((0..9).map(|_| one())).await;

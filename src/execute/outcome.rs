@@ -35,6 +35,19 @@ pub enum End {
     },
 }
 
+impl End {
+    /// In a word or two, for the journal and the log.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            End::Unchanged | End::Changed => "in sync",
+            End::Blocked { .. } => "blocked",
+            End::Failed { .. } => "failed",
+            End::RolledBack { .. } => "rolled back",
+            End::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
 /// A step that was begun, and that nobody has seen the end of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

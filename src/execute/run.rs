@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use tracing::Instrument;
 
 use super::order::Order;
 use super::record::{Event, Outcome};
@@ -96,6 +97,18 @@ impl Execution<'_> {
         Outcomes { resources, stopped: stopped.map(|stopped| stopped.to_string()) }
     }
 
+    /// Says what happens, to the log too: who looks into a run that is stuck sees there what it waits for.
+    fn tell(&self, said: &Said) {
+        match said {
+            Said::Pass { number, open, ended } => tracing::debug!(number, open, ended, "pass"),
+            Said::Starting { resource, step, undo } => tracing::debug!(%resource, step, undo, "step begins"),
+            Said::Waiting { resource, what } => tracing::debug!(%resource, why = what, "looked at again in the next pass"),
+            Said::Done { resource, step, undo } => tracing::debug!(%resource, step, undo, "step done"),
+            Said::Ended { resource, end } => tracing::debug!(%resource, end = end.word(), "ended"),
+        }
+        (self.say)(said);
+    }
+
     async fn passes(&self, works: &mut [Work<'_>], order: &Order<'_>, resources: &[Declared]) -> Result<(), Stopped> {
         let writes = self.reads.writes(self.journal);
         let mut waits = 0;
@@ -108,7 +121,7 @@ impl Execution<'_> {
                 return Ok(());
             }
             number += 1;
-            (self.say)(&Said::Pass { number, open: unended, ended: works.len() - unended });
+            self.tell(&Said::Pass { number, open: unended, ended: works.len() - unended });
             // The first pass reads anew too: what was seen for the plan may be minutes old, and what is sent replaces what is there now.
             let reads = self.reads.fresh();
             let mut moved = false;
@@ -138,7 +151,7 @@ impl Execution<'_> {
     async fn close(&self, works: &mut [Work<'_>]) -> Result<(), JournalError> {
         let mut events = self.ends(works);
         for work in works.iter().filter(|work| !work.ended()) {
-            (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: End::Interrupted { under_way: work.under_way() } });
+            self.tell(&Said::Ended { resource: work.plan.key.clone(), end: End::Interrupted { under_way: work.under_way() } });
             if work.touched() {
                 events.push(Event::ResourceEnded {
                     resource: work.plan.key.clone(),
@@ -156,7 +169,8 @@ impl Execution<'_> {
         let looks = some.iter().filter_map(|place| works.get(*place)).filter_map(|work| {
             let declared = resources.get(work.place)?;
             let (want, place) = (work.want(declared), work.place);
-            Some(async move { (place, declared.kind.observe(reads, self.judgement.scope, &declared.wish, &want).await) })
+            let span = tracing::debug_span!("of", resource = %work.plan.key);
+            Some(async move { (place, declared.kind.observe(reads, self.judgement.scope, &declared.wish, &want).await) }.instrument(span))
         });
         let looks: Vec<_> = looks.collect();
         let mut seen: Vec<(usize, AnySeen)> = stream::iter(looks).buffer_unordered(self.at_once.max(1)).collect().await;
@@ -188,24 +202,29 @@ impl Execution<'_> {
             }
             if matches!(work.phase, Phase::Verifying { .. }) {
                 work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now, digest);
-                moved |= !matches!(work.phase, Phase::Verifying { .. });
+                match work.phase {
+                    Phase::Verifying { .. } => {
+                        tracing::debug!(resource = %key, why = "its steps are done, and AWS does not show it as declared", "looked at again in the next pass");
+                    }
+                    _ => moved = true,
+                }
                 continue;
             }
             match work.decide(declared, &seen, &judgement, digest) {
                 Decision::Anew(why) => {
-                    (self.say)(&Said::Waiting { resource: key.clone(), what: format!("to be planned anew: {why}") });
+                    self.tell(&Said::Waiting { resource: key.clone(), what: format!("to be planned anew: {why}") });
                     moved = true;
                 }
-                Decision::Wait(what) => (self.say)(&Said::Waiting { resource: key.clone(), what }),
+                Decision::Wait(what) => self.tell(&Said::Waiting { resource: key.clone(), what }),
                 Decision::Start { title, op, undo, attempt } => {
-                    (self.say)(&Said::Starting { resource: key.clone(), step: title.clone(), undo });
+                    self.tell(&Said::Starting { resource: key.clone(), step: title.clone(), undo });
                     starts.push((place, op.clone(), events.len()));
                     events.push(Event::Intent { resource: key.clone(), step: title, op, undo, attempt });
                 }
                 Decision::Advanced(advances) => {
                     moved = true;
                     for advance in advances {
-                        (self.say)(&Said::Done { resource: key.clone(), step: advance.title.clone(), undo: advance.undo });
+                        self.tell(&Said::Done { resource: key.clone(), step: advance.title.clone(), undo: advance.undo });
                         let digest = step_digest(self.judgement.scope, &key, &advance.op, advance.impact);
                         events.push(Event::StepDone { resource: key.clone(), step: advance.title, digest, undo: advance.undo });
                     }
@@ -237,7 +256,8 @@ impl Execution<'_> {
                 events.push(Event::Outcome { intent: due.intent, outcome: Outcome::NotSent });
                 continue;
             };
-            let outcome = match declared.kind.start(writes, &due.op).await {
+            let span = tracing::debug_span!("of", resource = %declared.key());
+            let outcome = match declared.kind.start(writes, &due.op).instrument(span).await {
                 Ok(()) => Outcome::Acknowledged,
                 Err(StartError::NotUnderstood(message)) => Outcome::Refused { code: "NotUnderstood".to_owned(), message },
                 Err(StartError::Call(error)) if error.class == Class::Ambiguous => {
@@ -260,13 +280,15 @@ impl Execution<'_> {
     ) -> (Vec<Event>, bool, Option<String>) {
         let sent = due.into_iter().filter_map(|due| {
             let declared = resources.get(due.place)?;
-            Some(async move {
+            let span = tracing::debug_span!("of", resource = %declared.key());
+            let sent = async move {
                 let answer = match self.interrupt.stopped() {
                     true => None,
                     false => Some(declared.kind.start(writes, &due.op).await),
                 };
                 (due, answer)
-            })
+            };
+            Some(sent.instrument(span))
         });
         let sent: Vec<_> = sent.collect();
         let answers = stream::iter(sent).buffer_unordered(self.at_once.max(1)).collect();
@@ -352,15 +374,14 @@ impl Execution<'_> {
         for work in works.iter_mut().filter(|work| !work.told) {
             let Phase::Ended(end) = &work.phase else { continue };
             work.told = true;
-            let (word, message) = match end {
+            let message = match end {
                 End::Unchanged => continue,
-                End::Changed => ("in sync", String::new()),
-                End::Blocked { blocks } => ("blocked", blocks.first().map(|block| block.message.clone()).unwrap_or_default()),
-                End::Failed { message, .. } => ("failed", message.clone()),
-                End::RolledBack { message, .. } => ("rolled back", message.clone()),
-                End::Interrupted { .. } => ("interrupted", String::new()),
+                End::Changed | End::Interrupted { .. } => String::new(),
+                End::Blocked { blocks } => blocks.first().map(|block| block.message.clone()).unwrap_or_default(),
+                End::Failed { message, .. } | End::RolledBack { message, .. } => message.clone(),
             };
-            (self.say)(&Said::Ended { resource: work.plan.key.clone(), end: end.clone() });
+            let word = end.word();
+            self.tell(&Said::Ended { resource: work.plan.key.clone(), end: end.clone() });
             events.push(Event::ResourceEnded { resource: work.plan.key.clone(), end: word.to_owned(), message });
         }
         events
