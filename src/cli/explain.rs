@@ -8,7 +8,7 @@ use super::{complain, print};
 use crate::exit::Exit;
 use crate::kinds::{FieldDoc, registry};
 use crate::load;
-use crate::manifest::did_you_mean;
+use crate::manifest::{did_you_mean, without_bounds_of_types};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Exit {
-    match explain(&load::schema(), &args.field) {
+    match explain(&without_bounds_of_types(load::schema()), &args.field) {
         Ok(text) => print(&text),
         Err(message) => complain(Exit::Failed, &message),
     }
@@ -92,10 +92,7 @@ fn describe(path: &[&str], schema: &Value) -> String {
         ("maxItems", "entries at most"),
         ("examples", "for example"),
     ] {
-        // The least number of a type is no limit.
-        if let Some(value) =
-            schema.get(word).filter(|value| !value.as_i64().is_some_and(|least| least == i64::from(i32::MIN) || least == i64::MIN))
-        {
+        if let Some(value) = schema.get(word) {
             line(&mut out, format_args!("  {what}: {value}"));
         }
     }

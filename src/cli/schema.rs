@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{print, show};
 use crate::exit::Exit;
 use crate::load;
+use crate::manifest::without_bounds_of_types;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -28,7 +29,7 @@ enum What {
 
 pub fn run(args: &Args) -> Exit {
     let schema: Value = match args.what {
-        What::Manifest => load::schema(),
+        What::Manifest => without_bounds_of_types(load::schema()),
         What::Plan => schemars::schema_for!(show::PlanDocument).to_value(),
         What::Report => schemars::schema_for!(show::ReportDocument).to_value(),
     };

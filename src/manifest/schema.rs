@@ -287,6 +287,29 @@ fn bounded(map: &mut Map<String, Value>) {
     map.entry("maximum").or_insert(most.into());
 }
 
+/// The schema as a person or an editor reads it: a bound that is only that of a type of numbers is said as its `format`, which is what an API server
+/// holds numbers to.
+pub fn without_bounds_of_types(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(map) => {
+            let bound = |map: &Map<String, Value>, name: &str| map.get(name).and_then(Value::as_i64);
+            let most = bound(map, "maximum");
+            let format = [(i64::from(i32::MAX), "int32"), (i64::MAX, "int64")].into_iter().find(|(of_type, _)| most == Some(*of_type));
+            if let Some((_, format)) = format {
+                map.remove("maximum");
+                map.insert("format".to_owned(), format.into());
+            }
+            if bound(map, "minimum").is_some_and(|least| least == i64::from(i32::MIN) || least == i64::MIN) {
+                map.remove("minimum");
+            }
+            map.values_mut().for_each(|inner| *inner = without_bounds_of_types(inner.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|inner| *inner = without_bounds_of_types(inner.take())),
+        _ => {}
+    }
+    schema
+}
+
 /// A Rust enum whose variants have doc comments comes as one schema a variant: said as one list of values, which
 /// error messages and the API server can show.
 fn one_of_constants(map: &mut Map<String, Value>) {
