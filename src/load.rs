@@ -18,6 +18,8 @@ pub struct Manifests {
     pub baselines: Vec<Baseline>,
     /// Everything that is wrong, in order.
     pub problems: Vec<Problem>,
+    /// How many problems are only counted.
+    pub unlisted: usize,
     pub files: usize,
 }
 
@@ -25,6 +27,16 @@ impl Manifests {
     /// Whether a part of it is not enforced because of a mistake.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(Problem::is_error)
+    }
+
+    /// The objects of which something is there to be carried out, or to be compared with nothing. Of one that mistakes leave nothing of, nobody asks AWS;
+    /// what it speaks for stands all the same.
+    pub fn enforced(&self) -> impl Fn(&Baseline) -> bool {
+        let errors = self.problems.iter().filter(|problem| problem.is_error());
+        let objects =
+            errors.flat_map(|problem| [problem.object.as_ref(), problem.related.as_ref().and_then(|other| other.object.as_ref())]);
+        let wrong: BTreeSet<String> = objects.flatten().cloned().collect();
+        move |baseline| !baseline.entries.is_empty() || !wrong.contains(&baseline.scope.object)
     }
 }
 
@@ -118,7 +130,7 @@ fn check(reading: Reading) -> Manifests {
             baseline
         })
         .collect();
-    Manifests { baselines, problems, files: reading.files }
+    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files }
 }
 
 fn scope(loaded: &Loaded) -> Scope {

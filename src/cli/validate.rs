@@ -27,6 +27,7 @@ pub fn run(args: &Args) -> Exit {
                 "files": manifests.files,
                 "objects": manifests.baselines.iter().map(|baseline| &baseline.scope.object).collect::<Vec<_>>(),
                 "problems": manifests.problems,
+                "unlisted": manifests.unlisted,
             });
             print(&format!("{document:#}\n"))
         }
@@ -34,7 +35,7 @@ pub fn run(args: &Args) -> Exit {
             let entries: usize = manifests.baselines.iter().map(|baseline| baseline.entries.len()).sum();
             // A note is about what is right, or none of ours.
             let notes = manifests.problems.iter().filter(|problem| problem.severity == Severity::Note).count();
-            let wrong = manifests.problems.len() - notes;
+            let wrong = manifests.problems.len() - notes + manifests.unlisted;
             let sum = format!(
                 "{}, {} with {}: {}{}\n",
                 show::count(manifests.files, "file"),

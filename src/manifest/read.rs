@@ -20,8 +20,8 @@ use super::schema::Shape;
 use super::tree::{self, Miswritten, Place};
 use super::validate::{self, Finding, hides};
 
-/// How many problems of one file are listed; the rest is counted.
-const MAX_PROBLEMS: usize = 500;
+/// How many problems of one file are listed, more than anybody reads; the rest is counted, so that a file of nothing else fits into memory.
+const MAX_PROBLEMS: usize = 10_000;
 /// How deep folders are searched, and how many files they may hold together.
 const MAX_FOLDERS_DEEP: usize = 16;
 const MAX_FILES: usize = 10_000;
@@ -36,6 +36,8 @@ pub struct Reading {
     pub refused: Vec<Loaded>,
     /// Everything that is wrong, in order of file and line.
     pub problems: Vec<Problem>,
+    /// How many problems are only counted.
+    pub unlisted: usize,
     /// How many files were looked into.
     pub files: usize,
 }
@@ -358,7 +360,10 @@ impl<'s> Reader<'s> {
             problems.truncate(before + MAX_PROBLEMS);
             let last = problems.last().and_then(|problem| problem.mark);
             let end = last.map(|mark| Mark { line: mark.line.saturating_add(1), column: 1 });
-            problems.push(Problem { mark: end, ..Problem::of_file(file, format!("{more} more problems from here on are not listed")) });
+            let said = Problem::of_file(file, format!("{more} more problems from here on are not listed"));
+            problems.push(Problem { mark: end, ..said.with_help("mend those above, and validate again") });
+            // The line that says it is none of them.
+            self.reading.unlisted += more - 1;
         }
     }
 

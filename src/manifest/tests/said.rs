@@ -212,10 +212,13 @@ fn a_problem_as_json() {
 
 #[test]
 fn problems_of_one_file_are_counted_where_they_are_too_many() {
-    let spec: String = (0..600).map(|n| format!("  field{n}: 1\n")).collect();
-    let problems = reading(&manifest(&spec)).problems;
-    assert_eq!(problems.len(), 501);
-    assert_eq!(problems[500].to_string(), "a.yaml:507:1: error: 100 more problems from here on are not listed");
+    let spec: String = (0..10_100).map(|n| format!("  field{n}: 1\n")).collect();
+    let reading = reading(&manifest(&spec));
+    assert_eq!((reading.problems.len(), reading.unlisted), (10_001, 99));
+    assert_eq!(
+        reading.problems[10_000].to_string(),
+        "a.yaml:10007:1: error: 100 more problems from here on are not listed; mend those above, and validate again"
+    );
 }
 
 #[test]
