@@ -17,31 +17,42 @@
 //!
 //! Both hold only what their types let them do. A dry run has no way to a changing request:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0599
 //! async fn dry_run(reads: &holdfast::aws::Reads) {
 //!     reads.s3().put_bucket_policy(|request| request).await.ok();
 //! }
 //! ```
 //!
-//! while the same through the writing side compiles, and the writing side is had from a journal alone:
+//! which is all that is wrong with it, as a reading one compiles:
+//!
+//! ```
+//! async fn dry_run(reads: &holdfast::aws::Reads) {
+//!     reads.s3().get_bucket_policy(|request| request).await.ok();
+//! }
+//! ```
+//!
+//! The writing side is had from a journal alone:
+//!
+//! ```compile_fail,E0061
+//! async fn apply(reads: &holdfast::aws::Reads, journal: &holdfast::execute::Journal) {
+//!     reads.writes().s3().put_bucket_policy(|request| request).await.ok();
+//! }
+//! ```
+//!
+//! and with one it is:
 //!
 //! ```
 //! async fn apply(reads: &holdfast::aws::Reads, journal: &holdfast::execute::Journal) {
 //!     reads.writes(journal).s3().put_bucket_policy(|request| request).await.ok();
 //! }
 //! ```
-//!
-//! ```compile_fail
-//! async fn no_journal(reads: &holdfast::aws::Reads) {
-//!     reads.writes().s3().put_bucket_policy(|request| request).await.ok();
-//! }
-//! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::pin;
 
 use futures::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use tracing::Instrument;
 
 use crate::aws::{AccountError, ConnectOptions, Connection, Reads, Role, connect};
 use crate::clock::Clock;
@@ -149,6 +160,40 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     Look { connection: connection.clone(), resources, peers: desired.peers, plan, unnamed: desired.unnamed }
 }
 
+/// Looks once more at the resources with these keys alone, and plans all of it with them as they are now. Credentials that ran out on the way leave
+/// the look as it is; says whether they did not. Reads AWS.
+pub async fn look_at(baseline: &Baseline, look: &mut Look, keys: &HashSet<Key>, request: &Request, at: Timestamp) -> bool {
+    let reads = look.connection.reads.fresh();
+    let Baseline { scope, entries, stopped, .. } = baseline;
+    let mut resources: Vec<Declared> = look.resources.iter().filter(|one| keys.contains(&one.key())).cloned().collect();
+    let unsure = |one: &&mut Declared| !one.blocks.is_empty() && one.kind.shape() != Multiplicity::Composed;
+    if resources.iter_mut().any(|mut one| unsure(&mut one)) {
+        // What its selector chooses could not be read: that is asked again, too.
+        let asked = Asked { scope, entries, stopped, others: &request.others, choice: &request.choice };
+        let mut now: BTreeMap<Key, Declared> =
+            desired::resolve(&reads, &asked).await.resources.into_iter().map(|one| (one.key(), one)).collect();
+        for one in resources.iter_mut().filter(unsure) {
+            if let Some(now) = now.remove(&one.key()) {
+                *one = now;
+            }
+        }
+    }
+    let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &look.peers, &request.consent, at) };
+    let mut draft = Draft::new(&judgement);
+    let mut planned = Vec::with_capacity(resources.len());
+    {
+        let mut looks = pin!(observe(&reads, scope, resources.iter()));
+        while let Some((declared, seen)) = looks.next().await {
+            planned.push(draft.resource(declared, &seen));
+        }
+    }
+    let read = reads.credentials_refused().is_none();
+    if read {
+        look.plan = look.plan.clone().anew(&judgement, planned);
+    }
+    read
+}
+
 /// Connects and looks. Credentials that ran out on the way leave half a look, which is none. Reads AWS.
 pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request: &Request, clock: &Clock) -> Result<Look, AccountError> {
     let connection = connected(baseline, base).await?;
@@ -162,12 +207,16 @@ pub async fn connected_look(baseline: &Baseline, base: &ConnectOptions, request:
 
 /// Reads every declared resource, each once, many at a time. Reads AWS.
 fn observe<'d>(reads: &Reads, scope: &Scope, declared: impl Iterator<Item = &'d Declared>) -> impl Stream<Item = (&'d Declared, Observed)> {
-    let looks = declared.map(move |declared| async move {
-        let seen = match declared.blocks.is_empty() {
-            true => Some(declared.kind.observe(reads, scope, &declared.wish, &declared.wish.want).await),
-            false => None,
+    let looks = declared.map(move |declared| {
+        let span = tracing::debug_span!("of", resource = %declared.key());
+        let look = async move {
+            let seen = match declared.blocks.is_empty() {
+                true => Some(declared.kind.observe(reads, scope, &declared.wish, &declared.wish.want).await),
+                false => None,
+            };
+            (declared, seen)
         };
-        (declared, seen)
+        look.instrument(span)
     });
     stream::iter(looks).buffered(AT_ONCE)
 }

@@ -10,6 +10,10 @@ mod messages;
 mod migration;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/screens.rs"]
+mod screens;
+#[path = "support/screens.rs"]
+mod screens_of_the_readme;
 #[path = "cli/servers.rs"]
 mod servers;
 #[path = "cli/stale.rs"]
@@ -49,6 +53,18 @@ fn holdfast(folder: &Path) -> Run {
     run
 }
 
+/// The requests in the log of a run at its most talkative (`--log trace`), repeated ones too.
+fn sent(run: &assert_cmd::assert::Assert) -> Vec<String> {
+    let log = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    log.lines().filter(|line| line.contains(": request service=")).map(str::to_owned).collect()
+}
+
+/// The requests that the sandbox recorded in a folder, a line each; those that are the same are recorded once.
+fn recorded(requests: &Path) -> String {
+    let Ok(files) = std::fs::read_dir(requests) else { return String::new() };
+    files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect()
+}
+
 const VERSIONING: &str =
     "  s3:\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n      - {name: huntaze-uploads, versioning: Enabled}\n";
 const TLS: &str = "  s3:\n    buckets:\n      - {name: huntaze-assets, denyInsecureTransport: true, versioning: Enabled}\n";
@@ -73,10 +89,7 @@ fn exit_1_the_wrong_account_is_refused_before_any_other_request() {
         holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).env("HOLDFAST_SANDBOX_RECORD", &record).assert().code(1);
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(err.contains("the manifest is for account 111111111111") && err.contains(ACCOUNT), "{err}");
-    let mut requests = String::new();
-    for file in std::fs::read_dir(&record).expect("requests were recorded") {
-        requests.push_str(&std::fs::read_to_string(file.expect("a file").path()).expect("a text"));
-    }
+    let requests = recorded(&record);
     assert_eq!(requests.lines().count(), 1, "more than the question who the caller is was sent:\n{requests}");
 }
 

@@ -198,3 +198,46 @@ fn every_field_stands_in_the_schema_with_a_description() {
         }
     }
 }
+
+fn rust_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) = entries.partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(folders.iter().flat_map(|folder| rust_below(folder))).collect()
+}
+
+/// The examples in the comments of a source: what stands behind the fence, and the lines.
+fn fenced(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut open = false;
+    for line in text.lines().map(str::trim_start) {
+        let Some(line) = line.strip_prefix("//!").or_else(|| line.strip_prefix("///")).map(str::trim) else { continue };
+        match line.strip_prefix("```") {
+            Some(word) if !open => found.push((word.to_owned(), Vec::new())),
+            Some(_) => {}
+            None if open => found.last_mut().expect("an open one").1.push(line.to_owned()),
+            None => continue,
+        }
+        open ^= line.starts_with("```");
+    }
+    found
+}
+
+/// An example that must not compile passes on any mistake: stable rustdoc does not look at its error code. So each is followed by one that compiles and
+/// differs in the forbidden line alone.
+#[test]
+fn what_must_not_compile_does_so_but_for_one_line() {
+    let mut number = 0;
+    for file in rust_below(&root().join("src")) {
+        let examples = fenced(&std::fs::read_to_string(&file).expect("a source"));
+        for (place, (word, wrong)) in examples.iter().enumerate().filter(|(_, (word, _))| word.starts_with("compile_fail")) {
+            number += 1;
+            assert!(word.starts_with("compile_fail,E"), "{}: {word} says no error code", file.display());
+            let right = examples.get(place + 1).filter(|(word, right)| word.is_empty() && right.len() == wrong.len());
+            let (_, right) = right.unwrap_or_else(|| panic!("{}: nothing that compiles follows {wrong:#?}", file.display()));
+            let differ = wrong.iter().zip(right).filter(|(wrong, right)| wrong != right).count();
+            assert_eq!(differ, 1, "{}: {wrong:#?} {right:#?}", file.display());
+        }
+    }
+    assert!(number >= 2, "the examples that must not compile are gone");
+}

@@ -51,9 +51,19 @@ pub fn stale(approve: &[String], looked: &[Looked<'_>]) -> Option<String> {
     })
 }
 
-/// How to consent to what waits for it, as it was planned last; nothing where nothing waits. `approve` is what was consented to, `again` the command
-/// without that. `used` says of an object's plan that it was consented to before, and how that counts: a hash that counts no more is not to be given.
-pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Option<String> {
+/// What there is to consent to, as it was planned last.
+pub enum Advice {
+    /// Nothing waits for consent.
+    Nothing,
+    /// What waits was consented to before, and that counts no more, or not yet again: the words say it of each.
+    Spent(String),
+    /// How to consent; of some of it, that it was consented to before.
+    Consent(String),
+}
+
+/// How to consent to what waits for it. `approve` is what was consented to, `again` the command without that. `used` says of an object's plan that it was
+/// consented to before, and how that counts: a hash that counts no more is not to be given.
+pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Advice {
     let waits = |plan: &Plan| {
         let mut blocks = plan.resources.iter().flat_map(|resource| resource.all_blocks());
         blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
@@ -67,7 +77,7 @@ pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn
         }
     }
     if hashes.is_empty() {
-        return (!spent.is_empty()).then_some(spent);
+        return if spent.is_empty() { Advice::Nothing } else { Advice::Spent(spent) };
     }
     // Where nothing was done, a consent that was right is still to be given.
     let undone = reports.iter().filter(|report| report.outcomes.is_none()).filter_map(|report| report.plan.as_ref());
@@ -77,7 +87,7 @@ pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn
         }
     }
     let plans = if hashes.len() == 1 { "this plan" } else { "these plans" };
-    Some(format!("{spent}to consent to exactly {plans}:\n  {}\n", command(again, hashes)))
+    Advice::Consent(format!("{spent}to consent to exactly {plans}:\n  {}\n", command(again, hashes)))
 }
 
 /// The command with its consents.

@@ -1,12 +1,11 @@
 //! `holdfast reconcile`: compare, show, repair.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::consent::{self, Looked, misspelt, stale};
+use super::consent::{self, Advice, Looked, misspelt, stale};
 use super::ground::{self, Ground};
 use super::notify::Messages;
 use super::progress::Progress;
@@ -17,10 +16,12 @@ use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
 use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes, Past};
 use crate::exit::{self, Exit};
-use crate::load;
+use crate::load::{self, Manifests};
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, others, still_given};
+use crate::reconcile::{
+    Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, look_at, others, still_given,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -135,15 +136,9 @@ impl Args {
     }
 }
 
-/// The waits before each look at what is left after a run: one look, and more where that shows otherwise what the run saw done.
-const LOOKS: [Duration; 6] = [
-    Duration::ZERO,
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
+/// The waits before each look at what a run saw done and the look after it shows otherwise.
+const DOUBTS: [Duration; 5] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 
 /// How far a run came.
 struct Ended {
@@ -175,9 +170,9 @@ pub async fn run(args: Args) -> Exit {
     }
     let invalid = manifests.has_errors();
     let on = ground::name(args.in_sandbox().is_some()).await;
-    let ended = match manifests.baselines.is_empty() {
+    let ended = match !manifests.baselines.iter().any(manifests.enforced()) {
         true => Ended::before_it_began(Exit::Failed, format!("{} holds nothing that can be enforced", args.manifest.file.display())),
-        false => enforce(&args, &on, &manifests.baselines, invalid).await,
+        false => enforce(&args, &on, &manifests).await,
     };
     if let Some(error) = &ended.error {
         complain(ended.exit, error);
@@ -197,7 +192,7 @@ pub async fn run(args: Args) -> Exit {
 }
 
 /// Looks at every object, and repairs it where the run is no dry one.
-async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -> Ended {
+async fn enforce(args: &Args, on: &str, manifests: &Manifests) -> Ended {
     let failed = |error: String| Ended::before_it_began(Exit::Failed, error);
     let interrupt = Interrupt::default();
     listen(&interrupt);
@@ -208,7 +203,7 @@ async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -
             Ok(ground) => ground,
             Err(error) => return failed(error),
         };
-        return Run::new(args, &ground, &interrupt).dry(baselines, invalid).await;
+        return Run::new(args, &ground, &interrupt).dry(manifests).await;
     }
     // The journal first: whoever holds it may be changing the sandbox's account.
     let who = format!("holdfast reconcile -f {}", args.manifest.file.display());
@@ -227,7 +222,7 @@ async fn enforce(args: &Args, on: &str, baselines: &[Baseline], invalid: bool) -
     if let Err(error) = ground::keep_holder(&state, &ground.connect.holder) {
         return failed(format!("the id of the state folder, {}, could not be kept: {error}", state.join("holder").display()));
     }
-    let ended = Run::new(args, &ground, &interrupt).wet(baselines, invalid, &opened).await;
+    let ended = Run::new(args, &ground, &interrupt).wet(manifests, &opened).await;
     if let Some(said) = ground.end().await {
         tell(&format!("{said}\n"));
     }
@@ -260,8 +255,8 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at every object side by side, and shows what it found in the manifest's order.
-    async fn dry(self, baselines: &[Baseline], invalid: bool) -> Ended {
-        let looked = self.looks(baselines, &[]).await;
+    async fn dry(self, manifests: &Manifests) -> Ended {
+        let looked = self.looks(manifests, &[]).await;
         if let Some(error) = misspelt(&looked) {
             return Ended::before_it_began(Exit::Failed, error);
         }
@@ -272,14 +267,14 @@ impl<'a> Run<'a> {
             print(&format!("{unknown}\n"));
         }
         self.advise(&reports);
-        let exit = exit::of_run(&reports, invalid, self.args.detailed_exitcode);
+        let exit = exit::of_run(&reports, manifests.has_errors(), self.args.detailed_exitcode);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
         Ended { run: self.name, reports, error: None, exit }
     }
 
     /// Looks at every object, so that nothing is changed where the command line is about something else; then shows and applies one after the other,
     /// since they share a journal and a person's attention.
-    async fn wet(mut self, baselines: &[Baseline], invalid: bool, opened: &Opened) -> Ended {
+    async fn wet(mut self, manifests: &Manifests, opened: &Opened) -> Ended {
         if let Some((place, why)) = &opened.set_aside {
             tell(&format!(
                 "the journal could not be used ({why}). It was set aside as {}; where things stand is read from AWS\n",
@@ -290,7 +285,7 @@ impl<'a> Run<'a> {
             tell(&format!("an earlier run ended in the middle: {}; AWS is asked how it went\n", shown(&record.event.words())));
         }
         self.given = opened.past.consents.clone();
-        let looked = self.looks(baselines, &opened.past.consents).await;
+        let looked = self.looks(manifests, &opened.past.consents).await;
         if self.interrupt.stopped() {
             return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned());
         }
@@ -312,7 +307,11 @@ impl<'a> Run<'a> {
             reports.push(self.one(looked, &opened.journal, &opened.past).await);
         }
         self.go_on(&reports);
-        let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit::of_run(&reports, invalid, self.args.detailed_exitcode) };
+        let exit = if self.interrupt.stopped() {
+            Exit::Interrupted
+        } else {
+            exit::of_run(&reports, manifests.has_errors(), self.args.detailed_exitcode)
+        };
         let ended = vec![Event::RunEnded { exit: exit.code() }];
         if let Err(error) = opened.journal.append(&self.name, "", self.ground.clock.now(), ended, true).await {
             tell(&format!("holdfast: {error}\n"));
@@ -321,8 +320,11 @@ impl<'a> Run<'a> {
     }
 
     /// Looks at every object side by side; `given` are the consents of the journal.
-    async fn looks<'b>(&self, baselines: &'b [Baseline], given: &[Given]) -> Vec<Looked<'b>> {
-        let looks = baselines.iter().zip(others(baselines)).map(|(baseline, others)| async move {
+    async fn looks<'b>(&self, manifests: &'b Manifests, given: &[Given]) -> Vec<Looked<'b>> {
+        let baselines = &manifests.baselines;
+        let enforced = manifests.enforced();
+        let each = baselines.iter().zip(others(baselines)).filter(|(baseline, _)| enforced(baseline));
+        let looks = each.map(|(baseline, others)| async move {
             let (consent, used) = given_consent(given, &baseline.scope.object, &self.args.approve, self.ground.clock.now());
             let request = self.request(others, consent);
             let look = self.look_or_stop(baseline, &request).await;
@@ -357,8 +359,11 @@ impl<'a> Run<'a> {
         let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();
         self.show_all(&reports);
         let what_to_do = match self.advise(&reports) {
-            true => "read them, and consent to them as they are now",
-            false => "nothing in them waits for consent: read them, and leave --approve out",
+            Advice::Consent(_) => "read them, and consent to them as they are now",
+            Advice::Spent(_) => {
+                "what waits in them was consented to before, and a consent counts once: find out who undoes what was done, and leave --approve out"
+            }
+            Advice::Nothing => "nothing in them waits for consent: read them, and leave --approve out",
         };
         // An object that could not be looked at failed, and nothing was done.
         let exit = if reports.iter().any(|report| report.error.is_some()) { Exit::Failed } else { Exit::Blocked };
@@ -423,43 +428,38 @@ impl<'a> Run<'a> {
     }
 
     /// Plans once more after changes, for a person to see what is left. Nothing of it is carried out: nobody has seen that plan yet. What this run saw done
-    /// is not given up for one answer, as reads lag: it is looked at again, and counts when one look shows it.
+    /// is not given up for one answer, as reads lag: what is in doubt, and nothing else, is looked at again, and counts when one look shows it.
     async fn look_again(&self, baseline: &Baseline, request: &Request, outcomes: &Outcomes) -> Option<Plan> {
-        let mut left: Option<Plan> = None;
-        let mut doubted = HashSet::new();
-        for wait in LOOKS {
-            let looked = async {
-                self.ground.clock.sleep(wait).await;
-                self.look(baseline, request).await
-            };
-            let looked = tokio::select! {
-                biased;
-                () = self.interrupt.wished() => break,
-                looked = looked => looked,
-            };
-            match looked {
-                Ok(Look { plan: now, .. }) => {
-                    let doubted_now = outcomes.contradicted(&now);
-                    (left, doubted) = match left.take() {
-                        None => (Some(now), doubted_now),
-                        Some(mut before) => {
-                            before.resources.retain(|one| doubted_now.contains(&one.key) && !doubted.contains(&one.key));
-                            (Some(now.with(&baseline.scope, before.resources)), &doubted_now & &doubted)
-                        }
-                    };
-                }
-                Err(error) => {
-                    if left.is_none() {
-                        tell(&format!("it could not be planned again: {error}\n"));
-                    }
-                    break;
-                }
+        let mut look = match self.unless_stopped(self.look(baseline, request)).await? {
+            Ok(look) => look,
+            Err(error) => {
+                tell(&format!("it could not be planned again: {error}\n"));
+                return None;
             }
+        };
+        for wait in DOUBTS {
+            let doubted = outcomes.contradicted(&look.plan);
             if doubted.is_empty() {
                 break;
             }
+            let again = async {
+                self.ground.clock.sleep(wait).await;
+                look_at(baseline, &mut look, &doubted, request, self.ground.clock.now()).await
+            };
+            if self.unless_stopped(again).await != Some(true) {
+                break;
+            }
         }
-        left
+        Some(look.plan)
+    }
+
+    /// What comes of it, unless somebody wishes to stop first.
+    async fn unless_stopped<T>(&self, doing: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupt.wished() => None,
+            done = doing => Some(done),
+        }
     }
 
     /// What is left after a run; where something failed or was stopped, the reason of it was said.
@@ -515,17 +515,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Says how to consent to what waits for it, and whether anything does.
-    fn advise(&self, reports: &[Report]) -> bool {
+    /// Says how to consent to what waits for it.
+    fn advise(&self, reports: &[Report]) -> Advice {
         let used = |object: &str, hash: &str| {
             let (_, mut used) = given_consent(&self.given, object, &[hash.to_owned()], self.ground.clock.now());
             used.remove(hash)
         };
         let advice = consent::advice(reports, &self.args.approve, &self.again(), used);
-        if let Some(advice) = advice.as_ref().filter(|_| self.args.output == Output::Text) {
-            print(advice);
+        if let (Advice::Spent(said) | Advice::Consent(said), Output::Text) = (&advice, self.args.output) {
+            print(said);
         }
-        advice.is_some()
+        advice
     }
 
     /// The command that plans the same: what it chooses, and where, belongs to it.

@@ -61,7 +61,9 @@ pub(super) fn note_left_out(resources: &mut [ResourcePlan]) {
         let note =
             |need: &Need| format!("it stands on {}, which this run leaves out: whether that is as declared was not looked at", need.key);
         let notes: Vec<String> = changes.map(note).collect();
-        resource.notes.extend(notes);
+        // It may be noted already, where some of a plan is planned again.
+        let new: Vec<String> = notes.into_iter().filter(|note| !resource.notes.contains(note)).collect();
+        resource.notes.extend(new);
     }
 }
 

@@ -109,20 +109,21 @@ fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &
 }
 
 impl Plan {
-    /// The plan with `seen` in the place of its own resources of those keys. Pure.
-    pub fn with(mut self, scope: &Scope, seen: Vec<ResourcePlan>) -> Plan {
-        if seen.is_empty() {
-            return self;
-        }
+    /// The plan with `seen` in the place of its own resources of those keys: what policy, and what the resources come to together, is asked again. Pure.
+    pub fn anew(self, judgement: &Judgement<'_>, seen: Vec<ResourcePlan>) -> Plan {
         let mut seen: BTreeMap<Key, ResourcePlan> = seen.into_iter().map(|one| (one.key.clone(), one)).collect();
-        for own in &mut self.resources {
+        let mut resources = self.resources;
+        for own in &mut resources {
             if let Some(other) = seen.remove(&own.key) {
                 *own = other;
             }
+            // As it was before anything was held.
+            own.steps.iter_mut().for_each(|step| step.held = None);
+            if own.status == Status::Blocked && own.blocks.is_empty() {
+                own.status = Status::Drifted;
+            }
         }
-        self.summary = summary(&self.resources);
-        self.hash = hash::plan_hash(scope, &self.resources);
-        self
+        Plan { warnings: self.warnings, ..settled(judgement, resources, &BTreeSet::new()) }
     }
 }
 

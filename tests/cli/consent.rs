@@ -83,3 +83,20 @@ fn each_object_has_its_own_consent_and_all_can_be_given_at_once() {
     run(&folder, &["--approve", &hashes[0], "--approve", &hashes[1]], 0);
     assert_eq!(differ(&folder), Vec::<String>::new());
 }
+
+/// The same difference comes back, and its consent is used up: nobody is told to give it again.
+#[test]
+fn a_refusal_does_not_ask_for_a_consent_that_is_used_up() {
+    let folder = folder(ACCOUNT, TLS);
+    let account = folder.path().join("state/sandbox/account.json");
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    run(&folder, &["--approve", &hash], 0);
+    // As if somebody had undone it: the account is the one of the beginning.
+    std::fs::remove_file(&account).expect("the account");
+    let wrong = "0".repeat(64);
+    let (out, err) = run(&folder, &["--approve", &wrong], 3);
+    assert!(out.contains("carried to its end, and counts no more") && !out.contains("to consent to exactly"), "{out}");
+    assert!(err.contains("nothing was done: --approve 000000000000: none of these plans has that hash"), "{err}");
+    assert!(err.contains("a consent counts once: find out who undoes what was done, and leave --approve out"), "{err}");
+    assert!(!err.contains("consent to them as they are now"), "{err}");
+}

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ACCOUNT, VERSIONING, folder, holdfast};
+use super::{ACCOUNT, VERSIONING, folder, holdfast, sent};
 
 /// Runs and checks the document against its schema.
 fn document(folder: &std::path::Path, more: &[&str], code: i32) -> Value {
@@ -31,6 +31,32 @@ fn a_run_that_failed_has_a_document_too() {
     let document = document(held.path(), &[], 1);
     assert!(document["error"].as_str().is_some_and(|error| error.contains("is in use by") && error.contains("the test")), "{document:#}");
     drop(journal);
+}
+
+/// Of an object that mistakes leave nothing of, nobody asks AWS: a generator's slip in thousands of them is thousands of requests otherwise.
+#[test]
+fn nobody_asks_aws_for_what_cannot_be_carried_out() {
+    let folder = folder(ACCOUNT, "  s3: {bukets: []}\n");
+    let text = std::fs::read_to_string(folder.path().join("m.yaml")).expect("the manifest");
+    let wrong: String = (0..20).map(|number| format!("{}---\n", text.replace("name: cli", &format!("name: wrong-{number}")))).collect();
+    let good = text.replace("name: cli", "name: good").replace("  s3: {bukets: []}\n", VERSIONING);
+    let run = |manifest: &str, more: &[&str], code: i32| {
+        std::fs::write(folder.path().join("m.yaml"), manifest).expect("a file");
+        let run = holdfast(folder.path()).args(["--log", "trace", "reconcile", "-f", "m.yaml", "--sandbox"]).args(more).assert().code(code);
+        let asked = sent(&run);
+        let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        (asked.iter().filter(|line| line.contains("GetCallerIdentity")).count(), asked.len(), err)
+    };
+    // An apply that changes something connects once more, to plan again.
+    for more in [&["--dry-run"][..], &[]] {
+        let (_, all, err) = run(&wrong, more, 1);
+        assert!(all == 0 && err.contains("m.yaml holds nothing that can be enforced"), "{all} {err}");
+        let (asked, _, err) = run(&format!("{wrong}{good}"), more, 3);
+        assert!(
+            asked == if more.is_empty() { 2 } else { 1 } && err.contains("part of the manifest is wrong and was not enforced"),
+            "{asked} {err}"
+        );
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -28,6 +28,25 @@ fn until(what: &str, is: impl Fn() -> bool) {
     }
 }
 
+/// A sandbox that serves an account with real servers, `speed` times as fast as the clock: with its address, and the file of its authority.
+pub fn live(account: &Path, speed: u32) -> (Running, String, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", &speed.to_string(), "--account"])
+        .arg(account)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let mut said = BufReader::new(child.stderr.take().expect("its stderr"));
+    let sandbox = Running(child);
+    let mut text = String::new();
+    while !text.contains("certificates: ") {
+        assert!(said.read_line(&mut text).expect("a line") > 0, "it ended: {text}");
+    }
+    let address = text.split("http://").nth(1).and_then(|rest| rest.split(';').next()).map(|host| format!("http://{host}"));
+    let ca = text.rsplit("certificates: ").next().unwrap_or_default().trim().to_owned();
+    (sandbox, address.expect("an address"), ca)
+}
+
 #[test]
 fn servers_go_with_the_sandbox_even_when_it_is_killed() {
     if holdfast::sandbox::redis::program().is_none() {
@@ -36,23 +55,11 @@ fn servers_go_with_the_sandbox_even_when_it_is_killed() {
         return;
     }
     for signal in ["-KILL", "-INT"] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-            .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--account", LIVE])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the sandbox starts");
-        let mut said = BufReader::new(child.stderr.take().expect("its stderr"));
-        let mut sandbox = Running(child);
-        let mut servers = String::new();
-        while !servers.contains("certificates: ") {
-            servers.clear();
-            assert!(said.read_line(&mut servers).expect("a line") > 0, "it ended");
-        }
-        let ca = servers.rsplit(": ").next().unwrap_or_default().trim();
-        let folder = Path::new(ca).parent().expect("a folder").to_owned();
+        let (mut sandbox, _, ca) = live(Path::new(LIVE), 1);
+        let folder = Path::new(&ca).parent().expect("a folder").to_owned();
         let name = folder.to_string_lossy().into_owned();
-        assert!(std::fs::read_to_string(ca).expect("a certificate").contains("BEGIN CERTIFICATE"), "{servers}");
-        assert_eq!(redis_of(&name).len(), 2, "{servers}");
+        assert!(std::fs::read_to_string(&ca).expect("a certificate").contains("BEGIN CERTIFICATE"), "{ca}");
+        assert_eq!(redis_of(&name).len(), 2, "{name}");
         assert!(Command::new("kill").args([signal, &sandbox.0.id().to_string()]).status().expect("kill runs").success());
         sandbox.0.wait().expect("it ends");
         until("the servers to end", || redis_of(&name).is_empty());

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use holdfast::execute::Journal;
 
-use super::{ACCOUNT, Running, TLS, VERSIONING, folder, holdfast, served};
+use super::{ACCOUNT, Running, TLS, VERSIONING, folder, holdfast, recorded, served};
 
 pub fn stderr(run: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&run.get_output().stderr).into_owned()
@@ -103,6 +103,18 @@ fn interrupted(folder: &Path, address: &str, far: impl Fn(&str) -> bool) -> Outp
     run.wait_with_output().expect("it ends")
 }
 
+/// A sandbox that serves and records what it is asked.
+fn recording(requests: &Path, speed: &str) -> (Running, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", speed])
+        .env("HOLDFAST_SANDBOX_RECORD", requests)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the sandbox starts");
+    let address = super::address(&mut child);
+    (Running(child), address)
+}
+
 /// Nothing was done yet, only begun: the run itself has nothing to tell, and the next one finds it done.
 #[test]
 fn what_goes_on_in_aws_after_ctrl_c_is_told_by_the_next_run() {
@@ -111,14 +123,7 @@ fn what_goes_on_in_aws_after_ctrl_c_is_told_by_the_next_run() {
     );
     let folder = folder(ACCOUNT, &spec);
     let requests = folder.path().join("requests");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", "60"])
-        .env("HOLDFAST_SANDBOX_RECORD", &requests)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the sandbox starts");
-    let address = super::address(&mut child);
-    let _aws = Running(child);
+    let (_aws, address) = recording(&requests, "60");
     let ended = interrupted(folder.path(), &address, |said| said.contains("waiting: "));
     assert_eq!(ended.status.code(), Some(130));
     // However long the database takes: the run that finds it done tells of it, and no other does.
@@ -127,8 +132,7 @@ fn what_goes_on_in_aws_after_ctrl_c_is_told_by_the_next_run() {
         stdout(&run).contains("1 unchanged")
     };
     let published = || {
-        let files = std::fs::read_dir(&requests).expect("requests were recorded");
-        let text: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect();
+        let text = recorded(&requests);
         let all = text.lines().filter(|line| line.contains("\"operation\":\"Publish\""));
         all.filter(|line| line.contains("rds.instances%2Fhuntaze-postgres")).count()
     };
@@ -186,20 +190,9 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
     );
     let folder = folder(ACCOUNT, &spec);
     let requests = folder.path().join("requests");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_holdfast"))
-        // What S3 shows late is there sooner, and the database still takes a minute.
-        .args(["sandbox", "serve", "--listen", "127.0.0.1:0", "--speed", "4"])
-        .env("HOLDFAST_SANDBOX_RECORD", &requests)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the sandbox starts");
-    let address = super::address(&mut child);
-    let _aws = Running(child);
-    let published = || {
-        let files = std::fs::read_dir(&requests).expect("requests were recorded");
-        let text: String = files.map(|file| std::fs::read_to_string(file.expect("a file").path()).expect("a text")).collect();
-        text.lines().filter(|line| line.contains("\"operation\":\"Publish\"")).count()
-    };
+    // What S3 shows late is there sooner, and the database still takes a minute.
+    let (_aws, address) = recording(&requests, "4");
+    let published = || recorded(&requests).lines().filter(|line| line.contains("\"operation\":\"Publish\"")).count();
     // The buckets are done, the database is under way.
     let ended = interrupted(folder.path(), &address, |said| said.matches("as declared").count() == 2 && said.contains("waiting: "));
     assert_eq!(ended.status.code(), Some(130));
