@@ -1,6 +1,9 @@
 //! The owner's manifest on the sandbox with real Redis servers, from the account as found to its end: the move of the Redis with an application that
 //! writes all the time.
 
+#[path = "support/screens.rs"]
+mod screens;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -42,6 +45,9 @@ fn the_owners_account_comes_to_its_end_with_its_redis_moved_and_no_write_lost() 
     assert!(application.contains("each of them is there"), "{application}");
     let writes: u64 = application.split_whitespace().nth(4).and_then(|number| number.parse().ok()).expect("a number");
     assert!(writes > 1_000, "{application}");
+
+    // As the README shows its end.
+    assert_eq!(screens::unsaid(0, &format!("{out}{said}")), Vec::<&str>::new(), "{out}{said}");
 
     // The account that it left goes on as it was, with what its servers hold.
     let again = reconcile(state.path(), &["--sandbox"]);

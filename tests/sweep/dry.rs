@@ -1,7 +1,6 @@
 //! A dry run sends no writing request and opens no journal, whatever happens to it, and whatever state it finds.
 
 use std::fmt;
-use std::time::Duration;
 
 use holdfast::sandbox::Sandbox;
 use holdfast::sandbox::faults::{Fault, Faults};
@@ -50,17 +49,7 @@ fn look(sandbox: &Sandbox) -> Result<u64, String> {
 fn a_dry_run_writes_nothing_whatever_happens() {
     let calls = look(&ground::begin(Faults::default())).expect("a dry run");
     assert!(calls > 20, "only {calls} calls");
-    let faults = [
-        Fault::Throttle,
-        Fault::ServerError,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::StaleRead,
-        Fault::Denied,
-        Fault::Slow(Duration::from_secs(60)),
-        Fault::EndBefore,
-        Fault::EndAfter,
-    ];
+    let faults = ground::every_fault();
     let moments = Course::Everything.reference().moments.len();
     let points = (1..=calls).flat_map(|call| {
         faults.iter().enumerate().map(move |(place, fault)| {

@@ -456,3 +456,18 @@ pub fn sampled<P>(mut points: Vec<P>) -> Vec<P> {
     }
     points
 }
+
+/// Everything that can go wrong with a call.
+pub fn every_fault() -> [Fault; 9] {
+    [
+        Fault::Throttle,
+        Fault::ServerError,
+        Fault::CutBefore,
+        Fault::CutAfter,
+        Fault::StaleRead,
+        Fault::Denied,
+        Fault::Slow(Duration::from_secs(60)),
+        Fault::EndBefore,
+        Fault::EndAfter,
+    ]
+}

@@ -1,7 +1,6 @@
 //! Two things go wrong: in one run, or the second while the next run mends what the first did. A sample, from a seed.
 
 use std::fmt;
-use std::time::Duration;
 
 use holdfast::sandbox::faults::{Fault, Faults};
 
@@ -54,17 +53,7 @@ fn try_one(pair: &Pair) -> Result<(), String> {
 
 #[test]
 fn pairs_of_faults_and_ends() {
-    let faults = [
-        Fault::Throttle,
-        Fault::ServerError,
-        Fault::CutBefore,
-        Fault::CutAfter,
-        Fault::StaleRead,
-        Fault::Denied,
-        Fault::Slow(Duration::from_secs(60)),
-        Fault::EndBefore,
-        Fault::EndAfter,
-    ];
+    let faults = ground::every_fault();
     let mut random = fastrand::Rng::with_seed(5);
     let pairs = (0..(support::cases() / 8).clamp(8, 400)).map(|number| {
         // One in five in the run over everything.
