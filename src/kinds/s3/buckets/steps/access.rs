@@ -1,0 +1,97 @@
+//! Who reaches the objects: object ownership and Block Public Access.
+
+use serde_json::Value;
+
+use super::super::change::Change;
+use super::{Maker, was};
+use crate::kinds::s3::Flags;
+use crate::kinds::{Fact, Impact, Reason};
+
+impl Maker<'_> {
+    pub(super) fn ownership(&mut self) {
+        let Some(drift) = self.planning.drift("ownership") else { return };
+        let Some(declared) = drift.declared.as_str() else { return };
+        let enforced = declared == "BucketOwnerEnforced";
+        match &self.planning.seen.grants {
+            // S3 refuses the change with InvalidBucketAclWithObjectOwnership as long as the bucket's ACL grants anything to others.
+            Fact::Present(true) if enforced => {
+                let message =
+                    format!("the ACL of {} grants something to others than its owner, so that S3 will not turn ACLs off", self.bucket);
+                return self.steps.block(
+                    Reason::Conflict,
+                    "ownership",
+                    message,
+                    "grant it by the bucket's policy and reset the ACL to private",
+                );
+            }
+            Fact::Unknown(why) if enforced && self.made.is_empty() => {
+                let why = why.clone();
+                return self.unreadable("ownership", &why);
+            }
+            _ => {}
+        }
+        let mut step =
+            self.step(format!("Set object ownership of {} to {declared}", self.bucket), Change::Ownership(declared.to_owned()), &[drift]);
+        if !self.made.is_empty() {
+            step.impact = Impact::Online;
+        } else if enforced {
+            step.takes = "ACLs stop counting: whoever reaches the objects by an ACL alone no longer does".to_owned();
+        }
+        self.steps.push(step.back(was("set object ownership back to", &drift.found)));
+    }
+
+    pub(super) fn public_access(&mut self) {
+        let drifts = self.planning.below("publicAccessBlock");
+        if drifts.is_empty() {
+            return;
+        }
+        let found = match &self.planning.seen.flags {
+            Fact::Present(found) => *found,
+            Fact::Absent => Flags::ALL,
+            Fact::Unknown(why) => {
+                let why = why.clone();
+                return self.unreadable("publicAccessBlock", &why);
+            }
+        };
+        let title = format!("Set Block Public Access of {}", self.bucket);
+        let mut step = self.step(title, Change::PublicAccessBlock(found.with(drifts.iter().copied())), &drifts);
+        let closes = drifts.iter().any(|drift| drift.declared == Value::Bool(true));
+        let ignores = drifts.iter().any(|drift| drift.field == "publicAccessBlock.ignorePublicAcls" && drift.declared == Value::Bool(true));
+        match &self.planning.seen.object_acls {
+            Fact::Present(true) if ignores => {
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads an object by a public ACL of its own no longer can".to_owned();
+                let note = format!("objects of {} may be public by their own ACLs; that was not looked at", self.bucket);
+                self.steps.notes.push(note);
+            }
+            // It decides on the impact alone: the flags are set all the same, as if there were such an ACL.
+            Fact::Unknown(why) if ignores && self.made.is_empty() => {
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads an object by a public ACL of its own, if there is one, no longer can".to_owned();
+                let note = format!(
+                    "whether ACLs of objects count in {} could not be read ({}: {}): they are taken to let somebody in",
+                    self.bucket, why.call, why.message
+                );
+                self.steps.notes.push(note);
+            }
+            _ => {}
+        }
+        match &self.planning.seen.exposure {
+            Fact::Present(ways) if closes && !ways.is_empty() => {
+                let ways = ways.join(", ");
+                step.impact = Impact::Disruptive;
+                step.takes = "whoever reads it without credentials no longer can".to_owned();
+                self.steps.notes.push(format!("{} is public now: {ways}", self.bucket));
+            }
+            Fact::Unknown(why) if closes && self.made.is_empty() => {
+                let why = why.clone();
+                return self.unreadable("publicAccessBlock", &why);
+            }
+            _ => {}
+        }
+        self.steps.push(
+            step.also_takes(&Flags::weakens(&drifts))
+                .back(found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {}", self.bucket))),
+        );
+    }
+}
