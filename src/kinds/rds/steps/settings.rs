@@ -1,0 +1,139 @@
+//! Settings that ModifyDBInstance changes, and which of them go in one request.
+
+use super::super::Instances;
+use super::super::op::{Changes, Op, Timing};
+use super::super::seen::Instance;
+use super::alone::{alone_step, paid, weakens};
+use super::obstacle::obstacle;
+use super::{MINUTE, NEW_WINDOW, joined, shown};
+use crate::kinds::{Drift, Impact, Planning, Step, Steps, few};
+
+/// Settings that ModifyDBInstance changes: those that nobody notices in one request, the others each in a step of its own.
+pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
+    let mut together = Changes::default();
+    let mut fields: Vec<String> = Vec::new();
+    let mut alone: Vec<(&Drift, Changes)> = Vec::new();
+    let mut keep = Changes::default();
+    let kept: Vec<&Drift> = planning
+        .drifts
+        .iter()
+        .filter(|drift| undone(instance, drift) && obstacle(planning, instance, drift).is_none())
+        .filter(|drift| keep.take(planning, instance, drift, None))
+        .collect();
+    let dropped: Vec<&str> = kept.iter().map(|drift| drift.field.as_str()).collect();
+    let waiting = instance.pending.besides(&dropped);
+    // Both windows in one request: RDS refuses that they overlap, also on the way.
+    let mut windows: Vec<&Drift> = Vec::new();
+    let mut shift = Changes::default();
+    let moved = planning.drift("maintenanceWindow").is_some() && !waiting.is_empty();
+    for drift in planning.drifts {
+        if let Some((reason, message, what_to_do)) = obstacle(planning, instance, drift) {
+            steps.block(reason, drift.field.clone(), message, what_to_do);
+            continue;
+        }
+        if dropped.contains(&drift.field.as_str()) {
+            continue;
+        }
+        if moved && matches!(drift.field.as_str(), "backupWindow" | "maintenanceWindow") {
+            shift.take(planning, instance, drift, None);
+            windows.push(drift);
+            continue;
+        }
+        let own_step = match drift.field.as_str() {
+            "multiAz" | "iamAuthentication" | "caCertificate" => true,
+            "backupRetentionDays" | "publiclyAccessible" => drift.impact > Impact::Online,
+            _ => false,
+        };
+        let mut changes = Changes::default();
+        if !changes.take(planning, instance, drift, if own_step { None } else { Some(&mut together) }) {
+            continue;
+        }
+        if own_step {
+            alone.push((drift, changes));
+        } else {
+            fields.push(drift.field.clone());
+        }
+    }
+    // The first request that is made at once takes along all that waits; from then on nothing does, for those that come after it.
+    let waits = !instance.pending.besides(&[]).is_empty();
+    let mut first: Option<usize> = None;
+    if !kept.is_empty() {
+        first = Some(steps.push(keep_step(planning, &kept, keep, &waiting)));
+    }
+    if !fields.is_empty() {
+        let title = format!("Set {} of {}", few(&fields), planning.id);
+        let back = back(planning.drifts.iter().filter(|drift| fields.contains(&drift.field)));
+        let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
+        let when = fields.iter().any(|field| field == "maintenanceWindow");
+        let takes = if when { NEW_WINDOW } else { "" };
+        let paid = planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(paid).collect::<Vec<_>>().join("; ");
+        // What is dropped must not happen in a new window that is open already.
+        let after = first.filter(|_| when);
+        let weaker =
+            planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(weakens).collect::<Vec<_>>().join("; ");
+        let step = Step::online(title, op, fields).impact(Impact::Online, takes).also_takes(&weaker).also_takes(&paid).after(after);
+        steps.push(step.back(back).within(30 * MINUTE));
+    }
+    for (drift, changes) in alone {
+        let besides = if first.is_some() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
+        let step = alone_step(planning, instance, drift, changes, &besides);
+        if waits && matches!(step.op, Op::Modify { timing: Timing::Immediately, .. }) {
+            let place = steps.push(step.after(first));
+            first.get_or_insert(place);
+        } else {
+            steps.push(step);
+        }
+    }
+    if !windows.is_empty() {
+        let fields: Vec<String> = windows.iter().map(|drift| drift.field.clone()).collect();
+        let title = format!("Set {} of {}", few(&fields), planning.id);
+        let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless };
+        let (impact, takes) = match first {
+            Some(_) => (Impact::Online, NEW_WINDOW.to_owned()),
+            // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing
+            // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
+            None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
+        };
+        steps.push(Step::online(title, op, fields).impact(impact, takes).back(back(windows)).within(30 * MINUTE).after(first));
+    }
+}
+
+/// Whether the instance is as declared, and only what waits for the maintenance window will undo it.
+fn undone(instance: &Instance, drift: &Drift) -> bool {
+    match drift.field.as_str() {
+        "backupRetentionDays" => instance.backup_retention_days.is_some_and(|days| Some(i64::from(days)) >= drift.declared.as_i64()),
+        "multiAz" => drift.declared.as_bool() == Some(instance.multi_az),
+        "iamAuthentication" => drift.declared.as_bool() == Some(instance.iam_authentication),
+        "caCertificate" => drift.declared.as_str() == instance.ca_certificate.as_deref(),
+        _ => false,
+    }
+}
+
+/// How to go back from settings.
+fn back<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> String {
+    let each = drifts.into_iter().map(|drift| format!("{} back to {}", drift.field, shown(&drift.found)));
+    format!("set {}", each.collect::<Vec<_>>().join(", "))
+}
+
+/// The step for what is as declared and would be undone in the maintenance window. All of it goes in one request: a change that is made at once takes
+/// along all that waits. "If you don't want a pending change to be applied in the next maintenance window, you can modify the DB instance to
+/// revert the change [...] specifying the --apply-immediately option" (user guide, "Using the schedule modifications setting").
+fn keep_step(planning: &Planning<'_, Instances>, drifts: &[&Drift], changes: Changes, besides: &[&str]) -> Step<Op> {
+    let fields: Vec<&str> = drifts.iter().map(|drift| drift.field.as_str()).collect();
+    let to: Vec<String> = drifts.iter().map(|drift| format!("{} to {}", drift.field, shown(&drift.found))).collect();
+    let takes = format!("the change that waits for the maintenance window ({}) is dropped", to.join(", "));
+    let (impact, takes) = match besides.is_empty() {
+        true => (Impact::Online, takes),
+        false => (Impact::Disruptive, joined(&takes, &set_off(besides))),
+    };
+    let op = Op::Modify { instance: planning.id.to_owned(), changes, timing: Timing::Immediately };
+    Step::online(format!("Keep {} of {} as found", few(&fields), planning.id), op, fields)
+        .impact(impact, takes)
+        .back(format!("ask for it again: {}", to.join(", ")))
+        .within(60 * MINUTE)
+}
+
+/// ApplyImmediately makes "the modifications in this request and any pending modifications" happen now (ModifyDBInstance).
+pub(super) fn set_off(besides: &[&str]) -> String {
+    format!("what waits for the maintenance window happens now, too: {}", besides.join(", "))
+}
