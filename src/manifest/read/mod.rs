@@ -1,8 +1,10 @@
 //! Reads manifests: a file or a folder to checked objects, with everything that is wrong at once.
 
+mod files;
+mod loaded;
+mod origin;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,10 +17,13 @@ use super::path::FieldPath;
 use super::problem::{Problem, Related, Scope, Severity, Source};
 use super::prune::{Removed, find, prune, remove};
 use super::raw;
-use super::scan::{self, Document, Fault, MAX_BYTES, MAX_DOCUMENTS, MAX_NODES, Mark};
+use super::scan::{self, Document, Fault, MAX_DOCUMENTS, MAX_NODES, Mark};
 use super::schema::Shape;
 use super::tree::{self, Miswritten, Place};
-use super::validate::{self, Finding, hides};
+use super::validate::{self, Finding};
+
+pub use loaded::{Loaded, Positions};
+use origin::Origin;
 
 /// How many problems of one file are listed, more than anybody reads; the rest is counted, so that a file of nothing else fits into memory.
 const MAX_PROBLEMS: usize = 10_000;
@@ -46,74 +51,6 @@ impl Reading {
     /// Whether something is not enforced because of a mistake.
     pub fn has_errors(&self) -> bool {
         self.problems.iter().any(Problem::is_error)
-    }
-}
-
-/// An object, and where it was written.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    pub object: AwsBaseline,
-    pub file: PathBuf,
-    pub positions: Positions,
-    /// The entries that were taken out of it since they are wrong, as they were written, each with its path in the file.
-    pub stopped: Vec<(FieldPath, Value)>,
-    /// Its name, where one could be read.
-    name: Option<String>,
-    shape: Arc<Shape>,
-    source: Option<Arc<Source>>,
-    removed: Removed,
-    /// With the entries that have mistakes, as far as they can be read; nothing where there are none.
-    legible: Option<Box<Loaded>>,
-}
-
-impl Loaded {
-    /// An error at a field of this object: for what is found wrong later than by reading. Given `path` is one of the
-    /// object as it is here; said is the one in the file.
-    pub fn problem(&self, path: &FieldPath, message: impl Into<String>) -> Problem {
-        let origin = Origin { file: self.file.display().to_string(), source: self.source.clone(), place: self.positions.0.as_deref() };
-        origin.problem(&Finding::at(path.clone(), message), self.name.clone(), &self.shape)
-    }
-
-    /// All that can be read of it, for finding what else is wrong: with the entries that have mistakes, without the fields that are the mistakes.
-    /// Never to be enforced.
-    pub fn legible(&self) -> &Loaded {
-        self.legible.as_deref().unwrap_or(self)
-    }
-
-    /// Whether what is wrong at `path` may only come of fields that were taken out.
-    pub fn is_doubtful(&self, path: &FieldPath) -> bool {
-        self.removed.casts_doubt_on(&self.positions.written_path(path), &self.shape)
-    }
-
-    /// Whether the account and region are as they were written, and nothing stands in for them.
-    pub fn is_placed(&self) -> bool {
-        self.removed.is_placed()
-    }
-
-    /// Whether it is known for certain which thing the entry at `path` speaks for.
-    pub fn identifies(&self, path: &FieldPath) -> bool {
-        self.removed.is_placed() && self.removed.leaves_identity(&self.positions.written_path(path), &self.shape)
-    }
-}
-
-/// Where the fields of an object were written.
-#[derive(Clone, Debug, Default)]
-pub struct Positions(Option<Arc<Place>>);
-
-impl Positions {
-    /// Line and column of the key at `path` (`spec.s3.buckets[0]`, or a JSON pointer).
-    pub fn at(&self, path: &str) -> Option<(u32, u32)> {
-        let place = self.0.as_ref()?.find(&path.parse().ok()?)?;
-        Some((place.key.line, place.key.column))
-    }
-
-    /// `path` with every index as it was in the file: entries with mistakes have been taken out since.
-    pub fn written(&self, path: &str) -> String {
-        path.parse().map_or_else(|_| path.to_owned(), |path| self.written_path(&path).to_string())
-    }
-
-    fn written_path(&self, path: &FieldPath) -> FieldPath {
-        self.0.as_ref().map_or_else(|| path.clone(), |place| place.written(path))
     }
 }
 
@@ -163,67 +100,6 @@ pub fn read_value(name: &str, value: Value, schema: &Value) -> Reading {
     }
 }
 
-/// Where an object comes from.
-struct Origin<'p> {
-    file: String,
-    source: Option<Arc<Source>>,
-    place: Option<&'p Place>,
-}
-
-impl Origin<'_> {
-    /// The mark of the key or value at `path`, or of the nearest thing around it.
-    fn mark(&self, path: &FieldPath, at_key: bool) -> Option<Mark> {
-        let root = self.place?;
-        let mut place = root;
-        let mut complete = true;
-        for step in &path.0 {
-            match place.child(step) {
-                Some(inner) => place = inner,
-                None => {
-                    complete = false;
-                    break;
-                }
-            }
-        }
-        // What is said of a list or a mapping as a whole is said at its key.
-        let is_large = !matches!(place.inside, tree::Inside::Nothing);
-        Some(if at_key || !complete || is_large || hides(path) { place.key } else { place.value })
-    }
-
-    fn problem(&self, finding: &Finding, object: Option<String>, shape: &Shape) -> Problem {
-        let written = |path: &FieldPath| self.place.map_or_else(|| path.clone(), |place| place.written(path));
-        let scope = |path: &FieldPath| match shape.entry(path) {
-            Some(entry) => Scope::Entry { path: written(&entry).to_string() },
-            None => Scope::Object,
-        };
-        let mark = self.mark(&finding.path, finding.at_key);
-        let key_only = finding.at_key || hides(&finding.path);
-        Problem {
-            mark,
-            severity: Severity::Error,
-            object: object.clone(),
-            path: written(&finding.path).to_string(),
-            expected: finding.expected.clone(),
-            help: finding.help.clone(),
-            scope: scope(&finding.path),
-            related: finding.other.as_ref().map(|other| Related {
-                file: self.file.clone(),
-                mark: self.mark(other, true),
-                object,
-                path: written(other).to_string(),
-                scope: scope(other),
-            }),
-            excerpt: mark.and_then(|mark| self.source.as_ref()?.excerpt(mark, key_only)),
-            ..Problem::of_file(&self.file, finding.message.clone())
-        }
-    }
-
-    fn fault(&self, fault: Fault) -> Problem {
-        let excerpt = self.source.as_ref().and_then(|source| source.excerpt(fault.mark, false));
-        Problem { mark: Some(fault.mark), help: fault.help, excerpt, ..Problem::of_file(&self.file, fault.message) }
-    }
-}
-
 struct Reader<'s> {
     schema: &'s Value,
     validator: Validator,
@@ -264,56 +140,6 @@ impl<'s> Reader<'s> {
 
     fn say(&mut self, problem: Problem) {
         self.reading.problems.push(problem);
-    }
-
-    fn list(&mut self, folder: &Path, deep: usize, seen: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) {
-        let name = folder.display().to_string();
-        if deep > MAX_FOLDERS_DEEP {
-            return self.say(Problem::of_file(&name, format!("folders stand more than {MAX_FOLDERS_DEEP} deep in each other")));
-        }
-        // A link to a folder around it would lead here for ever.
-        if folder.canonicalize().is_ok_and(|real| !seen.insert(real)) {
-            return;
-        }
-        let entries = match fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>()) {
-            Ok(entries) => entries,
-            Err(error) => return self.say(Problem::of_file(&name, format!("this folder cannot be read: {error}"))),
-        };
-        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-        paths.sort();
-        for path in paths {
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-            if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                self.list(&path, deep + 1, seen, files);
-                continue;
-            }
-            let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
-            if !is_yaml || matches!(name.as_str(), "kustomization.yaml" | "kustomization.yml") {
-                continue;
-            }
-            if files.len() >= MAX_FILES {
-                return self.say(Problem::of_file(&path.display().to_string(), format!("more than {MAX_FILES} files in this folder")));
-            }
-            files.push(path);
-        }
-    }
-
-    fn file(&mut self, path: &Path, in_folder: bool) {
-        let name = path.display().to_string();
-        // In a folder a pipe or a device would be waited for without end, by opening it already; given by name it is what somebody wants.
-        if in_folder && path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
-            return self.say(Problem::of_file(&name, "not a regular file"));
-        }
-        let mut bytes = Vec::new();
-        let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        match read {
-            Ok(_) => self.bytes(path, &bytes, in_folder),
-            Err(error) => self.say(Problem::of_file(&name, format!("this file cannot be read: {error}"))),
-        }
     }
 
     fn bytes(&mut self, path: &Path, bytes: &[u8], in_folder: bool) {
