@@ -13,6 +13,7 @@ import tempfile
 import account
 import expect
 import limits
+import served
 import server
 import yaml
 
@@ -132,6 +133,7 @@ def run_account(program, records, verdicts):
 def main(program, records):
     verdicts = Verdicts()
     run_account(program, pathlib.Path(records), verdicts)
+    served.run(program, verdicts)
     return verdicts.close()
 
 
