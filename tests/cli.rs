@@ -434,11 +434,13 @@ fn only_and_skip_choose_resources() {
     assert_eq!(looked(&[]), ["huntaze-assets", "huntaze-uploads"]);
     assert_eq!(looked(&["--only", "s3.buckets/*-assets"]), ["huntaze-assets"]);
     assert_eq!(looked(&["--skip", "s3.buckets/huntaze-assets"]), ["huntaze-uploads"]);
-    // One that names nothing is a mistake, whatever it stands beside; of what is left out, it is only said.
+    // One that names nothing is a mistake, whatever it stands beside; a kind that is left out may be in another manifest.
     assert_eq!(looked(&["--skip", "rds"]), ["huntaze-assets", "huntaze-uploads"]);
     for (args, expected) in [
         (&["--only", "rds"][..], "--only rds names nothing that the manifest speaks for; it speaks for s3.buckets"),
         (&["--only", "s3,S3.bucket"], "did you mean \"s3.buckets\"?"),
+        (&["--skip", "s3.bucket/huntaze-assets"], "--skip s3.bucket/huntaze-assets names nothing"),
+        (&["--skip", "s3,huntaze-assets"], "did you mean \"s3.buckets/huntaze-assets\"?"),
         (&["--only", "huntaze-asets", "--dry-run"], "--only huntaze-asets names nothing"),
         (&["--only", "huntaze-assets", "--dry-run"], "did you mean \"s3.buckets/huntaze-assets\"?"),
     ] {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use wildmatch::WildMatch;
 
+use crate::kinds::registry;
 use crate::manifest::did_you_mean;
 use crate::plan::Declared;
 use crate::plan::escape::shown;
@@ -38,15 +39,19 @@ impl Choice {
         Some(advice.join(", and "))
     }
 
-    /// The patterns of `--skip` that name nothing of what the manifest speaks for.
+    /// The kinds of `--skip` that the manifest does not speak for: several manifests may be given the same one.
     pub(super) fn idle(&self, found: &[Declared]) -> Vec<String> {
-        let idle = self.skip.iter().filter(|pattern| is_idle(pattern, found));
+        let idle = self.skip.iter().filter(|pattern| is_idle(pattern, found) && is_kind(pattern));
         idle.map(|pattern| format!("--skip {pattern} names nothing that this manifest speaks for: correct it, or leave it out")).collect()
     }
 
-    /// The patterns of `--only` that name nothing of what the manifest speaks for, with what is there to be named.
+    /// The patterns that name nothing of what the manifest speaks for, with what is there to be named.
     pub(super) fn unnamed(&self, found: &[Declared]) -> Unnamed {
-        let patterns: Vec<String> = self.only.iter().filter(|pattern| is_idle(pattern, found)).cloned().collect();
+        let idle = |option, patterns: &[String]| -> Vec<(&'static str, String)> {
+            patterns.iter().filter(|pattern| is_idle(pattern, found)).map(|pattern| (option, pattern.clone())).collect()
+        };
+        let mut patterns = idle("--only", &self.only);
+        patterns.extend(idle("--skip", &self.skip).into_iter().filter(|(_, pattern)| !is_kind(pattern)));
         let mut names = BTreeSet::new();
         for declared in found.iter().filter(|_| !patterns.is_empty()) {
             let path = declared.kind.path();
@@ -58,24 +63,26 @@ impl Choice {
     }
 }
 
-/// The patterns of `--only` that name nothing of what an object speaks for.
+/// The patterns of `--only` and `--skip` that name nothing of what an object speaks for.
 #[derive(Clone, Debug, Default)]
 pub struct Unnamed {
-    pub patterns: Vec<String>,
+    /// The option, and its pattern.
+    pub patterns: Vec<(&'static str, String)>,
     /// The groups, kinds, resources and entries that could have been named; empty where every pattern names something.
     pub names: BTreeSet<String>,
 }
 
-/// Why a run must not go on whose `--only` names nothing in any of its objects: a misspelt one would look like an account in sync. Pure.
+/// Why a run must not go on whose `--only` or `--skip` names nothing in any of its objects: a misspelt one would look like an account in sync, or change what
+/// was to be left alone. Pure.
 pub fn misspelt(objects: &[&Unnamed]) -> Option<String> {
     let (first, others) = objects.split_first()?;
-    let everywhere = |pattern: &&String| others.iter().all(|object| object.patterns.contains(pattern));
-    let said: Vec<String> = first.patterns.iter().filter(everywhere).map(|pattern| unknown(pattern, objects)).collect();
+    let everywhere = |pattern: &&(&'static str, String)| others.iter().all(|object| object.patterns.contains(pattern));
+    let said: Vec<String> = first.patterns.iter().filter(everywhere).map(|(option, pattern)| unknown(option, pattern, objects)).collect();
     (!said.is_empty()).then(|| format!("nothing was done: {}", said.join("; ")))
 }
 
 /// That a pattern names nothing, with the nearest that it could mean.
-fn unknown(pattern: &str, objects: &[&Unnamed]) -> String {
+fn unknown(option: &str, pattern: &str, objects: &[&Unnamed]) -> String {
     let names: BTreeSet<&str> = objects.iter().flat_map(|object| &object.names).map(String::as_str).collect();
     let without_kind = names.iter().find(|name| name.split_once('/').is_some_and(|(_, id)| id == pattern));
     let near = match without_kind {
@@ -87,7 +94,12 @@ fn unknown(pattern: &str, objects: &[&Unnamed]) -> String {
         if kinds.is_empty() { "it speaks for nothing".to_owned() } else { format!("it speaks for {}", kinds.join(", ")) }
     };
     let near = near.unwrap_or_else(kinds);
-    format!("--only {} names nothing that the manifest speaks for; {}", shown(pattern), shown(&near))
+    format!("{option} {} names nothing that the manifest speaks for; {}", shown(pattern), shown(&near))
+}
+
+/// Whether it is a kind of this program, or a group of them: `s3`, `s3.buckets`.
+fn is_kind(pattern: &str) -> bool {
+    registry().iter().any(|kind| kind.path() == pattern || kind.path().split_once('.').is_some_and(|(group, _)| group == pattern))
 }
 
 fn is_idle(pattern: &str, found: &[Declared]) -> bool {
@@ -136,12 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn only_must_name_something_in_one_object_at_least() {
-        let of = |id: &str, only: &[&str]| {
-            let only = only.iter().map(|one| (*one).to_owned()).collect();
-            Choice { only, skip: Vec::new() }.unnamed(&[fake::declared(&scope("unnamed"), json!({"name": id}))])
+    fn what_is_chosen_must_name_something_in_one_object_at_least() {
+        let of = |id: &str, only: &[&str], skip: &[&str]| {
+            let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
+            Choice { only: own(only), skip: own(skip) }.unnamed(&[fake::declared(&scope("unnamed"), json!({"name": id}))])
         };
-        let said = |only: &[&str]| misspelt(&[&of("assets", only), &of("uploads", only)]);
+        let skipped = |skip: &[&str]| misspelt(&[&of("assets", &[], skip), &of("uploads", &[], skip)]);
+        // A kind that is in another manifest.
+        assert_eq!((skipped(&["test.things/up*", "rds", "s3.buckets"]), skipped(&["test"])), (None, None));
+        let said = skipped(&["rds", "test.thing/assets"]).unwrap();
+        let expected = "--skip test.thing/assets names nothing that the manifest speaks for; did you mean \"test.things/assets\"?";
+        assert_eq!(said, format!("nothing was done: {expected}"));
+        let said = |only: &[&str]| misspelt(&[&of("assets", only, &[]), &of("uploads", only, &[])]);
         assert_eq!((said(&[]), said(&["test"]), said(&["test.things/assets", "test.things/up*"])), (None, None, None));
         for (pattern, expected) in [
             ("tset", "did you mean \"test\"?"),

@@ -41,7 +41,7 @@ pub struct Args {
     /// anything is done.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) only: Vec<String>,
-    /// All but these resources, in the same words.
+    /// All but these resources, in the same words. One that names nothing ends the run, too; a group or kind that is in another manifest is only said.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
     /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is done.
