@@ -151,6 +151,7 @@ impl Ground {
     /// One process that goes this way, to its end or to where it ends.
     pub fn run(&mut self, way: Way, at: Option<(Place, Next)>, tell: &(dyn Fn(&Said) + Sync)) -> (Option<Outcomes>, Arc<Gate>) {
         let (gate, account, clock) = (self.gate(at), &self.account, self.account.sandbox.clock());
+        let application = self.application.as_ref().expect("it was not stopped");
         let hears = |said: &Said| {
             gate.hears(said, &clock);
             tell(said);
@@ -167,6 +168,10 @@ impl Ground {
                 way == Way::Back && matches!(said, Said::Done { step, .. } if step.starts_with("Prove once more"))
             };
             account.apply_in(&process, &wish(), last).await;
+            if way == Way::Return {
+                // What only the new group has, and the way back must bring.
+                application.writes_more(50).await;
+            }
             ask(account, &process, false).await;
             gate.counts();
             account.apply_in(&process, &wish(), hears).await
