@@ -25,6 +25,14 @@ pub fn one_in<P>(share: u64, mut points: Vec<P>) -> Vec<P> {
     points
 }
 
+/// As many generated cases, from a seed that is printed, and that repeats them.
+pub fn generated(cases: u32) -> proptest::prelude::ProptestConfig {
+    let seed = std::env::var("HOLDFAST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("HOLDFAST_SEED={seed}");
+    let rng_seed = proptest::test_runner::RngSeed::Fixed(seed);
+    proptest::prelude::ProptestConfig { cases, rng_seed, failure_persistence: None, ..Default::default() }
+}
+
 /// An account in a test, with a folder for its journal.
 pub struct Account {
     pub sandbox: Sandbox,

@@ -17,6 +17,11 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
             needy.entry(need.key.clone()).or_default().push((place, need.clone()));
         }
     }
+    // Which of two blocked ones a third is said to stand on must not depend on the order in which they were declared.
+    let key = |place: usize| resources.get(place).map(|one| &one.key);
+    for waiting in needy.values_mut() {
+        waiting.sort_by(|(one, _), (other, _)| key(*one).cmp(&key(*other)));
+    }
     for (place, need) in excepted(resources) {
         if let Some(resource) = resources.get_mut(place)
             && resource.hold_for(&need, 0, EXCEPTED)

@@ -278,8 +278,30 @@ fn what_is_unknown_missing_blocked_or_helpless_is_reported_and_not_touched() {
     assert_eq!((plan.resources[0].status, plan.resources[0].blocks.len()), (Status::Blocked, 1));
 }
 
+/// Of two blocked ones that a third stands on, the same one is named in whatever order they are declared.
+#[test]
+fn what_is_stood_on_is_named_alike_in_any_order() {
+    let given = given("alike");
+    there("alike", &["a", "b", "c", "d"]);
+    let needs = [("a", vec![]), ("b", vec!["e"]), ("c", vec!["e"]), ("d", vec!["c", "b"])];
+    let mut looked: Vec<_> =
+        needs.iter().map(|(name, needs)| looked(&given.scope, json!({"name": name, "v": {"x": 1}, "needs": needs}))).collect();
+    let mut wrong = declared(&given.scope, thing("e", 1));
+    let (fields, message, what_to_do) = (Vec::new(), String::new(), String::new());
+    wrong.blocks.push(crate::kinds::Block { reason: Reason::Conflict, fields, message, what_to_do });
+    looked.push((wrong, None));
+    let first = given.plan(&looked);
+    for _ in 0..looked.len() {
+        looked.rotate_left(1);
+        let turned = given.plan(&looked);
+        for resource in &first.resources {
+            assert_eq!(Some(resource), turned.resource(&resource.key));
+        }
+    }
+}
+
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+    #![proptest_config(crate::kinds::testing::generated(200))]
     /// The same facts give the same plan, in whatever order they come, and planning looks at nothing.
     #[test]
     fn planning_is_pure(things in proptest::collection::btree_map("[a-e]", (0_i64..3, proptest::collection::btree_map("[x-z]", 0_i64..3, 0..3), proptest::collection::vec("[a-e]", 0..3), proptest::prelude::any::<bool>()), 1..6), turn in 0_usize..6) {

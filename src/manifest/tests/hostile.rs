@@ -130,7 +130,7 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(crate::kinds::testing::generated(400))]
 
     #[test]
     fn any_text_is_answered(text in "\\PC{0,200}") {
