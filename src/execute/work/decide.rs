@@ -73,7 +73,13 @@ impl Work<'_> {
                             self.stale = Some(why.clone());
                             return Decision::Anew(why);
                         }
-                        Verdict::Failed(why) => self.fail(declared, why, "see the message, mend its cause, and run again".to_owned()),
+                        Verdict::Failed(why) => {
+                            self.fail(declared, why, "see the message, mend its cause, and run again".to_owned());
+                            if !self.ended() {
+                                // What is taken back is judged by all that can be seen, not by what this step alone was looked at for.
+                                return Decision::Advanced(advances);
+                            }
+                        }
                     }
                 }
                 Phase::Undoing { .. } => {

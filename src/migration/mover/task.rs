@@ -171,9 +171,12 @@ impl Task {
     }
 
     async fn try_target(&mut self) -> Result<(), Stop> {
+        // One that slept holds and writes nothing: the target may serve by now, by another process.
+        self.is_still_mine().await?;
         self.open_target().await?;
         let Setup { source, target, name, copy, .. } = self.setup.clone();
         let target = copy::current(target, &name).await?;
+        self.is_still_mine().await?;
         let stressed = stress(&target, &name, self.rules()).await.map_err(|error| match error {
             HoldError::Wire(error) if error.code().is_none() => Stop::from(error),
             error @ (HoldError::NotAsKnown { .. } | HoldError::Superseded { .. }) => Stop::from(error),

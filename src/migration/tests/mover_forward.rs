@@ -1,8 +1,13 @@
 //! Forward, over the variants.
 
-use super::hold_ground::{Made, SECOND, eventually, foreign, tell};
+use std::time::Duration;
+
+use super::hold_ground::{Made, SECOND, eventually, foreign, tell, words};
 use super::mover_ground::{Stage, serves};
 use super::servers::difference;
+use crate::clock::Clock;
+use crate::migration::copy::Epoch;
+use crate::migration::lease::Lease;
 use crate::migration::mover::{Mover, Order, Phase, Stop};
 use crate::migration::side::Rules;
 
@@ -95,6 +100,30 @@ async fn the_trial_waits_for_nodes_that_do_not_know_one_another_yet() {
     stage.forward(&mover, Phase::Committed).await;
     assert_eq!(mover.state().trouble, None);
     assert_eq!(stage.application.lost(&stage.target.side).await, 0);
+}
+
+/// One that slept while it waited for the nodes finds a target that another process may have let serve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_trial_of_a_process_whose_time_is_over_is_not_made() {
+    let Some(stage) = Stage::plain().await else { return };
+    let (primary, replica) = (foreign(stage.target.primary()).await, foreign(stage.target.replica(0)).await);
+    tell(&replica, &["REPLICAOF", "NO", "ONE"]).await;
+    let clock = Clock::simulated("2026-01-01T00:00:00Z".parse().unwrap());
+    let mut setup = stage.setup(2);
+    setup.copy.epoch = Epoch::leased(setup.name.epoch, Lease::new(clock.clone(), clock.now(), Duration::from_secs(60)));
+    let mover = Mover::start_with_trial(setup);
+    eventually("the mover waits", async || mover.state().trouble.is_some()).await;
+    clock.advance(Duration::from_secs(60));
+    tell(&primary, &["CONFIG", "RESETSTAT"]).await;
+    tell(&replica, &["REPLICAOF", "127.0.0.1", &stage.target.primary().port.to_string()]).await;
+    eventually("the mover leaves it alone", async || mover.state().phase == Phase::Halted).await;
+    // It has had its chance.
+    tokio::time::sleep(SECOND).await;
+    let stats = words(&tell(&primary, &["INFO", "commandstats"]).await);
+    for command in ["set", "client|pause", "client|kill"] {
+        assert!(!stats.contains(&format!("cmdstat_{command}:")), "{command} was sent: {stats}");
+    }
+    assert_eq!(mover.state().phase, Phase::Halted);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
