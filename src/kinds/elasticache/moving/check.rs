@@ -118,7 +118,9 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
         MoveOp::Fence { .. } => live::progress(moving.live.as_ref(), Phase::Fenced),
         MoveOp::Prove { .. } => live::progress(moving.live.as_ref(), Phase::Proven),
         MoveOp::LetGo { .. } => match &moving.target {
-            Fact::Present(target) if !target.held => Progress::Done,
+            Fact::Present(target) if let Some(why) = target.serves.unknown() => Progress::Unknown(why.clone()),
+            // Both tags are set in one request: without the one, the other says nothing.
+            Fact::Present(target) if !target.held && target.serves.present().is_some() => Progress::Done,
             Fact::Absent => Progress::Failed("the group that serves is not there any more".to_owned()),
             other => pending(other),
         },

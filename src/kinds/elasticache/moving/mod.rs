@@ -31,7 +31,7 @@ pub use command::{Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus};
 pub use figures::{Figures, amount, length, size};
 pub use observe::{named, observe, serving};
 pub use op::MoveOp;
-pub use plan::{notes, plan};
+pub use plan::{arn_of, ends_serving, notes, plan};
 pub use preflight::{is_needed, preflight};
 pub use report::Report;
 pub use seen::{Moving, Stand};

@@ -236,8 +236,12 @@ impl<'a> Plan<'a> {
     fn let_go(&mut self, lock: &Lock) {
         let Some(target) = self.moving.target.present() else { return };
         let arn = target.group.arn.clone();
-        let op = MoveOp::LetGo { sides: self.sides(lock.name.clone(), lock.epoch, self.token()), arn };
-        self.push(format!("Let {} take writes", self.names.target), op, |step| step.back("nothing: it serves"));
+        let sides = self.sides(lock.name.clone(), lock.epoch, self.token());
+        self.push_let_go(&self.names.target.clone(), sides, arn);
+    }
+
+    fn push_let_go(&mut self, target: &str, sides: Sides, arn: String) {
+        self.push(format!("Let {target} take writes"), MoveOp::LetGo { sides, arn }, |step| step.back("nothing: it serves"));
     }
 
     /// The whole way, from the beginning: what is done already is found done.
@@ -376,7 +380,7 @@ impl<'a> Plan<'a> {
             self.push(format!("Send the clients of {from} away for good"), MoveOp::Fence { sides: sides.clone() }, |step| {
                 step.impact(Impact::Disruptive, "connections to the old group are closed").back(back.clone()).consented(approved)
             });
-            self.push(format!("Prove once more that nothing was written on {from}"), MoveOp::Prove { sides }, |step| {
+            self.push(format!("Prove once more that nothing was written on {from}"), MoveOp::Prove { sides: sides.clone() }, |step| {
                 step.back("nothing is changed")
             });
         }
@@ -400,9 +404,13 @@ impl<'a> Plan<'a> {
                     .consented(approved)
             },
         );
-        self.push(format!("Note on {to} that it is nothing that may be taken away"), MoveOp::Claim { target: to, arn }, |step| {
+        let claim = MoveOp::Claim { target: to.clone(), arn: arn.clone() };
+        self.push(format!("Note on {to} that it is nothing that may be taken away"), claim, |step| {
             step.back("nothing to take back: it is a tag")
         });
+        if held {
+            self.push_let_go(&to, sides, arn);
+        }
     }
 
     /// What is left of the commit, where a process ended in the middle of it.
@@ -518,8 +526,13 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Whether the steps end with a new group that serves.
+pub fn ends_serving(steps: &Steps<Op>) -> bool {
+    steps.steps.iter().any(|step| matches!(&step.op, Op::Move(op) if matches!(**op, MoveOp::Serve { .. })))
+}
+
 /// The ARN of the target, from the source's: they differ in the id.
-fn arn_of(arn: &str, source: &str, target: &str) -> String {
+pub fn arn_of(arn: &str, source: &str, target: &str) -> String {
     match arn.strip_suffix(source) {
         Some(rest) => format!("{rest}{target}"),
         None => String::new(),

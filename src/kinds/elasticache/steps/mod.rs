@@ -76,12 +76,23 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     let moved = if stand == Stand::UnderWay { names(&planning.drifts.iter().collect::<Vec<&Drift>>()) } else { context.needs_move() };
     let moves = !moved.is_empty() && planning.spec.migration.is_some();
     if moves {
-        let others = names(&planning.drifts.iter().filter(|drift| !moved.contains(&drift.field)).collect::<Vec<&Drift>>());
+        let own = context.needs_move();
         context.plan = moving::plan(planning, moved);
         if !context.plan.steps.is_empty() {
+            if moving::ends_serving(&context.plan) {
+                context.plan = on_the_new_group(planning, group, context.plan);
+            }
+            let known = |field: &String| context.plan.steps.iter().any(|step| step.fields.contains(field)) || context.is_blocked(field);
+            let others: Vec<String> = names(&planning.drifts.iter().collect::<Vec<&Drift>>());
+            let others: Vec<String> = others.into_iter().filter(|field| !own.contains(field) && !known(field)).collect();
             if !others.is_empty() {
                 let message = "the group is moved into a new one first".to_owned();
-                context.block(Reason::WaitsForOther, &others, message, "nothing: it is changed on the new group".to_owned());
+                context.block(
+                    Reason::WaitsForOther,
+                    &others,
+                    message,
+                    "nothing: it is changed on the new group, in the same run".to_owned(),
+                );
             }
             return context.plan;
         }
@@ -105,6 +116,30 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     context.plan
 }
 
+/// Adds what is changed on the new group once it serves, as steps of the same plan: what is done is what was shown.
+fn on_the_new_group(planning: &Planning<'_, ReplicationGroups>, group: &Group, plan: Steps<Op>) -> Steps<Op> {
+    let Some(names) = &planning.seen.moving.names else { return plan };
+    // Until then it is as the old one in every setting: the step that compares them sees to it.
+    let renamed = |name: &String| name.strip_prefix(&names.source).map(|rest| format!("{}{rest}", names.target));
+    let new = Group {
+        id: names.target.clone(),
+        arn: moving::arn_of(&group.arn, &names.source, &names.target),
+        snapshot_source: group.snapshot_source.as_ref().and_then(renamed),
+        waiting: Vec::new(),
+        ..group.clone()
+    };
+    let first = plan.steps.len();
+    let mut context = Context { planning, group: &new, plan };
+    if planning.seen.busy().is_none() {
+        context.tags();
+    }
+    context.settings();
+    for step in context.plan.steps.iter_mut().skip(first) {
+        step.after.extend(first.checked_sub(1));
+    }
+    context.plan
+}
+
 fn whole(reason: Reason, message: &str, what_to_do: &str) -> Block {
     Block { reason, fields: Vec::new(), message: message.to_owned(), what_to_do: what_to_do.to_owned() }
 }
@@ -118,6 +153,10 @@ impl<'a> Context<'a> {
     fn drift(&self, field: &str) -> Option<&'a Drift> {
         let drifts: &'a [Drift] = self.planning.drifts;
         drifts.iter().find(|drift| drift.field == field)
+    }
+
+    fn is_blocked(&self, field: &str) -> bool {
+        self.plan.blocks.iter().any(|block| block.concerns(field))
     }
 
     /// The drifts at or below a path.
