@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use holdfast::clock::Clock;
-use holdfast::execute::End;
+use holdfast::execute::{End, ResourceOutcome};
 use holdfast::kinds::{Block, Reason};
 use holdfast::load::load_text;
 use holdfast::plan::{Plan, ResourcePlan, Status};
@@ -183,6 +183,9 @@ async fn converges(case: &Case, baseline: &Baseline, count: &Count) -> Result<()
             })?;
         }
         ensure(outcomes.stopped.is_none(), || format!("{:?}", outcomes.stopped))?;
+        for outcome in &outcomes.resources {
+            did_what_was_shown(&plan, outcome)?;
+        }
         repaired.extend(to_repair(&plan));
         for request in sandbox.writes() {
             wrong.extend(requests::wrong(&request, &repaired));
@@ -258,6 +261,17 @@ fn same_plan(dry: &Plan, wet: &Plan) -> Result<(), String> {
         resources
     };
     ensure(bare(dry) == bare(wet), || "the apply had another plan than the dry run".to_owned())
+}
+
+/// Nothing was done that did not stand in the plan.
+fn did_what_was_shown(plan: &Plan, outcome: &ResourceOutcome) -> Result<(), String> {
+    let shown = plan.resource(&outcome.key).map(titles).unwrap_or_default();
+    // What cannot be told of a group until it is available is planned then, as that step says.
+    let waits = |title: &&str| title.starts_with("Wait until");
+    let unshown: Vec<&String> = outcome.done.iter().filter(|done| !shown.contains(&done.as_str())).collect();
+    ensure(unshown.is_empty() || shown.iter().any(waits), || {
+        format!("{}: {unshown:?} was done, and stands in no plan: {shown:?}", outcome.key)
+    })
 }
 
 /// The fields that a plan's steps repair, and what else differs of a thing that is repaired: an engine's new version can do what the old one could

@@ -7,7 +7,7 @@ use aws_sdk_guardduty::types::{DestinationType, DetectorStatus, FeatureStatus};
 use serde_json::Value;
 
 use super::{Detector, DetectorSpec};
-use crate::aws::{CallError, Reads, calls, pages};
+use crate::aws::{CallError, Class, Reads, calls, pages};
 use crate::kinds::{Fact, FactSet, Kind, Shape, Target, Unreadable, Why};
 
 /// What was seen of the detector.
@@ -78,12 +78,32 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: 
     seen
 }
 
-async fn detector_id(reads: &Reads) -> Fact<String> {
-    let page = |token: Option<String>| async move {
+/// The detector of the region, as AWS shows it at this moment.
+pub(super) async fn only_detector(reads: &Reads) -> Result<String, CallError> {
+    let error = |message: &str| CallError {
+        call: &calls::guardduty::LIST_DETECTORS,
+        class: Class::Busy,
+        code: "NotOne".to_owned(),
+        message: message.to_owned(),
+        request_id: None,
+    };
+    match detector_ids(reads).await?.as_slice() {
+        [id] => Ok(id.clone()),
+        [] => Err(error("the detector that was made is not shown yet")),
+        _ => Err(error("several detectors are listed, and an account has one a region")),
+    }
+}
+
+async fn detector_ids(reads: &Reads) -> Result<Vec<String>, CallError> {
+    pages(|token| async move {
         let answer = reads.guardduty().list_detectors(|request| request.set_next_token(token)).await?;
         Ok((answer.detector_ids.unwrap_or_default(), answer.next_token))
-    };
-    match pages(page).await {
+    })
+    .await
+}
+
+async fn detector_id(reads: &Reads) -> Fact<String> {
+    match detector_ids(reads).await {
         Ok(ids) => match ids.as_slice() {
             [] => Fact::Absent,
             [id] => Fact::Present(id.clone()),

@@ -8,7 +8,7 @@ use aws_sdk_guardduty::types::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::observe::{DetectorSeen, SeenDestination};
+use super::observe::{DetectorSeen, SeenDestination, only_detector};
 use crate::aws::{CallError, Writes};
 use crate::kinds::{Basis, Fact, Progress, Unreadable, Why};
 
@@ -29,7 +29,9 @@ pub enum DetectorOp {
         settings: Settings,
     },
     CreateDestination {
-        detector: String,
+        /// None: the one that a step before makes, whose id GuardDuty chooses.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detector: Option<String>,
         place: Place,
         tags: BTreeMap<String, String>,
     },
@@ -191,9 +193,13 @@ impl DetectorOp {
                 sent.await.map(drop)
             }
             DetectorOp::CreateDestination { detector, place, tags } => {
+                let detector = match detector {
+                    Some(detector) => detector.clone(),
+                    None => only_detector(&writes.reads()).await?,
+                };
                 let sent = guardduty.create_publishing_destination(|request| {
                     request
-                        .detector_id(detector)
+                        .detector_id(&detector)
                         .destination_type(DestinationType::S3)
                         .destination_properties(place.properties())
                         .set_tags(Some(map(tags)))

@@ -12,6 +12,7 @@ use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// GuardDuty verifies a publishing destination for about a minute; a quarter of an hour is plenty.
 const VERIFYING: Duration = Duration::from_secs(900);
+const VERIFIED: &str = "GuardDuty verifies it for about a minute";
 
 pub(super) fn steps(planning: &Planning<'_, Detector>) -> Steps<DetectorOp> {
     let mut steps = Steps::default();
@@ -78,19 +79,20 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
             // Nothing else asks for a detector.
             return;
         }
-    } else if !destination.is_empty() {
-        steps.notes.push("its publishing destination follows once the new detector has an id".to_owned());
     }
-    steps.push(
+    let made_for = if own.is_empty() { &destination } else { &own };
+    let made = steps.push(
         Step::online(
             format!("Create the GuardDuty detector of {region}"),
             DetectorOp::Create { enable, settings, tags },
-            // The destination hangs on the detector's id, which GuardDuty chooses: it is planned when the id is known.
-            planning.drifts.iter().filter(|drift| possible || !is_destination(drift)).map(|drift| drift.field.clone()),
+            made_for.iter().map(|drift| drift.field.clone()),
         )
         .also_takes(if enable { PAID } else { "" })
         .back(back::delete(planning.scope)),
     );
+    if possible && !destination.is_empty() {
+        new_destination(planning, None, &destination, &[made], steps);
+    }
 }
 
 fn change(planning: &Planning<'_, Detector>, detector: &SeenDetector, steps: &mut Steps<DetectorOp>) {
@@ -177,6 +179,37 @@ fn gather(drifts: &[&Drift]) -> Settings {
     settings
 }
 
+/// The ARN of a folder of a bucket, which may be named by its ARN.
+fn folder(planning: &Planning<'_, Detector>, bucket: &str, prefix: &str) -> String {
+    let bucket = super::spec::bucket_name(bucket);
+    let folder = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+    format!("arn:{}:s3:::{bucket}{folder}", planning.scope.partition)
+}
+
+/// Makes the publishing destination. `detector`: the detector's id; a new one has none yet.
+fn new_destination(
+    planning: &Planning<'_, Detector>,
+    detector: Option<&str>,
+    drifts: &[&Drift],
+    before: &[usize],
+    steps: &mut Steps<DetectorOp>,
+) {
+    let declared = |field: &str| planning.drift(field).and_then(|drift| drift.declared.as_str());
+    let (Some(bucket), Some(key)) = (declared("publishingDestination.bucket"), declared("publishingDestination.kmsKeyArn")) else {
+        return block(steps, Reason::InvalidWish, drifts, NO_PLACE.0, NO_PLACE.1);
+    };
+    let arn = folder(planning, bucket, declared("publishingDestination.prefix").unwrap_or_default());
+    let place = Place { arn: Some(arn), kms_key_arn: Some(key.to_owned()) };
+    let op = DetectorOp::CreateDestination { detector: detector.map(str::to_owned), place, tags: ours(planning) };
+    let title = format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket));
+    let back = match detector {
+        Some(detector) => back::delete_destination(planning.scope, detector),
+        None => "it goes with the detector".to_owned(),
+    };
+    let step = Step::online(title, op, drifts.iter().map(|drift| drift.field.clone())).impact(Impact::Online, VERIFIED).back(back);
+    steps.push(step.within(VERIFYING).after(before.iter().copied()));
+}
+
 fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift], before: &[usize], steps: &mut Steps<DetectorOp>) {
     if drifts.is_empty() {
         return;
@@ -185,32 +218,15 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
     let declared = |field: &str| planning.drift(field).and_then(|drift| drift.declared.as_str());
     let (bucket, prefix) = (declared("publishingDestination.bucket"), declared("publishingDestination.prefix"));
     let key = declared("publishingDestination.kmsKeyArn").map(str::to_owned);
-    let arn = |bucket: &str, prefix: &str| {
-        let bucket = super::spec::bucket_name(bucket);
-        let folder = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        format!("arn:{}:s3:::{bucket}{folder}", planning.scope.partition)
-    };
+    let arn = |bucket: &str, prefix: &str| folder(planning, bucket, prefix);
     let id = detector.id.clone();
-    let takes = "GuardDuty verifies it for about a minute";
+    let takes = VERIFIED;
     match &planning.seen.destination {
         Fact::Unknown(why) => {
             let message = format!("the publishing destination could not be read: {}: {}", why.call, why.message);
             block(steps, Reason::Unreadable, drifts, message, "allow guardduty:ListPublishingDestinations and its like, or run again");
         }
-        Fact::Absent => match (bucket, key) {
-            (Some(bucket), Some(key)) => {
-                let place = Place { arn: Some(arn(bucket, prefix.unwrap_or_default())), kms_key_arn: Some(key) };
-                let op = DetectorOp::CreateDestination { detector: id, place, tags: ours(planning) };
-                steps.push(
-                    Step::online(format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket)), op, fields)
-                        .impact(Impact::Online, takes)
-                        .back(back::delete_destination(planning.scope, &detector.id))
-                        .within(VERIFYING)
-                        .after(before.iter().copied()),
-                );
-            }
-            _ => block(steps, Reason::InvalidWish, drifts, NO_PLACE.0, NO_PLACE.1),
-        },
+        Fact::Absent => new_destination(planning, Some(&detector.id), drifts, before, steps),
         Fact::Present(found) => {
             let moves = bucket.is_some() || prefix.is_some();
             let place =

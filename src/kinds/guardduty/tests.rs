@@ -58,8 +58,9 @@ async fn a_missing_detector_is_made_and_its_destination_follows() {
     let plan = account.converges(&wish).await;
     let resource = plan.resources.iter().find(|one| one.key.kind == "guardduty.detector").unwrap();
     assert_eq!(resource.key.id, "us-east-1");
-    assert_eq!(resource.steps.len(), 1);
-    assert!(resource.notes.iter().any(|note| note.contains("publishing destination follows")), "{:?}", resource.notes);
+    let titles: Vec<&str> = resource.steps.iter().map(|step| step.title.as_str()).collect();
+    assert_eq!(titles, ["Create the GuardDuty detector of us-east-1", "Publish findings to the bucket findings"]);
+    assert_eq!(resource.steps[1].after, [0]);
     let made = account.sandbox.snapshot()["guardduty"]["detector"].clone();
     assert_eq!(made["status"], "ENABLED");
     assert_eq!(made["findingPublishingFrequency"], "FIFTEEN_MINUTES");
@@ -321,7 +322,7 @@ fn features_that_others_decide_are_blocked_alone() {
 #[test]
 fn a_step_is_done_when_it_is_seen_to_be() {
     let place = || op::Place { arn: Some("arn:aws:s3:::findings/audit".to_owned()), kms_key_arn: Some(KEY.to_owned()) };
-    let create = DetectorOp::CreateDestination { detector: "d".to_owned(), place: place(), tags: Default::default() };
+    let create = DetectorOp::CreateDestination { detector: Some("d".to_owned()), place: place(), tags: Default::default() };
     let (detector, destination) = ("d".to_owned(), "1".to_owned());
     let with = |status: &str| DetectorSeen {
         destination: Fact::Present(SeenDestination {

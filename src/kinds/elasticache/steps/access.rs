@@ -135,7 +135,8 @@ impl Context<'_> {
         let fields = vec![drift.field.clone()];
         let Some(members) = self.members_for(&fields) else { return };
         if self.group.auth && self.planning.seen.busy().is_some() {
-            return self.wait(fields);
+            self.wait(fields);
+            return;
         }
         let token = match &self.planning.seen.token {
             Fact::Present(token) => token,

@@ -110,9 +110,8 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     if !moves {
         context.access(upgraded);
     }
-    if !first {
-        context.parameters_and_version();
-    }
+    let upgraded = if first { upgraded } else { context.parameters_and_version() };
+    context.settings_of_version(upgraded);
     context.plan
 }
 
@@ -183,13 +182,17 @@ impl<'a> Context<'a> {
     }
 
     /// Has what cannot be told while the group is busy waited for: it is planned anew when the group is available.
-    fn wait(&mut self, fields: Vec<String>) {
+    /// Answers with the step's place.
+    fn wait(&mut self, fields: Vec<String>) -> usize {
         let op = Op::Wait { group: self.id().to_owned() };
-        match self.plan.steps.iter_mut().find(|step| step.op == op) {
-            Some(step) => step.fields.extend(fields),
+        match self.plan.steps.iter_mut().enumerate().find(|(_, step)| step.op == op) {
+            Some((place, step)) => {
+                step.fields.extend(fields);
+                place
+            }
             None => {
                 let title = format!("Wait until {} is available (it is {})", self.id(), self.group.status);
-                self.plan.push(Step::online(title, op, fields).back("nothing is changed").within(NODES));
+                self.plan.push(Step::online(title, op, fields).back("nothing is changed").within(NODES))
             }
         }
     }

@@ -16,10 +16,13 @@ const TOUCHING: [&str; 4] = ["automaticFailover", "multiAz", "logDelivery.slowLo
 impl Context<'_> {
     pub(super) fn tags(&mut self) {
         let drifts = self.below("tags");
-        if self.planning.seen.busy().is_some() && !drifts.is_empty() {
-            return self.wait(names(&drifts));
-        }
-        let back = |gone: bool| back::tags(drifts.iter().copied().filter(|drift| drift.declared.is_null() == gone));
+        // What it has is not known: what is declared is set, and found done where it is so already.
+        let unknown = self.planning.seen.busy().is_some();
+        let first = (unknown && !drifts.is_empty()).then(|| self.wait(names(&drifts)));
+        let back = |gone: bool| match unknown {
+            true => "set them back to what they were, which can be read when the group is available".to_owned(),
+            false => back::tags(drifts.iter().copied().filter(|drift| drift.declared.is_null() == gone)),
+        };
         let (set_back, gone_back) = (back(false), back(true));
         let mut set = BTreeMap::new();
         let mut gone = Vec::new();
@@ -36,19 +39,19 @@ impl Context<'_> {
         let (id, arn) = (self.id(), self.group.arn.clone());
         if !set.is_empty() {
             let fields = fields(&mut set.keys());
-            self.plan
-                .push(Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields).back(set_back).within(SETTINGS));
+            let step = Step::online(format!("Tag {id}"), Op::Tag { arn: arn.clone(), tags: set }, fields);
+            self.plan.push(step.back(set_back).within(SETTINGS).after(first));
         }
         if !gone.is_empty() {
             let fields = fields(&mut gone.iter());
             let step = Step::online(format!("Remove tags from {id}"), Op::Untag { arn, keys: gone }, fields);
-            self.plan.push(step.back(gone_back).within(SETTINGS));
+            self.plan.push(step.back(gone_back).within(SETTINGS).after(first));
         }
     }
 
     pub(super) fn settings(&mut self) {
         let untouching: Vec<&Drift> = UNTOUCHING.iter().filter_map(|field| self.drift(field)).collect();
-        let touching = TOUCHING.iter().filter_map(|field| self.drift(field));
+        let touching = TOUCHING.iter().filter_map(|field| self.drift(field)).filter(|drift| !self.comes_with_version(drift));
         let (touching, impossible): (Vec<&Drift>, Vec<&Drift>) = touching.partition(|drift| self.impossible(drift).is_none());
         for drift in impossible {
             self.block_impossible(drift);
@@ -63,9 +66,33 @@ impl Context<'_> {
         }
     }
 
-    fn change(&mut self, drifts: Vec<&Drift>, immediately: bool, waiting: &[String]) {
+    /// Turns on what the version brings that the step `upgraded` makes of the engine's.
+    pub(super) fn settings_of_version(&mut self, upgraded: Option<usize>) {
+        let drifts: Vec<&Drift> =
+            TOUCHING.iter().filter_map(|field| self.drift(field)).filter(|drift| self.comes_with_version(drift)).collect();
+        let Some(upgraded) = upgraded else { return drifts.into_iter().for_each(|drift| self.block_impossible(drift)) };
+        let waiting = self.waiting();
+        if let Some(step) = self.change(drifts, true, &waiting).and_then(|place| self.plan.steps.get_mut(place)) {
+            step.after.push(upgraded);
+        }
+    }
+
+    /// Whether the engine is too old for it and the declared version is not.
+    fn comes_with_version(&self, drift: &Drift) -> bool {
+        let (Some(members), Some(version)) = (self.members(), self.drift("engineVersion")) else { return false };
+        let declared = version.declared.as_str().unwrap_or_default();
+        let least = match drift.field.as_str() {
+            "logDelivery.slowLog" => version::SLOW_LOG,
+            "logDelivery.engineLog" => version::ENGINE_LOG,
+            _ => return false,
+        };
+        gave_up(drift).is_none() && !version::reaches(&members.version, least) && version::newest_reaches(declared, least)
+    }
+
+    /// Answers with the step's place.
+    fn change(&mut self, drifts: Vec<&Drift>, immediately: bool, waiting: &[String]) -> Option<usize> {
         if drifts.is_empty() {
-            return;
+            return None;
         }
         let settings: BTreeMap<_, _> = drifts.iter().map(|drift| (drift.field.clone(), drift.declared.clone())).collect();
         let fields: Vec<String> = settings.keys().cloned().collect();
@@ -84,7 +111,7 @@ impl Context<'_> {
         let mut paid: Vec<&str> = drifts.iter().filter_map(|drift| paid(drift)).collect();
         // Both logs say the same.
         paid.dedup();
-        self.plan.push(step.also_takes(&paid.join("; ")));
+        Some(self.plan.push(step.also_takes(&paid.join("; "))))
     }
 
     fn block_impossible(&mut self, drift: &Drift) {
