@@ -12,7 +12,7 @@ use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap}
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Why};
 use crate::migration::mover::Phase;
 
 /// A change that AWS makes at once.
@@ -142,7 +142,8 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
         moving.back_snapshot.unknown(),
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
-    let references = moving.references.iter().filter_map(Fact::unknown);
+    // A place that this version does not know is not looked at: the plan says so of it.
+    let references = moving.references.iter().filter_map(Fact::unknown).filter(|why| why.why != Why::NotAsked);
     let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
     all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
 }
