@@ -135,7 +135,15 @@ fn exceptions(value: &Value, path: &FieldPath, shape: &Shape, findings: &mut Vec
             findings.push(finding.expected(kind.to_owned()));
         }
         if let Some(field) = text(exception, "/field") {
-            findings.extend(unknown_field(kind, field, shape.fields(kind)).map(|finding| Finding { path: path.key("field"), ..finding }));
+            let unknown = unknown_field(kind, field, shape.fields(kind)).map(|finding| {
+                // What stands in the manifest is somebody's wish, and shown at what it asks for it.
+                let asks =
+                    shape.kinds().find(|(other, _)| other != kind && shape.fields(other).iter().any(|known| can_differ(field, known)));
+                let by = asks.filter(|_| !shape.kinds().any(|(known, _)| known == kind));
+                let help = by.map(|(by, _)| format!("{field} is a field of {by}: name who asks for it, {by}/NAME"));
+                Finding { path: path.key("field"), help: finding.help.clone().or(help), ..finding }
+            });
+            findings.extend(unknown);
         }
     }
 }
