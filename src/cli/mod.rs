@@ -13,6 +13,7 @@ mod reconcile;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+mod served;
 mod show;
 mod validate;
 
