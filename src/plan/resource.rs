@@ -20,16 +20,29 @@ pub struct Declared {
     /// What is wrong with the wish itself: two entries disagree, a selector's tags could not be read.
     pub blocks: Vec<Block>,
     pub needs: Vec<Need>,
-    /// The resource that would make it, where this run leaves that one out.
-    pub left_out: Option<LeftOut>,
+    /// The resource that would make it, and does not.
+    pub maker: Option<Maker>,
 }
 
-/// A resource that the manifest speaks for, and that `--only` or `--skip` leaves out of this run.
+/// A resource that the manifest has made, and that makes nothing in this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Maker {
     pub key: Key,
-    /// What is to be changed on the command line for it to be chosen.
-    pub choose: String,
+    /// As the end of a sentence: `and which this run leaves out`.
+    pub why: &'static str,
+    pub what_to_do: String,
+}
+
+impl Maker {
+    /// `--only` or `--skip` leaves it out; `choose` is what is to be changed on the command line for it to be chosen.
+    pub fn left_out(key: Key, choose: String) -> Maker {
+        Maker { key, why: "and which this run leaves out", what_to_do: choose }
+    }
+
+    /// Its entries say nothing that can be done.
+    pub fn blocked(key: Key) -> Maker {
+        Maker { what_to_do: format!("see {key}"), key, why: "and which is blocked" }
+    }
 }
 
 impl Declared {
@@ -226,10 +239,8 @@ pub(super) fn planned(
         }
         Fact::Absent if !declared.kind.creates(&declared.wish) => {
             exceptions.unsure(declared, &plan.key);
-            let (message, what_to_do) = match &declared.left_out {
-                Some(LeftOut { key, choose }) => {
-                    (format!("it stands on {key}, which is not there, and which this run leaves out"), choose.clone())
-                }
+            let (message, what_to_do) = match &declared.maker {
+                Some(Maker { key, why, what_to_do }) => (format!("it stands on {key}, which is not there, {why}"), what_to_do.clone()),
                 None => declared.kind.missing(&plan.key.id, scope),
             };
             plan.blocks.push(Block { reason: Reason::Missing, fields: Vec::new(), message, what_to_do });

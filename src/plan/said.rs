@@ -80,6 +80,20 @@ async fn what_is_blocked_is_not_called_a_bug_besides() {
     }
 }
 
+/// Whoever is to have the bucket made says so already, and is blocked: nobody is told to say it again.
+#[tokio::test]
+async fn a_policy_whose_bucket_is_to_be_made_and_blocked_says_which_that_is() {
+    let buckets = json!([
+        {"name": "gone", "create": true, "versioning": "Enabled"},
+        {"name": "all", "match": {"names": ["go*"]}, "versioning": "Suspended"},
+        {"name": "assets", "logging": {"targetBucket": "gone"}}
+    ]);
+    let plan = account("").plan(&json!({"s3": {"buckets": buckets}})).await;
+    let block = &of(&plan, "s3.bucketPolicies", "gone").blocks[0];
+    assert_eq!(block.message, "it stands on s3.buckets/gone, which is not there, and which is blocked");
+    assert_eq!(block.what_to_do, "see s3.buckets/gone");
+}
+
 #[tokio::test]
 async fn only_logging_waits_for_the_bucket_that_the_log_goes_to_and_only_for_its_being_there() {
     for (target, waits) in [
