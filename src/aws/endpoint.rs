@@ -40,15 +40,13 @@ pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
     single.as_deref().or(config.endpoint_url()).map(bare)
 }
 
-/// The setting that names an endpoint which is no URL, where there is one. The SDK would find out with the first request, and try that again and again.
+/// The setting that names an endpoint which is no URL, where there is one. The SDK would find out with the first request, and try that again and again;
+/// of a variable that holds none its configuration does not even tell.
 pub(super) fn misnamed(config: &aws_config::SdkConfig) -> Option<String> {
-    let of = |name: String, url: &str| (!is_url(url)).then_some(name);
-    let everything = || match std::env::var("AWS_ENDPOINT_URL").is_ok_and(|url| !url.is_empty()) {
-        true => "AWS_ENDPOINT_URL".to_owned(),
-        false => "endpoint_url of the profile".to_owned(),
-    };
-    let single = std::env::vars().filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL_") && !url.is_empty());
-    config.endpoint_url().and_then(|url| of(everything(), url)).or_else(|| single.into_iter().find_map(|(name, url)| of(name, &url)))
+    let set = |name: &str| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_");
+    let mut variables = std::env::vars().filter(|(name, url)| set(name) && !url.is_empty());
+    let variable = variables.find_map(|(name, url)| (!is_url(&url)).then_some(name));
+    variable.or_else(|| config.endpoint_url().filter(|url| !is_url(url)).map(|_| "endpoint_url of the profile".to_owned()))
 }
 
 fn is_url(text: &str) -> bool {

@@ -99,6 +99,18 @@ fn list<'v>(value: &'v Value, path: &FieldPath) -> &'v [Value] {
 
 fn windows(value: &Value, path: &FieldPath, findings: &mut Vec<Finding>) {
     for (index, window) in list(value, path).iter().enumerate() {
+        let days = path.index(index).key("days");
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        // Not in the schema: API servers refuse `uniqueItems`.
+        for (at, day) in window.get("days").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let Some(day) = day.as_str() else { continue };
+            if let Some(first) = seen.get(day) {
+                let finding = Finding::at(days.index(at), format!("the day {} is given twice", Value::from(day)));
+                findings.push(Finding { other: Some(days.index(*first)), ..finding });
+            } else {
+                seen.insert(day, at);
+            }
+        }
         let zone = text(window, "/timeZone");
         for bad in Windows::faults(text(window, "/from"), text(window, "/to"), zone) {
             let mut finding = Finding::at(path.index(index).key(bad.field()), bad.to_string());

@@ -83,11 +83,11 @@ pub enum JournalError {
     #[error("the journal in {folder} cannot be read now, as {holder} has it open: wait until that has ended, or look at its own output")]
     HeldFromReaders { folder: PathBuf, holder: String },
     #[error(
-        "the journal in {folder} cannot be written: {error}. Nothing was changed. Make room or give holdfast the right to write there, or name another folder with --state-dir"
+        "the journal in {folder} cannot be written: {error}. Nothing was changed. Make room (2 MiB at least, some 1 KB for each step besides) or give holdfast the right to write there, or name another folder with --state-dir"
     )]
     Unwritable { folder: PathBuf, error: String },
     #[error(
-        "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room, then run again: it goes on from where AWS is"
+        "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room (2 MiB at least), then run again: it goes on from where AWS is"
     )]
     Lost { folder: PathBuf, error: String },
     #[error(
