@@ -30,13 +30,26 @@ impl Clock {
 
     /// A clock that starts now and runs `factor` times as fast: for a served sandbox, where real clients wait.
     pub fn scaled(factor: u32) -> Clock {
-        let from = Arc::new(Mutex::new(Timestamp::now()));
+        Clock::running(Timestamp::now(), factor)
+    }
+
+    /// The same, from another moment: a clock that somebody else's is to be read by.
+    pub fn running(from: Timestamp, factor: u32) -> Clock {
+        let from = Arc::new(Mutex::new(from));
         Clock(Source::Scaled { from, started: std::time::Instant::now(), factor: factor.max(1) })
     }
 
     /// A clock that stands at `start` and moves only when somebody sleeps on it or advances it.
     pub fn simulated(start: Timestamp) -> Clock {
         Clock(Source::Simulated(Arc::new(Mutex::new(start))))
+    }
+
+    /// How many times as fast as the machine's it runs.
+    pub fn speed(&self) -> u32 {
+        match &self.0 {
+            Source::Scaled { factor, .. } => *factor,
+            Source::System | Source::Simulated(_) => 1,
+        }
     }
 
     /// What time it is.

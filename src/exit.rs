@@ -1,6 +1,7 @@
 //! Exit codes, the first that is true.
 
 use crate::execute::{End, Outcomes};
+use crate::kinds::Reason;
 use crate::plan::{Plan, Status};
 use crate::reconcile::Report;
 
@@ -64,11 +65,21 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
         (None, Some(plan)) => plan.resources.iter().any(|resource| matches!(resource.status, Status::Blocked | Status::Unreadable)),
         (None, None) => false,
     };
-    if invalid || reports.iter().any(blocked) {
+    if invalid || reports.iter().any(|report| blocked(report) && !held_by_mode_alone(report)) {
         return Exit::Blocked;
     }
-    let pending = |report: &Report| report.outcomes.is_none() && report.plan.as_ref().is_some_and(Plan::changes);
+    let changes = |report: &Report| report.outcomes.is_none() && report.plan.as_ref().is_some_and(Plan::changes);
+    let pending = |report: &Report| changes(report) || blocked(report);
     if detailed && reports.iter().any(pending) { Exit::Pending } else { Exit::Done }
+}
+
+/// Whether nothing stands in the way but `policy.mode: Observe`: what differs is left as somebody wants it, and is pending like what a dry run leaves.
+fn held_by_mode_alone(report: &Report) -> bool {
+    let plan = report.left.as_ref().or(report.plan.as_ref());
+    plan.is_some_and(|plan| {
+        let read = plan.resources.iter().all(|resource| resource.status != Status::Unreadable);
+        read && plan.resources.iter().flat_map(|resource| resource.all_blocks()).all(|block| block.reason == Reason::ObserveOnly)
+    })
 }
 
 #[cfg(test)]
@@ -148,5 +159,46 @@ mod tests {
             assert_eq!(ended(end.clone()).contradicted(&differs).contains(&key), doubted, "{end:?}");
             assert!(ended(end).contradicted(&agrees).is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_only_observed_is_pending_and_not_blocked() {
+        let scope = scope("exit observed");
+        let world = world("exit observed");
+        for id in ["a", "b"] {
+            crate::kinds::fake::enter(&world).things.entry(id.to_owned()).or_default().insert("x".to_owned(), 0);
+        }
+        let planned = |specs: &[serde_json::Value]| {
+            let judgement = Judgement {
+                scope: &scope,
+                policy: &Policy { mode: crate::manifest::Mode::Observe, ..Policy::default() },
+                windows: &Windows::new(&[]).unwrap(),
+                exceptions: &[],
+                consent: &Consent::default(),
+                peers: &Peers::default(),
+                partial: false,
+                at: jiff::Timestamp::UNIX_EPOCH,
+            };
+            let looked: Vec<_> = specs.iter().map(|spec| looked(&scope, spec.clone())).collect();
+            plan(&judgement, &looked)
+        };
+        let dry = |plan: Plan| Report { object: String::new(), plan: Some(plan), outcomes: None, left: None, error: None, untold: None };
+        let differs = || planned(&[json!({"name": "a", "v": {"x": 1}}), json!({"name": "b", "v": {"x": 0}})]);
+        let blocks: Vec<_> = differs().resources.iter().flat_map(|one| one.all_blocks().cloned()).collect();
+        let blocked = crate::execute::ResourceOutcome {
+            key: Key::new(FAKE.path(), "a"),
+            title: String::new(),
+            done: Vec::new(),
+            end: End::Blocked { blocks },
+        };
+        let wet = Report { outcomes: Some(Outcomes { resources: vec![blocked], stopped: None }), ..dry(differs()) };
+        for report in [dry(differs()), wet] {
+            let report = [report];
+            assert_eq!((of_run(&report, false, false), of_run(&report, false, true)), (Exit::Done, Exit::Pending));
+        }
+        assert_eq!(of_run(&[dry(planned(&[json!({"name": "a", "v": {"x": 0}})]))], false, true), Exit::Done);
+        // Something besides stands in the way: a thing that is not there.
+        let gone = dry(planned(&[json!({"name": "a", "v": {"x": 1}}), json!({"name": "gone", "v": {"x": 1}})]));
+        assert_eq!(of_run(&[gone], false, false), Exit::Blocked);
     }
 }

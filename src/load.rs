@@ -1,7 +1,7 @@
 //! Manifests to baselines: read, checked by schema and by their kinds, and no thing claimed twice.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub struct Manifests {
     /// How many problems are only counted.
     pub unlisted: usize,
     pub files: usize,
+    /// How many entries they hold, those that mistakes stop as well.
+    pub declared: usize,
 }
 
 impl Manifests {
@@ -66,7 +68,12 @@ pub fn schema() -> Value {
 
 /// Reads a manifest, or a folder of them.
 pub fn load(path: &Path) -> Manifests {
-    check(manifest::read(path, &schema()))
+    load_all(&[path.to_owned()])
+}
+
+/// Reads several: files, folders, standard input (`-`).
+pub fn load_all(paths: &[PathBuf]) -> Manifests {
+    check(manifest::read(paths, &schema()))
 }
 
 /// Reads a manifest out of a text; `name` stands for its file in what is said.
@@ -79,6 +86,7 @@ fn check(reading: Reading) -> Manifests {
     let mut claimed = Vec::new();
     let mut read: Vec<(Loaded, Baseline)> = Vec::new();
     let mut unenforced: Vec<Unenforced> = Vec::new();
+    let mut declared = 0;
     let objects = reading.objects.into_iter().map(|loaded| (loaded, true));
     for (loaded, is_enforced) in objects.chain(reading.refused.into_iter().map(|loaded| (loaded, false))) {
         // What is stopped already is looked at with the rest: nobody should mend a manifest twice.
@@ -89,6 +97,8 @@ fn check(reading: Reading) -> Manifests {
         for wrong in wrong.into_iter().filter(|wrong| !legible.is_doubtful(&wrong.path)) {
             problems.push(Problem { expected: Some(wrong.expected), ..legible.problem(&wrong.path, wrong.message) });
         }
+        // Those that reading took out of the object are not in it any more, those of one that is refused are.
+        declared += desired::declared(&loaded.object).count() + if is_enforced { loaded.stopped.len() } else { 0 };
         if !is_enforced {
             unenforced.push(Unenforced::new(&loaded, scope));
             continue;
@@ -130,7 +140,7 @@ fn check(reading: Reading) -> Manifests {
             baseline
         })
         .collect();
-    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files }
+    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files, declared }
 }
 
 fn scope(loaded: &Loaded) -> Scope {

@@ -93,6 +93,8 @@ const NEVER_SAID: &[(&str, Why)] = &[
     ),
     ("what `holdfast explain {}` shows", Why::Broken("the same, for the types of the kinds")),
     ("text that matches {pattern}", Why::Broken("every pattern that a manifest reaches has an example beside it")),
+    ("standard input", Why::Broken("what is piped in stands in no recorded command; tests/cli/ground.rs pipes")),
+    ("this cannot be read: {error}", Why::Broken("of standard input: a pipe that breaks")),
     ("not a list", Why::Earlier("the schema: this is a mapping; expected a list")),
     ("a YAML value", Why::Broken("serde asks for it where a value is of none of the kinds that YAML has")),
     ("recursion limit", Why::Earlier("looked for in what the parser says, to say it better")),

@@ -1,5 +1,6 @@
 //! Requests are budgeted per service (contract 12): so many at once, and slower after throttling.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -53,7 +54,15 @@ pub struct Budget {
     refused: OnceLock<String>,
     /// Somebody wishes to stop: no write waits any more.
     leaving: watch::Sender<bool>,
+    /// The endpoint that requests go to, where it is not AWS's own: for people.
+    endpoint: Option<String>,
+    /// When it was last said that an answer is waited for.
+    said: Mutex<Option<Instant>>,
 }
+
+/// After how long somebody is told that an answer is waited for, and how often.
+const SILENCE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 struct Line {
@@ -65,7 +74,36 @@ struct Line {
 impl Budget {
     pub fn new(pace: Pace) -> Budget {
         let line = || Line { open: Semaphore::new(pace.at_once.max(1)), not_before: Mutex::new(None) };
-        Budget { pace, services: Service::ALL.map(|_| line()), refused: OnceLock::new(), leaving: watch::Sender::new(false) }
+        Budget {
+            pace,
+            services: Service::ALL.map(|_| line()),
+            refused: OnceLock::new(),
+            leaving: watch::Sender::new(false),
+            endpoint: None,
+            said: Mutex::default(),
+        }
+    }
+
+    /// The same, over an endpoint that is not AWS's own.
+    pub fn at(self, endpoint: Option<String>) -> Budget {
+        Budget { endpoint, ..self }
+    }
+
+    /// Says, as long as there is no answer, what is waited for; of many requests side by side one at a time.
+    async fn tell_of_waiting(&self, call: &Call, sent: &AtomicU32) -> Infallible {
+        let since = Instant::now();
+        loop {
+            tokio::time::sleep(SILENCE).await;
+            // One that waits for a place in the line waits for others, which say so.
+            let attempt = sent.load(Ordering::Relaxed);
+            let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+            if attempt == 0 || since.elapsed() < SILENCE || said.is_some_and(|at| at.elapsed() < AGAIN) {
+                continue;
+            }
+            *said = Some(Instant::now());
+            let endpoint = self.endpoint.as_deref().unwrap_or("AWS");
+            tracing::warn!("no answer yet from {endpoint} to {call}, attempt {attempt}, for {} s", since.elapsed().as_secs());
+        }
     }
 
     /// From now on no write waits for its turn or for the end of throttling; one that is under way is finished.
@@ -100,13 +138,16 @@ impl Budget {
         let under_way = AtomicBool::new(false);
         let last: Mutex<Option<CallError>> = Mutex::new(None);
         let attempts = AtomicU32::new(0);
+        // The last attempt that came through the line.
+        let sent = AtomicU32::new(0);
         let once = || {
             let number = attempts.fetch_add(1, Ordering::Relaxed) + 1;
             let queued = Instant::now();
             // On the heap: a request of the SDK is 30 KB large, and many of them side by side would not fit on a worker's stack.
             let attempt = Box::pin(attempt());
-            let (unanswered, since, under_way) = (&unanswered, &since, &under_way);
-            let sent = line.through(async move {
+            let (unanswered, since, under_way, sent) = (&unanswered, &since, &under_way, &sent);
+            let through = line.through(async move {
+                sent.store(number, Ordering::Relaxed);
                 under_way.store(true, Ordering::SeqCst);
                 let began = Instant::now();
                 let answer = attempt.await;
@@ -114,7 +155,7 @@ impl Budget {
                 (answer, began)
             });
             async move {
-                let (answer, began) = sent.await;
+                let (answer, began) = through.await;
                 // Never a request or an answer itself: they hold secrets.
                 let log = |code: &str, id: Option<&str>| {
                     let (waited, took) = (began.saturating_duration_since(queued).as_millis() as u64, began.elapsed().as_millis() as u64);
@@ -160,6 +201,13 @@ impl Budget {
             }
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         });
+        let answered = async {
+            tokio::select! {
+                biased;
+                answer = answered => answer,
+                never = self.tell_of_waiting(call, &sent) => match never {},
+            }
+        };
         if !call.writes {
             return answered.await;
         }

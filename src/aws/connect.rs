@@ -94,6 +94,9 @@ pub enum AccountError {
         "the profile {profile} that AWS_PROFILE names is in neither {files}{known}: nothing else was tried. Correct AWS_PROFILE, or unset it"
     )]
     NoProfile { profile: String, files: String, known: String },
+    /// Without the value: a password can stand in it.
+    #[error("what {setting} holds is no URL: nothing was read or changed. Write it as http://HOST:PORT or https://HOST, or unset it")]
+    NoUrl { setting: String },
     #[error("AWS could not be asked who the caller is: {0}")]
     Unreachable(CallError),
     #[error(
@@ -130,6 +133,9 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
             .credentials_provider(aws_credential_types::Credentials::new("SANDBOX", "sandbox", None, None, "sandbox"));
     }
     let mut config = loader.load().await;
+    if let Some(setting) = super::endpoint::misnamed(&config).filter(|_| options.embedded.is_none()) {
+        return Err(AccountError::NoUrl { setting });
+    }
     let own = config.credentials_provider();
     if let Some(role) = &options.role {
         let mut provider = aws_config::sts::AssumeRoleProvider::builder(&role.arn).session_name("holdfast").configure(&config);
@@ -140,7 +146,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
     }
     let clock = options.clock.clone().unwrap_or_else(Clock::system);
-    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace), clock, options));
+    let reads = Reads::new(Clients::new(&config, Budget::new(options.pace).at(super::endpoint::of_all(&config)), clock, options));
     let who = match reads.sts().get_caller_identity(|request| request).await {
         Ok(who) => who,
         Err(error) => {
@@ -177,6 +183,14 @@ async fn refusal(error: CallError, options: &ConnectOptions, own: Option<SharedC
     }
     match (error.class, error.code.as_str()) {
         (Class::Credentials, "NoCredentials") => AccountError::NoCredentials { profile },
+        // The last that is asked: whatever comes before it is not set up.
+        (Class::Credentials, "ProviderFailed") if error.message.contains("IMDS") => AccountError::NothingFrom {
+            provider: format!(
+                "the instance metadata service, the last that is asked: neither environment variables nor the profile {profile} hold any"
+            ),
+            why: error.message,
+            what_to_do: "run `aws sso login`, export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the instance a role".to_owned(),
+        },
         (Class::Credentials, "ProviderFailed") => AccountError::ProviderFailed { profile, why: error.message },
         (Class::Credentials, "RoleRefused") => AccountError::RoleRefused {
             role: options.role.as_ref().map_or_else(|| format!("of the profile {profile}"), |role| role.arn.clone()),

@@ -29,10 +29,29 @@ pub async fn named() -> Option<String> {
     (!all.is_empty()).then(|| all.join(" "))
 }
 
+/// The endpoint of a configuration, as it may be shown.
+pub(super) fn of_all(config: &aws_config::SdkConfig) -> Option<String> {
+    config.endpoint_url().map(bare)
+}
+
 /// The endpoint that the question who the caller is goes to, where it is not AWS's own.
 pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
     let single = std::env::var("AWS_ENDPOINT_URL_STS").ok().filter(|url| !url.is_empty());
     single.as_deref().or(config.endpoint_url()).map(bare)
+}
+
+/// The setting that names an endpoint which is no URL, where there is one. The SDK would find out with the first request, and try that again and again;
+/// of a variable that holds none its configuration does not even tell.
+pub(super) fn misnamed(config: &aws_config::SdkConfig) -> Option<String> {
+    let set = |name: &str| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_");
+    let mut variables = std::env::vars().filter(|(name, url)| set(name) && !url.is_empty());
+    let variable = variables.find_map(|(name, url)| (!is_url(&url)).then_some(name));
+    variable.or_else(|| config.endpoint_url().filter(|url| !is_url(url)).map(|_| "endpoint_url of the profile".to_owned()))
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<http::Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty()))
 }
 
 /// An endpoint as it may be shown and kept: a password can stand before the host, a token in the query.
@@ -57,7 +76,21 @@ pub(super) fn as_named(clients: &mut Clients, config: &aws_config::SdkConfig) {
 
 #[cfg(test)]
 mod tests {
-    use super::bare;
+    use super::{bare, is_url};
+
+    #[test]
+    fn an_endpoint_is_a_url_of_http() {
+        for (text, is) in [
+            ("http://127.0.0.1:4566", true),
+            ("https://vpce-1.s3.us-east-1.vpce.amazonaws.com", true),
+            ("foo", false),
+            ("localhost:4566", false),
+            ("ftp://host", false),
+            ("", false),
+        ] {
+            assert_eq!(is_url(text), is, "{text}");
+        }
+    }
 
     #[test]
     fn an_endpoint_is_kept_without_what_may_be_a_secret() {

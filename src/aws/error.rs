@@ -79,6 +79,12 @@ impl CallError {
         }
     }
 
+    /// Whether S3 says that the bucket is another region's.
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>: the endpoint is the wrong region's.
+    pub fn is_elsewhere(&self) -> bool {
+        self.is("PermanentRedirect") || self.is("AuthorizationHeaderMalformed") || self.is("HTTP 301")
+    }
+
     /// Whether the service answered with this code.
     pub fn is(&self, code: &str) -> bool {
         self.code == code

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::desired;
 use crate::kinds::Reason;
 use crate::plan::Plan;
+use crate::plan::escape::shown;
 use crate::reconcile::{Baseline, Look, Report, Request};
 
 /// What was seen of an object.
@@ -27,10 +28,13 @@ impl Looked<'_> {
     }
 }
 
-/// That `--only` names nothing in any object; where one could not be looked at, nobody knows.
+/// That an `--only` or a `--skip` names nothing in any object that could be looked at. Where one could not, nobody knows; a `--skip` is refused then, too.
 pub fn misspelt(looked: &[Looked<'_>]) -> Option<String> {
-    let unnamed: Option<Vec<_>> = looked.iter().map(|one| one.look.as_ref().ok().map(|look| &look.unnamed)).collect();
-    desired::misspelt(&unnamed?)
+    let unnamed: Vec<_> = looked.iter().filter_map(|one| one.look.as_ref().ok().map(|look| &look.unnamed)).collect();
+    let said = desired::misspelt(&unnamed, unnamed.len() == looked.len())?;
+    let failed = looked.iter().filter_map(|one| Some((&one.baseline.scope.object, one.look.as_ref().err()?)));
+    let failed = failed.map(|(object, error)| format!("; {} could not be looked at: {error}", shown(object)));
+    Some(format!("{said}{}", failed.collect::<String>()))
 }
 
 /// That hashes were given which are of none of the run's plans, and of no consent that the journal still counts. Where nothing could be looked at, there

@@ -6,17 +6,17 @@ use serde_json::Value;
 
 use super::{complain, print};
 use crate::exit::Exit;
-use crate::kinds::{FieldDoc, registry};
+use crate::kinds::{FieldDoc, Multiplicity, registry};
 use crate::load;
 use crate::manifest::{did_you_mean, without_bounds_of_types};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast explain s3.buckets                 all fields of a kind\n  holdfast explain s3.buckets.versioning\n  holdfast explain policy.maxChanges"
+    after_help = "Examples:\n  holdfast explain                            what a manifest holds, and the kinds\n  holdfast explain s3.buckets                 all fields of a kind\n  holdfast explain s3.buckets.versioning\n  holdfast explain policy.maxChanges"
 )]
 pub struct Args {
-    /// The path of a field, below `spec` or from it: rds.instances.backupRetentionDays.
-    #[arg(value_name = "FIELD")]
+    /// The path of a field, below `spec` or from it: rds.instances.backupRetentionDays; without it, what a manifest holds.
+    #[arg(value_name = "FIELD", default_value = "spec", hide_default_value = true)]
     field: String,
 }
 
@@ -119,11 +119,23 @@ fn describe(path: &[&str], schema: &Value) -> String {
             line(&mut out, format_args!("  {field}  <{}{must}>\n      {first}", kind_of(schema)));
         }
     }
+    if path == ["spec"] {
+        line(&mut out, format_args!("\nkinds of resources (`holdfast explain KIND` lists the fields of one):"));
+        for kind in registry().iter().filter(|kind| kind.shape() != Multiplicity::Composed) {
+            line(&mut out, format_args!("  {:28}{}", kind.path(), kind.title()));
+        }
+    }
     out
 }
 
 fn compared(out: &mut String, doc: &FieldDoc) {
     line(out, format_args!("\ncompared: {}", doc.rule));
+    line(
+        out,
+        format_args!(
+            "cost: what a change takes depends on what is found; a dry run says it at each step (online, disruptive, irreversible)"
+        ),
+    );
     if doc.keyed {
         line(out, format_args!("each key is a field of its own; keys that are not declared are not looked at"));
     }

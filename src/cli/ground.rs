@@ -32,22 +32,28 @@ pub fn folder(state_dir: Option<&Path>, sandbox: bool) -> PathBuf {
 /// AWS itself, by its [`name`].
 const AWS: &str = "AWS";
 
+/// What stands before the URL of another endpoint in its name.
+const ENDPOINT: &str = "the endpoint ";
+
 /// What a journal and a result call the AWS that they are of.
 pub async fn name(sandbox: bool) -> String {
     match sandbox {
         true => "the sandbox".to_owned(),
-        false => named_endpoint().await.map_or_else(|| AWS.to_owned(), |url| format!("the endpoint {}", url.trim_end_matches('/'))),
+        false => named_endpoint().await.map_or_else(|| AWS.to_owned(), |url| format!("{ENDPOINT}{}", url.trim_end_matches('/'))),
     }
 }
 
 impl Ground {
     /// AWS, or the endpoint that the environment names; `on` is its [`name`].
     pub fn real(on: &str, state: &Path) -> Ground {
-        let note = (on != AWS).then(|| format!("{on}, in place of AWS"));
-        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), ..ConnectOptions::default() };
+        let served = on.strip_prefix(ENDPOINT).and_then(super::served::clock);
+        let faster = served.as_ref().map_or_else(String::new, |clock| format!(", whose time runs {} times as fast", clock.speed()));
+        let note = (on != AWS).then(|| format!("{on}, in place of AWS{faster}"));
+        let clock = served.clone();
+        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), clock, ..ConnectOptions::default() };
         Ground {
             connect,
-            clock: Clock::system(),
+            clock: served.unwrap_or_else(Clock::system),
             note,
             save: Box::new(|| Ok(())),
             #[cfg(feature = "sandbox")]

@@ -63,12 +63,15 @@ pub fn run(args: &Args) -> Exit {
     if !chosen.is_empty() {
         return print(&text);
     }
+    let there = args.state_dir.join("journal").exists();
     let sandbox = super::ground::folder(Some(&args.state_dir), true);
     let other = match sandbox.join("journal").exists() {
         true => format!("\nthe sandbox has one of its own: --state-dir {}", sandbox.display()),
         false => String::new(),
     };
     match (&args.run, args.output) {
+        (Some(_), _) if !there => complain(Exit::Failed, &format!("there is no journal in {}{other}", args.state_dir.display())),
+        (None, Output::Text) if !there => print(&format!("there is no journal in {}{other}\n", args.state_dir.display())),
         (Some(run), _) => {
             complain(Exit::Failed, &format!("the journal in {} knows no run {}{other}", args.state_dir.display(), shown(run)))
         }

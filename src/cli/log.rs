@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use tracing::Metadata;
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
@@ -12,7 +12,13 @@ use crate::plan::escape::output;
 
 /// Starts logging at `level`.
 pub fn start(level: &str, json: bool) -> Result<(), String> {
-    let wanted = EnvFilter::builder().parse(level).map_err(|error| error.to_string())?;
+    let expected = "expected error, warn, info, debug, trace or off, or a filter such as holdfast::aws=debug";
+    // A word alone would be taken for the name of a part of some program, and nothing be logged.
+    let known = |word: &str| word.parse::<LevelFilter>().is_ok() || word.starts_with("holdfast") || word.contains(['=', '[']);
+    if let Some(word) = level.split(',').map(str::trim).find(|word| !known(word)) {
+        return Err(format!("{word} is no level; {expected}"));
+    }
+    let wanted = EnvFilter::builder().parse(level).map_err(|error| format!("{error}; {expected}"))?;
     // The SDK logs whole requests, bodies and all, at debug and trace. Nothing but our own words goes below a warning, whatever is asked for; of
     // credentials that cannot be had the result speaks, in fewer words.
     let ours = filter_fn(|metadata: &Metadata<'_>| {

@@ -14,7 +14,6 @@ use crate::exit::Exit;
 use crate::kinds::Key;
 use crate::kinds::elasticache::{Move, MoveCommand, ReplicationGroups};
 use crate::kinds::{Kind, Operation, StartError, registry};
-use crate::load;
 use crate::plan::escape::shown;
 use crate::reconcile::{Baseline, connected};
 
@@ -143,18 +142,18 @@ pub async fn run(args: Args) -> Exit {
 
 /// The object that the name stands in.
 fn object(what: &What) -> Result<Baseline, String> {
-    let manifests = load::load(&what.manifest.file);
+    let manifests = what.manifest.load();
     let has =
         |baseline: &Baseline| baseline.entries.iter().any(|entry| entry.kind.path() == ReplicationGroups::PATH && entry.name == what.name);
     let mut found: Vec<Baseline> = manifests.baselines.into_iter().filter(has).collect();
     match (found.pop(), found.is_empty()) {
         (Some(one), true) => Ok(one),
         (Some(_), false) => {
-            Err(format!("{} stands in several objects of {}: name the file of one with -f", what.name, what.manifest.file.display()))
+            Err(format!("{} stands in several objects of {}: name the file of one with -f", what.name, what.manifest.shown()))
         }
         (None, _) => Err(format!(
             "{} has no entry {} under elasticache.replicationGroups that can be read: `holdfast validate -f` says what is wrong with it",
-            what.manifest.file.display(),
+            what.manifest.shown(),
             what.name
         )),
     }

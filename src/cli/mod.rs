@@ -13,6 +13,7 @@ mod reconcile;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schema;
+mod served;
 mod show;
 mod validate;
 
@@ -23,7 +24,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::exit::Exit;
-use crate::plan::escape::output;
+use crate::load::{Manifests, load_all};
+use crate::plan::escape::{output, shown};
 
 /// Keeps an AWS account in the hardened state that its team wrote down in a YAML manifest.
 #[derive(Debug, Parser)]
@@ -81,9 +83,20 @@ enum Command {
 /// Where the manifest is.
 #[derive(Clone, Debug, clap::Args)]
 struct Manifest {
-    /// A manifest, or a folder of them (its *.yaml and *.yml files).
-    #[arg(short = 'f', long = "file", value_name = "FILE|DIR", required = true)]
-    file: PathBuf,
+    /// A manifest, a folder of them (its *.yaml and *.yml files, and those of the folders in it), or - for standard input. Repeatable.
+    #[arg(short = 'f', long = "file", value_name = "FILE|DIR|-", required = true)]
+    file: Vec<PathBuf>,
+}
+
+impl Manifest {
+    fn load(&self) -> Manifests {
+        load_all(&self.file)
+    }
+
+    /// What was named, for a sentence.
+    fn shown(&self) -> String {
+        self.file.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// The form of a result.
@@ -106,7 +119,7 @@ pub fn run() -> u8 {
         }
     };
     if let Err(error) = log::start(&cli.log, cli.log_format == LogFormat::Json) {
-        return complain(Exit::Usage, &format!("--log {}: {error}", cli.log)).code();
+        return complain(Exit::Usage, &format!("--log (HOLDFAST_LOG) {}: {error}", shown(&cli.log))).code();
     }
     let exit = match cli.command {
         Command::Reconcile(args) => on_runtime(reconcile::run(*args)),
@@ -126,13 +139,17 @@ pub fn run() -> u8 {
     };
     // A result that nobody got is none, whatever came of the rest.
     match exit {
-        Exit::Done if UNWRITTEN.load(Ordering::SeqCst) => Exit::Failed.code(),
+        Exit::Done if unwritten() => Exit::Failed.code(),
         exit => exit.code(),
     }
 }
 
 /// Whether a part of the result could not be written.
 static UNWRITTEN: AtomicBool = AtomicBool::new(false);
+
+fn unwritten() -> bool {
+    UNWRITTEN.load(Ordering::SeqCst)
+}
 
 fn on_runtime(work: impl Future<Output = Exit>) -> Exit {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -18,6 +18,10 @@ use crate::sandbox::{Options, SERVERS_FOLDER, Sandbox, left_servers};
 const AS_FOUND: &str = include_str!("../../examples/accounts/huntaze-as-found.yaml");
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  holdfast reconcile -f production.yaml --sandbox        a run over it, in one process
+  holdfast sandbox reset                                 forget what such runs changed
+  holdfast sandbox serve --speed 60                      for any AWS client: AWS_ENDPOINT_URL=http://127.0.0.1:4566")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -26,9 +30,26 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve it over HTTP, so that any AWS client can look and write.
-    #[command(
-        after_help = "Example:\n  holdfast sandbox serve --listen 127.0.0.1:4566\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws s3 ls"
-    )]
+    #[command(after_help = "Examples:
+  holdfast sandbox serve --listen 127.0.0.1:4566
+  AWS_ENDPOINT_URL=http://127.0.0.1:4566 AWS_ACCESS_KEY_ID=a AWS_SECRET_ACCESS_KEY=b aws s3 ls
+  holdfast sandbox serve --faults throttle@17,denied@s3:GetBucketPolicy
+
+Faults, at a call by its number (from 1):
+  throttle@17        refused with the service's code for too many requests
+  server-error@17    refused with a 500
+  cut-before@17      the connection is cut before the request reaches the service
+  cut-after@17       the request takes effect, then the connection is cut
+  stale-read@17      a read is answered as things were 10 s before the last write
+  denied@17          refused for want of permission
+  slow@17=30s        answered only after that time
+  end-before@17      the process ends before the request takes effect
+  end-after@17       the process ends after it, before the answer is sent
+by the operation (GetBucketPolicy, s3:GetBucketPolicy, s3:*, *):
+  denied@s3:GetBucketPolicy
+  throttle-for@PutBucketPolicy=30s
+or by chance:
+  rate=0.05,kinds=throttle+cut-after,seed=7")]
     Serve {
         /// Where to listen. Anything but loopback is refused: it asks nobody for a password.
         #[arg(long, default_value = "127.0.0.1:4566")]

@@ -4,12 +4,11 @@ use serde_json::json;
 
 use super::{Manifest, Output, print, show};
 use crate::exit::Exit;
-use crate::load;
 use crate::manifest::Severity;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  holdfast validate -f manifests/\n  holdfast validate -f production.yaml -o json\n\nExit codes: 0 nothing is wrong, 1 something is, 64 the command line is wrong."
+    after_help = "Examples:\n  holdfast validate -f manifests/\n  holdfast validate -f production.yaml -o json\n\nExit codes: 0 nothing is wrong, 1 something is, 64 the command line is wrong.\n\nLimits: 16 MiB, 5,000 documents and 500,000 values (aliases followed) a file, 64 levels of lists and mappings in each other, 1,000 entries a list where nothing else is said, 10,000 files and 16 levels of folders; of the problems of a file the first 10,000 are listed."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -20,7 +19,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Exit {
-    let manifests = load::load(&args.manifest.file);
+    let manifests = args.manifest.load();
     let printed = match args.output {
         Output::Json => {
             let document = json!({
@@ -32,15 +31,19 @@ pub fn run(args: &Args) -> Exit {
             print(&format!("{document:#}\n"))
         }
         Output::Text => {
-            let entries: usize = manifests.baselines.iter().map(|baseline| baseline.entries.len()).sum();
+            let right: usize = manifests.baselines.iter().map(|baseline| baseline.entries.len()).sum();
+            let left_out = match manifests.declared.saturating_sub(right) {
+                0 => String::new(),
+                stopped => format!(" ({stopped} left out)"),
+            };
             // A note is about what is right, or none of ours.
             let notes = manifests.problems.iter().filter(|problem| problem.severity == Severity::Note).count();
             let wrong = manifests.problems.len() - notes + manifests.unlisted;
             let sum = format!(
-                "{}, {} with {}: {}{}\n",
+                "{}, {} with {}{left_out}: {}{}\n",
                 show::count(manifests.files, "file"),
                 show::count(manifests.baselines.len(), "object"),
-                show::count(entries, "entry"),
+                show::count(manifests.declared, "entry"),
                 if wrong == 0 { "nothing is wrong".to_owned() } else { show::count(wrong, "problem") },
                 if notes == 0 { String::new() } else { format!(", {}", show::count(notes, "note")) }
             );

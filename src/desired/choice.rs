@@ -73,10 +73,13 @@ pub struct Unnamed {
 }
 
 /// Why a run must not go on whose `--only` or `--skip` names nothing in any of its objects: a misspelt one would look like an account in sync, or change what
-/// was to be left alone. Pure.
-pub fn misspelt(objects: &[&Unnamed]) -> Option<String> {
+/// was to be left alone. `whole`: none of them could not be looked at. What a `--skip` names may be in one of those that could not, and nobody knows; it ends the
+/// run all the same, while an `--only` that names nothing leaves all else alone anyway. Pure.
+pub fn misspelt(objects: &[&Unnamed], whole: bool) -> Option<String> {
     let (first, others) = objects.split_first()?;
-    let everywhere = |pattern: &&(&'static str, String)| others.iter().all(|object| object.patterns.contains(pattern));
+    let everywhere = |pattern: &&(&'static str, String)| {
+        (whole || pattern.0 == "--skip") && others.iter().all(|object| object.patterns.contains(pattern))
+    };
     let said: Vec<String> = first.patterns.iter().filter(everywhere).map(|(option, pattern)| unknown(option, pattern, objects)).collect();
     (!said.is_empty()).then(|| format!("nothing was done: {}", said.join("; ")))
 }
@@ -153,13 +156,13 @@ mod tests {
             let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect();
             Choice { only: own(only), skip: own(skip) }.unnamed(&[fake::declared(&scope("unnamed"), json!({"name": id}))])
         };
-        let skipped = |skip: &[&str]| misspelt(&[&of("assets", &[], skip), &of("uploads", &[], skip)]);
+        let skipped = |skip: &[&str]| misspelt(&[&of("assets", &[], skip), &of("uploads", &[], skip)], true);
         // A kind that is in another manifest.
         assert_eq!((skipped(&["test.things/up*", "rds", "s3.buckets"]), skipped(&["test"])), (None, None));
         let said = skipped(&["rds", "test.thing/assets"]).unwrap();
         let expected = "--skip test.thing/assets names nothing that the manifest speaks for; did you mean \"test.things/assets\"?";
         assert_eq!(said, format!("nothing was done: {expected}"));
-        let said = |only: &[&str]| misspelt(&[&of("assets", only, &[]), &of("uploads", only, &[])]);
+        let said = |only: &[&str]| misspelt(&[&of("assets", only, &[]), &of("uploads", only, &[])], true);
         assert_eq!((said(&[]), said(&["test"]), said(&["test.things/assets", "test.things/up*"])), (None, None, None));
         for (pattern, expected) in [
             ("tset", "did you mean \"test\"?"),
@@ -171,7 +174,11 @@ mod tests {
             let said = said(&["test", pattern]).unwrap();
             assert_eq!(said, format!("nothing was done: --only {pattern} names nothing that the manifest speaks for; {expected}"));
         }
-        assert_eq!(misspelt(&[]), None);
+        assert_eq!(misspelt(&[], true), None);
+        // Where others could not be looked at, what was to be left alone stays alone.
+        assert_eq!(misspelt(&[&of("assets", &["tset"], &[])], false), None);
+        let said = misspelt(&[&of("assets", &[], &["test.things/uploads"])], false).unwrap();
+        assert!(said.starts_with("nothing was done: --skip test.things/uploads names nothing"), "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Choice;
 use crate::kinds::{AnyKind, Block, Key, Reason, Scope, registry};
-use crate::plan::{Declared, LeftOut, Origin};
+use crate::plan::{Declared, Maker, Origin};
 
 /// The things that several wishes meet on, each composed once (contract 13). Where that fails, those who asked for it are blocked: what they
 /// declare would not be kept.
@@ -24,17 +24,23 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope, choice: &Choice) ->
         blocks: Vec<Block>,
     }
     let mut composed: BTreeMap<Key, Parts> = BTreeMap::new();
-    let mut left_out: BTreeMap<Key, LeftOut> = BTreeMap::new();
-    for (place, declared) in found.iter().enumerate().filter(|(_, declared)| declared.blocks.is_empty()) {
+    let mut makers: BTreeMap<Key, Maker> = BTreeMap::new();
+    for (place, declared) in found.iter().enumerate() {
         for part in declared.kind.contributes(&declared.wish, scope) {
             // What it asks for by itself: an exception for its field covers that, and nothing that others ask for.
             let own = kind_of(&part.to).and_then(|kind| Some(kind.declares(&kind.wish(kind.spec(part.value.clone()).ok()?, scope))));
             let own = own.unwrap_or_default();
             // Without parts of its own, all that it says is that the thing will be there.
-            if own.is_empty()
-                && let Some(choose) = choice.leaves_out(declared)
-            {
-                left_out.entry(part.to).or_insert_with(|| LeftOut { key: declared.key(), choose });
+            let idle = match choice.leaves_out(declared) {
+                _ if !declared.blocks.is_empty() => Some(Maker::blocked(declared.key())),
+                choose => choose.map(|choose| Maker::left_out(declared.key(), choose)),
+            };
+            if let Some(idle) = idle.filter(|_| own.is_empty()) {
+                makers.entry(part.to).or_insert(idle);
+                continue;
+            }
+            // What is blocked itself asks for nothing.
+            if !declared.blocks.is_empty() {
                 continue;
             }
             let parts = composed.entry(part.to).or_default();
@@ -84,9 +90,9 @@ pub(super) fn compose(found: &mut [Declared], scope: &Scope, choice: &Choice) ->
                     what_to_do: problem.expected,
                 }));
                 let mut wish = kind.wish(spec, scope);
-                let left_out = left_out.remove(&key);
+                let maker = makers.remove(&key);
                 wish.id = key.id;
-                declared.push(Declared { kind, wish, origins: parts.origins, blocks, needs: Vec::new(), left_out });
+                declared.push(Declared { kind, wish, origins: parts.origins, blocks, needs: Vec::new(), maker });
             }
             Err(message) => {
                 for place in parts.from {

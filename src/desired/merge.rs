@@ -56,7 +56,7 @@ pub(super) fn merged(kind: &'static dyn AnyKind, scope: &Scope, id: String, spok
     });
     let mut wish = kind.wish(spec, scope);
     wish.id = id;
-    Declared { kind, wish, origins, blocks, needs: Vec::new(), left_out: None }
+    Declared { kind, wish, origins, blocks, needs: Vec::new(), maker: None }
 }
 
 /// The values of a tree that are no objects, each with the members on its way. A list counts as one value; one whose entries have ids, as lifecycle rules

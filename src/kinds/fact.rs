@@ -44,6 +44,7 @@ impl Unreadable {
     fn again(&self) -> &'static str {
         match self.why {
             Why::Throttled => "run again later: AWS takes no more requests at the moment",
+            Why::Elsewhere => "take it out of this object, and declare it in one whose spec.region is the bucket's",
             _ => "run again; if it stays so, look at the message",
         }
     }
@@ -70,6 +71,8 @@ pub enum Why {
     Denied,
     /// AWS kept throttling until the time for it was over.
     Throttled,
+    /// The bucket is in another region than the object is for.
+    Elsewhere,
     /// Anything else: no connection, a server's fault, an answer that cannot be understood.
     Failed,
 }
@@ -145,9 +148,14 @@ impl From<&CallError> for Unreadable {
         let why = match error.class {
             Class::Denied | Class::Credentials => Why::Denied,
             Class::Throttled => Why::Throttled,
+            _ if error.is_elsewhere() => Why::Elsewhere,
             _ => Why::Failed,
         };
-        Unreadable { call: error.call.to_string(), why, message: error.message.clone() }
+        let message = match why {
+            Why::Elsewhere => "the bucket is in another region than this object is for".to_owned(),
+            _ => error.message.clone(),
+        };
+        Unreadable { call: error.call.to_string(), why, message }
     }
 }
 

@@ -262,7 +262,7 @@ pub(crate) fn declared(scope: &Scope, spec: Value) -> crate::plan::Declared {
     let wish = FAKE.wish(FAKE.spec(spec).unwrap_or_else(|error| panic!("{error}")), scope);
     let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None, parts: Vec::new(), by: None }];
     let needs = FAKE.needs(&wish, scope);
-    crate::plan::Declared { kind: FAKE, wish, origins, blocks: Vec::new(), needs, left_out: None }
+    crate::plan::Declared { kind: FAKE, wish, origins, blocks: Vec::new(), needs, maker: None }
 }
 
 /// That wish beside what is to be seen now.

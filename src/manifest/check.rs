@@ -99,6 +99,18 @@ fn list<'v>(value: &'v Value, path: &FieldPath) -> &'v [Value] {
 
 fn windows(value: &Value, path: &FieldPath, findings: &mut Vec<Finding>) {
     for (index, window) in list(value, path).iter().enumerate() {
+        let days = path.index(index).key("days");
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        // Not in the schema: API servers refuse `uniqueItems`.
+        for (at, day) in window.get("days").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let Some(day) = day.as_str() else { continue };
+            if let Some(first) = seen.get(day) {
+                let finding = Finding::at(days.index(at), format!("the day {} is given twice", Value::from(day)));
+                findings.push(Finding { other: Some(days.index(*first)), ..finding });
+            } else {
+                seen.insert(day, at);
+            }
+        }
         let zone = text(window, "/timeZone");
         for bad in Windows::faults(text(window, "/from"), text(window, "/to"), zone) {
             let mut finding = Finding::at(path.index(index).key(bad.field()), bad.to_string());
@@ -135,7 +147,15 @@ fn exceptions(value: &Value, path: &FieldPath, shape: &Shape, findings: &mut Vec
             findings.push(finding.expected(kind.to_owned()));
         }
         if let Some(field) = text(exception, "/field") {
-            findings.extend(unknown_field(kind, field, shape.fields(kind)).map(|finding| Finding { path: path.key("field"), ..finding }));
+            let unknown = unknown_field(kind, field, shape.fields(kind)).map(|finding| {
+                // What stands in the manifest is somebody's wish, and shown at what it asks for it.
+                let asks =
+                    shape.kinds().find(|(other, _)| other != kind && shape.fields(other).iter().any(|known| can_differ(field, known)));
+                let by = asks.filter(|_| !shape.kinds().any(|(known, _)| known == kind));
+                let help = by.map(|(by, _)| format!("{field} is a field of {by}: name who asks for it, {by}/NAME"));
+                Finding { path: path.key("field"), help: finding.help.clone().or(help), ..finding }
+            });
+            findings.extend(unknown);
         }
     }
 }

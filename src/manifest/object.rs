@@ -201,14 +201,15 @@ pub enum Day {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exception {
-    /// Which resource: its kind, a slash, and its name here or its real one. A kind that an account has once has no name.
+    /// Which resource: its kind, a slash, and its name here or its real one, in which `*` and `?` stand for any characters, as in `s3.buckets/huntaze-*`. A kind
+    /// that an account has once has no name.
     #[schemars(
         length(max = 400),
         regex(pattern = r"^[A-Za-z0-9]+\.[A-Za-z0-9]+(/.+)?$"),
         extend("examples" = ["s3.buckets/huntaze-assets"])
     )]
     pub resource: String,
-    /// Which field, with everything in it. What several entries ask for together (a statement of a bucket's policy) is excepted where all of them are.
+    /// Which field, with everything in it, as the manifest calls it or as the plan shows it. What several entries ask for together (a statement of a bucket's policy) is excepted where all of them are.
     #[schemars(length(min = 1, max = 400), extend("examples" = ["versioning"]))]
     pub field: String,
     /// Until when: a date (to its end, UTC) or an RFC 3339 time.
@@ -220,6 +221,11 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// Whether it may name several resources: no name of AWS's holds such characters.
+    pub fn is_pattern(&self) -> bool {
+        self.resource.contains(['*', '?'])
+    }
+
     /// The path of the kind, and the name where one was given.
     pub fn target(&self) -> (&str, Option<&str>) {
         match self.resource.split_once('/') {

@@ -75,12 +75,18 @@ pub fn hides(path: &FieldPath) -> bool {
     path.0.iter().any(|step| matches!(step, Step::Key(key) if is_secretive(key)))
 }
 
+/// What is said of a text without a letter.
+const EMPTY: &str = "empty";
+
 /// Everything that is wrong with `value` by the schema.
 pub fn validate(schema: &Value, validator: &Validator, value: &Value, place: Option<&Place>) -> Vec<Finding> {
     let mut judge = Judge { schema, place, findings: Vec::new() };
     for error in validator.iter_errors(value) {
         judge.error(&error);
     }
+    // What is empty has no form either: said once.
+    let empty: Vec<FieldPath> = judge.findings.iter().filter(|one| one.message == EMPTY).map(|one| one.path.clone()).collect();
+    judge.findings.retain(|one| one.message == EMPTY || !empty.contains(&one.path));
     judge.findings
 }
 
@@ -202,7 +208,7 @@ impl Judge<'_> {
             ValidationErrorKind::MultipleOf { multiple_of } => {
                 (shown(&path, value, "does not fit"), format!("a multiple of {multiple_of}"))
             }
-            ValidationErrorKind::MinLength { limit: 1 } => ("empty".to_owned(), "text".to_owned()),
+            ValidationErrorKind::MinLength { limit: 1 } => (EMPTY.to_owned(), "text".to_owned()),
             ValidationErrorKind::MinLength { limit } => ("too short".to_owned(), format!("at least {limit} characters")),
             ValidationErrorKind::MaxLength { limit } => ("too long".to_owned(), format!("at most {limit} characters")),
             ValidationErrorKind::MinItems { limit: 1 } => ("an empty list".to_owned(), "at least one item".to_owned()),
@@ -225,7 +231,13 @@ impl Judge<'_> {
             .flat_map(|fields| fields.keys().cloned())
             .collect();
         for name in unexpected {
-            let mut finding = Finding { at_key: true, ..Finding::at(path.key(name), "unknown field") };
+            let holds = error.instance().get(name).is_some_and(|inside| match inside {
+                Value::Object(fields) => !fields.is_empty(),
+                Value::Array(items) => !items.is_empty(),
+                _ => false,
+            });
+            let message = if holds { "unknown field; what stands in it was not looked at" } else { "unknown field" };
+            let mut finding = Finding { at_key: true, ..Finding::at(path.key(name), message) };
             finding.expected = one_of(known.iter().map(String::as_str));
             finding.help = if known.len() > 1 { did_you_mean(name, known.iter().map(String::as_str)) } else { None };
             self.findings.push(finding);

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
 
 pub use hash::step_digest;
-pub use resource::{Declared, LeftOut, Observed, Origin};
+pub use resource::{Declared, Maker, Observed, Origin};
 pub use settle::{Consent, Draft, Judgement, closed, plan, plan_one};
 pub use withhold::Withheld;
 

@@ -5,9 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use wildmatch::WildMatch;
 
 use super::{Excepted, PlannedStep, ResourcePlan, Status, UnreadableField};
-use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, Key, KindPeers, Multiplicity, Need, Reason, Scope, Why, Wish};
+use crate::kinds::{AnyKind, AnySeen, Block, Drift, Fact, FieldDoc, Key, KindPeers, Multiplicity, Need, Reason, Scope, Why, Wish};
 use crate::manifest::Exception;
 
 /// A resource as the manifest wants it, whichever entries say so.
@@ -19,16 +20,29 @@ pub struct Declared {
     /// What is wrong with the wish itself: two entries disagree, a selector's tags could not be read.
     pub blocks: Vec<Block>,
     pub needs: Vec<Need>,
-    /// The resource that would make it, where this run leaves that one out.
-    pub left_out: Option<LeftOut>,
+    /// The resource that would make it, and does not.
+    pub maker: Option<Maker>,
 }
 
-/// A resource that the manifest speaks for, and that `--only` or `--skip` leaves out of this run.
+/// A resource that the manifest has made, and that makes nothing in this run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOut {
+pub struct Maker {
     pub key: Key,
-    /// What is to be changed on the command line for it to be chosen.
-    pub choose: String,
+    /// As the end of a sentence: `and which this run leaves out`.
+    pub why: &'static str,
+    pub what_to_do: String,
+}
+
+impl Maker {
+    /// `--only` or `--skip` leaves it out; `choose` is what is to be changed on the command line for it to be chosen.
+    pub fn left_out(key: Key, choose: String) -> Maker {
+        Maker { key, why: "and which this run leaves out", what_to_do: choose }
+    }
+
+    /// Its entries say nothing that can be done.
+    pub fn blocked(key: Key) -> Maker {
+        Maker { what_to_do: format!("see {key}"), key, why: "and which is blocked" }
+    }
 }
 
 impl Declared {
@@ -55,6 +69,14 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// What an exception can call who asks: the entry, which may be one that an account has once, and the resource that the entry speaks for, which a selector
+    /// chose or which is called otherwise in AWS.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let once = self.entry.split_once('/').filter(|(kind, name)| kind.rsplit('.').next() == Some(*name));
+        let once = once.map(|(kind, _)| kind.to_owned());
+        [self.entry.clone()].into_iter().chain(once).chain(self.by.as_ref().map(Key::to_string))
+    }
+
     /// Whether it asks for this field of a composed resource.
     pub(crate) fn asks_for(&self, field: &str) -> bool {
         self.parts.iter().any(|part| part == field)
@@ -68,6 +90,8 @@ pub type Observed = Option<AnySeen>;
 pub(super) struct Exceptions<'a> {
     all: &'a [Exception],
     by_resource: HashMap<&'a str, Vec<usize>>,
+    /// Those that name several resources by a pattern.
+    by_pattern: Vec<(WildMatch, usize)>,
     at: Timestamp,
     /// Those that covered a difference, by their place in the manifest.
     pub(super) matched: BTreeSet<usize>,
@@ -78,10 +102,14 @@ pub(super) struct Exceptions<'a> {
 impl<'a> Exceptions<'a> {
     pub(super) fn new(all: &'a [Exception], at: Timestamp) -> Exceptions<'a> {
         let mut by_resource: HashMap<&str, Vec<usize>> = HashMap::new();
+        let mut by_pattern = Vec::new();
         for (place, exception) in all.iter().enumerate() {
-            by_resource.entry(exception.resource.as_str()).or_default().push(place);
+            match exception.is_pattern() {
+                true => by_pattern.push((WildMatch::new(&exception.resource), place)),
+                false => by_resource.entry(exception.resource.as_str()).or_default().push(place),
+            }
         }
-        Exceptions { all, by_resource, at, matched: BTreeSet::new(), unsure: BTreeSet::new() }
+        Exceptions { all, by_resource, by_pattern, at, matched: BTreeSet::new(), unsure: BTreeSet::new() }
     }
 
     /// Those that name this resource: by its real id, by an entry that speaks for it, or, where an account has its kind once, by the kind. With
@@ -96,16 +124,12 @@ impl<'a> Exceptions<'a> {
         }
         for origin in &declared.origins {
             let by = origin.field.is_some().then_some(origin);
-            named.push((origin.entry.clone(), by));
-            // The contributing entry may itself be one that an account has once.
-            if let Some((kind, name)) = origin.entry.split_once('/')
-                && kind.rsplit('.').next() == Some(name)
-            {
-                named.push((kind.to_owned(), by));
-            }
+            named.extend(origin.names().map(|name| (name, by)));
         }
         let places = |(name, by): (String, Option<&'d Origin>)| {
-            self.by_resource.get(name.as_str()).into_iter().flatten().map(move |place| (*place, by)).collect::<Vec<_>>()
+            let plain = self.by_resource.get(name.as_str()).into_iter().flatten().copied();
+            let patterns = self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(&name)).map(|(_, place)| *place);
+            plain.chain(patterns).map(move |place| (place, by)).collect::<Vec<_>>()
         };
         named.into_iter().flat_map(places).collect()
     }
@@ -115,15 +139,19 @@ impl<'a> Exceptions<'a> {
     ///
     /// By an entry that asks for a part of it, for that part alone, and only where every other entry that asks for the part is excepted too: nobody's
     /// exception switches off what another one stands on.
-    fn covering(&mut self, declared: &Declared, of: &[(usize, Option<&Origin>)], field: &str, keyed: &[&str]) -> Option<Excepting> {
+    fn covering(&mut self, declared: &Declared, of: &[(usize, Option<&Origin>)], field: &str, docs: &[FieldDoc]) -> Option<Excepting> {
+        let keyed: Vec<&str> = docs.iter().filter(|doc| doc.keyed).map(|doc| doc.path).collect();
+        // One that stands in no manifest is the field's whose declaration asks for it.
+        let implied_by = docs.iter().find(|doc| doc.path == field).and_then(|doc| doc.implied_by);
+        let covers_it = |path: &str| covers(path, field, &keyed) || implied_by.is_some_and(|asked| covers(path, asked, &keyed));
         let mut whole: Option<&Exception> = None;
         let mut parts: Vec<(&Origin, &Exception)> = Vec::new();
         for (place, by) in of {
             let Some(exception) = self.all.get(*place) else { continue };
             let asks = by.and_then(|origin| Some((origin, origin.field.as_deref()?)));
             let covered = match asks {
-                Some((origin, asked)) => covers(&exception.field, asked, keyed) && origin.asks_for(field),
-                None => covers(&exception.field, field, keyed),
+                Some((origin, asked)) => covers(&exception.field, asked, &keyed) && origin.asks_for(field),
+                None => covers_it(&exception.field),
             };
             if !covered {
                 continue;
@@ -211,10 +239,8 @@ pub(super) fn planned(
         }
         Fact::Absent if !declared.kind.creates(&declared.wish) => {
             exceptions.unsure(declared, &plan.key);
-            let (message, what_to_do) = match &declared.left_out {
-                Some(LeftOut { key, choose }) => {
-                    (format!("it stands on {key}, which is not there, and which this run leaves out"), choose.clone())
-                }
+            let (message, what_to_do) = match &declared.maker {
+                Some(Maker { key, why, what_to_do }) => (format!("it stands on {key}, which is not there, {why}"), what_to_do.clone()),
                 None => declared.kind.missing(&plan.key.id, scope),
             };
             plan.blocks.push(Block { reason: Reason::Missing, fields: Vec::new(), message, what_to_do });
@@ -242,7 +268,6 @@ pub(super) fn planned(
 fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>, plan: &mut ResourcePlan) {
     let of = exceptions.of(declared, &plan.key);
     let fields = if of.is_empty() { Vec::new() } else { declared.kind.fields() };
-    let keyed: Vec<&str> = fields.iter().filter(|field| field.keyed).map(|field| field.path).collect();
     let untold = declared.kind.untold(seen).map(serde_json::Value::String);
     for field in declared.kind.compare(&declared.wish, seen) {
         plan.compared += 1;
@@ -261,7 +286,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             continue;
         }
         let drift = Drift { field: field.field, found, declared: field.declared, impact: field.impact };
-        match exceptions.covering(declared, &of, &drift.field, &keyed) {
+        match exceptions.covering(declared, &of, &drift.field, &fields) {
             Some(by) => plan.excepted.push(Excepted { drift, until: by.until, reason: by.reason }),
             None => plan.drifts.push(drift),
         }

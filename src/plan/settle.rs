@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::parts::side_by_side;
 use super::resource::{Exceptions, planned};
 use super::text::count;
-use super::{Declared, Observed, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
+use super::{Declared, Observed, Origin, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
 use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
-use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows};
+use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows, did_you_mean};
 
 /// What was consented to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,7 +103,7 @@ fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &
         region: scope.region.clone(),
         hash,
         summary: summary(&planned),
-        warnings: warnings(judgement, matched),
+        warnings: warnings(judgement, matched, &planned),
         resources: planned,
     }
 }
@@ -244,15 +244,46 @@ fn summary(resources: &[ResourcePlan]) -> Summary {
     summary
 }
 
-fn warnings(judgement: &Judgement<'_>, matched: &BTreeSet<usize>) -> Vec<String> {
+fn warnings(judgement: &Judgement<'_>, matched: &BTreeSet<usize>, resources: &[ResourcePlan]) -> Vec<String> {
     let mut warnings = Vec::new();
+    let mut names: Option<BTreeSet<String>> = None;
     for (place, exception) in judgement.exceptions.iter().enumerate() {
         let what = format!("spec.exceptions[{place}] ({}, {})", exception.resource, exception.field);
         if exception.until.at() <= judgement.at {
             warnings.push(format!("{what} ran out ({}): its difference counts again; take it out of the manifest", exception.until));
         } else if !judgement.partial && !matched.contains(&place) {
-            warnings.push(format!("{what} matches no difference: take it out of the manifest, or correct its resource or field"));
+            let names = names.get_or_insert_with(|| names_of(resources));
+            warnings.push(format!("{what} {}", why_idle(exception, names)));
         }
     }
     warnings
+}
+
+/// What exceptions can call these resources, and those that ask for a part of them.
+fn names_of(resources: &[ResourcePlan]) -> BTreeSet<String> {
+    resources.iter().flat_map(|one| one.origins.iter().flat_map(Origin::names).chain([one.key.to_string()])).collect()
+}
+
+/// More names than this are not compared with a name that none of them is: that would take longer than the plan.
+const FEW_ENOUGH: usize = 10_000;
+
+/// Why an exception covers nothing, and what to do.
+fn why_idle(exception: &Exception, names: &BTreeSet<String>) -> String {
+    let resource = &exception.resource;
+    let pattern = exception.is_pattern().then(|| wildmatch::WildMatch::new(resource));
+    let known = match &pattern {
+        Some(pattern) => names.iter().any(|name| pattern.matches(name)),
+        None => names.contains(resource),
+    };
+    if known {
+        let field = &exception.field;
+        return format!(
+            "matches no difference: {field} is as declared there, or not declared: take it out of the manifest, or correct its field"
+        );
+    }
+    let (kind, _) = exception.target();
+    let of_kind = || names.iter().map(String::as_str).filter(|name| name.split_once('/').is_some_and(|(other, _)| other == kind));
+    let near = (pattern.is_none() && names.len() <= FEW_ENOUGH).then(|| did_you_mean(resource, of_kind())).flatten();
+    let near = near.unwrap_or_else(|| "correct its resource, or take it out of the manifest".to_owned());
+    format!("names nothing that the manifest speaks for; {near}")
 }

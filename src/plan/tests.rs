@@ -200,6 +200,8 @@ fn exceptions_cover_until_their_date() {
         ("test.things/a", "x", 0),
         ("test.things/b", "v.x", 0),
         ("test.things", "v.x", 0),
+        ("test.things/*", "v.x", 1),
+        ("test.things/b?", "v.x", 0),
     ] {
         let plan = base.clone().except(resource, field, "2026-03-06").of(&specs);
         let one = &plan.resources[0];
@@ -228,23 +230,38 @@ fn exceptions_name_a_resource_by_its_entry_and_a_part_by_who_asks_for_it() {
     declared.origins = vec![Origin { entry: "test.things/logical".to_owned(), field: None, parts: Vec::new(), by: None }];
     let plan = given.clone().except("test.things/logical", "v.x", "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
     assert_eq!((plan.resources[0].excepted.len(), plan.warnings.len()), (1, 0));
+    // What an idle one should have been called.
+    let idle = |resource: &str, field: &str| {
+        given.clone().except(resource, field, "2027-01-01").plan(&[(declared.clone(), seen.clone())]).warnings.remove(0)
+    };
+    assert!(
+        idle("test.things/logicla", "v.x").ends_with("names nothing that the manifest speaks for; did you mean \"test.things/logical\"?")
+    );
+    let said = idle("test.things/other", "v.x");
+    assert!(said.ends_with("names nothing that the manifest speaks for; correct its resource, or take it out of the manifest"), "{said}");
+    let said = idle("test.things/real", "v.y");
+    assert!(said.contains("matches no difference: v.y is as declared there, or not declared"), "{said}");
     // Composed: the bucket asks for three things by three of its fields, and by `create` for nothing that is compared.
     let (mut declared, seen) = looked(&given.scope, json!({"name": "real", "v": {"x": 1, "y": 1, "x.z": 1}}));
     let part = |field: &str, parts: &[&str]| Origin {
-        entry: "s3.buckets/assets".to_owned(),
+        entry: "s3.buckets/everywhere".to_owned(),
         field: Some(field.to_owned()),
         parts: parts.iter().map(|part| (*part).to_owned()).collect(),
-        by: None,
+        by: Some(crate::kinds::Key::new("s3.buckets", "assets")),
     };
     declared.origins =
         vec![part("create", &[]), part("denyInsecureTransport", &["v.x"]), part("minimumTlsVersion", &["v.y"]), part("more", &["v.x.z"])];
-    let composed = |field: &str| {
-        let plan = given.clone().except("s3.buckets/assets", field, "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
+    let excepted = |resource: &str, field: &str| {
+        let plan = given.clone().except(resource, field, "2027-01-01").plan(&[(declared.clone(), seen.clone())]);
         plan.resources[0].excepted.iter().map(|one| one.drift.field.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(composed("denyInsecureTransport"), ["v.x"]);
-    assert_eq!(composed("minimumTlsVersion"), ["v.y"]);
-    assert!(composed("create").is_empty() && composed("v.x").is_empty());
+    // By the entry, by the resource that it chose, by a pattern.
+    for resource in ["s3.buckets/everywhere", "s3.buckets/assets", "s3.buckets/a*"] {
+        assert_eq!(excepted(resource, "denyInsecureTransport"), ["v.x"], "{resource}");
+        assert_eq!(excepted(resource, "minimumTlsVersion"), ["v.y"], "{resource}");
+        assert!(excepted(resource, "create").is_empty() && excepted(resource, "v.x").is_empty());
+    }
+    assert!(excepted("s3.buckets/other", "denyInsecureTransport").is_empty());
 }
 
 #[test]

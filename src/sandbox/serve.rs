@@ -23,7 +23,7 @@ impl Sandbox {
     /// Answers whoever connects, until `stop` resolves; requests under way are then finished.
     ///
     /// Besides AWS's own requests there is `GET /_holdfast/world`: the account as JSON, without secrets. It needs no
-    /// signature and is not counted as a call. Where real Redis servers run, `GET /_holdfast/ca.pem` is the authority that their certificates are of.
+    /// signature and is not counted as a call. `GET /_holdfast/clock` tells its time and how fast that runs: who waits for it does so by this clock. Where real Redis servers run, `GET /_holdfast/ca.pem` is the authority that their certificates are of.
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let router = Router::new().fallback(answer).with_state(self.clone());
         // Real servers follow also when nobody calls: a group becomes available, an address begins to answer.
@@ -47,6 +47,11 @@ async fn answer(State(sandbox): State<Sandbox>, request: Request) -> Response {
         let mut response = Response::new(Body::from(sandbox.snapshot().to_string()));
         response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
         return response;
+    }
+    if request.method() == Method::GET && request.uri().path() == "/_holdfast/clock" {
+        let clock = sandbox.clock();
+        let told = serde_json::json!({"now": clock.now().to_string(), "speed": clock.speed()});
+        return Response::new(Body::from(told.to_string()));
     }
     if request.method() == Method::GET && request.uri().path() == "/_holdfast/ca.pem" {
         let file = sandbox.redis().and_then(|servers| std::fs::read_to_string(servers.ca_file()).ok());

@@ -121,3 +121,91 @@ fn an_empty_endpoint_is_none_and_the_sandbox_is_to_be_had() {
     run("", 0);
     run(NOBODY, 64);
 }
+
+/// A word that is no level would be taken for the name of some part of a program, and nothing be logged.
+#[test]
+fn a_log_level_that_is_none_is_refused() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    for (level, code) in [("bogus", 64), ("holdfast::aws=loud", 64), ("info,bogus", 64), ("debug", 0), ("warn,holdfast::aws=debug", 0)] {
+        let run = holdfast(folder.path()).args(["validate", "-f", "m.yaml"]).env("HOLDFAST_LOG", level).assert().code(code);
+        assert_eq!(stderr(&run).contains("expected error, warn, info, debug, trace or off"), code == 64, "{level}: {}", stderr(&run));
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_no_url_is_said_at_once() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    for name in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"] {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml", "--dry-run"]).envs([
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            (name, "foo"),
+        ]);
+        let said = stderr(&run.assert().code(1));
+        assert!(said.contains(&format!("what {name} holds is no URL: nothing was read or changed")), "{said}");
+    }
+}
+
+/// Nobody waits without a word.
+#[test]
+fn an_endpoint_that_keeps_silent_is_waited_for_aloud() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_holdfast"))
+        .args(["reconcile", "-f", "m.yaml", "--dry-run"])
+        .current_dir(folder.path())
+        .envs([("AWS_ENDPOINT_URL", endpoint.as_str()), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut said = String::new();
+    let mut stderr = std::io::BufReader::new(run.stderr.take().expect("its stderr"));
+    std::io::BufRead::read_line(&mut stderr, &mut said).expect("a line");
+    run.kill().expect("it is ended");
+    run.wait().expect("it ended");
+    assert!(said.contains(&format!("no answer yet from {endpoint} to sts:GetCallerIdentity, attempt 1, for ")), "{said}");
+}
+
+/// As with kubectl: several files, and standard input.
+#[test]
+fn manifests_come_from_several_files_and_from_standard_input() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let text = std::fs::read_to_string(folder.path().join("m.yaml")).expect("the manifest");
+    let run = holdfast(folder.path()).args(["validate", "-f", "-"]).write_stdin(text.clone()).assert().code(0);
+    assert_eq!(stdout(&run), "1 file, 1 object with 2 entries: nothing is wrong\n");
+    let other = text.replace("name: cli", "name: other").replace("huntaze-", "other-");
+    let both = |other: String| holdfast(folder.path()).args(["validate", "-f", "m.yaml", "-f", "-"]).write_stdin(other).assert();
+    assert_eq!(stdout(&both(other).code(0)), "2 files, 2 objects with 4 entries: nothing is wrong\n");
+    // What is wrong there has a place, too; and one object is not two.
+    let run = both(text).code(1);
+    assert!(stdout(&run).contains("standard input:3:") && stdout(&run).contains("another object has the name"), "{}", stdout(&run));
+    let run = holdfast(folder.path())
+        .args(["reconcile", "-f", "-", "--sandbox", "--dry-run", "--detailed-exitcode"])
+        .write_stdin(std::fs::read(folder.path().join("m.yaml")).expect("the manifest"))
+        .assert()
+        .code(2);
+    assert!(stdout(&run).contains("Turn on versioning of huntaze-assets"), "{}", stdout(&run));
+}
+
+/// Where an object cannot be looked at, nobody knows whether `--skip` names something in it: what was to be left alone is left alone.
+#[test]
+fn a_skip_that_names_nothing_ends_the_run_though_an_object_could_not_be_looked_at() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let text = std::fs::read_to_string(folder.path().join("m.yaml")).expect("the manifest");
+    let other = text.replace("name: cli", "name: other").replace("huntaze-", "other-").replace(ACCOUNT, "111111111111");
+    std::fs::write(folder.path().join("m.yaml"), format!("{text}---\n{other}")).expect("a file");
+    let run = |more: &[&str], code: i32| {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(more).assert().code(code);
+        (stdout(&run), stderr(&run))
+    };
+    for more in [&["--skip", "s3.buckets/huntaze-asset"][..], &["--skip", "s3.buckets/huntaze-asset", "--dry-run"]] {
+        let (out, err) = run(more, 1);
+        assert!(err.contains("nothing was done: --skip s3.buckets/huntaze-asset names nothing"), "{err}");
+        assert!(err.contains("other could not be looked at: the manifest is for account 111111111111"), "{err}");
+        assert!(!out.contains("versioning"), "{out}");
+    }
+    run(&["--skip", "s3.buckets/huntaze-assets"], 4);
+}

@@ -75,6 +75,8 @@ fn a_result_that_could_not_be_written_is_no_success() {
             .expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(said.matches("stdout could not be written").count(), 1, "{said}");
+        // What was done is done, and where that stands is said.
+        assert_eq!(said.contains("holdfast journal --state-dir state/sandbox --run 2"), more.is_empty(), "{said}");
         output.status.code()
     };
     assert_eq!(run(&["--dry-run"]), Some(1));

@@ -76,10 +76,26 @@ fn the_sandbox_is_read_when_nobody_else_can_be_changing_it() {
 fn the_journal_says_where_the_sandboxs_is() {
     let folder = folder(ACCOUNT, VERSIONING);
     holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(0);
+    let journal = holdfast(folder.path()).args(["journal", "--state-dir", "nowhere"]).assert().code(0);
+    assert_eq!(stdout(&journal), "there is no journal in nowhere\n");
+    assert!(!folder.path().join("nowhere").exists());
     let journal = holdfast(folder.path()).arg("journal").assert().code(0);
     assert!(stdout(&journal).contains("--state-dir state/sandbox"), "{}", stdout(&journal));
     let journal = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox"]).assert().code(0);
     assert!(stdout(&journal).contains("run began"), "{}", stdout(&journal));
+}
+
+/// Another folder holds nothing of what is to be read, and a second run over one account is in the first one's way.
+#[test]
+fn while_a_run_goes_on_nobody_is_sent_to_another_folder() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let _held = Journal::open(&folder.path().join("state/sandbox"), "holdfast reconcile -f m.yaml").expect("a journal");
+    let journal = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox"]).assert().code(1);
+    let said = stderr(&journal);
+    assert!(said.contains("(holdfast reconcile -f m.yaml), since ") && said.contains("wait until that has ended"), "{said}");
+    assert!(!said.contains("--state-dir"), "{said}");
+    let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).assert().code(1);
+    assert!(stderr(&run).contains("two runs over one get in each other's way"), "{}", stderr(&run));
 }
 
 /// A run that gets Ctrl-C when what it said is so far.
@@ -158,7 +174,7 @@ fn a_second_ctrl_c_leaves_at_once_and_the_next_run_finds_out() {
         .args(["reconcile", "-f", "m.yaml"])
         .current_dir(folder.path())
         .envs(at(&address))
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .expect("it starts");
@@ -177,7 +193,10 @@ fn a_second_ctrl_c_leaves_at_once_and_the_next_run_finds_out() {
     assert!(run.try_wait().expect("a look").is_none(), "the first one waits for the request under way");
     let asked = Instant::now();
     interrupt(&run);
-    assert_eq!(run.wait().expect("it ends").code(), Some(130));
+    let ended = run.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert!(said.ends_with("left at once: what was sent goes on at AWS, and the next run asks how it went\n"), "{said}");
     assert!(asked.elapsed() < Duration::from_secs(2), "it took {:?}", asked.elapsed());
     let next = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml"]).envs(at(&address)).assert().code(0);
     assert!(stderr(&next).contains("an earlier run ended in the middle"), "{}", stderr(&next));

@@ -37,7 +37,8 @@ impl Run<'_> {
 
     /// The command that plans the same: what it chooses, and where, belongs to it.
     pub(super) fn again(&self) -> String {
-        let mut words = vec!["holdfast reconcile -f".to_owned(), shell(&self.args.manifest.file.to_string_lossy())];
+        let mut words = vec!["holdfast reconcile".to_owned()];
+        words.extend(self.args.manifest.file.iter().flat_map(|path| ["-f".to_owned(), shell(&path.to_string_lossy())]));
         #[cfg(feature = "sandbox")]
         words.extend(self.args.sandbox.map(|kind| match kind {
             SandboxKind::Quick => "--sandbox".to_owned(),
@@ -54,7 +55,7 @@ impl Run<'_> {
 }
 
 /// A word as a shell takes it.
-fn shell(word: &str) -> String {
+pub(super) fn shell(word: &str) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=+@%,".contains(letter);
     if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

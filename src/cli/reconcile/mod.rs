@@ -9,10 +9,10 @@ mod signals;
 use std::path::Path;
 
 use super::ground::{self, Ground};
-use super::{Output, complain, print, show, tell};
-use crate::execute::{Given, Interrupt, Journal, Opened};
+use super::{Output, complain, print, show, tell, unwritten};
+use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes};
 use crate::exit::Exit;
-use crate::load::{self, Manifests};
+use crate::load::Manifests;
 use crate::reconcile::Report;
 
 pub use args::Args;
@@ -42,27 +42,38 @@ pub async fn run(args: Args) -> Exit {
             "--sandbox is an AWS of its own, and AWS_ENDPOINT_URL names another: unset it, or leave --sandbox out",
         );
     }
-    let manifests = load::load(&args.manifest.file);
+    let manifests = args.manifest.load();
     if args.output == Output::Text || !manifests.problems.is_empty() {
         tell(&show::problems(&manifests.problems));
     }
     let invalid = manifests.has_errors();
     let on = ground::name(args.in_sandbox().is_some()).await;
     let ended = match !manifests.baselines.iter().any(manifests.enforced()) {
-        true => Ended::before_it_began(Exit::Failed, format!("{} holds nothing that can be enforced", args.manifest.file.display())),
+        true => Ended::before_it_began(Exit::Failed, format!("{} holds nothing that can be enforced", args.manifest.shown())),
         false => enforce(&args, &on, &manifests).await,
     };
     if let Some(error) = &ended.error {
         complain(ended.exit, error);
     }
+    // Whatever became of the text: what was done is done.
+    let done = ended.reports.iter().any(|report| report.outcomes.as_ref().is_some_and(Outcomes::acted));
+    let where_it_stands = || {
+        if done && unwritten() {
+            let state = ground::folder(args.state_dir.as_deref(), args.in_sandbox().is_some());
+            let again = format!("holdfast journal --state-dir {} --run {}", go_on::shell(&state.to_string_lossy()), ended.run);
+            tell(&format!("what the run did was done all the same, and stands in the journal:\n  {again}\n"));
+        }
+    };
     if args.output == Output::Json {
         let printed =
             match show::document(args.dry_run, &on, &ended.run, &ended.reports, &manifests.problems, ended.error.as_deref(), ended.exit) {
                 Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
                 Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
             };
+        where_it_stands();
         return if ended.exit == Exit::Done { printed } else { ended.exit };
     }
+    where_it_stands();
     if invalid && ended.error.is_none() {
         tell("part of the manifest is wrong and was not enforced: see above\n");
     }
@@ -84,7 +95,7 @@ async fn enforce(args: &Args, on: &str, manifests: &Manifests) -> Ended {
         return Run::new(args, &ground, &interrupt).dry(manifests).await;
     }
     // The journal first: whoever holds it may be changing the sandbox's account.
-    let who = format!("holdfast reconcile -f {}", args.manifest.file.display());
+    let who = format!("holdfast reconcile -f {}", args.manifest.shown());
     let opened = tokio::select! {
         opened = open(on.to_owned(), &state, who) => opened,
         () = interrupt.wished() => return Ended::before_it_began(Exit::Interrupted, "interrupted before anything was changed".to_owned()),

@@ -12,6 +12,7 @@ pub(super) fn listen(interrupt: &Interrupt) {
             tell("\nstopping: the request under way is finished and recorded; once more leaves at once\n");
             interrupt.stop();
             if wait_for_signal().await {
+                tell("left at once: what was sent goes on at AWS, and the next run asks how it went\n");
                 // Safe at any point: every intent is on disk before its effect, and the next run asks AWS.
                 std::process::exit(i32::from(Exit::Interrupted.code()));
             }

@@ -66,15 +66,23 @@ pub(super) fn lock_to_read(state: &Path, who: &str) -> Result<Option<File>, Jour
     let unlocked = |error: std::io::Error| JournalError::Unlocked { folder: state.to_owned(), error: error.to_string() };
     plain::no_other(&path).map_err(unlocked)?;
     if let Ok(mut file) = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
-        take(&mut file, state)?;
+        take(&mut file, state).map_err(of_reader)?;
         // Only words for a second process.
         let _ = tell_holder(&mut file, who);
         return Ok(Some(file));
     }
     match File::open(&path) {
-        Ok(mut file) => take(&mut file, state).map(|()| Some(file)),
+        Ok(mut file) => take(&mut file, state).map(|()| Some(file)).map_err(of_reader),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unlocked(error)),
+    }
+}
+
+/// Another folder holds nothing of what a reader looks for.
+fn of_reader(error: JournalError) -> JournalError {
+    match error {
+        JournalError::Held { folder, holder } => JournalError::HeldFromReaders { folder, holder },
+        error => error,
     }
 }
 

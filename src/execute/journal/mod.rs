@@ -77,15 +77,17 @@ pub struct Opened {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error(
-        "{folder} is in use by {holder}: one run at a time writes a journal. Wait for it, or give this run a folder of its own with --state-dir"
+        "{folder} is in use by {holder}: one run at a time writes a journal. Wait until it has ended. A folder of its own (--state-dir) is only for a run over another account: two runs over one get in each other's way"
     )]
     Held { folder: PathBuf, holder: String },
+    #[error("the journal in {folder} cannot be read now, as {holder} has it open: wait until that has ended, or look at its own output")]
+    HeldFromReaders { folder: PathBuf, holder: String },
     #[error(
-        "the journal in {folder} cannot be written: {error}. Nothing was changed. Make room or give holdfast the right to write there, or name another folder with --state-dir"
+        "the journal in {folder} cannot be written: {error}. Nothing was changed. Make room (2 MiB at least, some 1 KB for each step besides) or give holdfast the right to write there, or name another folder with --state-dir"
     )]
     Unwritable { folder: PathBuf, error: String },
     #[error(
-        "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room, then run again: it goes on from where AWS is"
+        "the journal in {folder} can be written no longer: {error}. Nothing more is begun; what was begun goes on in AWS. Make room (2 MiB at least), then run again: it goes on from where AWS is"
     )]
     Lost { folder: PathBuf, error: String },
     #[error(
@@ -103,7 +105,7 @@ pub enum JournalError {
     #[error("the journal in {folder} cannot be read: {why}. The next run sets it aside, and finds in AWS where things stand")]
     Damaged { folder: PathBuf, why: String },
     #[error(
-        "the journal in {folder} was written by a newer holdfast (records of version {found}, this one knows {VERSION}). Use that version, or another folder with --state-dir"
+        "the journal in {folder} was written by a newer holdfast (records of version {found}, this one knows {VERSION}). Use that version"
     )]
     Newer { folder: PathBuf, found: u32 },
 }

@@ -146,7 +146,7 @@ pub(super) fn read(state: &Path, who: &str) -> Result<Vec<Record>, JournalError>
         trouble => refusal(state, trouble),
     })?;
     let records = contents.db.iter().map(|entry| {
-        let (_, bytes) = entry.map_err(|error| damaged(error.to_string()))?;
+        let (_, bytes) = entry.map_err(|_| damaged("its data is not as it was written".to_owned()))?;
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))
     });
     let records = records.collect();
@@ -352,7 +352,10 @@ fn is_in_the_way(error: &std::io::Error) -> bool {
 fn of_sled(error: sled::Error) -> Trouble {
     match &error {
         sled::Error::Io(inner) if is_in_the_way(inner) => Trouble::Unwritable(inner.to_string()),
-        _ => Trouble::Damaged(error.to_string()),
+        // In the words of a person: sled shows offsets and its own types.
+        sled::Error::Io(inner) => Trouble::Damaged(format!("its data cannot be read: {inner}")),
+        sled::Error::Corruption { .. } => Trouble::Damaged("its data is not as it was written".to_owned()),
+        _ => Trouble::Damaged("its data cannot be understood".to_owned()),
     }
 }
 

@@ -4,10 +4,28 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::super::problem::Problem;
 use super::super::scan::MAX_BYTES;
 use super::{MAX_FILES, MAX_FOLDERS_DEEP, Reader};
+
+/// What stands in standard input, which can be read once: a command may ask for its manifest again.
+pub(super) fn stdin() -> std::io::Result<&'static [u8]> {
+    static READ: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = READ.get() {
+        return Ok(bytes);
+    }
+    let bytes = read_all(std::io::stdin().lock())?;
+    Ok(READ.get_or_init(|| bytes))
+}
+
+/// The bytes of a manifest; of one that is too large as many as show that.
+fn read_all(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 impl Reader<'_> {
     pub(super) fn list(&mut self, folder: &Path, deep: usize, seen: &mut BTreeSet<PathBuf>, files: &mut Vec<PathBuf>) {
@@ -51,11 +69,8 @@ impl Reader<'_> {
         if in_folder && path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
             return self.say(Problem::of_file(&name, "not a regular file"));
         }
-        let mut bytes = Vec::new();
-        let most = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-        match read {
-            Ok(_) => self.bytes(path, &bytes, in_folder),
+        match File::open(path).and_then(read_all) {
+            Ok(bytes) => self.bytes(path, &bytes, in_folder),
             Err(error) => self.say(Problem::of_file(&name, format!("this file cannot be read: {error}"))),
         }
     }

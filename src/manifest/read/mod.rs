@@ -27,6 +27,10 @@ use origin::Origin;
 
 /// How many problems of one file are listed, more than anybody reads; the rest is counted, so that a file of nothing else fits into memory.
 const MAX_PROBLEMS: usize = 10_000;
+/// What stands for standard input, as in `kubectl apply -f -`.
+const STDIN: &str = "-";
+/// What that is called in what is said.
+const PIPED: &str = "standard input";
 /// How deep folders are searched, and how many files they may hold together.
 const MAX_FOLDERS_DEEP: usize = 16;
 const MAX_FILES: usize = 10_000;
@@ -54,28 +58,18 @@ impl Reading {
     }
 }
 
-/// Reads a file, or every `*.yaml` and `*.yml` of a folder and the folders in it. Hidden ones and kustomizations are
+/// Reads files, standard input (`-`), or every `*.yaml` and `*.yml` of a folder and the folders in it. Hidden ones and kustomizations are
 /// passed over; documents of other kinds are noted in a folder, and an error in a file given by name.
-pub fn read(path: &Path, schema: &Value) -> Reading {
-    let mut reader = match Reader::new(schema) {
-        Ok(reader) => reader,
-        Err(problem) => return Reading { problems: vec![*problem], ..Reading::default() },
-    };
-    if path.is_dir() {
-        let mut files = Vec::new();
-        reader.list(path, 0, &mut BTreeSet::new(), &mut files);
-        for file in &files {
-            reader.file(file, true);
+pub fn read(paths: &[PathBuf], schema: &Value) -> Reading {
+    match Reader::new(schema) {
+        Ok(mut reader) => {
+            for path in paths {
+                reader.path(path);
+            }
+            reader.end()
         }
-        if reader.reading.objects.is_empty() && !reader.reading.has_errors() {
-            let number = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
-            let message = format!("no {KIND} in this folder, in {number}");
-            reader.reading.problems.push(Problem::of_file(&path.display().to_string(), message));
-        }
-    } else {
-        reader.file(path, false);
+        Err(problem) => Reading { problems: vec![*problem], ..Reading::default() },
     }
-    reader.end()
 }
 
 /// Reads a text as the file `name` would be read.
@@ -109,6 +103,8 @@ struct Reader<'s> {
     named: BTreeMap<String, (String, Option<Mark>)>,
     /// Names that more than one object has.
     twice: BTreeSet<String>,
+    /// Files of a folder that hold nothing of ours, nor of others.
+    idle: Vec<String>,
 }
 
 impl<'s> Reader<'s> {
@@ -122,7 +118,36 @@ impl<'s> Reader<'s> {
             reading: Reading::default(),
             named: BTreeMap::new(),
             twice: BTreeSet::new(),
+            idle: Vec::new(),
         })
+    }
+
+    fn path(&mut self, path: &Path) {
+        if path == Path::new(STDIN) {
+            return match files::stdin() {
+                Ok(bytes) => self.bytes(Path::new(PIPED), bytes, false),
+                Err(error) => self.say(Problem::of_file(PIPED, format!("this cannot be read: {error}"))),
+            };
+        }
+        if !path.is_dir() {
+            return self.file(path, false);
+        }
+        let mut files = Vec::new();
+        let before = (self.reading.problems.iter().filter(|problem| problem.is_error()).count(), self.reading.objects.len());
+        self.list(path, 0, &mut BTreeSet::new(), &mut files);
+        for file in &files {
+            self.file(file, true);
+        }
+        if before == (self.reading.problems.iter().filter(|problem| problem.is_error()).count(), self.reading.objects.len()) {
+            let number = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+            self.say(Problem::of_file(&path.display().to_string(), format!("no {KIND} in this folder, in {number}")));
+        } else if !self.idle.is_empty() && self.reading.objects.len() > before.1 {
+            // One that is empty by mistake looks like one that was enforced.
+            let first = self.idle.first().cloned().unwrap_or_default();
+            let message = format!("no {KIND} in {} of its files, the first of them {first}", self.idle.len());
+            self.say(Problem { severity: Severity::Note, ..Problem::of_file(&path.display().to_string(), message) });
+        }
+        self.idle.clear();
     }
 
     fn end(mut self) -> Reading {
@@ -170,8 +195,11 @@ impl<'s> Reader<'s> {
                 Err(fault) => self.say(origin.fault(fault)),
             }
         }
-        if !in_folder && before == (self.reading.problems.len(), self.reading.objects.len()) {
-            self.say(Problem::of_file(&file, format!("no {KIND} in this file")));
+        if before == (self.reading.problems.len(), self.reading.objects.len()) {
+            match in_folder {
+                true => self.idle.push(file.clone()),
+                false => self.say(Problem::of_file(&file, format!("no {KIND} in this file"))),
+            }
         }
         self.count_the_rest(&file, before.0);
     }

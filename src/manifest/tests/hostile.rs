@@ -105,7 +105,7 @@ fn bytes_that_are_no_utf8() {
     let of = |bytes: &[u8]| {
         let path = folder.path().join("a.yaml");
         std::fs::write(&path, bytes).unwrap();
-        read(&path, &schema()).problems[0].to_string().replace(&folder.path().display().to_string(), "")
+        read(std::slice::from_ref(&path), &schema()).problems[0].to_string().replace(&folder.path().display().to_string(), "")
     };
     assert_eq!(of(b"a: b\nc: d\xFFe\n"), "/a.yaml:2:5: error: not UTF-8: the byte at offset 9 begins no character; save the file as UTF-8");
     assert_eq!(of(b"\xFF\xFEa\0"), "/a.yaml:1:1: error: the file is UTF-16; save it as UTF-8");

@@ -185,7 +185,7 @@ fn a_folder_is_read_in_order_and_passes_over_what_is_not_ours() {
     fs::write(at("kustomization.yaml"), "broken: [").unwrap();
     fs::write(at("notes.txt"), "broken: [").unwrap();
     std::os::unix::fs::symlink(folder.path(), at("sub/loop")).unwrap();
-    let reading = read(folder.path(), &schema());
+    let reading = read(&[folder.path().to_owned()], &schema());
     let names: Vec<&str> = reading.objects.iter().map(|loaded| loaded.object.metadata.name.as_str()).collect();
     assert_eq!((names, reading.files), (vec!["first", "second", "third"], 3));
     let said: Vec<String> = reading.problems.iter().map(ToString::to_string).collect();
@@ -196,13 +196,15 @@ fn a_folder_is_read_in_order_and_passes_over_what_is_not_ours() {
 #[test]
 fn two_files_cannot_have_one_name_and_a_folder_cannot_be_empty() {
     let folder = tempfile::tempdir().unwrap();
-    assert!(read(folder.path(), &schema()).problems[0].to_string().ends_with("error: no AwsBaseline in this folder, in 0 files"));
+    assert!(
+        read(&[folder.path().to_owned()], &schema()).problems[0].to_string().ends_with("error: no AwsBaseline in this folder, in 0 files")
+    );
     fs::write(folder.path().join("a.yaml"), manifest("")).unwrap();
     fs::write(folder.path().join("b.yaml"), manifest("")).unwrap();
-    let reading = read(folder.path(), &schema());
+    let reading = read(&[folder.path().to_owned()], &schema());
     assert!(reading.objects.is_empty());
     assert!(reading.problems[0].to_string().contains("the other is at ") && reading.problems[0].file.ends_with("b.yaml"));
-    let missing = read(&folder.path().join("c.yaml"), &schema()).problems[0].to_string();
+    let missing = read(&[folder.path().join("c.yaml")], &schema()).problems[0].to_string();
     assert!(missing.ends_with("c.yaml: error: this file cannot be read: No such file or directory (os error 2)"), "{missing}");
 }
 

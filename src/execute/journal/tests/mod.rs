@@ -192,10 +192,13 @@ fn a_second_one_is_told_who_holds_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = begin("hold", folder.path());
     assert_eq!(lines(&mut child).next().as_deref(), Some("held"));
-    for error in [Journal::open(folder.path(), "me").err().unwrap(), Journal::read(folder.path(), "me").err().unwrap()] {
-        let text = error.to_string();
-        assert!(text.contains(&format!("process {} (the other)", child.id())) && text.contains("--state-dir"), "{text}");
+    let (writing, reading) = (Journal::open(folder.path(), "me").err().unwrap(), Journal::read(folder.path(), "me").err().unwrap());
+    for text in [writing.to_string(), reading.to_string()] {
+        assert!(text.contains(&format!("process {} (the other), since ", child.id())), "{text}");
     }
+    // Whoever writes is warned of a second run; what is to be read stands in no other folder.
+    assert!(writing.to_string().contains("two runs over one get in each other's way"), "{writing}");
+    assert!(!reading.to_string().contains("--state-dir"), "{reading}");
     child.kill().unwrap();
     child.wait().unwrap();
     let here = Journal::open(folder.path(), "me").unwrap();

@@ -244,9 +244,7 @@ fn setting<T>(answer: Result<T, CallError>, unset: &str, otherwise: Fact<T>) -> 
         Err(error) if !unset.is_empty() && error.is(unset) => (otherwise, There::Yes),
         Err(error) => {
             let why = Unreadable::from(&error);
-            // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: the endpoint is the wrong region's.
-            let elsewhere = error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") || error.is("HTTP 301");
-            (Fact::Unknown(why.clone()), if elsewhere { There::Elsewhere } else { There::Unknown(why) })
+            (Fact::Unknown(why.clone()), if error.is_elsewhere() { There::Elsewhere } else { There::Unknown(why) })
         }
     }
 }
@@ -295,11 +293,8 @@ async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &m
     let place = region.unwrap_or_else(|| "another region".to_owned());
     let why = Unreadable {
         call: calls::s3::GET_BUCKET_LOCATION.to_string(),
-        why: Why::Failed,
-        message: format!(
-            "the bucket is in {place} and this object is for {}: declare it in an object with that spec.region",
-            target.scope.region
-        ),
+        why: Why::Elsewhere,
+        message: format!("the bucket is in {place}, and this object is for {}", target.scope.region),
     };
     // What another region's endpoint answered is no fact about the bucket.
     seen.flags = Fact::Unknown(why.clone());
