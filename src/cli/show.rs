@@ -20,11 +20,14 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
+/// The version of a report's JSON form: it grew with the plan's.
+const REPORT_VERSION: &str = "holdfast.dev/report/v2";
+
 /// What `reconcile --dry-run -o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanDocument<'a> {
-    /// `holdfast.dev/plan/v1`.
+    /// `holdfast.dev/plan/v2`.
     pub schema_version: &'static str,
     /// Where it was looked: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
@@ -44,7 +47,7 @@ pub struct PlanDocument<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportDocument<'a> {
-    /// `holdfast.dev/report/v1`.
+    /// `holdfast.dev/report/v2`.
     pub schema_version: &'static str,
     /// Where it ran: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
@@ -67,7 +70,8 @@ pub struct ObjectReport<'a> {
     pub object: &'a str,
     /// The plan that was carried out.
     pub plan: Option<&'a Plan>,
-    /// How each resource ended: `end` is unchanged, changed, blocked, failed or interrupted.
+    /// How each resource ended: `end` is unchanged, changed, partly (steps were done, and something waits), blocked (nothing
+    /// was done), failed, rolledBack or interrupted.
     #[schemars(with = "Option<serde_json::Value>")]
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes, counted.
@@ -112,7 +116,7 @@ pub fn document(
         });
     }
     serde_json::to_string_pretty(&ReportDocument {
-        schema_version: "holdfast.dev/report/v1",
+        schema_version: REPORT_VERSION,
         ground,
         run,
         objects: reports.iter().map(object).collect(),
@@ -147,10 +151,11 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     if let Some(stopped) = &outcomes.stopped {
         say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
-    let Counts { changed, unchanged, blocked, failed, rolled_back, interrupted } = outcomes.counts();
+    let Counts { changed, unchanged, blocked, partly, failed, rolled_back, interrupted } = outcomes.counts();
     let parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
+        (partly, "partly"),
         (blocked, "blocked"),
         (failed, "failed"),
         (rolled_back, "rolled back"),
@@ -190,9 +195,12 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
                 say(out, format_args!("               {}", shown(&sent(under_way))));
             }
         }
-        End::Blocked { blocks } => {
-            let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
-            say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
+        End::Blocked { blocks } | End::Partly { blocks } => {
+            let (word, done) = match one.done.len() {
+                0 => ("blocked", String::new()),
+                done => ("partly ", format!("  {} done, what is left waits", count(done, "step"))),
+            };
+            say(out, format_args!("{YELLOW}{word}{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
             // Steps that wait for the same thing say so once, with the fields of all.
             let mut told = Vec::new();
             for (at, block) in blocks.iter().enumerate() {
