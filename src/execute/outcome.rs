@@ -111,6 +111,18 @@ pub struct Outcomes {
     pub stopped: Option<String>,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.blocked += other.blocked;
+        self.partly += other.partly;
+        self.failed += other.failed;
+        self.rolled_back += other.rolled_back;
+        self.interrupted += other.interrupted;
+    }
+}
+
 impl Outcomes {
     /// The one way to count: for reports, documents and messages.
     pub fn counts(&self) -> Counts {

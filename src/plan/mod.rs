@@ -174,6 +174,18 @@ impl std::ops::AddAssign for StepCounts {
     }
 }
 
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
+        self.unreadable += other.unreadable;
+        self.blocked += other.blocked;
+        self.partly += other.partly;
+        self.drifted += other.drifted;
+        self.in_sync += other.in_sync;
+        self.excepted += other.excepted;
+        self.steps += other.steps;
+    }
+}
+
 impl Plan {
     /// The resource of that key.
     pub fn resource(&self, key: &Key) -> Option<&ResourcePlan> {

@@ -11,7 +11,9 @@ use serde_json::Value;
 
 use super::escape::shown;
 use super::{Plan, ResourcePlan, Status};
-use crate::kinds::{Block, Drift, Key, Reason, Unreadable};
+use crate::kinds::{Block, Drift, Key, Reason, Unreadable, few};
+
+pub use sum::{resources, steps, wrong};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -24,8 +26,9 @@ const LONGEST: usize = 160;
 /// How much more is no reason to cut it: saying so takes as much room.
 const SPARE: usize = 40;
 
-/// The plan as text. `verbose` lists what is in sync, too, and shows long values whole.
-pub fn render(plan: &Plan, verbose: bool) -> String {
+/// The plan as text. `left_out` is how many entries of the manifest are wrong and no part of it. `verbose` lists what is in sync, too, and shows long
+/// values whole.
+pub fn render(plan: &Plan, left_out: usize, verbose: bool) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", shown(&plan.object), shown(&plan.account), shown(&plan.region)));
     for warning in &plan.warnings {
@@ -48,7 +51,7 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
         }
     }
     out.push('\n');
-    sum::render(&mut out, plan);
+    sum::render(&mut out, plan, left_out);
     out
 }
 
@@ -119,9 +122,6 @@ fn render_block(out: &mut String, block: &Block, about: &str, advise: bool) {
     }
 }
 
-/// How many fields a block names.
-const NAMED: usize = 6;
-
 /// ` (transitEncryption, auth)`: the fields that a block is about, each once; nothing where there are none.
 pub fn fields<'f>(fields: impl IntoIterator<Item = &'f String>) -> String {
     let mut names: Vec<&str> = Vec::new();
@@ -130,12 +130,7 @@ pub fn fields<'f>(fields: impl IntoIterator<Item = &'f String>) -> String {
             names.push(field);
         }
     }
-    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 if names.is_empty() => String::new(),
-        0 => format!(" ({})", shown(&first)),
-        more => format!(" ({} and {more} more)", shown(&first)),
-    }
+    if names.is_empty() { String::new() } else { format!(" ({})", shown(&few(&names))) }
 }
 
 /// A reason in words.
@@ -223,11 +218,10 @@ mod tests {
     }
 
     #[test]
-    fn a_block_names_its_fields_once_and_not_without_end() {
+    fn a_block_names_its_fields_once() {
         let many: Vec<String> = (0..8).map(|number| format!("f{number}")).collect();
         assert_eq!(fields(&[]), "");
         assert_eq!(fields(many.iter().take(2).chain(many.first())), " (f0, f1)");
-        assert_eq!(fields(many.iter().take(6)), " (f0, f1, f2, f3, f4, f5)");
-        assert_eq!(fields(&many), " (f0, f1, f2, f3, f4, f5 and 2 more)");
+        assert_eq!(fields(&many), " (f0, f1, f2, f3, f4, f5, f6, f7)");
     }
 }

@@ -92,7 +92,7 @@ fn own<'a>(kind: &dyn AnyKind, plan: &'a Plan) -> Vec<&'a ResourcePlan> {
 }
 
 fn shown(plan: &Plan) -> String {
-    anstream::adapter::strip_str(&text::render(plan, true)).to_string()
+    anstream::adapter::strip_str(&text::render(plan, 0, true)).to_string()
 }
 
 /// The fields that cannot be in a state, or not without another one, with the reason.

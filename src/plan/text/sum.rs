@@ -22,12 +22,10 @@ pub(super) fn partly(resource: &ResourcePlan) -> String {
 }
 
 /// The last lines of a plan.
-pub(super) fn render(out: &mut String, plan: &Plan) {
+pub(super) fn render(out: &mut String, plan: &Plan, left_out: usize) {
     let summary = &plan.summary;
-    match resources(summary) {
-        said if said.is_empty() => line(out, format_args!("there is nothing to look at")),
-        said => line(out, format_args!("{}: {said}", count(plan.resources.len(), "resource"))),
-    }
+    let wrong = wrong(left_out, "entry").map(|wrong| format!("; {wrong}")).unwrap_or_default();
+    line(out, format_args!("{}{wrong}", resources(summary).as_deref().unwrap_or("there is nothing to look at")));
     // Where there is nothing to do there is nothing to consent to.
     if let Some(steps) = steps(&summary.steps) {
         line(out, format_args!("{steps}"));
@@ -35,8 +33,14 @@ pub(super) fn render(out: &mut String, plan: &Plan) {
     }
 }
 
-/// `2 to repair, 1 in sync; 1 difference excepted`: each resource once; what is excepted is counted for itself.
-fn resources(summary: &Summary) -> String {
+/// `2 entries of the manifest are wrong and left out, see above`.
+pub fn wrong(left_out: usize, what: &str) -> Option<String> {
+    let are = if left_out == 1 { "is" } else { "are" };
+    (left_out > 0).then(|| format!("{} of the manifest {are} wrong and left out, see above", count(left_out, what)))
+}
+
+/// `3 resources: 2 to repair, 1 in sync; 1 difference excepted`: each once; what is excepted is counted for itself.
+pub fn resources(summary: &Summary) -> Option<String> {
     let parts = [
         (summary.drifted, "to repair"),
         (summary.partly, "partly"),
@@ -46,11 +50,12 @@ fn resources(summary: &Summary) -> String {
     ];
     let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
     let excepted = if summary.excepted > 0 { format!("; {} excepted", count(summary.excepted, "difference")) } else { String::new() };
-    format!("{}{excepted}", said.join(", "))
+    let all: usize = parts.iter().map(|(number, _)| number).sum();
+    (all > 0).then(|| format!("{}: {}{excepted}", count(all, "resource"), said.join(", ")))
 }
 
 /// `6 steps now (2 disruptive, 1 irreversible), 3 held`; nothing where there is no step.
-fn steps(counts: &StepCounts) -> Option<String> {
+pub fn steps(counts: &StepCounts) -> Option<String> {
     let StepCounts { now, disruptive, irreversible, held } = *counts;
     let now = match (now, disruptive, irreversible) {
         (0, ..) if held == 0 => return None,
@@ -87,6 +92,6 @@ mod tests {
     #[test]
     fn an_excepted_difference_makes_no_second_resource() {
         let summary = Summary { blocked: 2, in_sync: 1, excepted: 1, ..Summary::default() };
-        assert_eq!(resources(&summary), "2 blocked, 1 in sync; 1 difference excepted");
+        assert_eq!(resources(&summary).as_deref(), Some("3 resources: 2 blocked, 1 in sync; 1 difference excepted"));
     }
 }
