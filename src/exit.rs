@@ -44,10 +44,10 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     let untold = reports.iter().any(|report| report.untold.is_some());
     let failed = errors > 0 || untold || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
     let something_done = outcomes.iter().any(|outcomes| {
-        outcomes
-            .resources
-            .iter()
-            .any(|one| !one.done.is_empty() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. })))
+        outcomes.resources.iter().any(|one| {
+            !one.done.is_empty()
+                || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. } | End::Partly { .. }))
+        })
     });
     let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());
     // Planned again after the last change, something differs that nobody holds: it did not come to its end.
@@ -62,7 +62,7 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     }
     let blocked = |report: &Report| match (&report.outcomes, &report.plan) {
         (Some(outcomes), _) => outcomes.blocked().next().is_some(),
-        (None, Some(plan)) => plan.resources.iter().any(|resource| matches!(resource.status, Status::Blocked | Status::Unreadable)),
+        (None, Some(plan)) => plan.resources.iter().any(|resource| !matches!(resource.status, Status::Drifted | Status::InSync)),
         (None, None) => false,
     };
     if invalid || reports.iter().any(|report| blocked(report) && !held_by_mode_alone(report)) {
@@ -154,8 +154,8 @@ mod tests {
         };
         let failed = || End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
         let (differs, agrees) = (planned(1), planned(0));
-        for (end, doubted) in [(End::Changed, true), (End::Unchanged, true), (End::Blocked { blocks: Vec::new() }, true), (failed(), false)]
-        {
+        let (blocked, partly) = (End::Blocked { blocks: Vec::new() }, End::Partly { blocks: Vec::new() });
+        for (end, doubted) in [(End::Changed, true), (End::Unchanged, true), (blocked, true), (partly, true), (failed(), false)] {
             assert_eq!(ended(end.clone()).contradicted(&differs).contains(&key), doubted, "{end:?}");
             assert!(ended(end).contradicted(&agrees).is_empty());
         }

@@ -95,13 +95,15 @@ impl Messages<'_> {
         if !outcomes.acted() && earlier.is_empty() && last == state {
             return None;
         }
-        let Counts { changed, blocked, failed, rolled_back, interrupted, .. } = outcomes.counts();
+        let Counts { changed, blocked, partly, failed, rolled_back, interrupted, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
+        let partly = if partly > 0 { format!(", {partly} partly") } else { String::new() };
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
         let rolled = if interrupted > 0 { format!("{rolled}, {interrupted} interrupted") } else { rolled };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
         let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
-        let subject = format!("holdfast {object}{of}: {changed} changed, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
+        let subject =
+            format!("holdfast {object}{of}: {changed} changed{partly}, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
@@ -176,7 +178,8 @@ fn state(outcomes: &Outcomes) -> String {
         .resources
         .iter()
         .filter_map(|one| match &one.end {
-            End::Blocked { blocks } => {
+            // What a run did beside it is told once; what is wrong is the same afterwards.
+            End::Blocked { blocks } | End::Partly { blocks } => {
                 Some(format!("{} blocked {:?}", one.key, blocks.iter().map(|block| block.reason).collect::<Vec<_>>()))
             }
             End::Failed { message, .. } => Some(format!("{} failed {message}", one.key)),
@@ -220,10 +223,10 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
         let line = match &one.end {
             End::Unchanged => continue,
             End::Changed => format!("changed: {}: {}", one.key, one.done.join("; ")),
-            End::Blocked { blocks } => {
+            End::Blocked { blocks } | End::Partly { blocks } => {
                 let why = blocks.iter().map(|block| format!("{}: {}", text::reason(block.reason), block.message));
                 let what_to_do = blocks.iter().map(|block| block.what_to_do.clone());
-                format!("blocked: {}: {}. What to do: {}", one.key, once(why), once(what_to_do))
+                format!("{}: {}: {}. What to do: {}", one.end.word(), one.key, once(why), once(what_to_do))
             }
             End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
             End::RolledBack { message, what_to_do } => format!("rolled back: {}: {message}. What to do: {what_to_do}", one.key),
@@ -250,7 +253,7 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
 
 fn waits_for_consent(outcomes: &Outcomes) -> bool {
     let consent = |block: &Block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges);
-    outcomes.blocked().any(|one| matches!(&one.end, End::Blocked { blocks } if blocks.iter().any(consent)))
+    outcomes.blocked().any(|one| one.end.blocks().is_some_and(|blocks| blocks.iter().any(consent)))
 }
 
 /// Sentences after one another, each once: steps that wait for the same thing each say so.

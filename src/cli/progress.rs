@@ -59,6 +59,7 @@ impl Progress {
                     End::Failed { message, .. } => self.line(resource, &format!("failed: {message}")),
                     End::RolledBack { message, .. } => self.line(resource, &format!("rolled back: {message}")),
                     End::Blocked { .. } => self.line(resource, "blocked"),
+                    End::Partly { .. } => self.line(resource, "partly"),
                     End::Unchanged | End::Interrupted { .. } => {}
                 }
             }

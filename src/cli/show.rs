@@ -1,5 +1,6 @@
 //! What results look like: documents for programs, lines for people.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -8,9 +9,9 @@ use serde::Serialize;
 
 use crate::execute::{Counts, End, Outcomes, ResourceOutcome, UnderWay};
 use crate::exit::Exit;
-use crate::manifest::Problem;
+use crate::manifest::{Problem, Scope};
 use crate::plan::escape::shown;
-use crate::plan::{Plan, SCHEMA_VERSION, text};
+use crate::plan::{Plan, SCHEMA_VERSION, Summary, text};
 use crate::reconcile::Report;
 
 pub use crate::plan::text::count;
@@ -20,11 +21,14 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
+/// The version of a report's JSON form: it grew with the plan's.
+const REPORT_VERSION: &str = "holdfast.dev/report/v2";
+
 /// What `reconcile --dry-run -o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanDocument<'a> {
-    /// `holdfast.dev/plan/v1`.
+    /// `holdfast.dev/plan/v2`.
     pub schema_version: &'static str,
     /// Where it was looked: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
@@ -44,7 +48,7 @@ pub struct PlanDocument<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportDocument<'a> {
-    /// `holdfast.dev/report/v1`.
+    /// `holdfast.dev/report/v2`.
     pub schema_version: &'static str,
     /// Where it ran: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
@@ -67,7 +71,8 @@ pub struct ObjectReport<'a> {
     pub object: &'a str,
     /// The plan that was carried out.
     pub plan: Option<&'a Plan>,
-    /// How each resource ended: `end` is unchanged, changed, blocked, failed or interrupted.
+    /// How each resource ended: `end` is unchanged, changed, partly (steps were done, and something waits), blocked (nothing
+    /// was done), failed, rolledBack or interrupted.
     #[schemars(with = "Option<serde_json::Value>")]
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes, counted.
@@ -112,7 +117,7 @@ pub fn document(
         });
     }
     serde_json::to_string_pretty(&ReportDocument {
-        schema_version: "holdfast.dev/report/v1",
+        schema_version: REPORT_VERSION,
         ground,
         run,
         objects: reports.iter().map(object).collect(),
@@ -147,25 +152,73 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     if let Some(stopped) = &outcomes.stopped {
         say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
-    let Counts { changed, unchanged, blocked, failed, rolled_back, interrupted } = outcomes.counts();
+    say(&mut out, format_args!("{}", counted(&outcomes.counts())));
+    out
+}
+
+/// `3 resources: 1 changed, 2 partly`: how resources ended.
+fn counted(counts: &Counts) -> String {
+    let Counts { changed, unchanged, blocked, partly, failed, rolled_back, interrupted } = *counts;
     let parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
+        (partly, "partly"),
         (blocked, "blocked"),
         (failed, "failed"),
         (rolled_back, "rolled back"),
         (interrupted, "interrupted"),
     ];
     let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    say(
-        &mut out,
-        format_args!(
-            "{}: {}",
-            count(outcomes.resources.len(), "resource"),
-            if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") }
-        ),
-    );
-    out
+    let all: usize = parts.iter().map(|(number, _)| number).sum();
+    format!("{}: {}", count(all, "resource"), if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") })
+}
+
+/// How many entries of an object are wrong, so that nothing is done for them.
+pub fn left_out(problems: &[Problem], object: &str) -> usize {
+    let errors = problems.iter().filter(|problem| problem.is_error());
+    let places = errors.flat_map(|problem| {
+        let other = problem.related.as_ref().map(|other| (&other.file, &other.object, &other.scope));
+        [Some((&problem.file, &problem.object, &problem.scope)), other].into_iter().flatten()
+    });
+    let entries = places.filter_map(|(file, of, scope)| match scope {
+        Scope::Entry { path } if of.as_deref() == Some(object) => Some((file, path)),
+        _ => None,
+    });
+    entries.collect::<BTreeSet<_>>().len()
+}
+
+/// How many objects, or documents that should have been one, are wrong as a whole.
+fn objects_left_out(problems: &[Problem]) -> usize {
+    let errors = problems.iter().filter(|problem| problem.is_error() && problem.scope == Scope::Object);
+    // What has no name yet is told from others by its file.
+    errors.map(|problem| (&problem.file, &problem.object)).collect::<BTreeSet<_>>().len()
+}
+
+/// One line over all objects, where there are several: how they stand or, after a run, how they ended.
+pub fn in_all(reports: &[Report], problems: &[Problem]) -> Option<String> {
+    let wrong = objects_left_out(problems);
+    if reports.len() + wrong < 2 {
+        return None;
+    }
+    let failed = reports.iter().filter(|report| report.error.is_some()).count();
+    let mut ended: Option<Counts> = None;
+    let mut planned = Summary::default();
+    for report in reports {
+        match (&report.outcomes, &report.plan) {
+            (Some(outcomes), _) => *ended.get_or_insert_default() += outcomes.counts(),
+            (None, Some(plan)) if report.error.is_none() => planned += plan.summary.clone(),
+            _ => {}
+        }
+    }
+    let parts = [
+        ended.as_ref().map(counted),
+        text::resources(&planned),
+        text::steps(&planned.steps),
+        (failed > 0).then(|| format!("{} failed, see above", count(failed, "object"))),
+        text::wrong(wrong, "object"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Some(format!("{BOLD}in all{BOLD:#}, {}: {}\n", count(reports.len(), "object"), parts.join("; ")))
 }
 
 /// What is known of a step that the run did not see the end of.
@@ -190,9 +243,12 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
                 say(out, format_args!("               {}", shown(&sent(under_way))));
             }
         }
-        End::Blocked { blocks } => {
-            let done = if one.done.is_empty() { String::new() } else { format!("  after {}", count(one.done.len(), "step")) };
-            say(out, format_args!("{YELLOW}blocked{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
+        End::Blocked { blocks } | End::Partly { blocks } => {
+            let (word, done) = match one.done.len() {
+                0 => ("blocked", String::new()),
+                done => ("partly ", format!("  {} done, what is left waits", count(done, "step"))),
+            };
+            say(out, format_args!("{YELLOW}{word}{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
             // Steps that wait for the same thing say so once, with the fields of all.
             let mut told = Vec::new();
             for (at, block) in blocks.iter().enumerate() {

@@ -16,8 +16,10 @@ pub enum End {
     Unchanged,
     /// Everything that differed was repaired, and AWS shows it.
     Changed,
-    /// Something is left that waits for a person.
+    /// Something waits for a person, and nothing was done.
     Blocked { blocks: Vec<Block> },
+    /// Steps were done, and something is left that waits for a person.
+    Partly { blocks: Vec<Block> },
     /// A step did not succeed.
     Failed {
         message: String,
@@ -37,13 +39,22 @@ pub enum End {
 
 impl End {
     /// In a word or two, for the journal and the log.
-    pub(super) fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             End::Unchanged | End::Changed => "in sync",
             End::Blocked { .. } => "blocked",
+            End::Partly { .. } => "partly",
             End::Failed { .. } => "failed",
             End::RolledBack { .. } => "rolled back",
             End::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    /// What waits for a person; nothing where it ended otherwise.
+    pub fn blocks(&self) -> Option<&[Block]> {
+        match self {
+            End::Blocked { blocks } | End::Partly { blocks } => Some(blocks),
+            _ => None,
         }
     }
 }
@@ -66,8 +77,10 @@ pub struct Counts {
     pub changed: usize,
     /// Nothing differed.
     pub unchanged: usize,
-    /// Something is left that waits for a person; steps may have been done.
+    /// Something waits for a person, and nothing was done.
     pub blocked: usize,
+    /// Steps were done, and something is left that waits for a person.
+    pub partly: usize,
     /// A step did not succeed.
     pub failed: usize,
     /// A change of many steps was taken back as a whole.
@@ -98,6 +111,18 @@ pub struct Outcomes {
     pub stopped: Option<String>,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Counts) {
+        self.changed += other.changed;
+        self.unchanged += other.unchanged;
+        self.blocked += other.blocked;
+        self.partly += other.partly;
+        self.failed += other.failed;
+        self.rolled_back += other.rolled_back;
+        self.interrupted += other.interrupted;
+    }
+}
+
 impl Outcomes {
     /// The one way to count: for reports, documents and messages.
     pub fn counts(&self) -> Counts {
@@ -107,6 +132,7 @@ impl Outcomes {
                 End::Changed => &mut counts.changed,
                 End::Unchanged => &mut counts.unchanged,
                 End::Blocked { .. } => &mut counts.blocked,
+                End::Partly { .. } => &mut counts.partly,
                 End::Failed { .. } => &mut counts.failed,
                 End::RolledBack { .. } => &mut counts.rolled_back,
                 End::Interrupted { .. } => &mut counts.interrupted,
@@ -121,8 +147,9 @@ impl Outcomes {
         self.resources.iter().any(|one| !one.done.is_empty())
     }
 
+    /// Those of which something waits for a person, whatever else of them was done.
     pub fn blocked(&self) -> impl Iterator<Item = &ResourceOutcome> {
-        self.resources.iter().filter(|one| matches!(one.end, End::Blocked { .. }))
+        self.resources.iter().filter(|one| one.end.blocks().is_some())
     }
 
     pub fn failed(&self) -> impl Iterator<Item = &ResourceOutcome> {
@@ -135,7 +162,7 @@ impl Outcomes {
         let ended: HashMap<&Key, &End> = self.resources.iter().map(|one| (&one.key, &one.end)).collect();
         let contradicts = |now: &&ResourcePlan| match ended.get(&now.key) {
             Some(End::Changed | End::Unchanged) => now.status != Status::InSync,
-            Some(End::Blocked { .. }) => now.changes(),
+            Some(End::Blocked { .. } | End::Partly { .. }) => now.changes(),
             _ => false,
         };
         left.resources.iter().filter(contradicts).map(|now| now.key.clone()).collect()
@@ -143,14 +170,20 @@ impl Outcomes {
 
     /// Takes up what a plan made afterwards shows as blocked or unreadable: how things stand at the end is what counts.
     pub fn see(&mut self, left: &Plan) {
-        let mut known: HashMap<&Key, &mut End> = self.resources.iter_mut().map(|one| (&one.key, &mut one.end)).collect();
+        let mut known: HashMap<&Key, (bool, &mut End)> =
+            self.resources.iter_mut().map(|one| (&one.key, (!one.done.is_empty(), &mut one.end))).collect();
         let mut new = Vec::new();
-        for resource in left.resources.iter().filter(|one| matches!(one.status, Status::Blocked | Status::Unreadable)) {
-            let end = super::work::rest(resource, false);
+        for resource in left.resources.iter().filter(|one| matches!(one.status, Status::Blocked | Status::Partly | Status::Unreadable)) {
+            let end = |acted: bool| super::work::rest(resource, acted);
             match known.get_mut(&resource.key) {
-                Some(known) if matches!(known, End::Changed | End::Unchanged) => **known = end,
+                Some((acted, known)) if matches!(known, End::Changed | End::Unchanged) => **known = end(*acted),
                 Some(_) => {}
-                None => new.push(ResourceOutcome { key: resource.key.clone(), title: resource.title.clone(), done: Vec::new(), end }),
+                None => new.push(ResourceOutcome {
+                    key: resource.key.clone(),
+                    title: resource.title.clone(),
+                    done: Vec::new(),
+                    end: end(false),
+                }),
             }
         }
         self.resources.extend(new);
@@ -182,11 +215,11 @@ mod tests {
     fn each_is_counted_once_by_its_end() {
         let failed = End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
         let rolled = End::RolledBack { message: String::new(), what_to_do: String::new() };
-        let ends =
-            [End::Unchanged, End::Changed, End::Blocked { blocks: Vec::new() }, failed, rolled, End::Interrupted { under_way: None }];
+        let (blocked, partly) = (End::Blocked { blocks: Vec::new() }, End::Partly { blocks: Vec::new() });
+        let ends = [End::Unchanged, End::Changed, blocked, partly, failed, rolled, End::Interrupted { under_way: None }];
         // Steps that were done make none of them a changed one.
         let all = Outcomes { resources: ends.map(|end| one("a", &["x"], end)).into(), stopped: None };
-        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, failed: 1, rolled_back: 1, interrupted: 1 });
+        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, partly: 1, failed: 1, rolled_back: 1, interrupted: 1 });
         assert!(all.acted() && !Outcomes { resources: vec![one("a", &[], End::Unchanged)], stopped: None }.acted());
     }
 }

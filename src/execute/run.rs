@@ -377,7 +377,7 @@ impl Execution<'_> {
             let message = match end {
                 End::Unchanged => continue,
                 End::Changed | End::Interrupted { .. } => String::new(),
-                End::Blocked { blocks } => blocks.first().map(|block| block.message.clone()).unwrap_or_default(),
+                End::Blocked { blocks } | End::Partly { blocks } => blocks.first().map(|block| block.message.clone()).unwrap_or_default(),
                 End::Failed { message, .. } | End::RolledBack { message, .. } => message.clone(),
             };
             let word = end.word();

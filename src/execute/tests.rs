@@ -324,7 +324,7 @@ async fn a_second_round_runs_and_waits_for_consent_where_it_needs_one() {
 
     let ground = Ground::new("rounds-held", empty(&["a"])).await;
     let outcomes = ground.run(&spec(&["y"])).await;
-    let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
     assert_eq!((blocks[0].reason, ground.log()), (Reason::NeedsConsent, vec!["a x=1".to_owned()]));
 
     // What the first round brought to its end stands when the second fails.
@@ -339,7 +339,7 @@ async fn held_steps_are_skipped_with_those_after_them() {
     let ground = Ground::new("held", empty(&["a"])).await;
     let spec = json!({"name": "a", "v": {"s1": 1, "s2": 1, "s3": 1}, "disruptive": ["s2"]});
     let outcomes = ground.run(&[spec]).await;
-    let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
     assert_eq!(blocks.iter().map(|block| block.reason).collect::<Vec<_>>(), [Reason::NeedsConsent, Reason::WaitsForOther]);
     assert_eq!((ground.log(), &outcomes.resources[0].done), (vec!["a s1=1".to_owned()], &vec!["Set s1 of a".to_owned()]));
 }
@@ -378,7 +378,7 @@ async fn only_the_steps_that_need_what_failed_are_held_in_every_round() {
         }
         let specs = [json!({"name": "a", "v": {"x": 1, "y": 1}, "needsFor": {"y": "c"}}), json!({"name": "c", "v": {"x": 1}})];
         let outcomes = ground.run(&specs).await;
-        let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
+        let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
         assert_eq!(
             blocks.iter().map(|block| (block.reason, block.fields.clone())).collect::<Vec<_>>(),
             [(Reason::WaitsForOther, vec!["v.y".to_owned()])]
@@ -470,7 +470,7 @@ async fn what_is_not_online_does_not_begin_after_its_window_has_closed() {
     let specs = [json!({"name": "a", "v": {"x": 1, "y": 1}, "disruptive": ["y"]})];
     let outcomes = ground.run(&specs).await;
     assert_eq!(ground.log(), ["a x=1"]);
-    let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{:?}", outcomes.resources[0].end) };
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{:?}", outcomes.resources[0].end) };
     assert_eq!(blocks.iter().map(|block| block.reason).collect::<Vec<_>>(), [Reason::OutsideChangeWindow]);
     // The next week it does.
     enter(&world("closing")).probe = None;

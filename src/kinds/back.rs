@@ -1,27 +1,48 @@
 //! The way back from a change, with what was found before it.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use super::Drift;
 
-/// How to go back from tags.
-pub fn tags<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> String {
-    let each = drifts.into_iter().map(|drift| {
+/// The longest command that a plan shows.
+const LONGEST: usize = 1500;
+
+/// The commands that bring tags back: `set` those that were another way, `take_off` those that were not there. Each is given the tags as a word.
+pub fn tags<'a>(
+    drifts: impl IntoIterator<Item = &'a Drift>,
+    set: impl Fn(&Found<'a>) -> String,
+    take_off: impl Fn(&[&str]) -> String,
+) -> String {
+    let (mut found, mut new) = (Found::new(), Vec::new());
+    for drift in drifts {
         let key = drift.field.strip_prefix("tags.").unwrap_or(&drift.field);
-        match &drift.found {
-            Value::Null => format!("take the tag {key} off"),
-            found => format!("set the tag {key} to {}", value(found)),
+        match drift.found.as_str() {
+            Some(value) => drop(found.insert(key, value)),
+            None => new.push(key),
         }
-    });
-    each.collect::<Vec<_>>().join(", ")
+    }
+    let commands = [(!found.is_empty()).then(|| set(&found)), (!new.is_empty()).then(|| take_off(&new))];
+    commands.into_iter().flatten().map(|command| format!("`{command}`")).collect::<Vec<_>>().join(" and ")
 }
 
-/// A value in a sentence: text as it is where that is one word, else as JSON.
-pub fn value(value: &Value) -> String {
-    match value {
-        Value::String(text) if !text.is_empty() && !text.contains(char::is_whitespace) => text.clone(),
-        other => other.to_string(),
-    }
+/// Tags as they were found.
+pub type Found<'a> = BTreeMap<&'a str, &'a str>;
+
+/// Tags as most services take them, as a word.
+pub fn tag_list<K: AsRef<str>, V: AsRef<str>>(tags: &BTreeMap<K, V>) -> String {
+    document(&tags.iter().map(|(key, value)| json!({"Key": key.as_ref(), "Value": value.as_ref()})).collect())
+}
+
+/// A document as a word.
+pub fn document(value: &Value) -> String {
+    word(&value.to_string())
+}
+
+/// A command, where it is short enough to be shown; else, in words, what it would do.
+pub fn short(command: String, otherwise: impl FnOnce() -> String) -> String {
+    if command.len() > LONGEST { otherwise() } else { format!("`{command}`") }
 }
 
 /// A word of a command line, in quotes where a shell would read it otherwise.
@@ -40,16 +61,16 @@ pub fn switch(name: &str, on: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::kinds::Impact;
 
     #[test]
     fn tags_go_back_to_what_they_were() {
         let drift = |field: &str, found: Value| Drift { field: field.to_owned(), found, declared: Value::Null, impact: Impact::Online };
-        let drifts = [drift("tags.team", json!("db")), drift("tags.new", Value::Null), drift("tags.note", json!("two words"))];
-        assert_eq!(tags(&drifts), "set the tag team to db, take the tag new off, set the tag note to \"two words\"");
+        let drifts = [drift("tags.team", json!("it's \"db\"")), drift("tags.new one", Value::Null)];
+        let back = tags(&drifts, |found| format!("set {}", tag_list(found)), |keys| format!("off {}", document(&json!(keys))));
+        assert_eq!(back, r#"`set '[{"Key":"team","Value":"it'\''s \"db\""}]'` and `off '["new one"]'`"#);
+        assert_eq!(short("a".repeat(LONGEST + 1), || "by hand".to_owned()), "by hand");
     }
 
     #[test]

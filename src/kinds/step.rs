@@ -210,15 +210,17 @@ pub enum Progress {
     Unknown(Unreadable),
 }
 
-/// The most names that a title holds.
+/// The most names that a title holds whatever their length, and how long it may become with more.
 const FEW: usize = 6;
+const ROOM: usize = 240;
 
-/// The first six of a list, for a title: "a, b, c, d, e, f and 4 more".
+/// A list for a title: all of it where there is room, else the first six: "a, b, c, d, e, f and 40 more (all of them with -o json)".
 pub fn few(names: &[impl AsRef<str>]) -> String {
-    let shown = names.iter().take(FEW).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+    let listed = |most: usize| names.iter().take(most).map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+    let all = listed(names.len());
     match names.len().saturating_sub(FEW) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
+        more if more > 0 && all.len() > ROOM => format!("{} and {more} more (all of them with -o json)", listed(FEW)),
+        _ => all,
     }
 }
 
@@ -231,6 +233,7 @@ mod tests {
         assert_eq!(few(&[""; 0]), "");
         assert_eq!(few(&["a"]), "a");
         assert_eq!(few(&["a", "b", "c", "d", "e", "f"]), "a, b, c, d, e, f");
-        assert_eq!(few(&["a", "b", "c", "d", "e", "f", "g", "h"]), "a, b, c, d, e, f and 2 more");
+        assert_eq!(few(&["a", "b", "c", "d", "e", "f", "g", "h"]), "a, b, c, d, e, f, g, h");
+        assert_eq!(few(&["a"; 100]), "a, a, a, a, a, a and 94 more (all of them with -o json)");
     }
 }

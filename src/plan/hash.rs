@@ -21,6 +21,9 @@ pub fn step_digest(scope: &Scope, key: &Key, op: &Operation, impact: Impact) -> 
     hex(&hasher.finalize())
 }
 
+/// What stands before the list that is hashed, so that another form of it never has the same hash. The JSON form of a plan has a version of its own.
+const FORM: &str = "holdfast.dev/plan/v1";
+
 /// The digest of a whole plan.
 pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
     let step = |key: &Key, step: &PlannedStep| step_digest(scope, key, &step.op, step.impact);
@@ -30,7 +33,7 @@ pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
     let mut steps: Vec<(&Key, Vec<String>)> = with_steps.map(|(resource, digests)| (&resource.key, digests)).collect();
     // In which order a manifest names its resources changes nothing that is done.
     steps.sort_by_key(|(key, _)| *key);
-    digest(&(super::SCHEMA_VERSION, &scope.account, &scope.region, &scope.object, steps))
+    digest(&(FORM, &scope.account, &scope.region, &scope.object, steps))
 }
 
 /// SHA-256 over the JSON of a value.

@@ -24,14 +24,14 @@ pub use resource::{Declared, Maker, Observed, Origin};
 pub use settle::{Consent, Draft, Judgement, closed, plan, plan_one};
 pub use withhold::Withheld;
 
-/// The version of the plan's JSON form. A member is only ever added within a version.
-pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v1";
+/// The version of the plan's JSON form. A member is only ever added within a version. In v1 what is `partly` was `blocked`.
+pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v2";
 
 /// Everything that a run would do to one object's account.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// `holdfast.dev/plan/v1`.
+    /// `holdfast.dev/plan/v2`.
     pub schema_version: String,
     /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: String,
@@ -53,14 +53,31 @@ pub struct Plan {
 pub struct Summary {
     /// Something could not be read.
     pub unreadable: usize,
-    /// Something is blocked, or waits for consent.
+    /// Something is blocked, or waits for consent, and nothing of it is done.
     pub blocked: usize,
-    /// Something differs and would be repaired.
+    /// Some of its steps are done, and something of it is blocked or waits for consent.
+    pub partly: usize,
+    /// Something differs and is repaired.
     pub drifted: usize,
     /// Nothing differs that is not excepted.
     pub in_sync: usize,
-    /// Differences that an exception covers.
+    /// Differences that an exception covers: no resources, which are counted above by what else there is of them.
     pub excepted: usize,
+    pub steps: StepCounts,
+}
+
+/// Steps counted by whether they are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StepCounts {
+    /// Done in this run.
+    pub now: usize,
+    /// Of those.
+    pub disruptive: usize,
+    /// Of those.
+    pub irreversible: usize,
+    /// Not done in this run: each says why.
+    pub held: usize,
 }
 
 /// One resource: how it differs, and what would be done.
@@ -92,9 +109,15 @@ pub struct ResourcePlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
+    /// Something of it could not be read, so that nothing of it is done.
     Unreadable,
+    /// Something of it is blocked or held, and nothing of it is done.
     Blocked,
+    /// Some of its steps are done, and something of it is blocked or held: each step says which.
+    Partly,
+    /// It differs, and all of its steps are done.
     Drifted,
+    /// Nothing differs that is not excepted.
     InSync,
 }
 
@@ -142,6 +165,27 @@ pub struct PlannedStep {
     pub held: Option<Block>,
 }
 
+impl std::ops::AddAssign for StepCounts {
+    fn add_assign(&mut self, other: StepCounts) {
+        self.now += other.now;
+        self.disruptive += other.disruptive;
+        self.irreversible += other.irreversible;
+        self.held += other.held;
+    }
+}
+
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Summary) {
+        self.unreadable += other.unreadable;
+        self.blocked += other.blocked;
+        self.partly += other.partly;
+        self.drifted += other.drifted;
+        self.in_sync += other.in_sync;
+        self.excepted += other.excepted;
+        self.steps += other.steps;
+    }
+}
+
 impl Plan {
     /// The resource of that key.
     pub fn resource(&self, key: &Key) -> Option<&ResourcePlan> {
@@ -163,6 +207,18 @@ impl ResourcePlan {
     /// Whether a run would change it.
     pub fn changes(&self) -> bool {
         self.steps.iter().any(|step| step.held.is_none())
+    }
+
+    /// Its steps, counted.
+    pub fn step_counts(&self) -> StepCounts {
+        let mut counts = StepCounts::default();
+        for step in &self.steps {
+            counts.now += usize::from(step.held.is_none());
+            counts.held += usize::from(step.held.is_some());
+            counts.disruptive += usize::from(step.held.is_none() && step.impact == Impact::Disruptive);
+            counts.irreversible += usize::from(step.held.is_none() && step.impact == Impact::Irreversible);
+        }
+        counts
     }
 
     /// Everything that stands in the way: the resource's own blocks and its held steps'.

@@ -91,9 +91,14 @@ fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &
     needs::hold_needy(&mut planned);
     needs::note_left_out(&mut planned);
     for resource in &mut planned {
-        // What waits for nothing but its window or a consent is blocked as a person sees it.
-        if resource.status == Status::Drifted && resource.steps.iter().any(|step| step.held.is_some()) {
-            resource.status = Status::Blocked;
+        // What waits for nothing but its window or a consent is blocked as a person sees it; what is done beside it is not.
+        if matches!(resource.status, Status::Blocked | Status::Partly | Status::Drifted) {
+            let stuck = resource.all_blocks().next().is_some();
+            resource.status = match (stuck, resource.changes()) {
+                (true, true) => Status::Partly,
+                (true, false) => Status::Blocked,
+                (false, _) => Status::Drifted,
+            };
         }
     }
     Plan {
@@ -119,9 +124,6 @@ impl Plan {
             }
             // As it was before anything was held.
             own.steps.iter_mut().for_each(|step| step.held = None);
-            if own.status == Status::Blocked && own.blocks.is_empty() {
-                own.status = Status::Drifted;
-            }
         }
         Plan { warnings: self.warnings, ..settled(judgement, resources, &BTreeSet::new()) }
     }
@@ -236,10 +238,12 @@ fn summary(resources: &[ResourcePlan]) -> Summary {
         match resource.status {
             Status::Unreadable => summary.unreadable += 1,
             Status::Blocked => summary.blocked += 1,
+            Status::Partly => summary.partly += 1,
             Status::Drifted => summary.drifted += 1,
             Status::InSync => summary.in_sync += 1,
         }
         summary.excepted += resource.excepted.len();
+        summary.steps += resource.step_counts();
     }
     summary
 }

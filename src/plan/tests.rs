@@ -131,7 +131,9 @@ fn policy_consent_and_windows() {
     let base = given("policy");
     let plan = base.of(&specs);
     assert_eq!(held(&plan), [[None, Some(Reason::NeedsConsent), Some(Reason::WaitsForOther)]]);
-    assert_eq!(plan.resources[0].status, Status::Blocked);
+    assert_eq!((plan.resources[0].status, plan.summary.partly), (Status::Partly, 1));
+    let counts = StepCounts { now: 1, disruptive: 0, irreversible: 0, held: 2 };
+    assert_eq!(plan.summary.steps, counts);
 
     let with = |change: &dyn Fn(&mut Given)| {
         let mut given = base.clone();
@@ -272,7 +274,7 @@ fn what_is_unknown_missing_blocked_or_helpless_is_reported_and_not_touched() {
     let needy = json!({"name": "b", "v": {"x": 1}, "needs": ["a"]});
     let plan = given.of(&[thing("a", 1), needy, thing("gone", 1), json!({"name": "h", "v": {"x": 1, "y": 1}, "helpless": "x"})]);
     let status: Vec<Status> = plan.resources.iter().map(|one| one.status).collect();
-    assert_eq!(status, [Status::Unreadable, Status::Blocked, Status::Blocked, Status::Blocked]);
+    assert_eq!(status, [Status::Unreadable, Status::Blocked, Status::Blocked, Status::Partly]);
     assert_eq!(plan.resources[0].steps, []);
     assert_eq!(held(&plan)[1], [Some(Reason::WaitsForOther)]);
     assert_eq!(plan.resources[2].blocks[0].reason, Reason::Missing);
@@ -281,7 +283,7 @@ fn what_is_unknown_missing_blocked_or_helpless_is_reported_and_not_touched() {
         (Reason::UnexpectedState, &["v.x".to_owned()][..])
     );
     let summary = &plan.summary;
-    assert_eq!((summary.unreadable, summary.blocked, summary.drifted, summary.in_sync), (1, 3, 0, 0));
+    assert_eq!((summary.unreadable, summary.blocked, summary.partly, summary.drifted, summary.in_sync), (1, 2, 1, 0, 0));
     assert!(!plan.in_sync());
     // A wish that is blocked itself was not looked at.
     let mut wrong = declared(&given.scope, thing("b", 1));

@@ -1,14 +1,19 @@
 //! A plan for people: what differs, what would be done, what it costs, how to go back. Pure; colours are ANSI, taken out where there is no terminal.
 
-use std::collections::{BTreeSet, HashSet};
+mod steps;
+mod sum;
+
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::escape::shown;
-use super::{Plan, PlannedStep, ResourcePlan, Status};
-use crate::kinds::{Block, Drift, Impact, Key, Need, Reason, Unreadable};
+use super::{Plan, ResourcePlan, Status};
+use crate::kinds::{Block, Drift, Key, Reason, Unreadable, few};
+
+pub use sum::{resources, steps, wrong};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -16,27 +21,24 @@ const GREEN: Style = AnsiColor::Green.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default();
 
-/// The longest value that is shown whole without being asked for, in characters.
+/// How much of a long value is shown without being asked for, in characters.
 const LONGEST: usize = 160;
+/// How much more is no reason to cut it: saying so takes as much room.
+const SPARE: usize = 40;
 
-/// The plan as text. `verbose` lists what is in sync, too, and shows long values whole.
-pub fn render(plan: &Plan, verbose: bool) -> String {
+/// The plan as text. `left_out` is how many entries of the manifest are wrong and no part of it. `verbose` lists what is in sync, too, and shows long
+/// values whole.
+pub fn render(plan: &Plan, left_out: usize, verbose: bool) -> String {
     let mut out = String::new();
     line(&mut out, format_args!("{BOLD}{}{BOLD:#}  account {}, {}", shown(&plan.object), shown(&plan.account), shown(&plan.region)));
     for warning in &plan.warnings {
         line(&mut out, format_args!("{YELLOW}warning:{YELLOW:#} {}", shown(warning)));
     }
-    let planned: HashSet<&Key> = plan.resources.iter().map(|resource| &resource.key).collect();
+    let with: HashMap<&Key, &ResourcePlan> = plan.resources.iter().map(|resource| (&resource.key, resource)).collect();
     for resource in &plan.resources {
         if resource.status != Status::InSync || !resource.excepted.is_empty() || !resource.notes.is_empty() {
             out.push('\n');
-            render_resource(&mut out, resource, verbose);
-            // What the run leaves out comes neither before nor after.
-            let counts = |need: &&Need| planned.contains(&need.key) && resource.steps.iter().any(|step| need.concerns(&step.fields));
-            let after: BTreeSet<&Key> = resource.needs.iter().filter(counts).map(|need| &need.key).collect();
-            for key in after {
-                line(&mut out, format_args!("    {DIM}after {}{DIM:#}", shown(&key.to_string())));
-            }
+            render_resource(&mut out, resource, &with, verbose);
         } else if verbose {
             line(
                 &mut out,
@@ -49,30 +51,30 @@ pub fn render(plan: &Plan, verbose: bool) -> String {
         }
     }
     out.push('\n');
-    line(&mut out, format_args!("{}", sum(plan)));
-    if plan.resources.iter().any(|resource| !resource.steps.is_empty()) {
-        line(&mut out, format_args!("{DIM}plan {}{DIM:#}", plan.hash));
-    }
+    sum::render(&mut out, plan, left_out);
     out
 }
 
-fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
+fn render_resource(out: &mut String, resource: &ResourcePlan, with: &HashMap<&Key, &ResourcePlan>, whole: bool) {
+    // What is done at all has the same sign, whatever of it waits.
     let (mark, style) = match resource.status {
         Status::Unreadable => ('?', RED),
         Status::Blocked => ('!', RED),
-        Status::Drifted => ('~', YELLOW),
+        Status::Partly | Status::Drifted => ('~', YELLOW),
         Status::InSync => ('=', GREEN),
     };
     line(
         out,
         format_args!(
-            "{style}{mark}{style:#} {BOLD}{}{BOLD:#} {DIM}{}{}{DIM:#}",
+            "{style}{mark}{style:#} {BOLD}{}{BOLD:#} {DIM}{}{}{DIM:#}{}",
             shown(&resource.key.to_string()),
             resource.title,
-            shown(&named(resource))
+            shown(&named(resource)),
+            sum::partly(resource)
         ),
     );
-    let width = resource.drifts.iter().map(|drift| shown(&drift.field).chars().count()).max().unwrap_or(0).min(44);
+    let names = resource.drifts.iter().chain(resource.excepted.iter().map(|excepted| &excepted.drift)).map(|drift| shown(&drift.field));
+    let width = names.map(|field| field.chars().count()).max().unwrap_or(0).min(44);
     for drift in &resource.drifts {
         line(out, format_args!("    {:width$}  {}", shown(&drift.field), difference(drift, whole)));
     }
@@ -80,7 +82,7 @@ fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
         line(
             out,
             format_args!(
-                "    {DIM}{}  {} (excepted until {}: {}){DIM:#}",
+                "    {DIM}{:width$}  {} (excepted until {}: {}){DIM:#}",
                 shown(&excepted.drift.field),
                 difference(&excepted.drift, whole),
                 shown(&excepted.until),
@@ -102,45 +104,23 @@ fn render_resource(out: &mut String, resource: &ResourcePlan, whole: bool) {
     for note in &resource.notes {
         line(out, format_args!("    note: {}", shown(note)));
     }
-    for (place, step) in resource.steps.iter().enumerate() {
-        render_step(out, place + 1, step);
-    }
+    steps::render(out, resource, with);
     for (at, block) in resource.blocks.iter().enumerate() {
         // Blocks that ask for the same say so once, after the last.
         let last = resource.blocks.iter().skip(at + 1).all(|later| later.what_to_do != block.what_to_do);
         // Which fields it is about, where it is not about all that differs.
         let about_all = !resource.drifts.is_empty() && resource.drifts.iter().all(|drift| block.concerns(&drift.field));
         let about = if about_all { String::new() } else { fields(&block.fields) };
-        render_block(out, "    ", block, &about, last);
+        render_block(out, block, &about, last);
     }
 }
 
-fn render_step(out: &mut String, number: usize, step: &PlannedStep) {
-    let (impact, style) = match step.impact {
-        Impact::Online => ("online", GREEN),
-        Impact::Disruptive => ("disruptive", YELLOW),
-        Impact::Irreversible => ("irreversible", RED),
-    };
-    let takes = if step.takes.is_empty() { String::new() } else { format!(": {}", shown(&step.takes)) };
-    line(out, format_args!("    {number}. {} {style}[{impact}{takes}]{style:#}", shown(&step.title)));
-    if !step.back.is_empty() {
-        line(out, format_args!("       {DIM}to go back: {}{DIM:#}", shown(&step.back)));
-    }
-    if let Some(held) = &step.held {
-        // It stands below its step, which says what it is about.
-        render_block(out, "       ", held, "", true);
-    }
-}
-
-fn render_block(out: &mut String, indent: &str, block: &Block, about: &str, advise: bool) {
-    line(out, format_args!("{indent}{RED}{}{about}:{RED:#} {}", reason(block.reason), shown(&block.message)));
+fn render_block(out: &mut String, block: &Block, about: &str, advise: bool) {
+    line(out, format_args!("    {RED}{}{about}:{RED:#} {}", reason(block.reason), shown(&block.message)));
     if advise && !block.what_to_do.is_empty() {
-        line(out, format_args!("{indent}  what to do: {}", shown(&block.what_to_do)));
+        line(out, format_args!("      what to do: {}", shown(&block.what_to_do)));
     }
 }
-
-/// How many fields a block names.
-const NAMED: usize = 6;
 
 /// ` (transitEncryption, auth)`: the fields that a block is about, each once; nothing where there are none.
 pub fn fields<'f>(fields: impl IntoIterator<Item = &'f String>) -> String {
@@ -150,12 +130,7 @@ pub fn fields<'f>(fields: impl IntoIterator<Item = &'f String>) -> String {
             names.push(field);
         }
     }
-    let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(NAMED) {
-        0 if names.is_empty() => String::new(),
-        0 => format!(" ({})", shown(&first)),
-        more => format!(" ({} and {more} more)", shown(&first)),
-    }
+    if names.is_empty() { String::new() } else { format!(" ({})", shown(&few(&names))) }
 }
 
 /// A reason in words.
@@ -200,7 +175,9 @@ fn value(value: &Value, whole: bool) -> String {
         other => shown(&other.to_string()).into_owned(),
     };
     match text.chars().count().saturating_sub(LONGEST) {
-        more if more > 0 && !whole => format!("{}... ({more} more, whole with --verbose)", text.chars().take(LONGEST).collect::<String>()),
+        more if more > SPARE && !whole => {
+            format!("{}... ({more} more, whole with --verbose)", text.chars().take(LONGEST).collect::<String>())
+        }
         _ => text,
     }
 }
@@ -211,23 +188,6 @@ fn is_plain(text: &str) -> bool {
         && text.chars().all(|character| character.is_ascii_graphic())
         && text.parse::<f64>().is_err()
         && !matches!(text, "true" | "false" | "null")
-}
-
-/// The last line: everything counted.
-fn sum(plan: &Plan) -> String {
-    let summary = &plan.summary;
-    let parts = [
-        (summary.drifted, "to repair"),
-        (summary.blocked, "blocked"),
-        (summary.unreadable, "unreadable"),
-        (summary.in_sync, "in sync"),
-        (summary.excepted, "excepted"),
-    ];
-    let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    match said.is_empty() {
-        true => "there is nothing to look at".to_owned(),
-        false => format!("{}: {}", count(plan.resources.len(), "resource"), said.join(", ")),
-    }
 }
 
 /// `1 field`, `2 fields`.
@@ -250,19 +210,18 @@ mod tests {
 
     #[test]
     fn a_long_value_is_cut_and_said_to_be_and_whole_on_demand() {
-        let long = Value::from("a".repeat(LONGEST + 3));
+        let long = Value::from("a".repeat(LONGEST + 43));
         let cut = value(&long, false);
-        assert_eq!(cut, format!("{}... (3 more, whole with --verbose)", "a".repeat(LONGEST)));
-        assert_eq!(value(&long, true), "a".repeat(LONGEST + 3));
-        assert_eq!(value(&Value::from("a".repeat(LONGEST)), false), "a".repeat(LONGEST));
+        assert_eq!(cut, format!("{}... (43 more, whole with --verbose)", "a".repeat(LONGEST)));
+        assert_eq!(value(&long, true), "a".repeat(LONGEST + 43));
+        assert_eq!(value(&Value::from("a".repeat(LONGEST + SPARE)), false), "a".repeat(LONGEST + SPARE));
     }
 
     #[test]
-    fn a_block_names_its_fields_once_and_not_without_end() {
+    fn a_block_names_its_fields_once() {
         let many: Vec<String> = (0..8).map(|number| format!("f{number}")).collect();
         assert_eq!(fields(&[]), "");
         assert_eq!(fields(many.iter().take(2).chain(many.first())), " (f0, f1)");
-        assert_eq!(fields(many.iter().take(6)), " (f0, f1, f2, f3, f4, f5)");
-        assert_eq!(fields(&many), " (f0, f1, f2, f3, f4, f5 and 2 more)");
+        assert_eq!(fields(&many), " (f0, f1, f2, f3, f4, f5, f6, f7)");
     }
 }

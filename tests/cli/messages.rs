@@ -60,13 +60,14 @@ fn report_document_and_message_count_alike() {
     let text = folder(ACCOUNT, &spec);
     let run_text = run(&text, &[], 3);
     let out = String::from_utf8_lossy(&run_text.get_output().stdout).into_owned();
-    assert!(out.contains("after 3 steps") && out.contains("1 resource: 1 blocked"), "{out}");
+    assert!(out.contains("3 steps done, what is left waits") && out.contains("1 resource: 1 partly"), "{out}");
     let told = messages(&text);
-    assert!(told.len() == 1 && told[0].1.contains("0 changed, 1 blocked, 0 failed"), "{told:?}");
+    assert!(told.len() == 1 && told[0].1.contains("0 changed, 1 partly, 0 blocked, 0 failed"), "{told:?}");
     let json = folder(ACCOUNT, &spec);
     let run_json = run(&json, &["-o", "json"], 3);
     let document: Value = serde_json::from_slice(&run_json.get_output().stdout).expect("JSON");
-    let expected = serde_json::json!({"changed": 0, "unchanged": 0, "blocked": 1, "failed": 0, "rolledBack": 0, "interrupted": 0});
+    let expected =
+        serde_json::json!({"changed": 0, "unchanged": 0, "partly": 1, "blocked": 0, "failed": 0, "rolledBack": 0, "interrupted": 0});
     assert_eq!(document.pointer("/objects/0/counts"), Some(&expected), "{document:#}");
 }
 

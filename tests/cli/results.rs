@@ -33,6 +33,38 @@ fn a_run_that_failed_has_a_document_too() {
     drop(journal);
 }
 
+/// Every resource is counted once, and what is left out of a count is said beside it.
+#[test]
+fn several_objects_have_one_last_line_and_what_is_wrong_is_counted() {
+    let exception = "  exceptions: [{resource: s3.buckets/huntaze-uploads, field: versioning, until: \"2099-01-01\", reason: later}]\n";
+    let buckets = "  s3: {buckets: [{name: huntaze-uploads, versioning: Enabled}, {name: huntaze-assets, vresioning: Enabled}]}\n";
+    let folder = folder(ACCOUNT, &format!("{exception}{buckets}"));
+    let one = std::fs::read_to_string(folder.path().join("m.yaml")).expect("the manifest");
+    let out = |manifest: String, more: &[&str]| {
+        std::fs::write(folder.path().join("m.yaml"), manifest).expect("a file");
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).args(more).assert().code(3);
+        String::from_utf8_lossy(&run.get_output().stdout).into_owned()
+    };
+    let counts = "1 resource: 1 in sync; 1 difference excepted; 1 entry of the manifest is wrong and left out, see above\n";
+    let alone = out(one.clone(), &["--dry-run"]);
+    assert!(alone.contains(counts) && !alone.contains("in all"), "{alone}");
+    let named = |from: &str, name: &str, buckets: [&str; 2]| {
+        let named = from.replace("name: cli", &format!("name: {name}"));
+        named.replace("huntaze-uploads", buckets[0]).replace("huntaze-assets", buckets[1])
+    };
+    let other = one.replace(exception, "").replace("  s3:", "  policy: {mode: Observe}\n  s3:");
+    let other = named(&other, "other", ["huntaze-backups", "huntaze-legacy-exports"]);
+    let wrong = named(&one, "wrong", ["huntaze-x", "huntaze-y"]).replace("account:", "acount:");
+    let all = format!("{one}---\n{other}---\n{wrong}");
+    let both = out(all.clone(), &["--dry-run"]);
+    let last = "\n\nin all, 2 objects: 2 resources: 1 blocked, 1 in sync; 1 difference excepted; no step now, 1 held; \
+                1 object of the manifest is wrong and left out, see above\n";
+    assert!(both.contains(last) && both.contains("see above\n\nother  account"), "{both}");
+    let run = out(all, &[]);
+    let last = "\n\nin all, 2 objects: 2 resources: 1 unchanged, 1 blocked; 1 object of the manifest is wrong and left out, see above\n";
+    assert!(run.contains(last), "{run}");
+}
+
 /// Of an object that mistakes leave nothing of, nobody asks AWS: a generator's slip in thousands of them is thousands of requests otherwise.
 #[test]
 fn nobody_asks_aws_for_what_cannot_be_carried_out() {
@@ -125,7 +157,7 @@ fn what_mends_a_missing_thing_is_said() {
     assert!(err.contains("match.names: missing") && err.contains("to choose by tags alone, say `names: [\"*\"]`"), "{err}");
 }
 
-/// One thing is counted as one, and what comes before a resource is named once, for whatever it is needed.
+/// One thing is counted as one, and a step names the steps that it waits for: no two resources seem to wait for each other.
 #[test]
 fn a_plan_counts_and_orders_in_plain_words() {
     let spec = "  policy: {disruptive: Allow, maxChanges: 0}\n  s3:\n    buckets:\n      \
@@ -137,9 +169,10 @@ fn a_plan_counts_and_orders_in_plain_words() {
         String::from_utf8_lossy(&run.get_output().stdout).into_owned()
     };
     let out = run(&[]);
-    let after: Vec<&str> = out.lines().filter(|line| line.starts_with("    after ")).collect();
-    assert!(!after.is_empty(), "{out}");
-    assert!(!out.contains("after s3.buckets/huntaze-logs\n    after s3.buckets/huntaze-logs\n"), "{out}");
+    let after: Vec<&str> = out.lines().filter_map(|line| line.trim().strip_prefix("after ")).collect();
+    let of_a_step = "step 1 of s3.buckets/huntaze-logs";
+    assert_eq!(after, ["step 1 of s3.bucketPolicies/huntaze-logs", of_a_step, of_a_step], "{out}");
+    assert!(out.contains("\n3 resources: 3 blocked\nno step now, 4 held\n"), "{out}");
     let spec = "  policy: {maxChanges: 0}\n  s3:\n    buckets: [{name: huntaze-assets, versioning: Enabled}]\n";
     std::fs::write(
         folder.path().join("m.yaml"),

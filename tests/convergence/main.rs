@@ -311,7 +311,7 @@ fn rests(plans: &[Plan], resource: &ResourcePlan) -> Result<(), String> {
             let open: Vec<&String> = resource.drifts.iter().map(|drift| &drift.field).filter(|field| !blocked(field)).collect();
             ensure(open.is_empty(), || format!("{key} still differs in {open:?}, which nothing blocks"))
         }
-        Status::Drifted | Status::Unreadable => {
+        Status::Drifted | Status::Partly | Status::Unreadable => {
             let drifts: Vec<String> =
                 resource.drifts.iter().map(|drift| format!("{} {} -> {}", drift.field, drift.found, drift.declared)).collect();
             Err(format!("{key} is {:?} at the end: {drifts:?} {:?} {:?}", resource.status, titles(resource), resource.unreadable))

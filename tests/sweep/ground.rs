@@ -267,7 +267,9 @@ impl Ended {
                 End::Changed | End::Unchanged => None,
                 End::Failed { message, .. } => Some(format!("{} failed: {message}", one.key)),
                 End::RolledBack { message, .. } => Some(format!("{} rolled back: {message}", one.key)),
-                End::Blocked { blocks } => Some(format!("{} blocked: {}", one.key, blocks.first().map_or("", |block| &block.message))),
+                End::Blocked { blocks } | End::Partly { blocks } => {
+                    Some(format!("{} blocked: {}", one.key, blocks.first().map_or("", |block| &block.message)))
+                }
                 End::Interrupted { .. } => Some(format!("{} interrupted", one.key)),
             })
             .collect();

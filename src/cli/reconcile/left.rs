@@ -52,7 +52,10 @@ impl Run<'_> {
     pub(super) fn show_left(&self, left: &Plan, failed: bool) {
         match left.in_sync() {
             true => print(&format!("planned again: nothing differs in {}\n", show::count(left.resources.len(), "resource"))),
-            false => print(&format!("planned again, what is left:\n{}", text::render(left, self.args.verbose))),
+            false => print(&format!(
+                "planned again, what is left:\n{}",
+                text::render(left, show::left_out(self.problems, &left.object), self.args.verbose)
+            )),
         };
         if left.changes() && !failed {
             print(

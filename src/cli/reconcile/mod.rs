@@ -13,6 +13,7 @@ use super::{Output, complain, print, show, tell, unwritten};
 use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes};
 use crate::exit::Exit;
 use crate::load::Manifests;
+use crate::manifest::Problem;
 use crate::reconcile::Report;
 
 pub use args::Args;
@@ -92,7 +93,7 @@ async fn enforce(args: &Args, on: &str, manifests: &Manifests) -> Ended {
             Ok(ground) => ground,
             Err(error) => return failed(error),
         };
-        return Run::new(args, &ground, &interrupt).dry(manifests).await;
+        return Run::new(args, &ground, &interrupt, &manifests.problems).dry(manifests).await;
     }
     // The journal first: whoever holds it may be changing the sandbox's account.
     let who = format!("holdfast reconcile -f {}", args.manifest.shown());
@@ -111,7 +112,7 @@ async fn enforce(args: &Args, on: &str, manifests: &Manifests) -> Ended {
     if let Err(error) = ground::keep_holder(&state, &ground.connect.holder) {
         return failed(format!("the id of the state folder, {}, could not be kept: {error}", state.join("holder").display()));
     }
-    let ended = Run::new(args, &ground, &interrupt).wet(manifests, &opened).await;
+    let ended = Run::new(args, &ground, &interrupt, &manifests.problems).wet(manifests, &opened).await;
     if let Some(said) = ground.end().await {
         tell(&format!("{said}\n"));
     }
@@ -127,6 +128,8 @@ struct Run<'a> {
     args: &'a Args,
     ground: &'a Ground,
     interrupt: &'a Interrupt,
+    /// What is wrong with the manifest.
+    problems: &'a [Problem],
     name: String,
     /// The consents that the journal holds; a dry run knows of none.
     given: Vec<Given>,

@@ -14,19 +14,20 @@ use crate::execute::record::Event;
 use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes, Past};
 use crate::exit::{self, Exit};
 use crate::load::Manifests;
+use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
 use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, others, still_given};
 
 impl<'a> Run<'a> {
-    pub(super) fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt) -> Run<'a> {
+    pub(super) fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt, problems: &'a [Problem]) -> Run<'a> {
         if let Some(note) = &ground.note {
             match args.output {
                 Output::Text => _ = print(&format!("{}\n", shown(note))),
                 Output::Json => tell(&format!("{note}\n")),
             }
         }
-        Run { args, ground, interrupt, name: name(ground.clock.now()), given: Vec::new() }
+        Run { args, ground, interrupt, problems, name: name(ground.clock.now()), given: Vec::new() }
     }
 
     /// Looks at every object side by side, and shows what it found in the manifest's order.
@@ -79,8 +80,10 @@ impl<'a> Run<'a> {
             if reports.iter().any(|report| report.outcomes.as_ref().is_some_and(Outcomes::acted)) {
                 looked = self.look_anew(looked).await;
             }
+            self.apart(reports.len());
             reports.push(self.one(looked, &opened.journal, &opened.past).await);
         }
+        self.in_all(&reports);
         self.go_on(&reports);
         let exit = if self.interrupt.stopped() {
             Exit::Interrupted
@@ -225,13 +228,28 @@ impl<'a> Run<'a> {
             complain(Exit::Failed, error);
         }
         if let Some(plan) = plan.filter(|_| self.args.output == Output::Text) {
-            print(&text::render(plan, self.args.verbose));
+            print(&text::render(plan, show::left_out(self.problems, &plan.object), self.args.verbose));
         }
     }
 
     pub(super) fn show_all(&self, reports: &[Report]) {
-        for report in reports {
+        for (place, report) in reports.iter().enumerate() {
+            self.apart(place);
             self.show(report.plan.as_ref(), report.error.as_deref());
+        }
+        self.in_all(reports);
+    }
+
+    /// Sets an object off from the one before it.
+    fn apart(&self, place: usize) {
+        if place > 0 && self.args.output == Output::Text {
+            print("\n");
+        }
+    }
+
+    fn in_all(&self, reports: &[Report]) {
+        if let Some(said) = show::in_all(reports, self.problems).filter(|_| self.args.output == Output::Text) {
+            print(&format!("\n{said}"));
         }
     }
 }

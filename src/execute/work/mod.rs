@@ -145,7 +145,8 @@ pub(super) fn rest(plan: &ResourcePlan, changed: bool) -> End {
         what_to_do: field.why.what_to_do(),
     }));
     match (blocks.is_empty(), changed) {
-        (false, _) => End::Blocked { blocks },
+        (false, true) => End::Partly { blocks },
+        (false, false) => End::Blocked { blocks },
         (true, true) => End::Changed,
         (true, false) => End::Unchanged,
     }
@@ -206,7 +207,7 @@ impl<'a> Work<'a> {
             Phase::Ended(End::Failed { undone, .. }) => undone.as_slice(),
             // What it did is taken back: nothing that others need of it is there.
             Phase::Ended(End::RolledBack { .. }) => return true,
-            Phase::Ended(End::Blocked { .. }) => &[],
+            Phase::Ended(End::Blocked { .. } | End::Partly { .. }) => &[],
             _ => return false,
         };
         let done = |step: &PlannedStep| self.done.contains(&step.title) && !undone.contains(&step.title);
@@ -247,7 +248,7 @@ impl<'a> Work<'a> {
             };
         }
         let mut end = rest(plan, !self.done.is_empty());
-        if let (End::Blocked { blocks }, Some(why)) = (&mut end, &self.stale) {
+        if let (End::Blocked { blocks } | End::Partly { blocks }, Some(why)) = (&mut end, &self.stale) {
             for block in blocks.iter_mut().filter(|block| block.reason == Reason::NeedsConsent) {
                 block.message = format!("{}; {why}, and a consent to the change as it was planned before does not count", block.message);
             }

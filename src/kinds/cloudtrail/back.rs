@@ -6,7 +6,7 @@ use super::SeenTrail;
 use super::op::InsightSetting;
 use super::selectors::Events;
 use crate::kinds::Drift;
-use crate::kinds::back::{switch, word};
+use crate::kinds::back::{self, document, switch, tag_list, word};
 
 /// What every command on a trail begins with.
 pub(super) fn command(region: &str, verb: &str, option: &str, trail: &str) -> String {
@@ -39,6 +39,18 @@ pub(super) fn update(name: &str, trail: &SeenTrail, drifts: &[&Drift]) -> String
         }
     }
     format!("`{} {}`", command(&trail.home_region, "update-trail", "--name", name), options.join(" "))
+}
+
+/// CloudTrail names tags that are taken off as it does those that are set.
+pub(super) fn tags<'a>(region: &str, arn: &str, drifts: impl IntoIterator<Item = &'a Drift>) -> String {
+    back::tags(
+        drifts,
+        |found| format!("{} --tags-list {}", command(region, "add-tags", "--resource-id", arn), tag_list(found)),
+        |keys| {
+            let keys = keys.iter().map(|key| json!({"Key": key})).collect();
+            format!("{} --tags-list {}", command(region, "remove-tags", "--resource-id", arn), document(&keys))
+        },
+    )
 }
 
 /// Has the trail record what it recorded.

@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
 use super::{SeenTrail, Trails, arn, back};
-use crate::kinds::back as way_back;
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
@@ -304,20 +303,20 @@ fn tags(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<Tr
             None => remove.push(key.to_owned()),
         }
     }
-    let back = |taken: bool| {
+    let tags_back = |taken: bool| {
         let drifts = planning.below("tags").into_iter().filter(|drift| drift.declared.is_null() == taken);
-        way_back::tags(drifts.collect::<Vec<_>>())
+        back::tags(&trail.home_region, &trail.arn, drifts)
     };
     let fields = |keys: Vec<&String>| keys.into_iter().map(|key| format!("tags.{key}")).collect::<Vec<_>>();
     if !set.is_empty() {
         let fields = fields(set.keys().collect());
         let op = TrailOp::Tag { trail: trail.arn.clone(), tags: set };
-        steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back(back(false)));
+        steps.push(Step::online(format!("Tag the trail {}", planning.id), op, fields).back(tags_back(false)));
     }
     if !remove.is_empty() {
         let fields = fields(remove.iter().collect());
         let op = TrailOp::Untag { trail: trail.arn.clone(), keys: remove };
-        steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back(back(true)));
+        steps.push(Step::online(format!("Take tags off the trail {}", planning.id), op, fields).back(tags_back(true)));
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::SeenDetector;
-use crate::kinds::back::{switch, word};
+use super::op::Place;
+use crate::kinds::back::{self, document, switch, word};
 use crate::kinds::{Drift, Scope};
 
 /// Deletes a detector that has no id yet.
@@ -42,6 +43,33 @@ pub(super) fn update(scope: &Scope, detector: &SeenDetector, drifts: &[&Drift]) 
         true => format!("`{command}`"),
         false => format!("`{command} --features {}`", word(&json!(features).to_string())),
     }
+}
+
+/// Brings the publishing destination back to where it was.
+pub(super) fn update_destination(scope: &Scope, detector: &str, destination: &str, was: &Place) -> String {
+    let mut properties = json!({});
+    if let Some(arn) = &was.arn {
+        properties["DestinationArn"] = json!(arn);
+    }
+    if let Some(key) = &was.kms_key_arn {
+        properties["KmsKeyArn"] = json!(key);
+    }
+    format!(
+        "`aws guardduty update-publishing-destination --region {} --detector-id {} --destination-id {} --destination-properties {}`",
+        scope.region,
+        word(detector),
+        word(destination),
+        document(&properties)
+    )
+}
+
+pub(super) fn tags<'a>(scope: &Scope, arn: &str, drifts: impl IntoIterator<Item = &'a Drift>) -> String {
+    let of = |verb: &str| format!("aws guardduty {verb} --region {} --resource-arn {}", scope.region, word(arn));
+    back::tags(
+        drifts,
+        |found| format!("{} --tags {}", of("tag-resource"), document(&json!(found))),
+        |keys| format!("{} --tag-keys {}", of("untag-resource"), document(&json!(keys))),
+    )
 }
 
 /// Deletes a publishing destination that has no id yet.

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::op::{DetectorOp, Place, Settings};
 use super::{Detector, SeenDetector, back};
-use crate::kinds::back as way_back;
 use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// GuardDuty verifies a publishing destination for about a minute; a quarter of an hour is plenty.
@@ -233,12 +232,8 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
                 Place { arn: moves.then(|| arn(bucket.unwrap_or(&found.bucket), prefix.unwrap_or(&found.prefix))), kms_key_arn: key };
             let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
             let step = if place.arn.is_some() || place.kms_key_arn.is_some() {
-                let back = format!(
-                    "set it back to {} under {:?} and the key {}",
-                    found.bucket,
-                    found.prefix,
-                    found.kms_key_arn.as_deref().unwrap_or("that it had")
-                );
+                let before = Place { arn: moves.then(|| arn(&found.bucket, &found.prefix)), kms_key_arn: found.kms_key_arn.clone() };
+                let back = back::update_destination(planning.scope, &detector.id, &found.id, &before);
                 let op = DetectorOp::UpdateDestination { detector: id, destination: found.id.clone(), place, from: found.basis() };
                 let takes = if impact > Impact::Online {
                     "new findings appear in another place; GuardDuty verifies it for about a minute"
@@ -276,18 +271,19 @@ fn retag(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&
             None => remove.push(key.to_owned()),
         }
     }
-    let back = |taken: bool| {
+    let tags_back = |taken: bool| {
         let of = drifts.iter().copied().filter(|drift| drift.declared.is_null() == taken);
-        way_back::tags(of.collect::<Vec<_>>())
+        back::tags(scope, &arn(), of)
     };
     if !set.is_empty() {
         let fields: Vec<String> = set.keys().map(|key| format!("tags.{key}")).collect();
-        steps.push(Step::online("Tag the GuardDuty detector", DetectorOp::Tag { arn: arn(), tags: set }, fields).back(back(false)));
+        steps.push(Step::online("Tag the GuardDuty detector", DetectorOp::Tag { arn: arn(), tags: set }, fields).back(tags_back(false)));
     }
     if !remove.is_empty() {
         let fields: Vec<String> = remove.iter().map(|key| format!("tags.{key}")).collect();
         steps.push(
-            Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields).back(back(true)),
+            Step::online("Take tags off the GuardDuty detector", DetectorOp::Untag { arn: arn(), keys: remove }, fields)
+                .back(tags_back(true)),
         );
     }
 }

@@ -12,6 +12,7 @@ use super::observe::own_name;
 use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::SharedParameterGroup;
+use super::steps::back;
 use super::values::{plain, same, same_text};
 use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
 
@@ -295,7 +296,7 @@ fn in_own_group(
             true => format!("{} cannot be changed", attached.name),
             false => format!("{} is shared with {}", attached.name, outsiders.join(", ")),
         };
-        let step = Step::online(title, op, fields.clone()).impact(Impact::Online, why).back(format!("delete the parameter group {group}"));
+        let step = Step::online(title, op, fields.clone()).impact(Impact::Online, why).back(back::delete_group(planning, &group));
         after = vec![steps.push(step)];
     }
     let mut set = Vec::new();
@@ -328,7 +329,7 @@ fn in_own_group(
                 None => "nothing at once; its values come into force with the next restart, whoever causes it".to_owned(),
             },
         )
-        .back(format!("attach {} again, and restart", attached.name))
+        .back(back::attach(planning, &attached.name))
         .within(30 * MINUTE)
         .after(after.into_iter().chain(set));
     let attach = steps.push(attach);
@@ -440,9 +441,9 @@ fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setti
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
     let title = format!("Set {} in {group}", few(&list));
     let (impact, takes) = cutting_off(attached, settings.iter().map(|one| (one.name.as_str(), cuts(&one.name, Some(&one.value)))));
-    let back = settings.iter().map(|setting| former(planning, &setting.name)).collect::<Vec<_>>().join(", ");
+    let back = back::parameters(planning, group, back::set(&settings));
     let op = Op::SetParameters { group: group.to_owned(), settings };
-    Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
+    Step::online(title, op, fields).impact(impact, takes).back(back).within(20 * MINUTE)
 }
 
 fn reset_step(
@@ -455,14 +456,9 @@ fn reset_step(
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
     let (impact, takes) = cutting_off(attached, names.iter().map(|name| (*name, cuts(name, None))));
-    let back = names.iter().map(|name| former(planning, name)).collect::<Vec<_>>().join(", ");
+    let back = back::parameters(planning, group, back::reset(&parameters));
     let op = Op::ResetParameters { group: group.to_owned(), parameters };
-    Step::online(title, op, fields).impact(impact, takes).back(format!("set {back}")).within(20 * MINUTE)
-}
-
-fn former(planning: &Planning<'_, Instances>, name: &str) -> String {
-    let value = planning.seen.attached.present().and_then(|parameters| parameters.get(name)?.value.clone());
-    format!("{name} back to {}", value.as_deref().unwrap_or("the engine's default"))
+    Step::online(title, op, fields).impact(impact, takes).back(back).within(20 * MINUTE)
 }
 
 /// `changed`: the plan changes the group before.
@@ -471,7 +467,7 @@ fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>,
     let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
     Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
         .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
-        .back("a restart is not taken back; to go back, set the former values and restart again")
+        .back("nothing: a restart is not taken back; where the values themselves are, it takes another one")
         .within(60 * MINUTE)
         .after(after)
 }

@@ -1,6 +1,7 @@
 //! From differences to steps. Pure.
 
 mod access;
+mod back;
 mod parameters;
 mod settings;
 mod upgrade;

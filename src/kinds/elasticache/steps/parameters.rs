@@ -396,7 +396,7 @@ impl<'a> Context<'a> {
                     group: self.id().to_owned(),
                 };
                 let step = Step::online(format!("Make the parameter group {name} ({family})"), op, fields);
-                vec![self.plan.push(step.back("delete the parameter group, once nothing uses it"))]
+                vec![self.plan.push(step.back(self.delete_group_back(&name)))]
             }
         };
         let values = values.differing(known);
@@ -414,7 +414,7 @@ impl<'a> Context<'a> {
             let words = few(&words);
             let op = Op::SetParameters { name: name.to_owned(), parameters: part.iter().cloned().collect() };
             let mut step = Step::online(format!("Set {words} in the parameter group {name}"), op, fields)
-                .back(self.former(name, part.iter().map(|(parameter, _)| parameter.as_str())))
+                .back(self.parameters_back(name, part.iter().map(|(parameter, _)| parameter.as_str())))
                 .within(NODES)
                 .after(after.iter().copied());
             if evicts && used {
@@ -426,7 +426,7 @@ impl<'a> Context<'a> {
             let title = format!("Set {} in the parameter group {name} back to the engine's default", part.join(", "));
             let op = Op::ResetParameters { name: name.to_owned(), parameters: part.to_vec() };
             let mut step = Step::online(title, op, fields)
-                .back(self.former(name, part.iter().map(String::as_str)))
+                .back(self.parameters_back(name, part.iter().map(String::as_str)))
                 .within(NODES)
                 .after(after.iter().copied());
             if evicts && used {
@@ -435,17 +435,6 @@ impl<'a> Context<'a> {
             after = vec![self.plan.push(step)];
         }
         Prepared { name: name.to_owned(), after, evicts: evicts && !used }
-    }
-
-    /// How to go back from parameters of a group: to what a person had set, else to the engine's default.
-    fn former<'p>(&self, group: &str, parameters: impl Iterator<Item = &'p str>) -> String {
-        let known = self.planning.seen.parameter_groups.get(group).and_then(Fact::present);
-        let was = |name: &str| known.and_then(|group| group.parameters.get(name)).filter(|parameter| parameter.set);
-        let each = parameters.map(|name| match was(name) {
-            Some(parameter) => format!("{name} back to {:?}", parameter.value),
-            None => format!("{name} back to the engine's default"),
-        });
-        format!("set {}", each.collect::<Vec<_>>().join(", "))
     }
 
     /// Whether a group that is there evicts other keys than the one that it takes the place of; one that cannot be read may.
@@ -462,10 +451,10 @@ impl<'a> Context<'a> {
         let was = self.members().and_then(Members::parameter_group).map(str::to_owned);
         let evicts = prepared.evicts || self.evicts_otherwise(was.as_deref(), &prepared.name);
         let op = Op::AttachParameterGroup { group: id.to_owned(), name: prepared.name.clone(), was: was.clone() };
-        let was = was.as_deref().unwrap_or("the former one");
+        let back = self.attach_back(was.as_deref());
         let waiting = self.waiting();
         let mut step = Step::online(format!("Have {id} use the parameter group {}", prepared.name), op, fields)
-            .back(format!("have it use {was} again"))
+            .back(back)
             .within(NODES)
             .after(prepared.after);
         if evicts {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Context, SETTINGS, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::version;
-use crate::kinds::{Drift, Impact, Reason, Step, back, few};
+use crate::kinds::{Drift, Impact, Reason, Step, few};
 
 /// Settings that touch no node: in force as soon as AWS takes them, whatever ApplyImmediately says. [AWS documentation, ModifyReplicationGroup]
 const UNTOUCHING: [&str; 5] =
@@ -21,7 +21,7 @@ impl Context<'_> {
         let first = (unknown && !drifts.is_empty()).then(|| self.wait(names(&drifts)));
         let back = |gone: bool| match unknown {
             true => "set them back to what they were, which can be read when the group is available".to_owned(),
-            false => back::tags(drifts.iter().copied().filter(|drift| drift.declared.is_null() == gone)),
+            false => self.tags_back(drifts.iter().copied().filter(|drift| drift.declared.is_null() == gone)),
         };
         let (set_back, gone_back) = (back(false), back(true));
         let mut set = BTreeMap::new();
@@ -97,14 +97,12 @@ impl Context<'_> {
         let settings: BTreeMap<_, _> = drifts.iter().map(|drift| (drift.field.clone(), drift.declared.clone())).collect();
         let fields: Vec<String> = settings.keys().cloned().collect();
         let title = format!("Change {} of {}", few(&fields), self.id());
-        let found = |drift: &Drift| if drift.found.is_null() { "off".to_owned() } else { drift.found.to_string() };
-        let was: Vec<String> = drifts.iter().map(|drift| format!("{} was {}", drift.field, found(drift))).collect();
         // "Must specify both SnapshotRetentionLimit and SnapshottingClusterId to turn on snapshots" [aws-controllers-k8s/community#1846]; in cluster
         // mode it is refused.
         let off = self.group.retention_days.unwrap_or_default() == 0;
         let snapshot_source = self.group.snapshot_source.clone().filter(|_| off && settings.contains_key("snapshotRetentionDays"));
         let op = Op::Settings { group: self.id().to_owned(), settings, immediately, snapshot_source };
-        let mut step = Step::online(title, op, fields).back(format!("modify the group again: {}", was.join(", "))).within(SETTINGS);
+        let mut step = Step::online(title, op, fields).back(self.settings_back(&drifts, immediately)).within(SETTINGS);
         if immediately && !waiting.is_empty() {
             step = step.impact(Impact::Disruptive, takes_with(waiting));
         }

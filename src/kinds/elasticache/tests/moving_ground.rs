@@ -177,7 +177,7 @@ impl Course {
             match (self, &one.end) {
                 (Course::There, End::Changed | End::Unchanged) | (Course::Back | Course::Return, End::RolledBack { .. }) => {}
                 // What was taken back is not begun again by itself.
-                (Course::Back | Course::Return, End::Blocked { .. }) => {}
+                (Course::Back | Course::Return, End::Blocked { .. } | End::Partly { .. }) => {}
                 (_, end) => return Err(format!("{end:?} after {:?}", one.done)),
             }
         }

@@ -296,7 +296,9 @@ pub fn is_an_end(outcomes: &Outcomes) -> Result<(), String> {
     match outcomes.resources.first().map(|resource| &resource.end) {
         Some(End::Changed | End::Unchanged | End::RolledBack { .. }) => Ok(()),
         // It was taken back before, and is not begun again by itself.
-        Some(End::Blocked { blocks }) if blocks.iter().any(|block| block.message.contains("was taken back")) => Ok(()),
+        Some(End::Blocked { blocks } | End::Partly { blocks }) if blocks.iter().any(|block| block.message.contains("was taken back")) => {
+            Ok(())
+        }
         other => Err(format!("{other:?}")),
     }
 }

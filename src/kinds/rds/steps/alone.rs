@@ -7,7 +7,7 @@ use super::super::seen::Instance;
 use super::super::{Instances, window};
 use super::obstacle::obstacle;
 use super::settings::set_off;
-use super::{MINUTE, joined, shown};
+use super::{MINUTE, back, joined, shown};
 use crate::kinds::{Drift, Impact, Planning, Step};
 
 /// A step for one setting that is noticed, or that may wait for the maintenance window.
@@ -68,12 +68,13 @@ pub(super) fn alone_step(
     let deadline = if drift.field == "multiAz" { 6 * 60 * MINUTE } else { 60 * MINUTE };
     let to = changes.backup_retention_days.map_or_else(|| shown(&drift.declared), |days| days.to_string());
     let title = format!("Set {} of {id} to {to}", drift.field);
+    let back = back::modify(planning, instance, [drift], timing);
     let op = Op::Modify { instance: id.to_owned(), changes, timing };
     Step::online(title, op, [drift.field.clone()])
         .impact(impact, takes)
         .also_takes(weakens(drift).unwrap_or_default())
         .also_takes(paid(drift).unwrap_or_default())
-        .back(format!("set {} back to {}", drift.field, shown(&drift.found)))
+        .back(back)
         .within(deadline)
 }
 

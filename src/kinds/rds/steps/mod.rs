@@ -1,6 +1,7 @@
 //! From differences to steps: settings of the instance itself. Parameters have their own file.
 
 mod alone;
+pub(in crate::kinds::rds) mod back;
 mod changes;
 mod obstacle;
 mod settings;
@@ -14,7 +15,7 @@ use super::op::Op;
 use super::seen::{Instance, Seen, State};
 use super::spec::InstanceSpec;
 use super::{Instances, parameter_steps};
-use crate::kinds::{Block, Planning, Reason, Step, Steps, back as way_back, few};
+use crate::kinds::{Block, Planning, Reason, Step, Steps, few};
 
 use settings::settings;
 
@@ -90,7 +91,7 @@ fn tags(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Ste
         });
         return;
     };
-    let back = way_back::tags(drifts.iter().copied());
+    let back = back::tags(planning, &arn, drifts.iter().copied());
     let (mut set, mut remove) = (BTreeMap::new(), Vec::new());
     for drift in drifts {
         let Some(key) = drift.field.strip_prefix("tags.") else { continue };

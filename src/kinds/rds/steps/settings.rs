@@ -5,7 +5,7 @@ use super::super::op::{Changes, Op, Timing};
 use super::super::seen::Instance;
 use super::alone::{alone_step, paid, weakens};
 use super::obstacle::obstacle;
-use super::{MINUTE, NEW_WINDOW, joined, shown};
+use super::{MINUTE, NEW_WINDOW, back, joined, shown};
 use crate::kinds::{Drift, Impact, Planning, Step, Steps, few};
 
 /// Settings that ModifyDBInstance changes: those that nobody notices in one request, the others each in a step of its own.
@@ -58,11 +58,12 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     let waits = !instance.pending.besides(&[]).is_empty();
     let mut first: Option<usize> = None;
     if !kept.is_empty() {
-        first = Some(steps.push(keep_step(planning, &kept, keep, &waiting)));
+        first = Some(steps.push(keep_step(planning, instance, &kept, keep, &waiting)));
     }
     if !fields.is_empty() {
         let title = format!("Set {} of {}", few(&fields), planning.id);
-        let back = back(planning.drifts.iter().filter(|drift| fields.contains(&drift.field)));
+        let drifts = planning.drifts.iter().filter(|drift| fields.contains(&drift.field));
+        let back = back::modify(planning, instance, drifts, Timing::Regardless);
         let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
         let when = fields.iter().any(|field| field == "maintenanceWindow");
         let takes = if when { NEW_WINDOW } else { "" };
@@ -87,6 +88,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     if !windows.is_empty() {
         let fields: Vec<String> = windows.iter().map(|drift| drift.field.clone()).collect();
         let title = format!("Set {} of {}", few(&fields), planning.id);
+        let back = back::modify(planning, instance, windows, Timing::Regardless);
         let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless };
         let (impact, takes) = match first {
             Some(_) => (Impact::Online, NEW_WINDOW.to_owned()),
@@ -94,7 +96,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
             // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
             None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
         };
-        steps.push(Step::online(title, op, fields).impact(impact, takes).back(back(windows)).within(30 * MINUTE).after(first));
+        steps.push(Step::online(title, op, fields).impact(impact, takes).back(back).within(30 * MINUTE).after(first));
     }
 }
 
@@ -109,16 +111,10 @@ fn undone(instance: &Instance, drift: &Drift) -> bool {
     }
 }
 
-/// How to go back from settings.
-fn back<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> String {
-    let each = drifts.into_iter().map(|drift| format!("{} back to {}", drift.field, shown(&drift.found)));
-    format!("set {}", each.collect::<Vec<_>>().join(", "))
-}
-
 /// The step for what is as declared and would be undone in the maintenance window. All of it goes in one request: a change that is made at once takes
 /// along all that waits. "If you don't want a pending change to be applied in the next maintenance window, you can modify the DB instance to
 /// revert the change [...] specifying the --apply-immediately option" (user guide, "Using the schedule modifications setting").
-fn keep_step(planning: &Planning<'_, Instances>, drifts: &[&Drift], changes: Changes, besides: &[&str]) -> Step<Op> {
+fn keep_step(planning: &Planning<'_, Instances>, instance: &Instance, drifts: &[&Drift], changes: Changes, besides: &[&str]) -> Step<Op> {
     let fields: Vec<&str> = drifts.iter().map(|drift| drift.field.as_str()).collect();
     let to: Vec<String> = drifts.iter().map(|drift| format!("{} to {}", drift.field, shown(&drift.found))).collect();
     let takes = format!("the change that waits for the maintenance window ({}) is dropped", to.join(", "));
@@ -129,7 +125,7 @@ fn keep_step(planning: &Planning<'_, Instances>, drifts: &[&Drift], changes: Cha
     let op = Op::Modify { instance: planning.id.to_owned(), changes, timing: Timing::Immediately };
     Step::online(format!("Keep {} of {} as found", few(&fields), planning.id), op, fields)
         .impact(impact, takes)
-        .back(format!("ask for it again: {}", to.join(", ")))
+        .back(back::modify(planning, instance, drifts.iter().copied(), Timing::MaintenanceWindow))
         .within(60 * MINUTE)
 }
 

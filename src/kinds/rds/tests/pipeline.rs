@@ -314,7 +314,7 @@ async fn storage_that_is_not_encrypted_is_reported_and_left() {
     let account = Account::new(&BARE.replace("storageEncrypted: true", "storageEncrypted: false"));
     let manifest = "    - {name: db, storageEncrypted: {enabled: true}, deletionProtection: true}";
     let outcomes = account.apply(manifest).await;
-    let End::Blocked { blocks } = &outcomes.resources[0].end else { panic!("{:?}", outcomes.resources[0].end) };
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{:?}", outcomes.resources[0].end) };
     assert_eq!((blocks.len(), blocks[0].reason), (1, Reason::NeedsMigration));
     assert_eq!(blocks[0].fields, ["storageEncrypted.enabled"]);
     assert_eq!(account.writes(), ["ModifyDBInstance"], "the rest is repaired");

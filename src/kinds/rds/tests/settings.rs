@@ -24,7 +24,8 @@ async fn a_certificate_is_changed_at_once_or_in_the_window() {
     let step = account.planned(manifest).await.steps.remove(0);
     assert_eq!(step.impact, Impact::Online, "this engine takes another certificate while it runs");
     assert!(step.takes.contains("clients must trust it"), "{}", step.takes);
-    assert_eq!(step.back, "set caCertificate back to rds-ca-2019");
+    let back = "--db-instance-identifier db --ca-certificate-identifier rds-ca-2019 --apply-immediately`";
+    assert!(step.back.starts_with("`aws rds modify-db-instance --region ") && step.back.ends_with(back), "{}", step.back);
     account.converge(manifest).await;
     assert_eq!(account.sandbox.world().rds.instances["db"].ca_certificate, "rds-ca-rsa2048-g1");
     let (operation, body) = last(&account);
@@ -48,7 +49,7 @@ async fn what_waits_for_the_window_is_said_of_an_instance_in_sync() {
     account.converge(manifest).await;
     let plan = account.plan(manifest).await;
     assert_eq!(plan.resources[0].status, Status::InSync);
-    let shown = text::render(&plan, false);
+    let shown = text::render(&plan, 0, false);
     assert!(shown.contains("note: caCertificate: changed already") && shown.contains("sun:05:00-sun:05:30 UTC"), "{shown}");
     assert!(!shown.contains("deletionProtection"), "{shown}");
     // Where nobody leaves it to the window it is a difference.
@@ -126,7 +127,8 @@ async fn what_costs_says_so() {
     assert_eq!(takes[0], "");
     assert_eq!(takes[1], "Performance Insights is paid for beyond 7 days; exported logs are paid for by volume in CloudWatch");
     assert!(takes[2].ends_with("; a second instance and its storage are paid for"), "{}", takes[2]);
-    assert_eq!(plan.steps[0].back, "take the tag team off");
+    let back = &plan.steps[0].back;
+    assert!(back.starts_with("`aws rds remove-tags-from-resource ") && back.ends_with("--tag-keys '[\"team\"]'`"), "{back}");
     let free = account.planned("    - {name: db, performanceInsights: {enabled: true, retentionDays: 7}}").await;
     assert!(free.steps.iter().all(|step| step.takes.is_empty()), "{free:?}");
 }

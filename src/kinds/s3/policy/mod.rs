@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use self::merge::Document;
 use super::{explain_denied, reached, wants, website, website_key};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
+use crate::kinds::back as way_back;
 use crate::kinds::{
     Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
     Step, Steps, Target, Unreadable, Why, few,
@@ -230,7 +231,10 @@ impl Kind for BucketPolicy {
             (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
         };
         let back = match policy.text() {
-            Some(_) => statements_back(&drifts),
+            Some(text) => {
+                let command = format!("aws s3api put-bucket-policy --bucket {bucket} --policy {}", way_back::word(&text));
+                way_back::short(command, || statements_back(&drifts))
+            }
             None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`: there was none before"),
         };
         let impact = match planning.seen.policy {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::change::Change;
-use super::{Maker, was};
+use super::{Maker, back};
 use crate::kinds::s3::Flags;
 use crate::kinds::{Fact, Impact, Reason};
 
@@ -37,7 +37,8 @@ impl Maker<'_> {
         } else if enforced {
             step.takes = "ACLs stop counting: whoever reaches the objects by an ACL alone no longer does".to_owned();
         }
-        self.steps.push(step.back(was("set object ownership back to", &drift.found)));
+        let back = self.back(|bucket| back::ownership(bucket, drift.found.as_str()), "");
+        self.steps.push(step.back(back));
     }
 
     pub(super) fn public_access(&mut self) {
@@ -89,9 +90,7 @@ impl Maker<'_> {
             }
             _ => {}
         }
-        self.steps.push(
-            step.also_takes(&Flags::weakens(&drifts))
-                .back(found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {}", self.bucket))),
-        );
+        let back = self.back(|bucket| found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {bucket}")), "");
+        self.steps.push(step.also_takes(&Flags::weakens(&drifts)).back(back));
     }
 }

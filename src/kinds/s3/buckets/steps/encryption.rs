@@ -2,7 +2,7 @@
 
 use super::super::change::Change;
 use super::super::observe::Encryption;
-use super::Maker;
+use super::{Maker, back};
 use crate::kinds::{Fact, Impact, Reason, few};
 
 impl Maker<'_> {
@@ -76,9 +76,8 @@ impl Maker<'_> {
         if algorithm != "AES256" {
             step = step.also_takes("requests to KMS are paid for");
         }
-        let before = if found.algorithm.is_empty() { "nothing, which is SSE-S3" } else { &found.algorithm };
-        let before = found.raw_key.as_ref().map_or(before.to_owned(), |key| format!("{before} with the key {key}"));
-        self.steps.push(step.back(format!("set default encryption back to {before}; objects stay as they were written")));
+        let back = self.back(|bucket| back::encryption(bucket, &found), ": objects stay as they were written");
+        self.steps.push(step.back(back));
     }
 
     /// The ARN of the declared key, where it can be used.

@@ -2,7 +2,7 @@
 
 use super::super::change::Change;
 use super::super::spec::Algorithm;
-use super::Maker;
+use super::{Maker, back};
 use crate::kinds::{Fact, Reason, Why};
 
 impl Maker<'_> {
@@ -45,10 +45,7 @@ impl Maker<'_> {
             prefix: text("logging.targetPrefix").or(found.map(|found| found.prefix.as_str())).unwrap_or_default().to_owned(),
             key_format: found.and_then(|found| found.key_format.clone()),
         };
-        let back = match found {
-            Some(found) => format!("deliver the log to {} again, under {:?}", found.bucket, found.prefix),
-            None => "turn access logging off".to_owned(),
-        };
+        let back = self.back(|bucket| back::logging(bucket, found), "");
         let step = self.step(format!("Deliver the access log of {} to {target}", self.bucket), change, &drifts);
         let step = step.also_takes("log files are stored and paid for until they are deleted or expire");
         self.steps.push(step.back(back));

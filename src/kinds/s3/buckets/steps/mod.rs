@@ -1,6 +1,7 @@
 //! From drifts to steps. Whatever did not drift keeps what was found.
 
 mod access;
+mod back;
 mod encryption;
 mod logging;
 mod rules;
@@ -8,12 +9,10 @@ mod rules;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::Bucket;
 use super::change::{BucketOp, Change};
 use crate::kinds::s3::wants;
-use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, back, few};
+use crate::kinds::{Basis, Drift, Fact, Impact, Kind, Planning, Reason, Step, Steps, Unreadable, few};
 
 /// S3 documents up to 15 minutes until versioning holds everywhere.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html>
@@ -126,7 +125,8 @@ impl Maker<'_> {
             (_, Impact::Online) => String::new(),
             _ => "what is overwritten or deleted from then on is gone".to_owned(),
         };
-        let back = if declared == "Enabled" { "suspend versioning; versions made meanwhile stay" } else { "turn versioning on" };
+        let (former, remains) = if declared == "Enabled" { ("Suspended", ": versions made meanwhile stay") } else { ("Enabled", "") };
+        let back = self.back(|bucket| back::versioning(bucket, former), remains);
         self.steps.push(step.back(back));
     }
 
@@ -167,10 +167,7 @@ impl Maker<'_> {
             (set, taken) => format!("Tag {} with {} and take off {}", self.bucket, few(&set), few(&taken)),
         };
         let step = self.step(title, Change::Tags(tags), &drifts);
-        self.steps.push(step.back(back::tags(drifts.iter().copied())));
+        let back = self.back(|bucket| back::tags(bucket, self.planning.seen.tags.present()), "");
+        self.steps.push(step.back(back));
     }
-}
-
-fn was(words: &str, found: &Value) -> String {
-    format!("{words} {}", found.as_str().unwrap_or("what it was"))
 }

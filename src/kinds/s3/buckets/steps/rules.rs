@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::change::{Change, lifecycle_basis};
 use super::super::lifecycle::{self, ID_PREFIX, Rule};
 use super::super::observe::Lifecycle;
-use super::Maker;
+use super::{Maker, back};
 use crate::kinds::{Drift, Fact, Impact, Reason, few};
 
 /// A bucket holds this many lifecycle rules.
@@ -46,6 +46,7 @@ impl Maker<'_> {
             let deletes = drifts.iter().any(|drift| drift.impact == Impact::Irreversible);
             // The second is planned from what the first makes of the rules.
             let from = lifecycle_basis(if after.is_none() { &found.rules } else { &rules }, found.minimum_size.as_deref());
+            let before = if after.is_none() { found.rules.clone() } else { rules.clone() };
             for drift in &drifts {
                 put(&mut rules, drift);
             }
@@ -70,10 +71,9 @@ impl Maker<'_> {
             if moves(&drifts) {
                 step = step.also_takes("each object that changes its storage class is paid for");
             }
-            let mut back = rules_back(&drifts, found);
-            if deletes {
-                back.push_str("; what S3 deleted by then is gone");
-            }
+            let remains = if deletes { ": what S3 deleted by then is gone" } else { "" };
+            let size = found.minimum_size.as_deref();
+            let back = self.back(|bucket| back::lifecycle(bucket, &before, size, || rules_back(&drifts, found)), remains);
             after = Some(self.steps.push(step.back(back)));
         }
     }

@@ -46,8 +46,9 @@ fn rules_go_back_to_what_was_found_and_moving_objects_is_paid_for() {
     assert_eq!(step.title, "Set the lifecycle rules a, b of huntaze-assets and remove theirs");
     assert_eq!(
         step.back,
-        "set the rule holdfast-a to {\"abortMultipartAfterDays\":3,\"enabled\":true}, remove the rule holdfast-b, \
-         put the rule theirs back: {\"abortMultipartAfterDays\":9,\"enabled\":true}"
+        "`aws s3api put-bucket-lifecycle-configuration --bucket huntaze-assets --lifecycle-configuration \
+         '{\"Rules\":[{\"AbortIncompleteMultipartUpload\":{\"DaysAfterInitiation\":3},\"Filter\":{\"Prefix\":\"\"},\"ID\":\"holdfast-a\",\"Status\":\"Enabled\"},\
+         {\"AbortIncompleteMultipartUpload\":{\"DaysAfterInitiation\":9},\"Filter\":{\"Prefix\":\"\"},\"ID\":\"theirs\",\"Status\":\"Enabled\"}]}'`"
     );
     assert_eq!(step.takes, "each object that changes its storage class is paid for");
 }
