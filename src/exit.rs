@@ -77,7 +77,7 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
 fn held_by_mode_alone(report: &Report) -> bool {
     let plan = report.left.as_ref().or(report.plan.as_ref());
     plan.is_some_and(|plan| {
-        let read = plan.resources.iter().all(|resource| resource.status != Status::Unreadable);
+        let read = plan.resources.iter().all(|resource| resource.status != Status::Unreadable && resource.unreadable.is_empty());
         read && plan.resources.iter().flat_map(|resource| resource.all_blocks()).all(|block| block.reason == Reason::ObserveOnly)
     })
 }
@@ -200,5 +200,12 @@ mod tests {
         // Something besides stands in the way: a thing that is not there.
         let gone = dry(planned(&[json!({"name": "a", "v": {"x": 1}}), json!({"name": "gone", "v": {"x": 1}})]));
         assert_eq!(of_run(&[gone], false, false), Exit::Blocked);
+        // A field that could not be read.
+        let mut unread = differs();
+        unread.resources[0].unreadable.push(crate::plan::UnreadableField {
+            field: "v.y".to_owned(),
+            why: crate::kinds::Unreadable { call: String::new(), why: crate::kinds::Why::Denied, message: String::new() },
+        });
+        assert_eq!(of_run(&[dry(unread)], false, false), Exit::Blocked);
     }
 }

@@ -29,7 +29,9 @@ impl Context<'_> {
         let options = if options.is_empty() { options } else { format!(" {options}") };
         let when = if immediately { " --apply-immediately" } else { " --no-apply-immediately" };
         let head = self.command("modify-replication-group");
-        format!("`{head} --replication-group-id {}{options}{logs}{when}`", word(self.id()))
+        let days = drifts.iter().find(|drift| drift.field == "snapshotRetentionDays").map(|drift| drift.found.as_i64().unwrap_or(0));
+        let lost = days.map_or_else(String::new, |days| format!("; daily snapshots beyond {days} days are deleted by it"));
+        format!("`{head} --replication-group-id {}{options}{logs}{when}`{lost}", word(self.id()))
     }
 
     pub(super) fn delete_group_back(&self, group: &str) -> String {

@@ -21,8 +21,11 @@ pub(super) fn modify<'a>(
     drifts: impl IntoIterator<Item = &'a Drift>,
     timing: Timing,
 ) -> String {
-    let (mut options, mut stay): (Vec<String>, Vec<&str>) = Default::default();
+    let (mut options, mut stay, mut lost): (Vec<String>, Vec<&str>, Option<String>) = Default::default();
     for drift in drifts {
+        if let ("backupRetentionDays", Some(days)) = (drift.field.as_str(), drift.found.as_i64()) {
+            lost = Some(format!("; automated backups beyond {days} days are deleted by it"));
+        }
         match option(instance, drift) {
             Some(option) if options.contains(&option) => {}
             Some(option) => options.push(option),
@@ -38,8 +41,8 @@ pub(super) fn modify<'a>(
     let head = command(planning, "modify-db-instance");
     let command = format!("`{head} --db-instance-identifier {} {}{when}`", word(planning.id), options.join(" "));
     match (options.is_empty(), stay.is_empty()) {
-        (false, true) => command,
-        (false, false) => format!("{command}: {} stays", stay.join(", ")),
+        (false, true) => format!("{command}{}", lost.unwrap_or_default()),
+        (false, false) => format!("{command}: {} stays{}", stay.join(", "), lost.unwrap_or_default()),
         (true, _) => format!("nothing: RDS takes {} back by no request", stay.join(", ")),
     }
 }
