@@ -1,7 +1,7 @@
 //! Exit codes, the first that is true.
 
 use crate::execute::{End, Outcomes};
-use crate::kinds::Reason;
+use crate::kinds::{Block, Reason};
 use crate::plan::{Plan, Status};
 use crate::reconcile::Report;
 
@@ -45,8 +45,7 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     let failed = errors > 0 || untold || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
     let something_done = outcomes.iter().any(|outcomes| {
         outcomes.resources.iter().any(|one| {
-            !one.done.is_empty()
-                || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. } | End::Partly { .. }))
+            one.acted() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. } | End::Partly { .. }))
         })
     });
     let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());
@@ -73,13 +72,17 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     if detailed && reports.iter().any(pending) { Exit::Pending } else { Exit::Done }
 }
 
-/// Whether nothing stands in the way but `policy.mode: Observe`: what differs is left as somebody wants it, and is pending like what a dry run leaves.
+/// Whether nothing stands in the way but `policy.mode: Observe`: what differs is left as somebody wants it, and is pending like what a dry run leaves. What
+/// was begun and is left in the middle nobody wants so.
 fn held_by_mode_alone(report: &Report) -> bool {
-    let plan = report.left.as_ref().or(report.plan.as_ref());
-    plan.is_some_and(|plan| {
-        let read = plan.resources.iter().all(|resource| resource.status != Status::Unreadable && resource.unreadable.is_empty());
-        read && plan.resources.iter().flat_map(|resource| resource.all_blocks()).all(|block| block.reason == Reason::ObserveOnly)
-    })
+    let Some(plan) = report.left.as_ref().or(report.plan.as_ref()) else { return false };
+    let told = plan.resources.iter().all(|one| one.status != Status::Unreadable && one.unreadable.is_empty() && !one.under_way);
+    // What a run ended with, it says itself: a window may have closed since it was planned.
+    let blocks: Vec<&Block> = match &report.outcomes {
+        Some(outcomes) => outcomes.blocked().flat_map(|one| one.end.blocks().unwrap_or_default()).collect(),
+        None => plan.resources.iter().flat_map(|resource| resource.all_blocks()).collect(),
+    };
+    told && !blocks.is_empty() && blocks.iter().all(|block| block.reason == Reason::ObserveOnly)
 }
 
 #[cfg(test)]
@@ -116,6 +119,7 @@ mod tests {
             title: String::new(),
             done: vec!["x".to_owned()],
             end: End::Changed,
+            sent: true,
         };
         let report = |left: Option<Plan>| Report {
             object: "exit".to_owned(),
@@ -149,7 +153,13 @@ mod tests {
     fn what_a_run_saw_done_is_doubted_where_a_later_look_shows_it_otherwise() {
         let key = Key::new(FAKE.path(), "a");
         let ended = |end: End| Outcomes {
-            resources: vec![crate::execute::ResourceOutcome { key: key.clone(), title: String::new(), done: vec!["x".to_owned()], end }],
+            resources: vec![crate::execute::ResourceOutcome {
+                key: key.clone(),
+                title: String::new(),
+                done: vec!["x".to_owned()],
+                sent: true,
+                end,
+            }],
             stopped: None,
         };
         let failed = || End::Failed { message: String::new(), what_to_do: String::new(), undone: Vec::new() };
@@ -189,9 +199,10 @@ mod tests {
             key: Key::new(FAKE.path(), "a"),
             title: String::new(),
             done: Vec::new(),
-            end: End::Blocked { blocks },
+            end: End::Blocked { blocks: blocks.clone() },
+            sent: false,
         };
-        let wet = Report { outcomes: Some(Outcomes { resources: vec![blocked], stopped: None }), ..dry(differs()) };
+        let wet = Report { outcomes: Some(Outcomes { resources: vec![blocked.clone()], stopped: None }), ..dry(differs()) };
         for report in [dry(differs()), wet] {
             let report = [report];
             assert_eq!((of_run(&report, false, false), of_run(&report, false, true)), (Exit::Done, Exit::Pending));
@@ -200,6 +211,20 @@ mod tests {
         // Something besides stands in the way: a thing that is not there.
         let gone = dry(planned(&[json!({"name": "a", "v": {"x": 1}}), json!({"name": "gone", "v": {"x": 1}})]));
         assert_eq!(of_run(&[gone], false, false), Exit::Blocked);
+        // A run may end otherwise than its plan was: what it ended with counts.
+        let closed = crate::kinds::Block { reason: Reason::OutsideChangeWindow, ..blocks[0].clone() };
+        for end in [
+            End::Blocked { blocks: vec![closed.clone()] },
+            End::Partly { blocks: vec![blocks[0].clone(), closed] },
+            End::Partly { blocks: Vec::new() },
+        ] {
+            let outcomes = Outcomes { resources: vec![crate::execute::ResourceOutcome { end, ..blocked.clone() }], stopped: None };
+            assert_eq!(of_run(&[Report { outcomes: Some(outcomes), ..dry(differs()) }], false, false), Exit::Blocked);
+        }
+        // What was begun is left in the middle.
+        let mut begun = differs();
+        begun.resources[0].under_way = true;
+        assert_eq!(of_run(&[dry(begun)], false, false), Exit::Blocked);
         // A field that could not be read.
         let mut unread = differs();
         unread.resources[0].unreadable.push(crate::plan::UnreadableField {

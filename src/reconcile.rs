@@ -59,9 +59,11 @@ use crate::clock::Clock;
 use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker, Unnamed};
 use crate::execute::record::Event;
 use crate::execute::{Execution, Given, Interrupt, Journal, JournalError, Outcomes, Said};
-use crate::kinds::{Key, Multiplicity, Peers, Scope, place};
+use crate::kinds::{Impact, Key, Multiplicity, Peers, Scope, place};
 use crate::manifest::{AwsBaseline, Windows};
-use crate::plan::{Consent, Declared, Draft, Judgement, Observed, Plan, Withheld, step_digest};
+use crate::plan::{
+    Consent, ConsentedStep, Declared, Draft, Judgement, Observed, Plan, PlannedStep, ResourcePlan, Status, Withheld, step_digest,
+};
 
 /// Resources that are read or changed at once. The budget of requests per service lies below it.
 const AT_ONCE: usize = 32;
@@ -236,11 +238,20 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     let object = &baseline.scope.object;
     let mut consent = consent.clone();
     let mut events = vec![Event::RunBegan { plan: look.plan.hash.clone(), holdfast: env!("CARGO_PKG_VERSION").to_owned() }];
+    let used_up = not_asked_for(baseline, &look.plan, &consent);
+    if !used_up.is_empty() {
+        consent.steps.retain(|digest| !used_up.contains(digest));
+        events.push(Event::ConsentUsed { steps: used_up.into_iter().collect() });
+    }
     if consent.hashes.contains(&look.plan.hash) {
         let given = digests(baseline, &look.plan);
+        let consented = || Event::Consented {
+            plan: look.plan.hash.clone(),
+            steps: given.iter().cloned().collect(),
+            of: consented_steps(baseline, &look.plan).collect(),
+        };
         // A plan without steps needs none, and uses none up.
-        events
-            .extend((!given.is_empty()).then(|| Event::Consented { plan: look.plan.hash.clone(), steps: given.iter().cloned().collect() }));
+        events.extend((!given.is_empty()).then(consented));
         consent.steps.extend(given);
     }
     with.journal.append(with.run, object, with.clock.now(), events, true).await?;
@@ -277,6 +288,56 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     Consent { steps, ..Consent::default() }
 }
 
+/// The steps consented to earlier that the plan does not have, and of whose fields none differs any more: they are in force, or nobody wants them. Of what
+/// could not be read nothing is known. Pure.
+fn not_asked_for(baseline: &Baseline, plan: &Plan, consent: &Consent) -> BTreeSet<String> {
+    if consent.earlier.is_empty() {
+        return BTreeSet::new();
+    }
+    let planned = digests(baseline, plan);
+    let told = |resource: &&ResourcePlan| resource.compared > 0 && resource.unreadable.is_empty() && resource.status != Status::Unreadable;
+    let open = |step: &&ConsentedStep| consent.steps.contains(&step.digest) && !planned.contains(&step.digest) && !step.fields.is_empty();
+    let done = |step: &&ConsentedStep| {
+        let resource = plan.resource(&step.resource).filter(told);
+        resource.is_some_and(|resource| !resource.drifts.iter().any(|drift| step.fields.contains(&drift.field)))
+    };
+    consent.earlier.iter().filter(open).filter(done).map(|step| step.digest.clone()).collect()
+}
+
+/// What is consented to with a plan, step by step.
+fn consented_steps<'p>(baseline: &'p Baseline, plan: &'p Plan) -> impl Iterator<Item = ConsentedStep> + 'p {
+    let scope = &baseline.scope;
+    plan.resources.iter().flat_map(move |resource| {
+        resource.steps.iter().map(move |step| ConsentedStep {
+            digest: step_digest(scope, &resource.key, &step.op, step.impact),
+            resource: resource.key.clone(),
+            fields: step.fields.clone(),
+        })
+    })
+}
+
+/// The steps of a plan that go on a consent which was given to an earlier one, in words. Pure.
+pub fn on_earlier_consent(baseline: &Baseline, plan: &Plan, consent: &Consent, given: &[Given]) -> Vec<String> {
+    let own = |given: &&Given| given.object == baseline.scope.object;
+    let digest_of = |resource: &ResourcePlan, step: &PlannedStep| step_digest(&baseline.scope, &resource.key, &step.op, step.impact);
+    let steps = |given: &Given| -> Vec<String> {
+        let of = plan.resources.iter().flat_map(|resource| resource.steps.iter().map(move |step| (resource, step)));
+        let counts = of.filter(|(resource, step)| {
+            step.held.is_none()
+                && step.impact != Impact::Online
+                && [&given.open, &consent.steps].iter().all(|open| open.contains(&digest_of(resource, step)))
+        });
+        counts.map(|(_, step)| format!("\"{}\"", step.title)).collect()
+    };
+    let words = |given: &Given| {
+        let steps = steps(given);
+        let hash = given.plan.get(..12).unwrap_or(&given.plan);
+        let when = given.at.strftime("%Y-%m-%d %H:%M:%SZ");
+        (!steps.is_empty()).then(|| format!("on the consent to plan {hash}, given on {when} and not used up: {}", steps.join(", ")))
+    };
+    given.iter().filter(own).filter_map(words).collect()
+}
+
 /// The steps of a plan, as consent remembers them.
 fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
     let digests = plan
@@ -306,7 +367,11 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
     // By the size of the distance: a record of a clock that was ahead is not fresh for ever.
     let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS);
     let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
-    let mut consent = Consent { steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(), ..Consent::default() };
+    let mut consent = Consent {
+        steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
+        earlier: fresh.iter().flat_map(|given| given.of.iter().cloned()).collect(),
+        ..Consent::default()
+    };
     let mut used = BTreeMap::new();
     for hash in hashes {
         let same: Vec<&Given> = fresh.iter().copied().filter(|given| given.plan == *hash).collect();
@@ -343,6 +408,7 @@ mod tests {
             plan: plan.to_owned(),
             at: at.parse().unwrap(),
             open: open.iter().map(|one| (*one).to_owned()).collect(),
+            of: Vec::new(),
         }
     }
 
@@ -404,7 +470,7 @@ mod tests {
         assert_eq!(held(&plan), [None, None]);
         let after = |done: &[&str]| {
             let done = done.iter().map(|title| (*title).to_owned()).collect();
-            let one = ResourceOutcome { key: plan.resources[0].key.clone(), title: String::new(), done, end: End::Changed };
+            let one = ResourceOutcome { key: plan.resources[0].key.clone(), title: String::new(), done, sent: true, end: End::Changed };
             Outcomes { resources: vec![one], stopped: None }
         };
         // Nothing was done: all of it still counts, by its steps.

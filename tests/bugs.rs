@@ -340,7 +340,7 @@ async fn bug_11_a_parameter_group_left_at_pending_reboot() {
     // A static parameter; nobody consents to the restart.
     let resources = "  rds: {instances: [{name: db, parameters: {max_connections: 120}}]}";
     let (_, outcomes) = run(&sandbox, &policy("Approve", resources)).await;
-    assert!(outcomes.resources[0].end.blocks().is_some(), "{outcomes:?}");
+    assert!(matches!(outcomes.resources[0].end, End::Blocked { .. }), "{outcomes:?}");
     let plan = support::dry(&sandbox, &policy("Approve", resources)).await.expect("a plan");
     assert_eq!(plan.resources[0].status, Status::Blocked, "set and not in force is not done: {plan:#?}");
     assert_ne!(sandbox.world().rds.in_force("db").get("max_connections").map(String::as_str), Some("120"));

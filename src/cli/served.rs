@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 
@@ -22,10 +22,19 @@ pub fn clock(endpoint: &str) -> Option<Clock> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     stream.write_all(format!("GET /_holdfast/clock HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).ok()?;
-    let mut answer = String::new();
-    // Somebody else's answer may be long, and is of no use.
-    let _ = stream.take(4096).read_to_string(&mut answer);
-    told(&answer)
+    told(&answered(&mut stream))
+}
+
+/// What comes within the time that it may take. Somebody else's answer may be long, or never end, and is of no use.
+fn answered(stream: &mut TcpStream) -> String {
+    let (mut answer, mut part, began) = (Vec::new(), [0; 1024], Instant::now());
+    while answer.len() < 4096 && began.elapsed() < PATIENCE {
+        match stream.read(&mut part) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => answer.extend_from_slice(part.get(..read).unwrap_or_default()),
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// What the answer says of its clock.

@@ -98,8 +98,17 @@ pub struct ResourceOutcome {
     pub title: String,
     /// The steps that were done, by their sentences.
     pub done: Vec<String>,
+    /// A request was sent that may have changed something, whether or not a step was seen done.
+    pub sent: bool,
     #[serde(flatten)]
     pub end: End,
+}
+
+impl ResourceOutcome {
+    /// Whether the run may have changed something of it.
+    pub fn acted(&self) -> bool {
+        self.sent || !self.done.is_empty()
+    }
 }
 
 /// All ends of a run.
@@ -144,7 +153,7 @@ impl Outcomes {
 
     /// Whether any step was done, of resources that ended otherwise too.
     pub fn acted(&self) -> bool {
-        self.resources.iter().any(|one| !one.done.is_empty())
+        self.resources.iter().any(ResourceOutcome::acted)
     }
 
     /// Those of which something waits for a person, whatever else of them was done.
@@ -182,6 +191,7 @@ impl Outcomes {
                     key: resource.key.clone(),
                     title: resource.title.clone(),
                     done: Vec::new(),
+                    sent: false,
                     end: end(false),
                 }),
             }
@@ -207,6 +217,7 @@ mod tests {
             key: Key::new("test.things", id),
             title: String::new(),
             done: done.iter().map(|step| (*step).to_owned()).collect(),
+            sent: false,
             end,
         }
     }

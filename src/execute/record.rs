@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Key, Operation};
+use crate::plan::ConsentedStep;
 
 /// The version of the records' form. A reader refuses what is newer, and reads what is older.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One record. Records are chained: each carries the digest of the one before it, so that a journal in which bytes were lost is known
 /// as damaged.
@@ -38,6 +39,13 @@ pub enum Event {
     /// A person consented to a plan; the digests of its steps let the next run carry it to its end.
     Consented {
         plan: String,
+        steps: Vec<String>,
+        /// What each of them is about.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        of: Vec<ConsentedStep>,
+    },
+    /// What was consented to and is not asked for any more: it is in force, or nobody wants it. A difference that comes back is another one.
+    ConsentUsed {
         steps: Vec<String>,
     },
     /// Something is about to be changed. Written and flushed before the request is sent.
@@ -116,6 +124,7 @@ impl Event {
         match self {
             Event::RunBegan { plan, holdfast } => format!("run began (holdfast {holdfast}, plan {})", short(plan)),
             Event::Consented { plan, .. } => format!("consent given to plan {}", short(plan)),
+            Event::ConsentUsed { steps } => format!("the consent to {} counts no more: nothing asks for that now", steps_of(steps.len())),
             Event::Intent { resource, step, undo, attempt, .. } => {
                 let what = if *undo { "about to undo" } else { "about to" };
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -137,6 +146,10 @@ impl Event {
             Event::NotificationSent { id, .. } => format!("message {id} was sent"),
         }
     }
+}
+
+fn steps_of(count: usize) -> String {
+    if count == 1 { "a step".to_owned() } else { format!("{count} steps") }
 }
 
 /// The first digits of a hash, enough to tell it from others.

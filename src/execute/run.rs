@@ -85,6 +85,7 @@ impl Execution<'_> {
                 key: work.plan.key.clone(),
                 title: work.plan.title.clone(),
                 done: work.done,
+                sent: work.sent,
                 end: match work.phase {
                     Phase::Ended(end) => end,
                     _ => End::Interrupted { under_way },

@@ -37,6 +37,8 @@ pub struct FieldDoc {
     pub controls: &'static [Control],
     /// The field whose declaration asks for this one; it stands in no manifest itself.
     pub implied_by: Option<&'static str>,
+    /// It says whether something that was begun is at its end.
+    pub must_end: bool,
 }
 
 /// One declared field beside what was found of it.
@@ -59,6 +61,8 @@ pub trait AnyKind: Send + Sync {
     fn is_regional(&self, spec: &AnySpec) -> bool;
     fn calls(&self) -> &'static [&'static Call];
     fn fields(&self) -> Vec<FieldDoc>;
+    /// The fields that say whether something that was begun is at its end.
+    fn must_end(&self) -> Vec<&'static str>;
     fn schema(&self) -> Value;
     /// Reads a spec; the error is serde's, for values that the schema let through.
     fn spec(&self, value: Value) -> Result<AnySpec, String>;
@@ -162,8 +166,13 @@ impl<K: Kind> AnyKind for Erased<K> {
             keyed: field.shape == Shape::Keyed,
             controls: field.controls,
             implied_by: field.implied_by,
+            must_end: field.must_end,
         };
         K::FIELDS.iter().map(doc).collect()
+    }
+
+    fn must_end(&self) -> Vec<&'static str> {
+        K::FIELDS.iter().filter(|field| field.must_end).map(|field| field.path).collect()
     }
 
     fn schema(&self) -> Value {

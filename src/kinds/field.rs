@@ -20,6 +20,8 @@ pub struct Field<K: Kind> {
     pub controls: &'static [Control],
     /// The field whose declaration asks for this one, where it stands in no manifest itself: parameters are declared to be in force.
     pub implied_by: Option<&'static str>,
+    /// It says whether something that was begun is at its end. No exception leaves that in the middle, and observing it is not enough.
+    pub must_end: bool,
 }
 
 /// When a found value satisfies a declared one.
@@ -60,7 +62,17 @@ pub struct Control {
 impl<K: Kind> Field<K> {
     /// A field of one value that must be equal, and can be changed while everything runs.
     pub const fn new(path: &'static str, wish: fn(&K::Spec) -> Option<Value>, fact: fn(&K::Seen) -> Fact<Value>) -> Field<K> {
-        Field { path, wish, fact, rule: Rule::Exact, shape: Shape::One, impact: |_, _| Impact::Online, controls: &[], implied_by: None }
+        Field {
+            path,
+            wish,
+            fact,
+            rule: Rule::Exact,
+            shape: Shape::One,
+            impact: |_, _| Impact::Online,
+            controls: &[],
+            implied_by: None,
+            must_end: false,
+        }
     }
 
     pub const fn rule(mut self, rule: Rule) -> Field<K> {
@@ -80,6 +92,11 @@ impl<K: Kind> Field<K> {
 
     pub const fn implied_by(mut self, field: &'static str) -> Field<K> {
         self.implied_by = Some(field);
+        self
+    }
+
+    pub const fn must_end(mut self) -> Field<K> {
+        self.must_end = true;
         self
     }
 

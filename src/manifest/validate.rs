@@ -263,7 +263,10 @@ impl Judge<'_> {
         finding.expected = one_of(options.iter().map(String::as_str));
         // One that is the only one was just named.
         let text = value.as_str().filter(|_| options.len() > 1 && !hides(&path));
-        finding.help = text.and_then(|text| did_you_mean(text, options.iter().map(String::as_str)));
+        finding.help = match value {
+            Value::Number(_) if options.contains(&plain(value)) => Some(quoted(&plain(value))),
+            _ => text.and_then(|text| did_you_mean(text, options.iter().map(String::as_str))),
+        };
         self.findings.push(finding);
     }
 

@@ -21,7 +21,7 @@ use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, Maker, Observed, Origin};
-pub use settle::{Consent, Draft, Judgement, closed, plan, plan_one};
+pub use settle::{Consent, ConsentedStep, Draft, Judgement, closed, plan, plan_one};
 pub use withhold::Withheld;
 
 /// The version of the plan's JSON form. A member is only ever added within a version. In v1 what is `partly` was `blocked`.
@@ -103,6 +103,9 @@ pub struct ResourcePlan {
     pub needs: Vec<Need>,
     /// How many declared fields were compared.
     pub compared: usize,
+    /// Something that was begun is not at its end. Known to the process that planned it.
+    #[serde(skip)]
+    pub under_way: bool,
 }
 
 /// How a resource stands.

@@ -72,9 +72,12 @@ impl Origin {
     /// What an exception can call who asks: the entry, which may be one that an account has once, and the resource that the entry speaks for, which a selector
     /// chose or which is called otherwise in AWS.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.entries().chain(self.by.as_ref().map(Key::to_string))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = String> {
         let once = self.entry.split_once('/').filter(|(kind, name)| kind.rsplit('.').next() == Some(*name));
-        let once = once.map(|(kind, _)| kind.to_owned());
-        [self.entry.clone()].into_iter().chain(once).chain(self.by.as_ref().map(Key::to_string))
+        [self.entry.clone()].into_iter().chain(once.map(|(kind, _)| kind.to_owned()))
     }
 
     /// Whether it asks for this field of a composed resource.
@@ -118,17 +121,19 @@ impl<'a> Exceptions<'a> {
         if self.all.is_empty() {
             return Vec::new();
         }
-        let mut named: Vec<(String, Option<&Origin>)> = vec![(key.to_string(), None)];
+        // A pattern means resources: the name of an entry that chooses many says nothing of what each of them is called.
+        let mut named: Vec<(String, Option<&Origin>, bool)> = vec![(key.to_string(), None, true)];
         if declared.kind.shape() == Multiplicity::One {
-            named.push((key.kind.clone(), None));
+            named.push((key.kind.clone(), None, false));
         }
         for origin in &declared.origins {
             let by = origin.field.is_some().then_some(origin);
-            named.extend(origin.names().map(|name| (name, by)));
+            named.extend(origin.entries().map(|name| (name, by, false)));
+            named.extend(origin.by.as_ref().map(|key| (key.to_string(), by, true)));
         }
-        let places = |(name, by): (String, Option<&'d Origin>)| {
+        let places = |(name, by, real): (String, Option<&'d Origin>, bool)| {
             let plain = self.by_resource.get(name.as_str()).into_iter().flatten().copied();
-            let patterns = self.by_pattern.iter().filter(|(pattern, _)| pattern.matches(&name)).map(|(_, place)| *place);
+            let patterns = self.by_pattern.iter().filter(|(pattern, _)| real && pattern.matches(&name)).map(|(_, place)| *place);
             plain.chain(patterns).map(move |place| (place, by)).collect::<Vec<_>>()
         };
         named.into_iter().flat_map(places).collect()
@@ -141,6 +146,9 @@ impl<'a> Exceptions<'a> {
     /// exception switches off what another one stands on.
     fn covering(&mut self, declared: &Declared, of: &[(usize, Option<&Origin>)], field: &str, docs: &[FieldDoc]) -> Option<Excepting> {
         let keyed: Vec<&str> = docs.iter().filter(|doc| doc.keyed).map(|doc| doc.path).collect();
+        if docs.iter().any(|doc| doc.path == field && doc.must_end) {
+            return None;
+        }
         // One that stands in no manifest is the field's whose declaration asks for it.
         let implied_by = docs.iter().find(|doc| doc.path == field).and_then(|doc| doc.implied_by);
         let covers_it = |path: &str| covers(path, field, &keyed) || implied_by.is_some_and(|asked| covers(path, asked, &keyed));
@@ -215,6 +223,7 @@ pub(super) fn planned(
         notes: Vec::new(),
         needs: declared.needs.clone(),
         compared: 0,
+        under_way: false,
         key,
     };
     let Some(seen) = observed.as_ref().filter(|_| plan.blocks.is_empty()) else {
@@ -291,6 +300,7 @@ fn compare(declared: &Declared, seen: &AnySeen, exceptions: &mut Exceptions<'_>,
             None => plan.drifts.push(drift),
         }
     }
+    plan.under_way = declared.kind.must_end().iter().any(|path| plan.drifts.iter().any(|drift| drift.field == *path));
     // A list begins with room for several, and most resources differ in one field.
     plan.drifts.shrink_to_fit();
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::parts::side_by_side;
 use super::resource::{Exceptions, planned};
@@ -18,6 +19,17 @@ pub struct Consent {
     pub hashes: BTreeSet<String>,
     /// Digests of steps ([`super::step_digest`]) of a plan that was consented to earlier and not carried to its end.
     pub steps: BTreeSet<String>,
+    /// What those steps are about.
+    pub earlier: Vec<ConsentedStep>,
+}
+
+/// A step that was consented to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentedStep {
+    pub digest: String,
+    pub resource: Key,
+    /// The differences that it repairs.
+    pub fields: Vec<String>,
 }
 
 /// What a plan is judged by, besides the facts.
@@ -149,11 +161,14 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
         };
         let waits = step.after.iter().any(|before| resource.steps.get(*before).is_some_and(|before| before.held.is_some()));
         let held = if policy.mode == Mode::Observe {
-            Some((
-                Reason::ObserveOnly,
-                "the manifest says policy.mode: Observe".to_owned(),
-                "set policy.mode: Enforce to have it repaired".to_owned(),
-            ))
+            let (message, what_to_do) = match resource.under_way {
+                false => ("the manifest says policy.mode: Observe", "set policy.mode: Enforce to have it repaired"),
+                true => (
+                    "the manifest says policy.mode: Observe, and what was begun here is left in the middle",
+                    "set policy.mode: Enforce until it is at its end, forward or back",
+                ),
+            };
+            Some((Reason::ObserveOnly, message.to_owned(), what_to_do.to_owned()))
         } else if waits {
             Some((
                 Reason::WaitsForOther,

@@ -100,3 +100,35 @@ fn a_refusal_does_not_ask_for_a_consent_that_is_used_up() {
     assert!(err.contains("a consent counts once: find out who undoes what was done, and leave --approve out"), "{err}");
     assert!(!err.contains("consent to them as they are now"), "{err}");
 }
+
+/// What was consented to and is in force, however it came about, is consented to no more: a difference that comes back is another one.
+#[test]
+fn a_consent_is_used_up_though_nobody_saw_its_step_done() {
+    let mut met = 0;
+    for call in 1..40 {
+        let folder = folder(ACCOUNT, TLS);
+        let account = folder.path().join("state/sandbox/account.json");
+        // What needs no consent is done, and the account is on the disk.
+        let hash = advised(&run(&folder, &[], 3).0).remove(0);
+        let found = std::fs::read(&account).expect("the account");
+        let fault = format!("denied@{call}");
+        let cut = holdfast(folder.path())
+            .args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &hash])
+            .env("HOLDFAST_SANDBOX_FAULTS", &fault)
+            .assert();
+        let said = String::from_utf8_lossy(&cut.get_output().stdout).into_owned();
+        let in_force = differ(&folder).is_empty();
+        if !in_force || !said.contains("failed") {
+            continue;
+        }
+        met += 1;
+        assert_eq!(cut.get_output().status.code(), Some(4), "something was done: {fault}: {said}");
+        let (out, _) = run(&folder, &[], 0);
+        assert!(out.contains("in sync"), "{out}");
+        // Somebody undoes it.
+        std::fs::write(&account, &found).expect("the account");
+        let (out, err) = run(&folder, &[], 3);
+        assert!(out.contains("nobody has consented") && !differ(&folder).is_empty(), "{fault}: {out}{err}");
+    }
+    assert!(met > 0, "no fault met the look that follows the request");
+}

@@ -17,7 +17,9 @@ use crate::load::Manifests;
 use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, others, still_given};
+use crate::reconcile::{
+    Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, on_earlier_consent, others, still_given,
+};
 
 impl<'a> Run<'a> {
     pub(super) fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt, problems: &'a [Problem]) -> Run<'a> {
@@ -162,6 +164,9 @@ impl<'a> Run<'a> {
         self.show(Some(&look.plan), None);
         if let Some(used) = used.get(&look.plan.hash) {
             tell(&format!("{used}\n"));
+        }
+        for steps in on_earlier_consent(baseline, &look.plan, &request.consent, &self.given) {
+            tell(&format!("{steps}\n"));
         }
         let mut outcomes = match self.carry_out(baseline, &look, &request.consent, journal).await {
             Ok(outcomes) => outcomes,

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::execute::record::{Event, Outcome, Record};
 use crate::exit::Exit;
 use crate::kinds::Key;
+use crate::plan::ConsentedStep;
 
 /// What earlier runs left.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Given {
     pub at: Timestamp,
     /// The steps consented to that are not done yet.
     pub open: BTreeSet<String>,
+    /// What each of the steps is about.
+    pub of: Vec<ConsentedStep>,
 }
 
 /// Gathers [`Past`] from records in their order; holds no more than it answers with.
@@ -81,14 +84,20 @@ impl Gathering {
                 }
                 self.open.remove(intent);
             }
-            Event::Consented { plan, steps } => {
+            Event::Consented { plan, steps, of } => {
                 self.consented.push(record.clone());
                 past.consents.push(Given {
                     object: record.object.clone(),
                     plan: plan.clone(),
                     at: record.at,
                     open: steps.iter().cloned().collect(),
+                    of: of.clone(),
                 });
+            }
+            Event::ConsentUsed { steps } => {
+                for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
+                    given.open.retain(|digest| !steps.contains(digest));
+                }
             }
             Event::StepDone { resource, step, digest, undo } => {
                 for given in past.consents.iter_mut().filter(|given| !undo && given.object == record.object) {
@@ -119,7 +128,11 @@ impl Gathering {
             record.at.duration_since(last) > -CONSENTS
         };
         let consents = self.consented.iter().zip(&self.past.consents).filter(|(record, _)| fresh(record)).map(|(record, given)| Record {
-            event: Event::Consented { plan: given.plan.clone(), steps: given.open.iter().cloned().collect() },
+            event: Event::Consented {
+                plan: given.plan.clone(),
+                steps: given.open.iter().cloned().collect(),
+                of: given.of.iter().filter(|step| given.open.contains(&step.digest)).cloned().collect(),
+            },
             ..record.clone()
         });
         let done = self.past.untold.values().flat_map(BTreeMap::values).filter(|record| matches!(record.event, Event::StepDone { .. }));

@@ -56,6 +56,8 @@ pub(super) struct Work<'a> {
     stale: Option<String>,
     /// Why it is taken back as a whole, and what a person does about it.
     turned: Option<(String, String)>,
+    /// A request was sent for it that may have had an effect.
+    pub(super) sent: bool,
     /// Its end was recorded and said.
     pub(super) told: bool,
 }
@@ -169,6 +171,7 @@ impl<'a> Work<'a> {
             stuck: Vec::new(),
             stale: None,
             turned: None,
+            sent: false,
             told: false,
         }
     }
@@ -295,6 +298,7 @@ impl<'a> Work<'a> {
 
     /// Notes a request that may have had an effect. `ours`: an effect would be this run's, to be taken back.
     pub(super) fn begun(&mut self, now: Timestamp, acknowledged: bool, ours: bool) {
+        self.sent |= ours;
         let begun = self.begun.get_or_insert_with(|| Begun::new(now));
         if begun.attempts == 0 {
             begun.first = now;

@@ -67,7 +67,9 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
         .rule(Rule::OwnAtLeast(version_satisfies))
         .impact(|_, _| Impact::Disruptive),
     // Not a wish of its own: a move that was begun is brought to its end.
-    field("migration.finished", |spec| spec.migration.as_ref().map(|_| Value::Bool(true)), |seen| seen.moved()).implied_by("migration"),
+    field("migration.finished", |spec| spec.migration.as_ref().map(|_| Value::Bool(true)), |seen| seen.moved())
+        .implied_by("migration")
+        .must_end(),
     field("tags", |spec| spec.tags.as_ref().map(|tags| json!(tags)), |seen| seen.tag_values()).keyed(),
 ];
 

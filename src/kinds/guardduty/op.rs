@@ -148,6 +148,15 @@ impl DetectorOp {
                     |(name, enabled): (&String, &bool)| detector.features.get(name).is_some_and(|feature| feature.enabled == *enabled);
                 done(enabled && frequency && settings.features.iter().all(feature))
             }),
+            // One that somebody else made meanwhile may be an administrator's, and is planned for as any that is found.
+            DetectorOp::CreateDestination { detector: None, tags, .. }
+                if seen
+                    .detector
+                    .present()
+                    .is_some_and(|detector| tags.iter().any(|(key, value)| detector.tags.get(key) != Some(value))) =>
+            {
+                Progress::Stale("somebody else made the detector since it was planned".to_owned())
+            }
             DetectorOp::CreateDestination { place, .. } => judge(&seen.destination, |found| match place.is(found) {
                 true => published(found),
                 false => Progress::Stale("somebody else made another publishing destination since it was planned".to_owned()),

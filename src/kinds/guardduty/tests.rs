@@ -323,6 +323,16 @@ fn features_that_others_decide_are_blocked_alone() {
 fn a_step_is_done_when_it_is_seen_to_be() {
     let place = || op::Place { arn: Some("arn:aws:s3:::findings/audit".to_owned()), kms_key_arn: Some(KEY.to_owned()) };
     let create = DetectorOp::CreateDestination { detector: Some("d".to_owned()), place: place(), tags: Default::default() };
+    // The new detector's: only on the one that was made, not on one that an administrator switched on meanwhile.
+    let tags = std::collections::BTreeMap::from([("holdfast.dev/object".to_owned(), "test".to_owned())]);
+    let new = DetectorOp::CreateDestination { detector: None, place: place(), tags: tags.clone() };
+    let made = |tags| DetectorSeen {
+        detector: Fact::Present(SeenDetector { tags, ..SeenDetector::default() }),
+        destination: Fact::Absent,
+        ..DetectorSeen::default()
+    };
+    assert_eq!(new.check(&made(tags)), Progress::Pending);
+    assert!(matches!(new.check(&made(Default::default())), Progress::Stale(_)));
     let (detector, destination) = ("d".to_owned(), "1".to_owned());
     let with = |status: &str| DetectorSeen {
         destination: Fact::Present(SeenDestination {

@@ -158,7 +158,10 @@ impl Kind for Account {
             Step::online(format!("Set Block Public Access of account {}", planning.id), op, drifts.iter().map(|drift| drift.field.clone()))
                 .impact(impact, takes)
                 .also_takes(&Flags::weakens(&drifts))
-                .back(found.way_back(&format!("aws s3control {{}}-public-access-block --account-id {}", planning.id))),
+                .back(found.way_back(&format!(
+                    "aws s3control {{}}-public-access-block --region {} --account-id {}",
+                    planning.scope.region, planning.id
+                ))),
         );
         steps
     }

@@ -186,7 +186,7 @@ pub(super) fn us(epoch: u64) -> Name {
 }
 
 /// Nobody of the migration, from the first moment on.
-fn stranger() -> Name {
+pub(super) fn stranger() -> Name {
     Name { migration: "stranger".to_owned(), epoch: 1, role: "api" }
 }
 

@@ -65,9 +65,11 @@ pub fn steps(counts: &StepCounts) -> Option<String> {
         (_, 0, _) => format!("{} now ({irreversible} irreversible)", count(now, "step")),
         _ => format!("{} now ({disruptive} disruptive, {irreversible} irreversible)", count(now, "step")),
     };
+    // In the order of the list a way back would be put in the place of what the one before it has brought back.
+    let order = if counts.now > 1 { "; to go back, begin with a resource's last step" } else { "" };
     Some(match held {
-        0 => format!("{now}, none held"),
-        held => format!("{now}, {held} held"),
+        0 => format!("{now}, none held{order}"),
+        held => format!("{now}, {held} held{order}"),
     })
 }
 
@@ -82,8 +84,8 @@ mod tests {
             (counts(0, 0, 0, 0), None),
             (counts(0, 0, 0, 2), Some("no step now, 2 held")),
             (counts(1, 0, 0, 0), Some("1 step now (online), none held")),
-            (counts(3, 1, 0, 2), Some("3 steps now (1 disruptive), 2 held")),
-            (counts(3, 1, 1, 2), Some("3 steps now (1 disruptive, 1 irreversible), 2 held")),
+            (counts(3, 1, 0, 2), Some("3 steps now (1 disruptive), 2 held; to go back, begin with a resource's last step")),
+            (counts(3, 1, 1, 2), Some("3 steps now (1 disruptive, 1 irreversible), 2 held; to go back, begin with a resource's last step")),
         ] {
             assert_eq!(steps(&counts).as_deref(), said);
         }

@@ -416,8 +416,8 @@ fn a_journal_that_was_only_half_begun_is_begun_again() {
 #[test]
 fn a_newer_journal_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":2,\"segments\":[]}");
-    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 2, .. })));
+    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":3,\"segments\":[]}");
+    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 3, .. })));
     assert!(set_aside(folder.path()).is_empty());
     // An older header with records of a newer holdfast, of a form that this one cannot know.
     let folder = tempfile::tempdir().unwrap();
@@ -458,7 +458,11 @@ fn the_past_is_what_is_still_open() {
         digest: digest.to_owned(),
         undo: false,
     };
-    append("one", "a", vec![began(), Event::Consented { plan: "hash".to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()] }]);
+    append(
+        "one",
+        "a",
+        vec![began(), Event::Consented { plan: "hash".to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()], of: Vec::new() }],
+    );
     let first = append("one", "a", vec![intent("answered"), intent("lost")]);
     append("one", "a", vec![Event::Outcome { intent: first[0], outcome: Outcome::Acknowledged }, done("s1")]);
     let other = append("one", "b", vec![began(), intent("lost too")]);

@@ -23,7 +23,7 @@ fn what_still_counts_outlives_a_large_run() {
     let opened = Journal::open(folder.path(), "test").unwrap();
     let now = Timestamp::now();
     let hours = |hours: i64| now - jiff::SignedDuration::from_hours(hours);
-    let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()] };
+    let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()], of: Vec::new() };
     let done = |digest: &str| Event::StepDone {
         resource: Key::new("test.things", "one"),
         step: "a".to_owned(),

@@ -269,6 +269,8 @@ impl<'a> Plan<'a> {
         let approved = self.migration.approved == Some(true);
         let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
         let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
+        let turned_back =
+            format!("`holdfast migration rollback {}`: clients are turned back, and {from} takes writes again", self.planning.spec.name);
         if let Some(lock) = lock {
             self.adopt(lock);
         }
@@ -353,7 +355,7 @@ impl<'a> Plan<'a> {
                     "writes wait, and none is lost; reads go on; after {} s at the most all is turned back by itself",
                     budget.as_secs()
                 );
-                step.within(budget + AT_ONCE).impact(Impact::Disruptive, takes).back(back.clone()).consented(approved)
+                step.within(budget + AT_ONCE).impact(Impact::Disruptive, takes).back(turned_back.clone()).consented(approved)
             });
         }
         for (place, cutover) in cutover.into_iter().enumerate() {
@@ -379,7 +381,7 @@ impl<'a> Plan<'a> {
         }
         if held {
             self.push(format!("Send the clients of {from} away for good"), MoveOp::Fence { sides: sides.clone() }, |step| {
-                step.impact(Impact::Disruptive, "connections to the old group are closed").back(back.clone()).consented(approved)
+                step.impact(Impact::Disruptive, "connections to the old group are closed").back(turned_back.clone()).consented(approved)
             });
             self.push(format!("Prove once more that nothing was written on {from}"), MoveOp::Prove { sides: sides.clone() }, |step| {
                 step.back("nothing is changed")

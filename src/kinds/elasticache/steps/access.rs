@@ -104,8 +104,8 @@ impl Context<'_> {
             let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Preferred };
             let mut step = Step::online(format!("Let {id} accept TLS beside plain text"), op, fields.clone())
                 .back(format!(
-                    "`aws elasticache modify-replication-group --replication-group-id {id} --no-transit-encryption-enabled --apply-immediately`, while \
-                     the mode is still preferred"
+                    "`{} --replication-group-id {id} --no-transit-encryption-enabled --apply-immediately`, while the mode is still preferred",
+                    self.command("modify-replication-group")
                 ))
                 .within(NODES)
                 .after(after.iter().copied());
@@ -122,8 +122,9 @@ impl Context<'_> {
         let step = Step::online(format!("Let {id} accept nothing but TLS"), op, fields)
             .impact(Impact::Disruptive, "clients that still connect in plain text are cut off: move them to TLS first")
             .back(format!(
-                "`aws elasticache modify-replication-group --replication-group-id {id} --transit-encryption-enabled --transit-encryption-mode \
-                 preferred --apply-immediately`: plain text is accepted again"
+                "`{} --replication-group-id {id} --transit-encryption-enabled --transit-encryption-mode preferred --apply-immediately`: plain text is \
+                 accepted again; AWS refuses it once the group has a token",
+                self.command("modify-replication-group")
             ))
             .within(NODES)
             .after(after);
@@ -183,7 +184,10 @@ impl Context<'_> {
                 Op::RotateToken { group: group.clone(), token: token.clone() },
                 fields,
             )
-            .back("rotate to the former token, if you have it")
+            .back(match self.group.auth {
+                true => "rotate to the former token, if you have it",
+                false => "nothing: a group that was given a token keeps one, or user groups in its place, and TLS with it",
+            })
             .within(NODES)
             .after(after.iter().copied());
             step.takes = match self.group.auth {
@@ -205,7 +209,10 @@ impl Context<'_> {
                 fields,
             )
             .impact(Impact::Disruptive, "clients with the former token, or without one, are cut off: give them the secret's token first")
-            .back("rotate to the former token, if you have it; access without a token does not come back by itself")
+            .back(match self.group.auth {
+                true => "rotate to the former token, if you have it",
+                false => "nothing: access without a token does not come back",
+            })
             .within(NODES)
             .after(after);
             after = vec![self.plan.push(step)];

@@ -8,7 +8,7 @@ use crate::kinds::elasticache::spec::{DestinationType, LogDelivery};
 use crate::kinds::{Drift, Fact, back};
 
 impl Context<'_> {
-    fn command(&self, verb: &str) -> String {
+    pub(super) fn command(&self, verb: &str) -> String {
         format!("aws elasticache {verb} --region {}", self.planning.scope.region)
     }
 
@@ -25,13 +25,16 @@ impl Context<'_> {
     pub(super) fn settings_back(&self, drifts: &[&Drift], immediately: bool) -> String {
         let options = drifts.iter().filter_map(|drift| option(drift)).collect::<Vec<_>>().join(" ");
         let logs: Vec<Value> = drifts.iter().filter_map(|drift| delivery(drift)).collect();
+        let stay: Vec<&str> =
+            drifts.iter().filter(|drift| option(drift).is_none() && delivery(drift).is_none()).map(|drift| drift.field.as_str()).collect();
+        let stay = if stay.is_empty() { String::new() } else { format!(": {} stays", stay.join(", ")) };
         let logs = if logs.is_empty() { String::new() } else { format!(" --log-delivery-configurations {}", document(&json!(logs))) };
         let options = if options.is_empty() { options } else { format!(" {options}") };
         let when = if immediately { " --apply-immediately" } else { " --no-apply-immediately" };
         let head = self.command("modify-replication-group");
         let days = drifts.iter().find(|drift| drift.field == "snapshotRetentionDays").map(|drift| drift.found.as_i64().unwrap_or(0));
         let lost = days.map_or_else(String::new, |days| format!("; daily snapshots beyond {days} days are deleted by it"));
-        format!("`{head} --replication-group-id {}{options}{logs}{when}`{lost}", word(self.id()))
+        format!("`{head} --replication-group-id {}{options}{logs}{when}`{stay}{lost}", word(self.id()))
     }
 
     pub(super) fn delete_group_back(&self, group: &str) -> String {

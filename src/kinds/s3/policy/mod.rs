@@ -18,7 +18,6 @@ use serde_json::{Map, Value, json};
 use self::merge::Document;
 use super::{explain_denied, reached, wants, website, website_key};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
-use crate::kinds::back as way_back;
 use crate::kinds::{
     Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
     Step, Steps, Target, Unreadable, Why, few,
@@ -231,11 +230,9 @@ impl Kind for BucketPolicy {
             (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
         };
         let back = match policy.text() {
-            Some(text) => {
-                let command = format!("aws s3api put-bucket-policy --bucket {bucket} --policy {}", way_back::word(&text));
-                way_back::short(command, || statements_back(&drifts))
-            }
-            None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`: there was none before"),
+            // No command: it would put the whole policy back, over what others write into it meanwhile, and a policy may hold what is not to be shown.
+            Some(_) => statements_back(&drifts),
+            None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`, if nobody added to it since: there was none before"),
         };
         let impact = match planning.seen.policy {
             // Nobody is a client of a bucket that is made in the same plan.

@@ -75,7 +75,7 @@ pub(super) fn tags(bucket: &str, found: Option<&std::collections::BTreeMap<Strin
                 "{{\"TagSet\":{}}}",
                 json!(found.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Vec<_>>())
             );
-            format!("`aws s3api put-bucket-tagging --bucket {bucket} --tagging {}`", word(&set))
+            format!("`aws s3api put-bucket-tagging --bucket {bucket} --tagging {}`, which replaces all tags", word(&set))
         }
     }
 }
@@ -83,11 +83,12 @@ pub(super) fn tags(bucket: &str, found: Option<&std::collections::BTreeMap<Strin
 /// The rules that were there before: S3 replaces all of them. `otherwise` says it in words, where they are too many.
 pub(super) fn lifecycle(bucket: &str, rules: &[Rule], minimum_size: Option<&str>, otherwise: impl FnOnce() -> String) -> String {
     if rules.is_empty() {
-        return format!("`aws s3api delete-bucket-lifecycle --bucket {bucket}`");
+        return format!("`aws s3api delete-bucket-lifecycle --bucket {bucket}`, if nobody added rules since");
     }
     let size = minimum_size.map(|size| format!(" --transition-default-minimum-object-size {}", word(size))).unwrap_or_default();
     let rules = document(&json!({"Rules": rules.iter().map(as_the_api_spells).collect::<Vec<_>>()}));
-    short(format!("aws s3api put-bucket-lifecycle-configuration --bucket {bucket}{size} --lifecycle-configuration {rules}"), otherwise)
+    let command = format!("aws s3api put-bucket-lifecycle-configuration --bucket {bucket}{size} --lifecycle-configuration {rules}");
+    short(command, otherwise) + ", which replaces all rules"
 }
 
 fn as_the_api_spells(rule: &Rule) -> Value {
