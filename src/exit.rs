@@ -45,7 +45,9 @@ pub fn of_run(reports: &[Report], invalid: bool, detailed: bool) -> Exit {
     let failed = errors > 0 || untold || outcomes.iter().any(|outcomes| outcomes.failed().next().is_some());
     let something_done = outcomes.iter().any(|outcomes| {
         outcomes.resources.iter().any(|one| {
-            one.acted() || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. } | End::Partly { .. }))
+            one.sent
+                || !one.done.is_empty()
+                || (outcomes.stopped.is_none() && matches!(one.end, End::Unchanged | End::Blocked { .. } | End::Partly { .. }))
         })
     });
     let something_seen = reports.iter().any(|report| report.error.is_none() && report.outcomes.is_none());

@@ -104,13 +104,6 @@ pub struct ResourceOutcome {
     pub end: End,
 }
 
-impl ResourceOutcome {
-    /// Whether the run may have changed something of it.
-    pub fn acted(&self) -> bool {
-        self.sent || !self.done.is_empty()
-    }
-}
-
 /// All ends of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -153,7 +146,7 @@ impl Outcomes {
 
     /// Whether any step was done, of resources that ended otherwise too.
     pub fn acted(&self) -> bool {
-        self.resources.iter().any(ResourceOutcome::acted)
+        self.resources.iter().any(|one| !one.done.is_empty())
     }
 
     /// Those of which something waits for a person, whatever else of them was done.
