@@ -88,7 +88,8 @@ pub(super) fn lifecycle(bucket: &str, rules: &[Rule], minimum_size: Option<&str>
     let size = minimum_size.map(|size| format!(" --transition-default-minimum-object-size {}", word(size))).unwrap_or_default();
     let rules = document(&json!({"Rules": rules.iter().map(as_the_api_spells).collect::<Vec<_>>()}));
     let command = format!("aws s3api put-bucket-lifecycle-configuration --bucket {bucket}{size} --lifecycle-configuration {rules}");
-    short(command, otherwise) + ", which replaces all rules"
+    let said = short(command, otherwise);
+    if said.starts_with('`') { said + ", which replaces all rules" } else { said }
 }
 
 fn as_the_api_spells(rule: &Rule) -> Value {
@@ -166,9 +167,9 @@ mod tests {
             lifecycle("b", &rules, None, String::new),
             "`aws s3api put-bucket-lifecycle-configuration --bucket b --lifecycle-configuration \
              '{\"Rules\":[{\"Expiration\":{\"Days\":30},\"Filter\":{\"And\":{\"Prefix\":\"it'\\''s/\",\"Tags\":[{\"Key\":\"a\",\"Value\":\"b\"}]}},\
-             \"ID\":\"theirs\",\"Status\":\"Enabled\"}]}'`"
+             \"ID\":\"theirs\",\"Status\":\"Enabled\"}]}'`, which replaces all rules"
         );
-        assert_eq!(lifecycle("b", &[], None, String::new), "`aws s3api delete-bucket-lifecycle --bucket b`");
+        assert_eq!(lifecycle("b", &[], None, String::new), "`aws s3api delete-bucket-lifecycle --bucket b`, if nobody added rules since");
         let many = vec![rules[0].clone(); 100];
         assert_eq!(lifecycle("b", &many, None, || "in words".to_owned()), "in words");
     }

@@ -48,7 +48,7 @@ fn rules_go_back_to_what_was_found_and_moving_objects_is_paid_for() {
         step.back,
         "`aws s3api put-bucket-lifecycle-configuration --bucket huntaze-assets --lifecycle-configuration \
          '{\"Rules\":[{\"AbortIncompleteMultipartUpload\":{\"DaysAfterInitiation\":3},\"Filter\":{\"Prefix\":\"\"},\"ID\":\"holdfast-a\",\"Status\":\"Enabled\"},\
-         {\"AbortIncompleteMultipartUpload\":{\"DaysAfterInitiation\":9},\"Filter\":{\"Prefix\":\"\"},\"ID\":\"theirs\",\"Status\":\"Enabled\"}]}'`"
+         {\"AbortIncompleteMultipartUpload\":{\"DaysAfterInitiation\":9},\"Filter\":{\"Prefix\":\"\"},\"ID\":\"theirs\",\"Status\":\"Enabled\"}]}'`, which replaces all rules"
     );
     assert_eq!(step.takes, "each object that changes its storage class is paid for");
 }
