@@ -236,6 +236,8 @@ impl Journal {
 /// What went wrong, as the system says it; sled's own words show it as code.
 fn said(error: sled::Error) -> String {
     match error {
+        // Of an error that sled has copied only the kind is left in words.
+        sled::Error::Io(error) if error.raw_os_error().is_none() => error.kind().to_string(),
         sled::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
