@@ -20,13 +20,18 @@ pub async fn named() -> Option<String> {
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(aws_config::Region::new("us-east-1")).load().await;
     let everything = config.endpoint_url().map(bare);
     // Endpoints of one service each, of which the configuration as a whole does not tell.
-    let mut single: Vec<String> = std::env::vars()
-        .filter(|(name, url)| name.starts_with("AWS_ENDPOINT_URL_") && !url.is_empty())
-        .map(|(name, url)| format!("{name}={}", bare(&url)))
-        .collect();
+    let mut single: Vec<String> =
+        variables().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_")).map(|(name, url)| format!("{name}={}", bare(&url))).collect();
     single.sort();
     let all: Vec<String> = everything.into_iter().chain(single).collect();
     (!all.is_empty()).then(|| all.join(" "))
+}
+
+/// The variables that name an endpoint, where they hold something. What is no text is shown as far as it is one: then it is no URL either.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let set = std::env::vars_os().map(move |(name, url)| (text(name), text(url)));
+    set.filter(|(name, url)| (name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_")) && !url.is_empty())
 }
 
 /// The endpoint of a configuration, as it may be shown.
@@ -43,9 +48,7 @@ pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
 /// The setting that names an endpoint which is no URL, where there is one. The SDK would find out with the first request, and try that again and again;
 /// of a variable that holds none its configuration does not even tell.
 pub(super) fn misnamed(config: &aws_config::SdkConfig) -> Option<String> {
-    let set = |name: &str| name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_");
-    let mut variables = std::env::vars().filter(|(name, url)| set(name) && !url.is_empty());
-    let variable = variables.find_map(|(name, url)| (!is_url(&url)).then_some(name));
+    let variable = variables().find_map(|(name, url)| (!is_url(&url)).then_some(name));
     variable.or_else(|| config.endpoint_url().filter(|url| !is_url(url)).map(|_| "endpoint_url of the profile".to_owned()))
 }
 

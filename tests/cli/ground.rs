@@ -209,3 +209,20 @@ fn a_skip_that_names_nothing_ends_the_run_though_an_object_could_not_be_looked_a
     }
     run(&["--skip", "s3.buckets/huntaze-assets"], 4);
 }
+
+/// The environment is not ours: what stands in it that is no text panics nobody, and an endpoint that is none is refused.
+#[test]
+#[cfg(unix)]
+fn an_environment_that_is_no_text_is_put_up_with() {
+    use std::os::unix::ffi::OsStrExt;
+    let garbled = std::ffi::OsStr::from_bytes(b"http://\xff");
+    let folder = folder(ACCOUNT, VERSIONING);
+    for (set, on, code) in [("ODD", &["--sandbox"][..], 0), ("ODD", &[], 1), ("AWS_ENDPOINT_URL", &[], 1), ("AWS_ENDPOINT_URL_S3", &[], 1)]
+    {
+        let run = holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--dry-run"]).args(on).env(set, garbled).assert();
+        let said = stderr(&run);
+        run.code(code);
+        assert!(!said.contains("panicked"), "{set}: {said}");
+        assert_eq!(said.contains(&format!("what {set} holds is no URL")), set != "ODD", "{set}: {said}");
+    }
+}
