@@ -278,6 +278,10 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     if steps.is_empty() {
         return Consent::default();
     }
+    // Carrying it out used these up.
+    for digest in not_asked_for(baseline, plan, consent) {
+        steps.remove(&digest);
+    }
     let done: BTreeMap<&Key, &[String]> = outcomes.resources.iter().map(|one| (&one.key, one.done.as_slice())).collect();
     for resource in &plan.resources {
         let done = done.get(&resource.key).copied().unwrap_or_default();
@@ -484,6 +488,12 @@ mod tests {
         let left_over = still_given(&baseline, &plan, &left_over, &after(&["Set x of a"]));
         assert_eq!(left_over, still);
         assert_eq!((left_over.steps.len(), held(&planned(&left_over))[0]), (1, Some(Reason::NeedsConsent)));
+        // One for what is in force by now is used up; one for what differs still, by a step of another form, is not.
+        for (field, counts) in [("v.z", false), ("v.x", true)] {
+            let step = ConsentedStep { digest: "old".to_owned(), resource: plan.resources[0].key.clone(), fields: vec![field.to_owned()] };
+            let consent = Consent { steps: ["old".to_owned()].into(), earlier: vec![step], ..Consent::default() };
+            assert_eq!(still_given(&baseline, &plan, &consent, &after(&[])).steps.contains("old"), counts, "{field}");
+        }
     }
 
     #[test]

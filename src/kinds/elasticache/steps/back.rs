@@ -27,6 +27,10 @@ impl Context<'_> {
         let logs: Vec<Value> = drifts.iter().filter_map(|drift| delivery(drift)).collect();
         let stay: Vec<&str> =
             drifts.iter().filter(|drift| option(drift).is_none() && delivery(drift).is_none()).map(|drift| drift.field.as_str()).collect();
+        if stay.len() == drifts.len() {
+            // A command that sets nothing would still carry out what waits for the maintenance window.
+            return format!("nothing: ElastiCache takes {} back by no request", stay.join(", "));
+        }
         let stay = if stay.is_empty() { String::new() } else { format!(": {} stays", stay.join(", ")) };
         let logs = if logs.is_empty() { String::new() } else { format!(" --log-delivery-configurations {}", document(&json!(logs))) };
         let options = if options.is_empty() { options } else { format!(" {options}") };
