@@ -46,7 +46,7 @@ pub async fn looked(sandbox: &Sandbox, baseline: &Baseline, request: &Request) -
 /// An apply, as the command line does it; with `approve` the plan that is found is consented to by its hash.
 pub async fn wet(sandbox: &Sandbox, baseline: &Baseline, state: &Path, approve: bool) -> Result<(Plan, Outcomes), String> {
     let opened = Journal::open(state, "a test").map_err(|error| error.to_string())?;
-    let (consent, _) = holdfast::reconcile::consent(&opened.past.consents, &baseline.scope.object, &[], sandbox.clock().now());
+    let (consent, _) = holdfast::reconcile::consent::consent(&opened.past.consents, &baseline.scope.object, &[], sandbox.clock().now());
     let mut request = Request { consent, ..Request::default() };
     let mut found = looked(sandbox, baseline, &request).await?;
     if approve {

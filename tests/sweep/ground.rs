@@ -142,7 +142,7 @@ impl Course {
         }
         let journal = opened.journal.watched(watch);
         let clock = sandbox.clock();
-        let (consent, _) = consent(&opened.past.consents, &baseline.scope.object, &[], clock.now());
+        let (consent, _) = consent::consent(&opened.past.consents, &baseline.scope.object, &[], clock.now());
         let request = Request { choice: self.choice(), consent, ..Request::default() };
         let look = support::looked(sandbox, baseline, &request).await?;
         let interrupt = Interrupt::default();

@@ -6,7 +6,8 @@ use super::super::sandbox::SandboxKind;
 use super::super::{Output, print};
 use super::Run;
 use crate::execute::Outcomes;
-use crate::reconcile::{Report, consent as given_consent};
+use crate::reconcile::Report;
+use crate::reconcile::consent::consent as given_consent;
 
 impl Run<'_> {
     /// How to go on after a run: with the same command where it was left in the middle, with consent where something waits for it.

@@ -17,9 +17,8 @@ use crate::load::Manifests;
 use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::{
-    Apply, Baseline, Look, Report, Request, apply, connected_look, consent as given_consent, on_earlier_consent, others, still_given,
-};
+use crate::reconcile::consent::{consent as given_consent, on_earlier_consent, still_given};
+use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, others};
 
 impl<'a> Run<'a> {
     pub(super) fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt, problems: &'a [Problem]) -> Run<'a> {
