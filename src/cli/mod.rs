@@ -112,10 +112,16 @@ enum Output {
 pub fn run() -> u8 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Nobody reads it any more: the pipe is closed.
+        Err(error) if error.use_stderr() => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() };
+            return Exit::Usage.code();
+        }
+        // The help, or the version.
+        Err(said) => {
+            return match said.print() {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => unprinted(&error).code(),
+                _ => Exit::Done.code(),
+            };
         }
     };
     if let Err(error) = log::start(&cli.log, cli.log_format == LogFormat::Json) {
@@ -171,8 +177,12 @@ fn print(text: &str) -> Exit {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Done,
         // Said once: the parts of a result follow each other.
         Err(_) if UNWRITTEN.swap(true, Ordering::SeqCst) => Exit::Failed,
-        Err(error) => complain(Exit::Failed, &format!("stdout could not be written: {error}")),
+        Err(error) => unprinted(&error),
     }
+}
+
+fn unprinted(error: &std::io::Error) -> Exit {
+    complain(Exit::Failed, &format!("stdout could not be written: {error}"))
 }
 
 /// Says on stderr what went wrong.

@@ -345,7 +345,7 @@ fn one<K: Kind>(field: &super::Field<K>, path: String, declared: Value, found: F
         Fact::Unknown(_) => false,
     };
     let null = Value::Null;
-    let impact = (field.impact)(found.present().unwrap_or(&null), &declared);
+    let impact = field.impact_of(found.present().unwrap_or(&null), &declared);
     Compared { field: path, declared, found, satisfied, impact }
 }
 

@@ -14,7 +14,7 @@ pub struct Field<K: Kind> {
     /// Whether what was found satisfies what is declared.
     pub rule: Rule,
     pub shape: Shape,
-    /// What changing it means, by value: `(found, or null; declared)`.
+    /// What changing it means, by value: `(found, or null; declared)`. See [`Field::impact_of`].
     pub impact: fn(&Value, &Value) -> Impact,
     /// The controls that it answers to.
     pub controls: &'static [Control],
@@ -88,6 +88,12 @@ impl<K: Kind> Field<K> {
     pub const fn impact(mut self, impact: fn(&Value, &Value) -> Impact) -> Field<K> {
         self.impact = impact;
         self
+    }
+
+    /// What changing it means. A switch that a benchmark wants on is not turned off without consent, whoever notices it.
+    pub fn impact_of(&self, found: &Value, declared: &Value) -> Impact {
+        let off = !self.controls.is_empty() && *found == Value::Bool(true) && *declared == Value::Bool(false);
+        (self.impact)(found, declared).max(if off { Impact::Disruptive } else { Impact::Online })
     }
 
     pub const fn implied_by(mut self, field: &'static str) -> Field<K> {

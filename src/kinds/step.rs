@@ -14,7 +14,7 @@ use super::{Unreadable, is_within};
 pub enum Impact {
     /// Nobody notices.
     Online,
-    /// Somebody may: a reboot, a failover, clients cut off.
+    /// Somebody may: a reboot, a failover, clients cut off. Or a protection is taken off: public access let in, a control turned off.
     Disruptive,
     /// It cannot be taken back: data expires, a thing is deleted.
     Irreversible,

@@ -21,6 +21,30 @@ pub struct Consent {
     pub steps: BTreeSet<String>,
     /// What those steps are about.
     pub earlier: Vec<ConsentedStep>,
+    /// The hashes of plans that were consented to less than a day ago and carried to their end: they count no more.
+    pub used_up: BTreeSet<String>,
+}
+
+/// What the plan's own hash was consented to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Approval {
+    None,
+    Given,
+    /// Given less than a day ago, and carried to its end.
+    UsedUp,
+}
+
+impl Approval {
+    /// How to consent.
+    fn asked(self) -> &'static str {
+        match self {
+            Approval::UsedUp => {
+                "this very plan was consented to within the last day and carried out, and the difference came back: find out who changes it; \
+                 the plan can be consented to again a day after that"
+            }
+            _ => "read the plan, then run again with --approve and its hash",
+        }
+    }
 }
 
 /// A step that was consented to.
@@ -95,11 +119,15 @@ impl<'a> Draft<'a> {
 fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &BTreeSet<usize>) -> Plan {
     let scope = judgement.scope;
     let hash = hash::plan_hash(scope, &planned);
-    let approved = judgement.consent.hashes.contains(&hash);
+    let approval = match () {
+        () if judgement.consent.hashes.contains(&hash) => Approval::Given,
+        () if judgement.consent.used_up.contains(&hash) => Approval::UsedUp,
+        () => Approval::None,
+    };
     for resource in &mut planned {
-        hold(judgement, approved, resource);
+        hold(judgement, approval, resource);
     }
-    hold_too_many(judgement, approved, &mut planned);
+    hold_too_many(judgement, approval, &mut planned);
     needs::hold_needy(&mut planned);
     needs::note_left_out(&mut planned);
     for resource in &mut planned {
@@ -146,12 +174,12 @@ pub fn plan_one(judgement: &Judgement<'_>, declared: &Declared, observed: &Obser
     let mut exceptions = Exceptions::new(judgement.exceptions, judgement.at);
     let mut resource = planned(judgement.scope, declared, observed, judgement.peers.of(declared.kind.path()), &mut exceptions);
     // The hash was given to the whole plan, whose steps the consent holds by now; no other plan is meant by it.
-    hold(judgement, false, &mut resource);
+    hold(judgement, Approval::None, &mut resource);
     resource
 }
 
 /// Holds the steps of one resource that policy does not let through.
-fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) {
+fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePlan) {
     let policy = judgement.policy;
     for place in 0..resource.steps.len() {
         let Some(step) = resource.steps.get(place) else { continue };
@@ -159,7 +187,7 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
             let digest = hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact);
             judgement.consent.steps.contains(&digest)
         };
-        let waits = step.after.iter().any(|before| resource.steps.get(*before).is_some_and(|before| before.held.is_some()));
+        let waits = step.after.iter().find(|before| resource.steps.get(**before).is_some_and(|before| before.held.is_some()));
         let held = if policy.mode == Mode::Observe {
             let (message, what_to_do) = match resource.under_way {
                 false => ("the manifest says policy.mode: Observe", "set policy.mode: Enforce to have it repaired"),
@@ -169,10 +197,10 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
                 ),
             };
             Some((Reason::ObserveOnly, message.to_owned(), what_to_do.to_owned()))
-        } else if waits {
+        } else if let Some(before) = waits {
             Some((
                 Reason::WaitsForOther,
-                "it comes after a step that is held".to_owned(),
+                format!("it comes after step {}, which is held", before + 1),
                 "see that step: what lets it go on lets this one, too".to_owned(),
             ))
         } else if step.impact == Impact::Online {
@@ -184,16 +212,12 @@ fn hold(judgement: &Judgement<'_>, approved: bool, resource: &mut ResourcePlan) 
                 "set policy.disruptive to Approve or Allow".to_owned(),
             ))
         } else if !(step.consented
-            || approved
+            || approval == Approval::Given
             || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow)
             || by_digest())
         {
             let how = if step.impact == Impact::Irreversible { "it cannot be taken back" } else { "it is disruptive" };
-            Some((
-                Reason::NeedsConsent,
-                format!("{how}, and nobody has consented to it"),
-                "read the plan, then run again with --approve and its hash".to_owned(),
-            ))
+            Some((Reason::NeedsConsent, format!("{how}, and nobody has consented to it"), approval.asked().to_owned()))
         } else {
             outside_window(judgement)
         };
@@ -219,7 +243,7 @@ pub fn closed(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Block> {
 }
 
 /// Holds everything where more resources would change than the manifest allows in one pass.
-fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [ResourcePlan]) {
+fn hold_too_many(judgement: &Judgement<'_>, approval: Approval, resources: &mut [ResourcePlan]) {
     let changing = resources.iter().filter(|resource| resource.changes()).count();
     let most = judgement.policy.max_changes;
     if changing <= most as usize {
@@ -232,7 +256,7 @@ fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [Res
             .filter(|step| step.held.is_none())
             .all(|step| judgement.consent.steps.contains(&hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact)))
     };
-    if approved || resources.iter().all(consented) {
+    if approval == Approval::Given || resources.iter().all(consented) {
         return;
     }
     for resource in resources {
@@ -241,7 +265,7 @@ fn hold_too_many(judgement: &Judgement<'_>, approved: bool, resources: &mut [Res
                 reason: Reason::TooManyChanges,
                 fields: step.fields.clone(),
                 message: format!("{} would change, and policy.maxChanges is {most}", count(changing, "resource")),
-                what_to_do: "read the plan, then run again with --approve and its hash, or raise policy.maxChanges".to_owned(),
+                what_to_do: format!("{}, or raise policy.maxChanges", approval.asked()),
             });
         }
     }

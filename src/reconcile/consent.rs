@@ -16,11 +16,13 @@ const CONSENT_HOURS: i64 = 24;
 /// though the same difference come back in the very run. Pure.
 pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes: &Outcomes) -> Consent {
     let mut steps = consent.steps.clone();
-    if consent.hashes.contains(&plan.hash) {
+    let mut used_up = consent.used_up.clone();
+    let given = consent.hashes.contains(&plan.hash);
+    if given {
         steps.extend(digests(baseline, plan));
     }
     if steps.is_empty() {
-        return Consent::default();
+        return Consent { used_up, ..Consent::default() };
     }
     // Carrying it out used these up.
     for digest in not_asked_for(baseline, plan, consent) {
@@ -33,7 +35,10 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
             steps.remove(&step_digest(&baseline.scope, &resource.key, &step.op, step.impact));
         }
     }
-    Consent { steps, ..Consent::default() }
+    if given && steps.is_disjoint(&digests(baseline, plan)) {
+        used_up.insert(plan.hash.clone());
+    }
+    Consent { steps, used_up, ..Consent::default() }
 }
 
 /// The steps consented to earlier that the plan does not have, and of whose fields none differs any more: they are in force, or nobody wants them. Of what
@@ -101,9 +106,11 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
     // By the size of the distance: a record of a clock that was ahead is not fresh for ever.
     let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS);
     let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
+    let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.open.is_empty()).map(|given| &given.plan).collect();
     let mut consent = Consent {
         steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
         earlier: fresh.iter().flat_map(|given| given.of.iter().cloned()).collect(),
+        used_up: fresh.iter().map(|given| &given.plan).filter(|plan| !open.contains(plan)).cloned().collect(),
         ..Consent::default()
     };
     let mut used = BTreeMap::new();
@@ -181,6 +188,12 @@ mod tests {
         // Nothing was done: all of it still counts, by its steps.
         let still = still_given(&baseline, &plan, &by_hash, &after(&[]));
         assert_eq!(held(&planned(&still)), [None, None]);
+        assert!(still.used_up.is_empty());
+        // All of it was done, and differs again: the step says why its hash is not to be given once more.
+        let spent = still_given(&baseline, &plan, &by_hash, &after(&["Set x of a", "Set y of a"]));
+        assert_eq!((spent.used_up.len(), spent.steps.len()), (1, 0));
+        let asked = |plan: &Plan| plan.resources[0].steps[0].held.as_ref().unwrap().what_to_do.clone();
+        assert!(asked(&planned(&spent)).contains("came back") && asked(&planned(&Consent::default())).contains("--approve"));
         // The first was done, and differs again: nobody has consented to doing it a second time.
         let still = still_given(&baseline, &plan, &by_hash, &after(&["Set x of a"]));
         assert_eq!(held(&planned(&still))[0], Some(Reason::NeedsConsent));
@@ -213,6 +226,10 @@ mod tests {
         let (hash, steps, said) = asked(&[given("h", "2026-05-01T12:00:01Z", &[])], Some("h"));
         assert_eq!((hash, steps), (None, none.clone()));
         assert!(said.unwrap().contains("came back"));
+        let used_up =
+            |given: &[Given]| consent(given, "o", &[], "2026-05-02T12:00:00Z".parse().unwrap()).0.used_up.into_iter().collect::<Vec<_>>();
+        assert_eq!(used_up(&[given("h", "2026-05-01T12:00:01Z", &[])]), ["h"]);
+        assert!(used_up(&half).is_empty() && used_up(&[given("h", "2026-05-01T12:00:00Z", &[])]).is_empty());
         // A day later it is gone, and can be given again.
         let old = [given("h", "2026-05-01T12:00:00Z", &["s2"])];
         assert_eq!(asked(&old, None), (None, none.clone(), None));

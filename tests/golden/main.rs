@@ -5,6 +5,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod weaker;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -51,12 +52,16 @@ fn file(kind: &dyn AnyKind) -> File {
 }
 
 fn baseline(case: &Case) -> Baseline {
+    support::baseline(&manifest(case))
+}
+
+fn manifest(case: &Case) -> String {
     let mut manifest = json!({
         "apiVersion": "holdfast.dev/v1alpha1", "kind": "AwsBaseline", "metadata": {"name": "golden"},
         "spec": {"account": "317805897534", "region": "us-east-1"},
     });
     merge(&mut manifest["spec"], &case.spec);
-    support::baseline(&format!("{manifest:#}"))
+    format!("{manifest:#}")
 }
 
 fn sandbox(file: &File, state: &Value, denied: &[String]) -> Sandbox {

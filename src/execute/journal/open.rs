@@ -381,6 +381,12 @@ fn read_mark(folder: &Path) -> std::io::Result<Option<Chain>> {
     let text = String::from_utf8_lossy(&bytes);
     let mark = text.trim_end().split_once(' ').and_then(|(number, digest)| Some((number.parse::<u64>().ok()?, digest)));
     let sound = mark.filter(|(number, digest)| *number > 0 && digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    if sound.is_none() && !bytes.is_empty() {
+        tracing::warn!(
+            "{} cannot be understood: whether records are missing at the journal's end is not known",
+            folder.join(MARK).display()
+        );
+    }
     Ok(sound.map(|(number, digest)| Chain { number, digest: digest.to_owned() }))
 }
 

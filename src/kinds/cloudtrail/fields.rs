@@ -65,7 +65,6 @@ pub const FIELDS: &[Field<Trails>] = &[
     )
     .impact(moves),
     Field::<Trails>::new("multiRegion", |spec| value(&spec.multi_region), |seen| seen.setting(|trail| trail.settings.multi_region))
-        .impact(weakens)
         .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.1")]),
     Field::<Trails>::new("globalEvents", |spec| value(&spec.global_events), |seen| seen.setting(|trail| trail.settings.global_events))
         .impact(weakens),
@@ -74,7 +73,6 @@ pub const FIELDS: &[Field<Trails>] = &[
         |spec| value(&spec.log_file_validation),
         |seen| seen.setting(|trail| trail.settings.log_file_validation),
     )
-    .impact(weakens)
     .controls(&[fsbp("CloudTrail.4"), cis("3.0.0/3.2")]),
     Field::<Trails>::new("kmsKeyId", |spec| value(&spec.kms_key_id), |seen| seen.key_in_the_manifests_words().map(Value::String))
         .controls(&[fsbp("CloudTrail.2"), cis("3.0.0/3.5")]),
@@ -93,7 +91,6 @@ pub const FIELDS: &[Field<Trails>] = &[
     )
     .controls(&[fsbp("CloudTrail.5"), cis("1.4.0/3.4")]),
     Field::<Trails>::new("logging", |spec| value(&spec.logging), |seen| seen.logging.clone().map(Value::Bool))
-        .impact(weakens)
         .controls(&[fsbp("CloudTrail.1"), cis("3.0.0/3.1")]),
     Field::<Trails>::new("eventSelectors", plain, |seen| {
         seen.events.as_ref().and_then(|events| match events {

@@ -148,7 +148,7 @@ fn takes(drift: &Drift) -> Option<&'static str> {
         "multiRegion" => Some("events of all other regions are no longer recorded"),
         "globalEvents" => Some("events of IAM, STS and CloudFront are no longer recorded"),
         "logFileValidation" => {
-            Some("the chain of digests breaks for good: log files of the time without it can never be shown to be unchanged")
+            Some("log files of the time without it can never be shown to be unchanged; turned on again, a new chain of digests begins")
         }
         "cloudWatchLogs.logGroupArn" => Some("events go to another log group; metric filters and alarms on the old one see no more"),
         _ => None,

@@ -39,7 +39,9 @@ pub const FIELDS: &[Field<ReplicationGroups>] = &[
         .controls(fsbp!("ElastiCache.5")),
     field("auth", |spec| spec.auth_value(), |seen| seen.auth()).impact(|_, _| Impact::Disruptive).controls(fsbp!("ElastiCache.6")),
     field("automaticFailover", |spec| spec.automatic_failover.map(Value::Bool), |seen| seen.failover()).controls(fsbp!("ElastiCache.3")),
-    field("multiAz", |spec| spec.multi_az.map(Value::Bool), |seen| seen.multi_az()),
+    field("multiAz", |spec| spec.multi_az.map(Value::Bool), |seen| seen.multi_az())
+        // Two nodes of one zone are lost with it.
+        .impact(|_, declared| if *declared == Value::Bool(false) { Impact::Disruptive } else { Impact::Online }),
     field("snapshotRetentionDays", |spec| spec.snapshot_retention_days.map(Value::from), |seen| seen.retention_days())
         .rule(Rule::AtLeast)
         .controls(fsbp!("ElastiCache.1")),

@@ -15,11 +15,6 @@ fn value<T: Serialize>(declared: &Option<T>) -> Option<Value> {
     declared.as_ref().map(|declared| json!(declared))
 }
 
-/// Something is watched no more from then on.
-fn weakens(found: &Value, declared: &Value) -> Impact {
-    if found == &json!(true) && declared == &json!(false) { Impact::Disruptive } else { Impact::Online }
-}
-
 /// Whoever reads the findings where they are looks in vain from then on.
 fn moves(found: &Value, _: &Value) -> Impact {
     if found.is_null() { Impact::Online } else { Impact::Disruptive }
@@ -46,7 +41,6 @@ pub const FIELDS: &[Field<Detector>] = &[
             known => known.map(Value::Bool),
         },
     )
-    .impact(weakens)
     .controls(&[fsbp("GuardDuty.1")]),
     Field::<Detector>::new(
         "findingPublishingFrequency",
@@ -67,7 +61,6 @@ pub const FIELDS: &[Field<Detector>] = &[
         },
     )
     .keyed()
-    .impact(weakens)
     .controls(&[
         fsbp("GuardDuty.5"),
         fsbp("GuardDuty.6"),

@@ -124,7 +124,8 @@ pub const FIELDS: &[Field<Instances>] = &[
         |spec: &InstanceSpec| value(&spec.publicly_accessible),
         |seen: &Seen| seen.of(|instance| instance.publicly_accessible),
     )
-    .impact(|_, declared| if *declared == Value::Bool(false) { Impact::Disruptive } else { Impact::Online })
+    // Off, clients outside the network lose it; on, whoever is outside may reach it.
+    .impact(|_, _| Impact::Disruptive)
     .controls(&[fsbp("RDS.2"), cis("3.0.0/2.3.3")]),
     Field::new(
         "iamAuthentication",

@@ -11,7 +11,7 @@ use super::Instances;
 use super::observe::own_name;
 use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
-use super::spec::SharedParameterGroup;
+use super::spec::{InstanceSpec, SharedParameterGroup};
 use super::steps::back;
 use super::values::{plain, same, same_text};
 use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
@@ -45,7 +45,7 @@ impl Wanted {
         self.value.is_none().then(|| Resetting { name: self.name.clone(), restarts: self.restarts })
     }
 
-    /// Whom it refuses of those that were served until now. What the engine's default is nobody says before it is there.
+    /// Whom it refuses of those that were served until now, or lets in. What the engine's default is nobody says before it is there.
     fn cuts(&self) -> Option<Cuts> {
         cuts(&self.name, self.value.as_deref())
     }
@@ -146,35 +146,63 @@ fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &At
     wanted
 }
 
-/// Without those for which another entry, whose instance uses the same group, declares another value: the two would set each other's back for ever.
+/// Without those that another entry, whose instance uses the same group, stands against: the two would set each other's back for ever, or the other
+/// would need a restart that stands in no plan.
 fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<Wanted>, steps: &mut Steps<Op>) -> Vec<Wanted> {
-    let disagreeing = |one: &Wanted| {
-        let declared = planning.spec.parameter(&one.name)?;
-        attached.others.iter().find_map(|user| {
-            let (peer, whose) = planning.peer_anywhere(&user.to_ascii_lowercase())?;
-            let other = peer.parameter(&one.name).filter(|other| !same(other, &declared))?;
-            let words = |value: &Value| if value.is_null() { "the engine's default".to_owned() } else { plain(value) };
-            Some(format!(
-                "rds.instances/{} declares {} and rds.instances/{}{whose} {}, and both instances use the parameter group {}",
-                planning.spec.name,
-                words(&declared),
-                peer.name,
-                words(&other),
-                attached.name
-            ))
-        })
+    let against = |one: &Wanted| {
+        let peers = attached.others.iter().filter_map(|user| planning.peer_anywhere(&user.to_ascii_lowercase()));
+        peers.filter_map(|(peer, whose)| disagreement(planning, peer, &whose, one, &attached.name)).next()
     };
     wanted
         .into_iter()
-        .filter(|one| match disagreeing(one) {
-            Some(message) => {
-                let what_to_do = "declare the same value in both, or give one of them a parameter group of its own";
+        .filter(|one| match against(one) {
+            Some((message, what_to_do)) => {
                 steps.block(Reason::Conflict, one.field.clone(), message, what_to_do);
                 false
             }
             None => true,
         })
         .collect()
+}
+
+/// What another entry, whose instance uses the same group, has against a parameter, and what to do about it.
+fn disagreement(
+    planning: &Planning<'_, Instances>,
+    peer: &InstanceSpec,
+    whose: &str,
+    one: &Wanted,
+    group: &str,
+) -> Option<(String, String)> {
+    let spec = planning.spec;
+    let declared = spec.parameter(&one.name)?;
+    let words = |value: &Value| if value.is_null() { "the engine's default".to_owned() } else { plain(value) };
+    let (own, other) = (format!("rds.instances/{}", spec.name), format!("rds.instances/{}{whose}", peer.name));
+    match peer.parameter(&one.name) {
+        Some(wish) if same(&wish, &declared) => None,
+        Some(wish) => Some((
+            format!("{own} declares {} and {other} {}, and both instances use the parameter group {group}", words(&declared), words(&wish)),
+            "declare the same value in both, or give one of them a parameter group of its own".to_owned(),
+        )),
+        // RDS tells one status for the whole group: until it is restarted, none of the other's parameters counts as in force.
+        None if one.restarts && !restarts_itself(planning, peer) => Some((
+            format!("{other} uses the parameter group {group} too: it would need a restart for {}, which it does not declare", one.name),
+            format!("declare {} = {} for {other} too, or give one of them a parameter group of its own", one.name, words(&declared)),
+        )),
+        None => None,
+    }
+}
+
+/// Whether an entry whose instance uses the same group plans a restart of its own, or declares no parameter that would need to be in force.
+fn restarts_itself(planning: &Planning<'_, Instances>, peer: &InstanceSpec) -> bool {
+    let differs = |name: &String| {
+        let parameter = planning.seen.attached.present().and_then(|parameters| parameters.get(name));
+        let settable = parameter.filter(|parameter| parameter.restarts && parameter.modifiable);
+        settable.zip(peer.parameter(name)).is_some_and(|(found, wish)| match &wish {
+            Value::Null => found.set,
+            wish => !found.value.as_deref().is_some_and(|value| same_text(value, &found.spelled(wish))),
+        })
+    };
+    peer.parameters.as_ref().is_none_or(|parameters| parameters.is_empty() || parameters.keys().any(differs))
 }
 
 /// The group holds what is declared, and the instance does not run with it.
@@ -380,37 +408,42 @@ fn unreadable(why: &Unreadable, fields: Vec<String>, steps: &mut Steps<Op>) {
     });
 }
 
-/// Whom a value refuses.
+/// Whom a value refuses, or lets in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cuts {
     /// Clients without TLS.
     PlainText,
     /// The same, if the engine's default is so: that differs by version (`rds.force_ssl` is 1 from PostgreSQL 15 on).
     PerhapsPlainText,
+    /// None: clients without TLS are let in that were refused.
+    LetsPlainTextIn,
     /// Some, of whom the parameter's meaning tells.
     Some,
 }
 
 fn cuts(name: &str, value: Option<&str>) -> Option<Cuts> {
-    let may_be = |word: &str| value.is_none_or(|value| same_text(value, word));
     if FORCE_TLS.contains(&name) {
-        let cuts = if value.is_none() { Cuts::PerhapsPlainText } else { Cuts::PlainText };
-        return may_be("1").then_some(cuts);
+        return Some(match value {
+            None => Cuts::PerhapsPlainText,
+            Some(value) if same_text(value, "1") => Cuts::PlainText,
+            Some(_) => Cuts::LetsPlainTextIn,
+        });
     }
     let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));
     let some = holds(LIMIT) || holds(UNLESS_OFF) && !value.is_some_and(|value| same_text(value, "0"));
     some.then_some(Cuts::Some)
 }
 
-/// In words, whom these parameters refuse; none where nobody notices them.
+/// In words, whom these parameters refuse or let in; none where nobody notices them.
 fn worst<'a>(parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> Option<String> {
     let cutting: Vec<(&str, Cuts)> = parameters.filter_map(|(name, cuts)| Some((name, cuts?))).collect();
     let some: Vec<&str> = cutting.iter().filter(|(_, cuts)| *cuts == Cuts::Some).map(|(name, _)| *name).collect();
     let has = |one: Cuts| cutting.iter().any(|(_, cuts)| *cuts == one);
-    let plain = match (has(Cuts::PlainText), has(Cuts::PerhapsPlainText)) {
-        (true, _) => Some("clients without TLS are refused".to_owned()),
-        (false, true) => Some("clients without TLS may be refused, as the engine's default says".to_owned()),
-        (false, false) => None,
+    let plain = match () {
+        () if has(Cuts::PlainText) => Some("clients without TLS are refused".to_owned()),
+        () if has(Cuts::PerhapsPlainText) => Some("clients without TLS may be refused, as the engine's default says".to_owned()),
+        () if has(Cuts::LetsPlainTextIn) => Some("less protected: clients without TLS are let in".to_owned()),
+        () => None,
     };
     let some = (!some.is_empty()).then(|| format!("clients may be refused or cut off ({})", some.join(", ")));
     match (plain, some) {

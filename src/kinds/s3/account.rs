@@ -149,9 +149,9 @@ impl Kind for Account {
         }
         let flags = found.with(drifts.iter().copied());
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
-        let takes = match impact {
-            Impact::Online => "",
-            _ => "whatever is public in any bucket of the account, websites too, can no longer be read by everybody",
+        let takes = match drifts.iter().any(|drift| drift.impact > Impact::Online && drift.declared == Value::Bool(true)) {
+            false => "",
+            true => "whatever is public in any bucket of the account, websites too, can no longer be read by everybody",
         };
         let op = AccountOp { account: planning.id.to_owned(), flags, from: Basis::of(found), wants: wants(drifts.iter().copied()) };
         steps.push(

@@ -57,12 +57,18 @@ impl Context<'_> {
             self.block_impossible(drift);
         }
         let waiting = self.waiting();
-        if waiting.is_empty() {
-            self.change(untouching.into_iter().chain(touching).collect(), true, &waiting);
-        } else {
-            // An immediate change would carry out what waits, too: what can be had without does not ask for that.
-            self.change(untouching, false, &waiting);
-            self.change(touching, true, &waiting);
+        // What takes a protection off is not done along with what nobody notices.
+        let weaker = |drift: &&Drift| drift.impact > Impact::Online;
+        let (weaker_untouching, untouching): (Vec<&Drift>, Vec<&Drift>) = untouching.into_iter().partition(weaker);
+        let (weaker_touching, touching): (Vec<&Drift>, Vec<&Drift>) = touching.into_iter().partition(weaker);
+        for (untouching, touching) in [(untouching, touching), (weaker_untouching, weaker_touching)] {
+            if waiting.is_empty() {
+                self.change(untouching.into_iter().chain(touching).collect(), true, &waiting);
+            } else {
+                // An immediate change would carry out what waits, too: what can be had without does not ask for that.
+                self.change(untouching, false, &waiting);
+                self.change(touching, true, &waiting);
+            }
         }
     }
 
@@ -103,8 +109,13 @@ impl Context<'_> {
         let snapshot_source = self.group.snapshot_source.clone().filter(|_| off && settings.contains_key("snapshotRetentionDays"));
         let op = Op::Settings { group: self.id().to_owned(), settings, immediately, snapshot_source };
         let mut step = Step::online(title, op, fields).back(self.settings_back(&drifts, immediately)).within(SETTINGS);
+        if drifts.iter().any(|drift| drift.impact > Impact::Online) {
+            let off: Vec<&str> = drifts.iter().map(|drift| drift.field.as_str()).collect();
+            step = step.impact(Impact::Disruptive, format!("less protected: {} is turned off", off.join(" and ")));
+        }
         if immediately && !waiting.is_empty() {
-            step = step.impact(Impact::Disruptive, takes_with(waiting));
+            let takes = takes_with(waiting);
+            step = Step { impact: Impact::Disruptive, ..step.also_takes(&takes) };
         }
         let mut paid: Vec<&str> = drifts.iter().filter_map(|drift| paid(drift)).collect();
         // Both logs say the same.

@@ -21,17 +21,20 @@ pub(super) fn alone_step(
     let id = planning.id;
     let waits = planning.spec.waits();
     let (timing, impact, takes) = match drift.field.as_str() {
-        "publiclyAccessible" => (
+        "publiclyAccessible" if drift.declared == Value::Bool(false) => (
             Timing::Regardless,
-            Impact::Disruptive,
+            drift.impact,
             "the endpoint no longer resolves to a public address: clients outside the network lose the database".to_owned(),
         ),
+        "publiclyAccessible" | "deletionProtection" | "autoMinorVersionUpgrade" | "copyTagsToSnapshots" => {
+            (Timing::Regardless, drift.impact, String::new())
+        }
         "multiAz" if drift.declared == Value::Bool(true) => (
             window(waits),
             Impact::Online,
             "a standby is built from a snapshot: no outage, but writes may be slower for minutes to hours".to_owned(),
         ),
-        "multiAz" => (window(waits), Impact::Online, "the standby goes: no failover any more".to_owned()),
+        "multiAz" => (window(waits), drift.impact, "less protected: the standby goes, and with it the failover".to_owned()),
         "backupRetentionDays" => (
             window(waits),
             Impact::Disruptive,
@@ -90,6 +93,7 @@ pub(super) fn weakens(drift: &Drift) -> Option<&'static str> {
         "publiclyAccessible" if on => {
             Some("less protected: the endpoint gets a public address, and whom the security groups let in reaches it")
         }
+        "copyTagsToSnapshots" if off => Some("snapshots no longer get the instance's tags"),
         "iamAuthentication" if off => Some("who signs in by IAM no longer can; passwords are the only way in"),
         "autoMinorVersionUpgrade" if off => Some("less protected: minor versions, which mend security holes, no longer come by themselves"),
         _ => None,

@@ -26,6 +26,9 @@ pub(super) fn modify<'a>(
         if let ("backupRetentionDays", Some(days)) = (drift.field.as_str(), drift.found.as_i64()) {
             lost = Some(format!("; automated backups beyond {days} days are deleted by it"));
         }
+        if drift.field == "maxAllocatedStorageGiB" && !drift.found.is_null() {
+            lost.get_or_insert_with(|| "; RDS refuses it once the storage has grown beyond that".to_owned());
+        }
         match option(instance, drift) {
             Some(option) if options.contains(&option) => {}
             Some(option) => options.push(option),

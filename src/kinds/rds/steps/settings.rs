@@ -41,8 +41,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
         }
         let own_step = match drift.field.as_str() {
             "multiAz" | "iamAuthentication" | "caCertificate" => true,
-            "backupRetentionDays" | "publiclyAccessible" => drift.impact > Impact::Online,
-            _ => false,
+            _ => drift.impact > Impact::Online,
         };
         let mut changes = Changes::default();
         if !changes.take(planning, instance, drift, if own_step { None } else { Some(&mut together) }) {

@@ -51,6 +51,41 @@ async fn two_entries_with_one_group_that_disagree_are_both_told() {
     assert!(account.plan(agree).await.resources.iter().all(|resource| resource.blocks.is_empty()));
 }
 
+/// RDS tells one status for a whole group: a static parameter asks for a restart of every instance that has the group, and each of them must stand in the plan.
+#[tokio::test]
+async fn nobody_is_restarted_for_a_parameter_of_another_entry_that_no_plan_shows() {
+    let restarts =
+        |plan: &crate::plan::Plan| plan.resources.iter().map(|one| ops(&one.steps).contains(&"reboot".to_owned())).collect::<Vec<_>>();
+    // The other would need one for a parameter that it does not declare.
+    let account = Account::new(SHARED);
+    let alone =
+        "    - {name: db, parameters: {max_connections: 300, log_connections: 1}}\n    - {name: other, parameters: {work_mem: 8192}}";
+    let plan = account.plan(alone).await;
+    let block = &plan.resources[0].blocks[0];
+    assert_eq!((block.reason, block.fields.as_slice()), (Reason::Conflict, &["parameters.max_connections".to_owned()][..]));
+    assert!(block.what_to_do.contains("declare max_connections = 300 for rds.instances/other too"), "{block:?}");
+    assert_eq!(ops(&plan.resources[0].steps), ["setParameters"], "what needs no restart is set");
+    account.apply(alone).await;
+    let again = account.plan(alone).await;
+    assert!(again.resources[0].steps.is_empty() && again.resources[1].drifts.is_empty(), "{again:?}");
+    // It declares it too, or something else that asks for a restart; it declares no parameter at all.
+    for (manifest, restarted) in [
+        ("    - {name: db, parameters: {max_connections: 300}}\n    - {name: other, parameters: {max_connections: '300'}}", [true, true]),
+        (
+            "    - {name: db, parameters: {max_connections: 300}}\n    - {name: other, parameters: {shared_preload_libraries: pgaudit}}",
+            [true, true],
+        ),
+        ("    - {name: db, parameters: {max_connections: 300}}\n    - {name: other, deletionProtection: true}", [true, false]),
+    ] {
+        let account = Account::new(SHARED);
+        let plan = account.plan(manifest).await;
+        assert!(plan.resources.iter().all(|one| one.blocks.is_empty()), "{manifest}: {plan:?}");
+        assert_eq!(restarts(&plan), restarted, "{manifest}");
+        account.apply(manifest).await;
+        assert!(account.plan(manifest).await.in_sync(), "{manifest}");
+    }
+}
+
 /// What the manifest speaks for is no outsider because this run leaves it out.
 #[tokio::test]
 async fn a_part_of_the_manifest_knows_the_rest() {

@@ -89,7 +89,29 @@ async fn public_access_off_is_disruptive_and_alone() {
     assert!(body.contains("PubliclyAccessible=false") && body.contains("ApplyImmediately=false"), "{body}");
 
     let back = account.planned("    - {name: db, publiclyAccessible: true}").await;
-    assert_eq!(back.steps[0].impact, Impact::Online);
+    assert_eq!(back.steps[0].impact, Impact::Disruptive);
+    assert!(back.steps[0].takes.starts_with("less protected: the endpoint gets a public address"), "{}", back.steps[0].takes);
+}
+
+/// What protects is not turned off along with what nobody notices.
+#[tokio::test]
+async fn what_protects_is_turned_off_in_steps_of_their_own() {
+    let account = Account::new(&BARE.replace("    db:\n", "    db:\n      deletionProtection: true\n      copyTagsToSnapshot: true\n"));
+    let manifest = "    - {name: db, deletionProtection: false, copyTagsToSnapshots: false, logExports: [postgresql]}";
+    let plan = account.planned(manifest).await;
+    let steps: Vec<(&str, Impact)> = plan.steps.iter().map(|step| (step.title.as_str(), step.impact)).collect();
+    assert_eq!(
+        steps,
+        [
+            ("Set logExports of db", Impact::Online),
+            ("Set deletionProtection of db to false", Impact::Disruptive),
+            ("Set copyTagsToSnapshots of db to false", Impact::Disruptive)
+        ]
+    );
+    account.converge(manifest).await;
+    assert!(!account.sandbox.world().rds.instances["db"].deletion_protection);
+    let (_, body) = last(&account);
+    assert!(body.contains("ApplyImmediately=false"), "{body}");
 }
 
 /// Interval and role go together, and only one of them may be declared where the other is there.

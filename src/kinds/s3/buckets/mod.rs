@@ -44,6 +44,14 @@ fn by_kms(algorithm: &Value) -> bool {
     algorithm.as_str().is_some_and(|algorithm| algorithm.starts_with("aws:kms"))
 }
 
+/// Whoever reads the log where it is looks in vain from then on; one that is thrown away nobody reads.
+fn moves_log(found: &Value, _: &Value) -> Impact {
+    match found.as_str().is_none_or(|found| found.contains("nothing is delivered")) {
+        true => Impact::Online,
+        false => Impact::Disruptive,
+    }
+}
+
 impl Kind for Bucket {
     const PATH: &'static str = "s3.buckets";
     const TITLE: &'static str = "S3 bucket";
@@ -90,7 +98,7 @@ impl Kind for Bucket {
                 algorithm.and_then(|found| if found.is_empty() { Fact::Absent } else { Fact::Present(Value::from(found)) })
             },
         )
-        .impact(|found, declared| if by_kms(declared) && !by_kms(found) { Impact::Disruptive } else { Impact::Online }),
+        .impact(|found, declared| if by_kms(declared) != by_kms(found) { Impact::Disruptive } else { Impact::Online }),
         // Whoever may not use the new key can neither write to the bucket nor read what is written from then on.
         Field::<Bucket>::new(
             "encryption.kmsKeyId",
@@ -114,13 +122,17 @@ impl Kind for Bucket {
             |seen| seen.versioning.as_ref().and_then(|found| Fact::given(found.status.clone())).map(Value::from),
         )
         .impact(|found, declared| if found == "Enabled" && declared == "Suspended" { Impact::Disruptive } else { Impact::Online }),
-        // Enforced, whoever had access by an ACL has none.
+        // Enforced, whoever had access by an ACL has none; no longer, ACLs count again.
         Field::<Bucket>::new(
             "ownership",
             |spec| spec.ownership.map(|ownership| Value::from(ownership.as_str())),
             |seen| seen.ownership.clone().map(Value::from),
         )
-        .impact(|_, declared| if declared == "BucketOwnerEnforced" { Impact::Disruptive } else { Impact::Online })
+        .impact(
+            |found, declared| {
+                if [found, declared].iter().any(|one| *one == "BucketOwnerEnforced") { Impact::Disruptive } else { Impact::Online }
+            },
+        )
         .controls(OWNERSHIP),
         Field::<Bucket>::new(
             "logging.targetBucket",
@@ -134,12 +146,14 @@ impl Kind for Bucket {
                 })
             },
         )
+        .impact(moves_log)
         .controls(LOGGING),
         Field::<Bucket>::new(
             "logging.targetPrefix",
             |spec| spec.logging.as_ref()?.target_prefix.clone().map(Value::from),
             |seen| seen.logging.as_ref().map(|found| Value::from(found.prefix.clone())),
         )
+        .impact(moves_log)
         .controls(LOGGING),
         Field::<Bucket>::new(
             "lifecycle.rules",
@@ -168,7 +182,9 @@ impl Kind for Bucket {
                     .as_ref()
                     .map(|found| if found.others.is_empty() { Value::Bool(true) } else { Value::from(found.others.clone()) })
             },
-        ),
+        )
+        // Rules that somebody else made.
+        .impact(|found, _| if found.is_array() { Impact::Disruptive } else { Impact::Online }),
         Field::<Bucket>::new(
             "tags",
             |spec| {

@@ -282,7 +282,11 @@ fn rules_that_delete_wait_for_consent_and_others_do_not() {
 #[test]
 fn exclusive_removes_other_rules_and_the_last_one_removes_the_setting() {
     let steps = plan(&format!("{RULES}, exclusive: true}}"), ruled(vec![theirs()], &["theirs"])).steps;
-    assert_eq!(ids(&steps[0]), ["holdfast-tier"]);
+    // What somebody else made goes with consent alone, and not before.
+    assert_eq!(steps.iter().map(|step| step.impact).collect::<Vec<_>>(), [Impact::Online, Impact::Disruptive, Impact::Irreversible]);
+    assert_eq!(ids(&steps[0]), ["theirs", "holdfast-tier"]);
+    assert_eq!(ids(&steps[1]), ["holdfast-tier"]);
+    assert_eq!(ids(&steps[2]), ["holdfast-tier", "holdfast-expire"]);
     let step = only(plan("lifecycle: {exclusive: true}", ruled(vec![theirs()], &["theirs"])));
     assert_eq!(ids(&step), Vec::<String>::new());
     assert_eq!(step.title, "Remove the lifecycle rules theirs of huntaze-assets");

@@ -70,9 +70,9 @@ pub struct BucketPolicyOp {
     wants: BTreeMap<String, Value>,
 }
 
-/// A refusal that is new or different can stop somebody who gets through today.
-fn refuses(_found: &Value, declared: &Value) -> Impact {
-    if compare::is_deny(declared) { Impact::Disruptive } else { Impact::Online }
+/// A refusal that is new or different can stop somebody who gets through today; one that goes lets in whom it kept out.
+fn refuses(found: &Value, declared: &Value) -> Impact {
+    if compare::is_deny(declared) || compare::is_deny(found) { Impact::Disruptive } else { Impact::Online }
 }
 
 impl Kind for BucketPolicy {
@@ -218,7 +218,8 @@ impl Kind for BucketPolicy {
             );
             return steps;
         }
-        let refusing = drifts.iter().any(|drift| drift.impact > Impact::Online);
+        let refusing = drifts.iter().any(|drift| compare::is_deny(&drift.declared));
+        let lets_in = drifts.iter().any(|drift| drift.declared.is_null() && compare::is_deny(&drift.found));
         let website = planning.seen.website.present() == Some(&true);
         if refusing && website {
             steps.notes.push(format!("{bucket} serves a website: its endpoint speaks plain HTTP only and will be refused"));
@@ -247,7 +248,10 @@ impl Kind for BucketPolicy {
             wants: wants(drifts.iter().copied()),
         };
         steps.push(
-            Step::online(title(bucket, &drifts), op, drifts.iter().map(|drift| drift.field.clone())).impact(impact, takes).back(back),
+            Step::online(title(bucket, &drifts), op, drifts.iter().map(|drift| drift.field.clone()))
+                .impact(impact, takes)
+                .also_takes(if lets_in { "less protected: whom the statement kept out gets in" } else { "" })
+                .back(back),
         );
         steps
     }

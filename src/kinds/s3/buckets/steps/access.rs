@@ -36,6 +36,8 @@ impl Maker<'_> {
             step.impact = Impact::Online;
         } else if enforced {
             step.takes = "ACLs stop counting: whoever reaches the objects by an ACL alone no longer does".to_owned();
+        } else if drift.impact > Impact::Online {
+            step.takes = "less protected: ACLs count again, and may let others in".to_owned();
         }
         let back = self.back(|bucket| back::ownership(bucket, drift.found.as_str()), "");
         self.steps.push(step.back(back));

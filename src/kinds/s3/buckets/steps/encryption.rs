@@ -72,6 +72,8 @@ impl Maker<'_> {
             step.impact = Impact::Online;
         } else if algorithm != "AES256" {
             step.takes = "whoever writes needs kms:GenerateDataKey on the key, whoever reads new objects kms:Decrypt".to_owned();
+        } else if step.impact > Impact::Online {
+            step.takes = "less protected: whoever may read the bucket needs no permission on a key any more".to_owned();
         }
         if algorithm != "AES256" {
             step = step.also_takes("requests to KMS are paid for");

@@ -3,7 +3,7 @@
 use super::super::change::Change;
 use super::super::spec::Algorithm;
 use super::{Maker, back};
-use crate::kinds::{Fact, Reason, Why};
+use crate::kinds::{Fact, Impact, Reason, Why};
 
 impl Maker<'_> {
     pub(super) fn logging(&mut self) {
@@ -47,7 +47,9 @@ impl Maker<'_> {
         };
         let back = self.back(|bucket| back::logging(bucket, found), "");
         let step = self.step(format!("Deliver the access log of {} to {target}", self.bucket), change, &drifts);
-        let step = step.also_takes("log files are stored and paid for until they are deleted or expire");
+        let moves =
+            if step.impact > Impact::Online { "new log files appear in another place; whoever reads them must look there" } else { "" };
+        let step = step.also_takes(moves).also_takes("log files are stored and paid for until they are deleted or expire");
         self.steps.push(step.back(back));
     }
 

@@ -38,15 +38,16 @@ impl Maker<'_> {
             first.append(online);
         }
         let mut rules = found.rules.clone();
-        if drifts.iter().any(|drift| drift.field == "lifecycle.exclusive") {
-            rules.retain(|rule| !found.others.contains(&rule.id));
-        }
         let mut after = None;
         for drifts in groups.into_iter().filter(|group| !group.is_empty()) {
             let deletes = drifts.iter().any(|drift| drift.impact == Impact::Irreversible);
             // The second is planned from what the first makes of the rules.
             let from = lifecycle_basis(if after.is_none() { &found.rules } else { &rules }, found.minimum_size.as_deref());
             let before = if after.is_none() { found.rules.clone() } else { rules.clone() };
+            let exclusive = drifts.iter().any(|drift| drift.field == "lifecycle.exclusive");
+            if exclusive {
+                rules.retain(|rule| !found.others.contains(&rule.id));
+            }
             for drift in &drifts {
                 put(&mut rules, drift);
             }
@@ -60,6 +61,9 @@ impl Maker<'_> {
             if deletes {
                 step.takes = "what the rules expire is deleted by S3, for good where it has no other version".to_owned();
                 step.consented = self.planning.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.expiry_approved) == Some(true);
+            }
+            if exclusive && !found.others.is_empty() {
+                step = step.also_takes("what these rules of others do for the bucket ends: what they expire is kept, and paid for");
             }
             if moves_to(&drifts, &["GLACIER", "DEEP_ARCHIVE"]) {
                 step = step

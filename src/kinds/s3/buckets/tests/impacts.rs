@@ -14,7 +14,7 @@ fn whoever_has_no_permission_on_a_key_is_cut_off_by_kms() {
         ("AES256", "aws:kms:dsse", Impact::Disruptive),
         ("", "aws:kms", Impact::Disruptive),
         ("aws:kms", "aws:kms:dsse", Impact::Online),
-        ("aws:kms", "AES256", Impact::Online),
+        ("aws:kms", "AES256", Impact::Disruptive),
         ("", "AES256", Impact::Online),
     ] {
         let step = only(plan(&format!("encryption: {{algorithm: '{declared}'}}"), encrypted(found)));
