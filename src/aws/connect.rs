@@ -97,6 +97,10 @@ pub enum AccountError {
     /// Without the value: a password can stand in it.
     #[error("what {setting} holds is no URL: nothing was read or changed. Write it as http://HOST:PORT or https://HOST, or unset it")]
     NoUrl { setting: String },
+    #[error(
+        "the certificates to be trusted that {setting} names cannot be taken ({path}: {why}): nothing was read or changed. Name a PEM file of certificates there, or unset it"
+    )]
+    NoBundle { setting: String, path: String, why: String },
     #[error("AWS could not be asked who the caller is: {0}")]
     Unreachable(CallError),
     #[error(
@@ -126,6 +130,11 @@ pub async fn connect(options: &ConnectOptions) -> Result<Connection, AccountErro
         .timeout_config(
             TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(Duration::from_secs(60)).build(),
         );
+    if options.embedded.is_none()
+        && let Some(client) = super::trust::client().await?
+    {
+        loader = loader.http_client(client);
+    }
     if let Some(client) = &options.embedded {
         loader = loader
             .http_client(client.clone())

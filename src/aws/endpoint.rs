@@ -3,6 +3,7 @@
 //! By itself the SDK puts the account before S3 Control's host and the bucket before S3's, names that nothing but AWS's own DNS resolves.
 
 use aws_sdk_s3control::config::endpoint::{Endpoint, EndpointFuture, Params, ResolveEndpoint};
+use aws_types::service_config::ServiceConfigKey;
 
 use super::operations::Clients;
 
@@ -15,23 +16,36 @@ impl ResolveEndpoint for AsNamed {
     }
 }
 
+/// The services that are asked, as the SDK calls them.
+const SERVICES: [&str; 12] =
+    ["CloudTrail", "ECS", "ElastiCache", "GuardDuty", "KMS", "RDS", "S3", "S3 Control", "SNS", "SSM", "STS", "Secrets Manager"];
+
 /// The endpoint that requests go to where it is not AWS's own: from the environment or the profile, as the SDK reads them.
 pub async fn named() -> Option<String> {
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).region(aws_config::Region::new("us-east-1")).load().await;
     let everything = config.endpoint_url().map(bare);
     // Endpoints of one service each, of which the configuration as a whole does not tell.
-    let mut single: Vec<String> =
-        variables().filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL_")).map(|(name, url)| format!("{name}={}", bare(&url))).collect();
-    single.sort();
+    let single = SERVICES.iter().filter_map(|service| {
+        let own = of(&config, service).filter(|own| Some(own.as_str()) != config.endpoint_url())?;
+        Some(format!("{}={}", variable(service), bare(&own)))
+    });
     let all: Vec<String> = everything.into_iter().chain(single).collect();
     (!all.is_empty()).then(|| all.join(" "))
 }
 
-/// The variables that name an endpoint, where they hold something. What is no text is shown as far as it is one: then it is no URL either.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
-    let set = std::env::vars_os().map(move |(name, url)| (text(name), text(url)));
-    set.filter(|(name, url)| (name == "AWS_ENDPOINT_URL" || name.starts_with("AWS_ENDPOINT_URL_")) && !url.is_empty())
+/// The variable that names the endpoint of one service.
+fn variable(service: &str) -> String {
+    format!("AWS_ENDPOINT_URL_{}", service.to_ascii_uppercase().replace(' ', "_"))
+}
+
+/// The endpoint of one service, where it is not AWS's own: its own setting before the one for all, the variables before the profile, none where the
+/// settings say that they are to be ignored. As the SDK's clients read it, but that a profile calls a service `s3_control`
+/// (<https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>), which they look for under `s3-control`.
+fn of(config: &aws_config::SdkConfig, service: &str) -> Option<String> {
+    let service = service.replace(' ', "_");
+    let key = ServiceConfigKey::builder().service_id(&service).env("AWS_ENDPOINT_URL").profile("endpoint_url").build().ok()?;
+    let own = config.service_config().and_then(|settings| settings.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned)).filter(|url| !url.is_empty())
 }
 
 /// The endpoint of a configuration, as it may be shown.
@@ -41,15 +55,22 @@ pub(super) fn of_all(config: &aws_config::SdkConfig) -> Option<String> {
 
 /// The endpoint that the question who the caller is goes to, where it is not AWS's own.
 pub(super) fn of_sts(config: &aws_config::SdkConfig) -> Option<String> {
-    let single = std::env::var("AWS_ENDPOINT_URL_STS").ok().filter(|url| !url.is_empty());
-    single.as_deref().or(config.endpoint_url()).map(bare)
+    of(config, "STS").as_deref().map(bare)
 }
 
 /// The setting that names an endpoint which is no URL, where there is one. The SDK would find out with the first request, and try that again and again;
 /// of a variable that holds none its configuration does not even tell.
 pub(super) fn misnamed(config: &aws_config::SdkConfig) -> Option<String> {
-    let variable = variables().find_map(|(name, url)| (!is_url(&url)).then_some(name));
-    variable.or_else(|| config.endpoint_url().filter(|url| !is_url(url)).map(|_| "endpoint_url of the profile".to_owned()))
+    let set = |name: &str| std::env::var_os(name).filter(|url| !url.is_empty());
+    let all = "AWS_ENDPOINT_URL".to_owned();
+    // The SDK takes what is no text for not set.
+    let mut variables = SERVICES.iter().map(|service| variable(service)).chain([all.clone()]);
+    if let Some(name) = variables.find(|name| set(name).is_some_and(|url| url.to_str().is_none())) {
+        return Some(name);
+    }
+    let service = SERVICES.iter().find(|service| of(config, service).is_some_and(|url| !is_url(&url)))?;
+    let wrong = |name: &String| set(name).is_some_and(|url| !url.to_str().is_some_and(is_url));
+    Some([variable(service), all].into_iter().find(wrong).unwrap_or_else(|| "endpoint_url of the profile".to_owned()))
 }
 
 fn is_url(text: &str) -> bool {
@@ -68,13 +89,20 @@ fn bare(url: &str) -> String {
     }
 }
 
-/// Has S3 and S3 Control talk to the endpoint that was named, where one was.
+/// Has those that the SDK would not, or not as they are named, talk to the endpoints that were named, where one was.
 pub(super) fn as_named(clients: &mut Clients, config: &aws_config::SdkConfig) {
-    let Some(url) = config.endpoint_url() else { return };
-    let control = aws_sdk_s3control::config::Builder::from(config).endpoint_resolver(AsNamed(url.to_owned())).build();
-    clients.s3control = aws_sdk_s3control::Client::from_conf(control);
-    let path_style = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
-    clients.s3 = aws_sdk_s3::Client::from_conf(path_style);
+    if let Some(url) = of(config, "S3 Control") {
+        let control = aws_sdk_s3control::config::Builder::from(config).endpoint_resolver(AsNamed(url)).build();
+        clients.s3control = aws_sdk_s3control::Client::from_conf(control);
+    }
+    if let Some(url) = of(config, "Secrets Manager") {
+        let secrets = aws_sdk_secretsmanager::config::Builder::from(config).endpoint_url(url).build();
+        clients.secretsmanager = aws_sdk_secretsmanager::Client::from_conf(secrets);
+    }
+    if of(config, "S3").is_some() {
+        let path_style = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+        clients.s3 = aws_sdk_s3::Client::from_conf(path_style);
+    }
 }
 
 #[cfg(test)]

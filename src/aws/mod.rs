@@ -15,6 +15,7 @@ mod provider;
 mod region;
 mod secret;
 mod tasks;
+mod trust;
 
 pub use budget::Pace;
 pub use call::{Call, Service};

@@ -15,6 +15,7 @@ use crate::execute::record::{Event, Record};
 use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
 use crate::hex::hex;
 use crate::kinds::{Block, Key, Reason};
+use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::text;
 use crate::reconcile::Baseline;
@@ -31,6 +32,8 @@ pub struct Messages<'a> {
     pub run: &'a str,
     pub choice: &'a Choice,
     pub interrupt: &'a Interrupt,
+    /// What is wrong with the manifests.
+    pub problems: &'a [Problem],
 }
 
 impl Messages<'_> {
@@ -89,7 +92,8 @@ impl Messages<'_> {
         let told = || self.past.told.get(&(object.clone(), topic.to_owned(), part.clone())).map(String::as_str);
         let last = on_its_way.last().or_else(told).unwrap_or_default();
         // Of a run that was left in the middle, the same.
-        let state = if outcomes.interrupted() && outcomes.stopped.is_none() { last.to_owned() } else { state(outcomes) };
+        let left_out = show::mistakes(self.problems, object);
+        let state = if outcomes.interrupted() && outcomes.stopped.is_none() { last.to_owned() } else { state(outcomes, &left_out) };
         let mut earlier: Vec<&Record> = self.past.untold.get(object).into_iter().flat_map(BTreeMap::values).collect();
         earlier.sort_by_key(|record| record.number);
         if !outcomes.acted() && earlier.is_empty() && last == state {
@@ -101,13 +105,14 @@ impl Messages<'_> {
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
         let rolled = if interrupted > 0 { format!("{rolled}, {interrupted} interrupted") } else { rolled };
         let of = if part.is_empty() { "" } else { " (a part of it)" };
+        let wrong = if left_out.is_empty() { String::new() } else { format!(", {} wrong", text::count(left_out.len(), "entry")) };
         let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
         let subject =
-            format!("holdfast {object}{of}: {changed} changed{partly}, {blocked} blocked, {failed} failed{rolled}{stopped}{before}");
+            format!("holdfast {object}{of}: {changed} changed{partly}, {blocked} blocked, {failed} failed{rolled}{wrong}{stopped}{before}");
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
-        let mut body = body(baseline, outcomes, &earlier, self.run, &id, &part);
+        let mut body = body(baseline, outcomes, &left_out, &earlier, self.run, &id, &part);
         if waits_for_consent(outcomes) {
             body.push_str(&format!("to consent to exactly the plan as it is now: --approve {hash}\n"));
         }
@@ -173,7 +178,7 @@ fn advice(error: &CallError) -> String {
 }
 
 /// What is wrong, as one text that is equal as long as the same is wrong; empty where nothing is.
-fn state(outcomes: &Outcomes) -> String {
+fn state(outcomes: &Outcomes, left_out: &BTreeMap<String, &Problem>) -> String {
     let mut wrong: Vec<String> = outcomes
         .resources
         .iter()
@@ -189,6 +194,8 @@ fn state(outcomes: &Outcomes) -> String {
         .collect();
     wrong.sort();
     wrong.extend(outcomes.stopped.clone());
+    // Not its place: a line that was added above it is no other mistake.
+    wrong.extend(left_out.iter().map(|(entry, problem)| format!("{entry} wrong {} {}", problem.path, problem.message)));
     if wrong.is_empty() { String::new() } else { digest(&wrong.join("\n")) }
 }
 
@@ -212,7 +219,15 @@ fn untold(earlier: &[&Record]) -> Vec<String> {
     told.into_iter().map(|(run, of, steps)| format!("run {run} ended before it could tell: {of}: {}", steps.join("; "))).collect()
 }
 
-fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str, id: &str, part: &str) -> String {
+fn body(
+    baseline: &Baseline,
+    outcomes: &Outcomes,
+    left_out: &BTreeMap<String, &Problem>,
+    earlier: &[&Record],
+    run: &str,
+    id: &str,
+    part: &str,
+) -> String {
     let scope = &baseline.scope;
     let mut body = format!("object {}, account {}, {}\nrun {run}, message {id}\n", scope.object, scope.account, scope.region);
     if !part.is_empty() {
@@ -239,6 +254,7 @@ fn body(baseline: &Baseline, outcomes: &Outcomes, earlier: &[&Record], run: &str
         };
         lines.push(line);
     }
+    lines.extend(left_out.iter().map(|(entry, problem)| format!("wrong in the manifest, and left out: {entry}: {}", problem.in_a_line())));
     for line in lines {
         body.push_str(&shown(&crate::aws::reveal_nothing(&line)));
         body.push('\n');

@@ -1,6 +1,6 @@
 //! What results look like: documents for programs, lines for people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -175,16 +175,21 @@ fn counted(counts: &Counts) -> String {
 
 /// How many entries of an object are wrong, so that nothing is done for them.
 pub fn left_out(problems: &[Problem], object: &str) -> usize {
+    mistakes(problems, object).len()
+}
+
+/// The entries of an object that are wrong, each by its file and path with what is wrong about it.
+pub fn mistakes<'p>(problems: &'p [Problem], object: &str) -> BTreeMap<String, &'p Problem> {
     let errors = problems.iter().filter(|problem| problem.is_error());
     let places = errors.flat_map(|problem| {
-        let other = problem.related.as_ref().map(|other| (&other.file, &other.object, &other.scope));
-        [Some((&problem.file, &problem.object, &problem.scope)), other].into_iter().flatten()
+        let other = problem.related.as_ref().map(|other| (&other.file, &other.object, &other.scope, problem));
+        [Some((&problem.file, &problem.object, &problem.scope, problem)), other].into_iter().flatten()
     });
-    let entries = places.filter_map(|(file, of, scope)| match scope {
-        Scope::Entry { path } if of.as_deref() == Some(object) => Some((file, path)),
+    let entries = places.filter_map(|(file, of, scope, problem)| match scope {
+        Scope::Entry { path } if of.as_deref() == Some(object) => Some((format!("{file}: {path}"), problem)),
         _ => None,
     });
-    entries.collect::<BTreeSet<_>>().len()
+    entries.collect()
 }
 
 /// How many objects, or documents that should have been one, are wrong as a whole.

@@ -92,6 +92,11 @@ impl Problem {
         self
     }
 
+    /// Without the line of the source.
+    pub fn in_a_line(&self) -> String {
+        Problem { excerpt: None, ..self.clone() }.to_string()
+    }
+
     /// Whether something is not enforced because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

@@ -226,3 +226,88 @@ fn an_environment_that_is_no_text_is_put_up_with() {
         assert_eq!(said.contains(&format!("what {set} holds is no URL")), set != "ODD", "{set}: {said}");
     }
 }
+
+/// Services of which each has its endpoint, by a name of no AWS's: what is asked goes where the service's own setting says, before the one for all.
+#[test]
+fn each_service_is_asked_at_its_own_endpoint() {
+    let spec = "  s3:\n    account: {publicAccessBlock: {blockPublicAcls: true}}\n    buckets:\n      - {name: huntaze-assets, versioning: Enabled}\n";
+    let folder = folder(ACCOUNT, spec);
+    let (_sandbox, address) = served(folder.path(), 120);
+    let address = address.replace("127.0.0.1", "localhost");
+    let run = |settings: &[(&str, &str)], code: i32| {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml", "--dry-run", "--log", "debug"])
+            .envs([("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]);
+        let run = run.envs(settings.iter().copied()).assert().code(code);
+        stdout(&run) + &stderr(&run)
+    };
+    let own = |name: &'static str| (name, address.as_str());
+    let each = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_S3_CONTROL", "AWS_ENDPOINT_URL_STS"].map(own);
+    let said = run(&each, 0);
+    assert!(said.contains(&format!("AWS_ENDPOINT_URL_S3_CONTROL={address}")), "{said}");
+    // One for all, and another for one: a profile's counts too.
+    let said = run(&[&[("AWS_ENDPOINT_URL", NOBODY)], &each[..]].concat(), 0);
+    assert!(said.contains(NOBODY), "{said}");
+    let config = folder.path().join("config");
+    let text = format!(
+        "[default]\nservices = here\n[services here]\ns3_control =\n  endpoint_url = {address}\ns3 =\n  endpoint_url = {address}\n"
+    );
+    std::fs::write(&config, text).expect("a file");
+    let profile = [("AWS_CONFIG_FILE", config.to_str().expect("a path")), own("AWS_ENDPOINT_URL_STS")];
+    run(&profile, 0);
+    // Where the settings say that they are to be ignored, they are.
+    let said =
+        run(&[&each[..], &[("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"), ("HTTP_PROXY", NOBODY), ("HTTPS_PROXY", NOBODY)]].concat(), 1);
+    assert!(!said.contains(&address), "{said}");
+}
+
+/// A company's proxy, a test server: whoever runs it names whose certificates count, as for the AWS CLI.
+#[test]
+fn the_callers_own_certificates_are_believed() {
+    let folder = folder(ACCOUNT, VERSIONING);
+    let (_sandbox, address) = served(folder.path(), 120);
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let bundle = folder.path().join("ca.pem");
+    std::fs::write(&bundle, made.cert.pem()).expect("a file");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
+    let server = server.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).expect("a server");
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(server));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let behind = address.trim_start_matches("http://").to_owned();
+    runtime.spawn(async move {
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+            tokio::spawn(async move {
+                let Ok(mut tls) = acceptor.accept(tcp).await else { return };
+                let Ok(mut plain) = tokio::net::TcpStream::connect(behind).await else { return };
+                let _ = tokio::io::copy_bidirectional(&mut tls, &mut plain).await;
+            });
+        }
+    });
+    let endpoint = format!("https://localhost:{port}");
+    let run = |settings: &[(&str, &str)], code: i32| {
+        let mut run = holdfast(folder.path());
+        run.args(["reconcile", "-f", "m.yaml", "--dry-run"]).envs([
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "b"),
+            ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ]);
+        stderr(&run.envs(settings.iter().copied()).assert().code(code))
+    };
+    assert!(run(&[], 1).contains("could not be asked who the caller is"));
+    let path = bundle.to_str().expect("a path");
+    run(&[("AWS_CA_BUNDLE", path)], 0);
+    let config = folder.path().join("config");
+    std::fs::write(&config, format!("[default]\nca_bundle = {path}\n")).expect("a file");
+    run(&[("AWS_CONFIG_FILE", config.to_str().expect("a path"))], 0);
+    for (wrong, why) in
+        [("/nowhere/ca.pem", "No such file"), (folder.path().join("m.yaml").to_str().expect("a path"), "it holds no certificate")]
+    {
+        let said = run(&[("AWS_CA_BUNDLE", wrong)], 1);
+        assert!(said.contains("the certificates to be trusted that AWS_CA_BUNDLE names cannot be taken") && said.contains(why), "{said}");
+    }
+}

@@ -160,3 +160,24 @@ fn a_message_says_once_what_waits_and_how_to_consent() {
         body.lines().find_map(|line| line.strip_prefix("to consent to exactly the plan as it is now: --approve ")).expect("how to consent");
     assert!(hash.len() == 64 && out.contains(hash), "{body}\n{out}");
 }
+
+/// An entry that is wrong is left out and exits 3: whoever keeps the account is told, once, and once it is mended again.
+#[test]
+fn a_wrong_entry_is_told_of() {
+    let folder = folder(
+        ACCOUNT,
+        &format!(
+            "{}  s3:\n    buckets:\n      - {{name: huntaze-uploads, versioned: Enabled}}\n      - {{name: huntaze-assets, create: true}}\n",
+            topic("huntaze-ops-alerts")
+        ),
+    );
+    run(&folder, &[], 3);
+    let told = messages(&folder);
+    assert!(told.len() == 1 && told[0].1.contains("1 entry wrong"), "{told:?}");
+    run(&folder, &[], 3);
+    assert_eq!(messages(&folder), told, "the state is what it was");
+    turn(&folder, "versioned: Enabled", "create: true");
+    run(&folder, &[], 0);
+    let told = messages(&folder);
+    assert!(told.len() == 2 && !told[1].1.contains("wrong"), "{told:?}");
+}

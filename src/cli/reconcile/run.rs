@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn messages<'m>(&'m self, choice: &'m Choice, journal: &'m Journal, past: &'m Past) -> Messages<'m> {
-        Messages { journal, past, clock: &self.ground.clock, run: &self.name, choice, interrupt: self.interrupt }
+        Messages { journal, past, clock: &self.ground.clock, run: &self.name, choice, interrupt: self.interrupt, problems: self.problems }
     }
 
     pub(super) fn show(&self, plan: Option<&Plan>, error: Option<&str>) {
