@@ -149,6 +149,8 @@ async fn the_administrator_is_asked_for_only_when_something_differs() {
     planned(&account, json!({"enabled": true, "features": {"S3_DATA_EVENTS": {"enabled": true}}})).await;
     let asked: BTreeSet<String> = ["GetCallerIdentity", "ListDetectors", "GetDetector"].map(str::to_owned).into_iter().collect();
     assert_eq!(account.operations(), asked, "nothing undeclared is read");
+    planned(&account, json!({"enabled": true, "tags": {"team": "audit"}})).await;
+    assert_eq!(account.operations(), asked, "tags are the account's own");
     planned(&account, json!({"features": {"S3_DATA_EVENTS": {"enabled": false}}})).await;
     assert!(account.operations().contains("GetAdministratorAccount"));
 }
