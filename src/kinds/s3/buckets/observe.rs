@@ -19,8 +19,8 @@ use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why, kms};
 pub struct BucketSeen {
     pub(super) presence: Fact<()>,
     pub(super) flags: Fact<Flags>,
-    /// How the bucket can be reached by everybody now. Read only when a flag is to change.
-    pub(super) exposure: Fact<Vec<&'static str>>,
+    /// What lets everybody into the bucket. Read only when a flag is to change.
+    pub(super) exposure: Fact<Exposure>,
     /// Whether ACLs of single objects may let somebody in now. Read only when they are to be ignored; no part of what a change is planned
     /// from, since the same plan may turn ACLs off before.
     pub(super) object_acls: Fact<bool>,
@@ -36,6 +36,17 @@ pub struct BucketSeen {
     pub(super) log_encryption: Fact<LogEncryption>,
     pub(super) lifecycle: Fact<Lifecycle>,
     pub(super) tags: Fact<BTreeMap<String, String>>,
+}
+
+/// What lets everybody into a bucket, or looks like it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub(super) struct Exposure {
+    /// Its ACL names everybody, which counts as long as public ACLs are not ignored.
+    pub(super) acl: bool,
+    /// S3 judges its policy public, which counts as long as public buckets are not restricted.
+    pub(super) policy: bool,
+    /// It is set up as a website. By that alone nobody is let in: policy or ACLs decide who reads it.
+    pub(super) website: bool,
 }
 
 /// Default encryption as S3 holds it.
@@ -430,21 +441,17 @@ async fn served(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
     Fact::read(answer.map(|website| Some(*website)), |_| false)
 }
 
-/// In what ways everybody gets at the bucket; unknown when one of them could not be read.
-fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) -> Fact<Vec<&'static str>> {
-    let mut ways = Vec::new();
-    for (way, words) in [
-        (grants.as_ref().map(|grants| grants.public), "its ACL lets everybody in"),
-        (policy.clone(), "its policy lets everybody in"),
-        (website.clone(), "it serves a website"),
-    ] {
-        match way {
-            Fact::Present(true) => ways.push(words),
-            Fact::Present(false) | Fact::Absent => {}
-            Fact::Unknown(why) => return Fact::Unknown(why),
-        }
-    }
-    Fact::Present(ways)
+/// Unknown when a part of it could not be read.
+fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) -> Fact<Exposure> {
+    let is = |fact: Fact<bool>| match fact {
+        Fact::Present(is) => Ok(is),
+        Fact::Absent => Ok(false),
+        Fact::Unknown(why) => Err(why),
+    };
+    let read = || {
+        Ok(Exposure { acl: is(grants.as_ref().map(|grants| grants.public))?, policy: is(policy.clone())?, website: is(website.clone())? })
+    };
+    read().map_or_else(Fact::Unknown, Fact::Present)
 }
 
 /// Turns the key that was found into the manifest's word for it, where both mean one key, and answers with the declared one
