@@ -37,7 +37,7 @@ pub enum Rule {
     AtLeast,
     /// The kind's own comparison: `(found, declared)`.
     Own(fn(&Value, &Value) -> bool),
-    /// The same, where what is higher or stricter than declared satisfies it too.
+    /// The same, where what is higher, finer or stricter than declared satisfies it too.
     OwnAtLeast(fn(&Value, &Value) -> bool),
 }
 
@@ -134,7 +134,7 @@ impl Rule {
             Rule::Superset => "must hold at least these entries",
             Rule::AtLeast => "at least: a higher value found satisfies a lower one declared",
             Rule::Own(_) => "must mean the same",
-            Rule::OwnAtLeast(_) => "at least: what is found and is higher or stricter satisfies what is declared",
+            Rule::OwnAtLeast(_) => "at least: what is found and is higher, finer or stricter satisfies what is declared",
         }
     }
 }

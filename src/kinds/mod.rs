@@ -11,6 +11,7 @@ pub(crate) mod fake;
 mod field;
 pub mod guardduty;
 mod kind;
+mod kms;
 mod operation;
 pub mod rds;
 pub mod s3;

@@ -10,7 +10,7 @@ use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
 use super::{Trails, selectors};
 use crate::aws::{CallError, Class, Reads, calls, pages};
-use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why};
+use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a trail.
 #[derive(Clone, Debug, Default)]
@@ -158,8 +158,7 @@ async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, 
     if words.starts_with("arn:") && words.contains(":key/") {
         return Fact::Present(found(words));
     }
-    let describe = || async { reads.kms().in_region(home).describe_key(|request| request.key_id(words)).await };
-    let answer = reads.once(format!("DescribeKey {home} {words}"), describe).await;
+    let answer = kms::described(reads, (home != target.scope.region).then_some(home), words).await;
     let arn = answer.map(|answer| answer.key_metadata().and_then(|key| key.arn()).map(found));
     Fact::read(arn, |error| error.class == Class::NotFound)
 }

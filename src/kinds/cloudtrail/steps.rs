@@ -229,8 +229,27 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
             })
         }
         "kmsKeyId" => key(planning).err(),
+        "keyPrefix" => prefix(planning, trail),
         _ => None,
     }
+}
+
+/// Log files go where the bucket's policy lets CloudTrail write, and a statement for the new prefix is put into that of the declared bucket alone: without it
+/// UpdateTrail ends in InsufficientS3BucketPolicyException.
+fn prefix(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
+    let becomes = planning.drift("bucket").and_then(|drift| drift.declared.as_str()).or(trail.settings.bucket.as_deref());
+    (planning.spec.bucket.as_deref() != becomes).then(|| Wrong {
+        reason: Reason::Conflict,
+        message: format!(
+            "the trail delivers to {}, and only the policy of a declared bucket is made to let CloudTrail write below another prefix",
+            becomes.unwrap_or("no bucket")
+        ),
+        what_to_do: match (&planning.spec.bucket, becomes) {
+            (Some(_), _) => "let the exception for bucket cover keyPrefix too, or end it".to_owned(),
+            (None, Some(bucket)) => format!("declare bucket too: {bucket}"),
+            (None, None) => "declare bucket too".to_owned(),
+        },
+    })
 }
 
 fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {

@@ -372,6 +372,20 @@ async fn a_prefix_that_is_not_moved_to_takes_nothing_from_the_one_in_use() {
     account.converges(&wish(json!({"bucket": "logs", "logFileValidation": true}))).await;
 }
 
+/// The policy of a bucket that nobody declares is left alone, and CloudTrail would refuse a prefix that it does not let it write below.
+#[tokio::test]
+async fn a_prefix_is_changed_only_where_its_bucket_is_declared() {
+    let account = Account::new(&services(json!({})));
+    account.converges(&wish(json!({"bucket": "logs", "keyPrefix": "one"}))).await;
+    account.sandbox.forget_records();
+    let (plan, _) = account.apply(&wish(json!({"keyPrefix": "two", "logFileValidation": true}))).await;
+    let block = &plan.resources[0].blocks[0];
+    assert_eq!((block.reason, plan.resources[0].blocks.len()), (Reason::Conflict, 1), "{plan:#?}");
+    assert_eq!((block.fields.as_slice(), block.what_to_do.as_str()), (["keyPrefix".to_owned()].as_slice(), "declare bucket too: logs"));
+    assert_eq!(account.sent("UpdateTrail"), json!({"Name": TRAIL, "EnableLogFileValidation": true}), "the rest is no part of it");
+    account.converges(&wish(json!({"bucket": "logs", "keyPrefix": "two"}))).await;
+}
+
 #[test]
 fn wishes_that_contradict_themselves_are_said() {
     let problem = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();

@@ -17,7 +17,7 @@ use super::spec::{ReplicationGroupSpec, TransitEncryption};
 use super::token::TokenRef;
 use super::{OWNER_TAG, OWNER_TAG_VALUE, ReplicationGroups, moving, own_group_name, version};
 use crate::aws::{CallError, Class, Reads, pages};
-use crate::kinds::{Fact, FactSet, Target, Unreadable};
+use crate::kinds::{Fact, FactSet, Target, Unreadable, kms};
 
 pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want: &FactSet) -> Seen {
     let spec = target.spec;
@@ -259,12 +259,19 @@ pub async fn tags(reads: &Reads, arn: &str, status: &str) -> Fact<BTreeMap<Strin
         let message = format!("the group is {status}: its tags can be read when it is available");
         return Fact::Unknown(failed("elasticache:ListTagsForResource", &message));
     }
-    match tags_of(reads, arn).await {
+    match known_tags(reads, arn).await {
         Ok(tags) => Fact::Present(tags),
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
     }
 }
 
+/// The tags of a group, a parameter group or a snapshot as this pass has read them: a group's own fields and its move ask for the same.
+pub async fn known_tags(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let read = || tags_of(reads, arn);
+    reads.once(format!("elasticache:ListTagsForResource/{arn}"), read).await.map(|tags| tags.as_ref().clone())
+}
+
+/// The same as they are in this moment.
 pub async fn tags_of(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
     let answer = reads.elasticache().list_tags_for_resource(|request| request.resource_name(arn)).await?;
     let tags = answer.tag_list.unwrap_or_default();
@@ -272,9 +279,7 @@ pub async fn tags_of(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String
 }
 
 async fn kms_key(reads: &Reads, words: &str) -> Fact<Key> {
-    let read = || async { reads.kms().describe_key(|request| request.key_id(words)).await };
-    let answer = reads.once(format!("kms:DescribeKey/{words}"), read).await;
-    let key = answer.map(|answer| {
+    let key = kms::described(reads, None, words).await.map(|answer| {
         let key = answer.key_metadata()?;
         let (id, arn) = (key.key_id().to_owned(), key.arn().unwrap_or_default().to_owned());
         Some(Key { words: words.to_owned(), id, arn, unusable: unusable(key) })
@@ -374,7 +379,7 @@ async fn parameter_group(reads: &Reads, listing: &[CacheParameterGroup], name: &
     let named_as_ours = name.starts_with("holdfast-");
     let (parameters, tags) = join!(parameters(reads, name), async {
         match listed.arn().filter(|_| named_as_ours) {
-            Some(arn) => tags_of(reads, arn).await,
+            Some(arn) => known_tags(reads, arn).await,
             None => Ok(BTreeMap::new()),
         }
     });

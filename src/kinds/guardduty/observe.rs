@@ -15,7 +15,7 @@ use crate::kinds::{Fact, FactSet, Kind, Shape, Target, Unreadable, Why};
 pub struct DetectorSeen {
     pub detector: Fact<SeenDetector>,
     pub destination: Fact<SeenDestination>,
-    /// The account that administers GuardDuty here. Asked for only when something differs.
+    /// The account that administers GuardDuty here. Asked for only when something differs that it would decide.
     pub administrator: Fact<String>,
 }
 
@@ -184,9 +184,9 @@ async fn administrator(reads: &Reads, detector: &str) -> Fact<String> {
     }
 }
 
-/// Whether anything that is asked for is known and not as declared.
+/// Whether anything that is asked for is known and not as declared. Tags are left out: they are the account's own, whoever administers GuardDuty.
 fn differs(spec: &DetectorSpec, seen: &DetectorSeen, want: &FactSet) -> bool {
-    Detector::FIELDS.iter().filter(|field| want.has(field.path)).any(|field| {
+    Detector::FIELDS.iter().filter(|field| field.path != "tags" && want.has(field.path)).any(|field| {
         let Some(declared) = (field.wish)(spec) else { return false };
         let satisfied = |found: &Fact<Value>, declared: &Value| match found {
             Fact::Present(found) => field.rule.satisfied(found, declared),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::op::{DetectorOp, Place, Settings};
+use super::spec::bucket_name;
 use super::{Detector, SeenDetector, back};
 use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
@@ -180,7 +181,7 @@ fn gather(drifts: &[&Drift]) -> Settings {
 
 /// The ARN of a folder of a bucket, which may be named by its ARN.
 fn folder(planning: &Planning<'_, Detector>, bucket: &str, prefix: &str) -> String {
-    let bucket = super::spec::bucket_name(bucket);
+    let bucket = bucket_name(bucket);
     let folder = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
     format!("arn:{}:s3:::{bucket}{folder}", planning.scope.partition)
 }
@@ -200,7 +201,7 @@ fn new_destination(
     let arn = folder(planning, bucket, declared("publishingDestination.prefix").unwrap_or_default());
     let place = Place { arn: Some(arn), kms_key_arn: Some(key.to_owned()) };
     let op = DetectorOp::CreateDestination { detector: detector.map(str::to_owned), place, tags: ours(planning) };
-    let title = format!("Publish findings to the bucket {}", super::spec::bucket_name(bucket));
+    let title = format!("Publish findings to the bucket {}", bucket_name(bucket));
     let back = match detector {
         Some(detector) => back::delete_destination(planning.scope, detector),
         None => "it goes with the detector".to_owned(),
@@ -214,7 +215,7 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
         return;
     }
     let fields = drifts.iter().map(|drift| drift.field.clone());
-    let declared = |field: &str| planning.drift(field).and_then(|drift| drift.declared.as_str());
+    let declared = |field: &str| drifts.iter().find(|drift| drift.field == field).and_then(|drift| drift.declared.as_str());
     let (bucket, prefix) = (declared("publishingDestination.bucket"), declared("publishingDestination.prefix"));
     let key = declared("publishingDestination.kmsKeyArn").map(str::to_owned);
     let arn = |bucket: &str, prefix: &str| folder(planning, bucket, prefix);
@@ -226,6 +227,21 @@ fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &
             block(steps, Reason::Unreadable, drifts, message, "allow guardduty:ListPublishingDestinations and its like, or run again");
         }
         Fact::Absent => new_destination(planning, Some(&detector.id), drifts, before, steps),
+        Fact::Present(found) if prefix.is_some() && planning.spec.bucket() != Some(bucket_name(bucket.unwrap_or(&found.bucket))) => {
+            // A statement for the new prefix is put into the policy of the declared bucket alone, and without it GuardDuty refuses the change.
+            let message = format!(
+                "findings are published to {}, and only the policy of a declared bucket is made to let GuardDuty write below another prefix",
+                found.bucket
+            );
+            let what_to_do = match planning.spec.bucket() {
+                Some(_) => "let the exception for publishingDestination.bucket cover its prefix too, or end it".to_owned(),
+                None => format!("declare publishingDestination.bucket too: {}", found.bucket),
+            };
+            let (prefix, rest): (Vec<&Drift>, Vec<&Drift>) =
+                drifts.iter().copied().partition(|drift| drift.field == "publishingDestination.prefix");
+            block(steps, Reason::Conflict, &prefix, message, what_to_do);
+            publish(planning, detector, &rest, before, steps);
+        }
         Fact::Present(found) => {
             let moves = bucket.is_some() || prefix.is_some();
             let place =

@@ -149,6 +149,8 @@ async fn the_administrator_is_asked_for_only_when_something_differs() {
     planned(&account, json!({"enabled": true, "features": {"S3_DATA_EVENTS": {"enabled": true}}})).await;
     let asked: BTreeSet<String> = ["GetCallerIdentity", "ListDetectors", "GetDetector"].map(str::to_owned).into_iter().collect();
     assert_eq!(account.operations(), asked, "nothing undeclared is read");
+    planned(&account, json!({"enabled": true, "tags": {"team": "audit"}})).await;
+    assert_eq!(account.operations(), asked, "tags are the account's own");
     planned(&account, json!({"features": {"S3_DATA_EVENTS": {"enabled": false}}})).await;
     assert!(account.operations().contains("GetAdministratorAccount"));
 }
@@ -256,6 +258,26 @@ async fn a_prefix_that_is_not_moved_to_takes_nothing_from_the_one_in_use() {
         let still = planned(&account, json!({"publishingDestination": destination()})).await;
         assert_eq!(still.status, Status::InSync, "{declared}: {still:#?}");
     }
+}
+
+/// The policy of a bucket that nobody declares is left alone, and GuardDuty would refuse a prefix that it does not let it write below.
+#[tokio::test]
+async fn a_prefix_is_changed_only_where_its_bucket_is_declared() {
+    let account = Account::new(&services(json!({})));
+    account.converges(&wish(json!({"publishingDestination": destination()}))).await;
+    account.sandbox.forget_records();
+    let other = KEY.replace("k1", "k2");
+    let (plan, _) = account.apply(&wish(json!({"publishingDestination": {"prefix": "two", "kmsKeyArn": other}}))).await;
+    let block = &plan.resources[0].blocks[0];
+    assert_eq!((block.reason, plan.resources[0].blocks.len()), (Reason::Conflict, 1), "{plan:#?}");
+    assert_eq!(block.fields, ["publishingDestination.prefix"]);
+    assert_eq!(block.what_to_do, "declare publishingDestination.bucket too: findings");
+    assert_eq!(
+        account.sent("UpdatePublishingDestination"),
+        json!({"destinationProperties": {"kmsKeyArn": other}}),
+        "the key is no part of it"
+    );
+    account.converges(&wish(json!({"publishingDestination": {"bucket": "findings", "prefix": "two"}}))).await;
 }
 
 #[tokio::test]

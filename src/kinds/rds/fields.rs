@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::values::same;
+use super::values::{same, watches};
 use super::window::{same_daily, same_weekly};
 use super::{InstanceSpec, Instances, Seen};
 use crate::kinds::{Control, Field, Impact, Rule};
@@ -106,6 +106,10 @@ pub const FIELDS: &[Field<Instances>] = &[
         |spec: &InstanceSpec| value(&spec.enhanced_monitoring.as_ref()?.interval_seconds),
         |seen: &Seen| seen.of(|instance| Some(instance.monitoring_seconds)),
     )
+    // The shorter, the more is seen.
+    .rule(Rule::OwnAtLeast(|found, declared| {
+        found.as_i64().zip(declared.as_i64()).is_some_and(|(found, declared)| watches(found, declared))
+    }))
     .controls(&[fsbp("RDS.6")]),
     Field::new(
         "enhancedMonitoring.roleArn",

@@ -13,7 +13,7 @@ use super::spec::{InstanceSpec, ParameterValue};
 use super::values::Parameter;
 use crate::aws::{CallError, Class, Reads, pages};
 use crate::clock::later;
-use crate::kinds::{Fact, FactSet, Target, Unreadable};
+use crate::kinds::{Fact, FactSet, Target, Unreadable, kms};
 
 /// The tags that say what holdfast made, and for which object.
 pub const OWNER_TAG: (&str, &str) = ("holdfast.dev/owner", "holdfast");
@@ -208,15 +208,9 @@ async fn key(reads: &Reads, declared: Option<&str>, found: Option<&str>) -> Fact
     let Some(found) = found else { return Fact::Absent };
     let means = declared == found
         || !(declared.starts_with("arn:") && declared.contains(":key/")) && {
-            let answer = reads
-                .once(format!("DescribeKey {declared}"), || async {
-                    let answer = reads.kms().describe_key(|request| request.key_id(declared)).await?;
-                    let key = answer.key_metadata();
-                    Ok(key.map(|key| (key.arn().unwrap_or_default().to_owned(), key.key_id().to_owned())))
-                })
-                .await;
-            match answer.as_deref() {
-                Ok(Some((arn, id))) => found == arn || found == id,
+            let answer = kms::described(reads, None, declared).await;
+            match answer.as_ref().map(|answer| answer.key_metadata()) {
+                Ok(Some(key)) => key.arn() == Some(found) || key.key_id() == found,
                 Ok(None) => false,
                 // A key that is not there is not the one that is used.
                 Err(error) if error.class == Class::NotFound => false,

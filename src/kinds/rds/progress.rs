@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::observe::MADE_TAG;
 use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
-use super::values::{Parameter, same_text};
+use super::values::{Parameter, same_text, watches};
 use super::window;
 use crate::kinds::{Fact, Progress};
 
@@ -174,7 +174,7 @@ fn modify(changes: &Changes, timing: Timing, instance: &Instance, seen: &Seen) -
         }
         _ => match (not_yet(instance), changes.lowers(instance)) {
             (Progress::Pending, Some((field, found))) => {
-                Progress::Stale(format!("somebody else raised {field} to {found} since it was planned"))
+                Progress::Stale(format!("somebody else set {field} to {found} since it was planned"))
             }
             (progress, _) => progress,
         },
@@ -182,8 +182,14 @@ fn modify(changes: &Changes, timing: Timing, instance: &Instance, seen: &Seen) -
 }
 
 impl Changes {
-    /// A protective number that the request would set lower than it is found, or is about to be, by now.
+    /// A protective number that the request would make weaker than it is found, or is about to be, by now.
     fn lowers(&self, instance: &Instance) -> Option<(&'static str, i32)> {
+        // An interval is turned round: the shorter it is, the more it protects.
+        let coarser =
+            |wanted: &i32| *wanted != instance.monitoring_seconds && watches(instance.monitoring_seconds.into(), (*wanted).into());
+        if self.monitoring_seconds.as_ref().is_some_and(coarser) {
+            return Some(("enhancedMonitoring.intervalSeconds", instance.monitoring_seconds));
+        }
         let numbers = [
             ("backupRetentionDays", self.backup_retention_days, instance.backup_retention_days),
             ("backupRetentionDays", self.backup_retention_days, instance.pending.backup_retention_days),
@@ -227,7 +233,10 @@ impl Changes {
             ("performanceInsights.enabled", met(&self.performance_insights, Some(&instance.insights_enabled))),
             ("performanceInsights.kmsKeyId", met(&self.performance_insights_key, key)),
             ("performanceInsights.retentionDays", least(self.performance_insights_days, instance.insights_days)),
-            ("enhancedMonitoring.intervalSeconds", met(&self.monitoring_seconds, Some(&instance.monitoring_seconds))),
+            (
+                "enhancedMonitoring.intervalSeconds",
+                self.monitoring_seconds.is_none_or(|wanted| watches(instance.monitoring_seconds.into(), wanted.into())),
+            ),
             ("enhancedMonitoring.roleArn", met(&self.monitoring_role, instance.monitoring_role.as_ref())),
             ("logExports", self.log_exports.iter().all(|name| instance.log_exports.contains(name))),
             ("publiclyAccessible", met(&self.publicly_accessible, instance.publicly_accessible.as_ref())),

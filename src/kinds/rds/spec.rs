@@ -166,7 +166,7 @@ pub struct PerformanceInsights {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EnhancedMonitoring {
-    /// Seconds between two measurements; 0 turns it off.
+    /// Seconds between two measurements. A shorter interval that is found watches more closely, and is left; so is any by 0, which asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("enum" = [0, 1, 5, 10, 15, 30, 60]))]
     pub interval_seconds: Option<i32>,

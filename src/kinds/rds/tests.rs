@@ -148,19 +148,23 @@ fn a_number_that_was_raised_meets_a_step() {
         .backup_retention_period(30)
         .max_allocated_storage(500)
         .performance_insights_enabled(true)
-        .performance_insights_retention_period(731);
+        .performance_insights_retention_period(731)
+        .monitoring_interval(5)
+        .monitoring_role_arn("arn:aws:iam::317805897534:role/monitoring");
     let seen = seen(Instance::read(&found.build(), &[]));
     let progress = |changes| Instances::check(&Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless }, &seen);
     let each = [
         Changes { backup_retention_days: Some(14), ..Changes::default() },
         Changes { max_allocated_storage_gib: Some(100), ..Changes::default() },
         Changes { performance_insights_days: Some(93), ..Changes::default() },
+        Changes { monitoring_seconds: Some(60), ..Changes::default() },
     ];
     for changes in each {
         assert_eq!(progress(changes.clone()), Progress::Done, "{changes:?}");
         assert!(matches!(progress(Changes { deletion_protection: Some(true), ..changes.clone() }), Progress::Stale(_)), "{changes:?}");
     }
-    let above = Changes { backup_retention_days: Some(35), deletion_protection: Some(true), ..Changes::default() };
+    let above =
+        Changes { backup_retention_days: Some(35), monitoring_seconds: Some(1), deletion_protection: Some(true), ..Changes::default() };
     assert_eq!(progress(above), Progress::Pending);
 }
 

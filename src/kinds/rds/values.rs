@@ -18,6 +18,11 @@ pub struct Parameter {
     pub list: bool,
 }
 
+/// Whether an interval of enhanced monitoring watches at least as closely as another. 0 is none: whatever watches satisfies that.
+pub fn watches(found: i64, wanted: i64) -> bool {
+    found == wanted || found > 0 && (wanted == 0 || found < wanted)
+}
+
 /// How a value is written where nothing is known of the parameter.
 pub fn plain(value: &Value) -> String {
     match value {

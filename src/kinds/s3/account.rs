@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Flags, PublicAccessBlock, explain_denied, reached, wants};
+use super::{Flags, NO_FLAGS, PublicAccessBlock, explain_denied, reached, wants};
 use crate::aws::{Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
     Basis, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, Step, Steps, Target,
@@ -113,8 +113,10 @@ impl Kind for Account {
             return AccountSeen::default();
         }
         // The account's flags are eventually consistent: one answer may come from before a change, two equal ones are believed.
-        let first = read(reads, target.id).await;
-        match (first, read(reads, target.id).await) {
+        let first = Fact::read(flags(reads, target.id).await.map(Some), |_| false);
+        // The policies of buckets ask for it as well, after this.
+        let second = reads.once(flags_key(target.id), || flags(reads, target.id)).await;
+        match (first, Fact::read(second.map(|second| Some(*second)), |_| false)) {
             (Fact::Present(first), Fact::Present(second)) if first != second => AccountSeen {
                 flags: Fact::Unknown(Unreadable {
                     call: calls::s3control::GET_PUBLIC_ACCESS_BLOCK.to_string(),
@@ -194,13 +196,16 @@ impl Kind for Account {
 }
 
 /// One reading. An account without a configuration has all four flags off.
-async fn read(reads: &Reads, account: &str) -> Fact<Flags> {
-    let answer = reads.s3control().get_public_access_block(|request| request.account_id(account)).await;
-    match answer {
-        Ok(answer) => Fact::Present(answer.public_access_block_configuration().map(Flags::from).unwrap_or_default()),
-        Err(error) if error.is("NoSuchPublicAccessBlockConfiguration") => Fact::Present(Flags::default()),
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+pub(super) async fn flags(reads: &Reads, account: &str) -> Result<Flags, CallError> {
+    match reads.s3control().get_public_access_block(|request| request.account_id(account)).await {
+        Ok(answer) => Ok(answer.public_access_block_configuration().map(Flags::from).unwrap_or_default()),
+        Err(error) if error.is(NO_FLAGS) => Ok(Flags::default()),
+        Err(error) => Err(error),
     }
+}
+
+pub(super) fn flags_key(account: &str) -> String {
+    format!("GetPublicAccessBlock of account {account}")
 }
 
 #[cfg(test)]

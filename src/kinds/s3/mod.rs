@@ -66,6 +66,29 @@ fn website_key(bucket: &str) -> String {
     format!("GetBucketWebsite/{bucket}")
 }
 
+/// The flags of a bucket, which its policy asks for as well. A bucket without the setting is refused with [`NO_FLAGS`].
+async fn flags(reads: &Reads, bucket: &str, owner: &str) -> Result<Flags, CallError> {
+    let answer = reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
+    Ok(answer.public_access_block_configuration().map(Flags::from).unwrap_or_default())
+}
+
+fn flags_key(bucket: &str) -> String {
+    format!("GetPublicAccessBlock/{bucket}")
+}
+
+/// The code that says that all four flags are off.
+const NO_FLAGS: &str = "NoSuchPublicAccessBlockConfiguration";
+
+/// Whether S3 judges the policy of a bucket public, which both ask for, too. A bucket without a policy is refused with `NoSuchBucketPolicy`.
+async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Result<bool, CallError> {
+    let answer = reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
+    Ok(answer.policy_status().and_then(|status| status.is_public()) == Some(true))
+}
+
+fn public_policy_key(bucket: &str) -> String {
+    format!("GetBucketPolicyStatus/{bucket}")
+}
+
 /// Adds to a refusal what a person does about it; other errors stay as they are.
 fn explain_denied(error: CallError, what_to_do: &str) -> CallError {
     match error.class {

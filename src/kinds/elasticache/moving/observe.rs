@@ -16,7 +16,7 @@ use super::{
 };
 use crate::aws::{CallError, Class, Reads, pages};
 use crate::kinds::elasticache::migration::Migration;
-use crate::kinds::elasticache::observe::{group, tags_of};
+use crate::kinds::elasticache::observe::{group, known_tags};
 use crate::kinds::elasticache::spec::ReplicationGroupSpec;
 use crate::kinds::elasticache::{OWNER_TAG, OWNER_TAG_VALUE};
 use crate::kinds::{Fact, Scope, Unreadable};
@@ -48,18 +48,13 @@ pub async fn serving(reads: &Reads, scope: &Scope, groups: &[ReplicationGroup], 
             break;
         }
         let busy = target.status().filter(|status| *status != "available").map(|status| (next.to_owned(), status.to_owned()));
-        let tags = tags(reads, arn).await.map_err(|why| Untold { busy: busy.filter(|_| why.class == Class::Busy), why })?;
+        let tags = known_tags(reads, arn).await.map_err(|why| Untold { busy: busy.filter(|_| why.class == Class::Busy), why })?;
         if tags.get(SERVES_TAG).map(String::as_str) != Some(id) {
             break;
         }
         chain.push(next.to_owned());
     }
     Ok(chain)
-}
-
-async fn tags(reads: &Reads, arn: &str) -> Result<BTreeMap<String, String>, CallError> {
-    let read = || tags_of(reads, arn);
-    reads.once(format!("elasticache:ListTagsForResource/{arn}"), read).await.map(|tags| tags.as_ref().clone())
 }
 
 /// Everything that a plan of the move asks for. `chain`: what [`serving`] said.
@@ -149,7 +144,7 @@ async fn lock(reads: &Reads, names: &Names) -> Fact<Lock> {
     let epoch = |group: &CacheParameterGroup| group.cache_parameter_group_name()?.strip_prefix(&prefix)?.parse::<u32>().ok();
     let newest = listing.iter().filter_map(|group| Some((epoch(group)?, group.cache_parameter_group_name()?, group.arn()?))).max();
     let Some((epoch, name, arn)) = newest else { return Fact::Absent };
-    match tags(reads, arn).await {
+    match known_tags(reads, arn).await {
         Ok(tags) => Fact::Present(Lock::read(name, arn, epoch, &tags)),
         Err(error) if error.class == Class::NotFound => Fact::Absent,
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
@@ -160,7 +155,7 @@ async fn source(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
     let Some(found) = named(groups, id) else { return Fact::Absent };
     let group = group(found);
     // While it is busy its tags cannot be read, and neither can it be moved.
-    let tags = match tags(reads, &group.arn).await {
+    let tags = match known_tags(reads, &group.arn).await {
         Ok(tags) => tags,
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     };
@@ -187,7 +182,7 @@ async fn target(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheClu
             &format!("the group is {status}: its tags can be read when it is available"),
         )),
         // Whether it serves is known by now, whatever it is doing.
-        _ => tags(reads, &group.arn).await.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), Fact::Present),
+        _ => known_tags(reads, &group.arn).await.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), Fact::Present),
     };
     let time = |tags: &BTreeMap<String, String>| tags.get(SERVES_SINCE_TAG).and_then(|time| time.parse().ok());
     Fact::Present(Target {
@@ -217,7 +212,7 @@ async fn snapshot(reads: &Reads, name: String, group: &str, target: &str) -> Fac
     let of_group = of == group || of.strip_prefix(group).is_some_and(|rest| rest.starts_with('-'));
     let ours = match (status.as_str(), found.arn()) {
         (_, _) if !of_group => Fact::Present(false),
-        ("available" | "restoring", Some(arn)) => match tags(reads, arn).await {
+        ("available" | "restoring", Some(arn)) => match known_tags(reads, arn).await {
             Ok(tags) => Fact::Present(tags.get(MOVE_TAG).is_some_and(|of| of == target)),
             Err(error) => Fact::Unknown(Unreadable::from(&error)),
         },

@@ -38,10 +38,11 @@ impl Changes {
                 // The three belong to one setting: RDS takes a retention only together with the switch.
                 changes.performance_insights = Some(true);
             }
-            // The interval and the role go together: "If MonitoringInterval is set to a value other than 0, supply a MonitoringRoleArn".
+            // The interval and the role go together: "If MonitoringInterval is set to a value other than 0, supply a MonitoringRoleArn". It
+            // differs only where it is to be shorter, and so is never 0.
             "enhancedMonitoring.intervalSeconds" => {
                 changes.monitoring_seconds = number;
-                if number > Some(0) && changes.monitoring_role.is_none() {
+                if changes.monitoring_role.is_none() {
                     changes.monitoring_role.clone_from(&instance.monitoring_role);
                 }
             }

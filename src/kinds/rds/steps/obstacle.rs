@@ -72,21 +72,14 @@ pub(super) fn obstacle(planning: &Planning<'_, Instances>, instance: &Instance, 
                 "declare performanceInsights.enabled: true".to_owned(),
             ))
         }
-        "enhancedMonitoring.intervalSeconds"
-            if drift.declared.as_i64() > Some(0)
-                && instance.monitoring_role.is_none()
-                && declares("enhancedMonitoring.roleArn").is_none() =>
-        {
+        "enhancedMonitoring.intervalSeconds" if instance.monitoring_role.is_none() && declares("enhancedMonitoring.roleArn").is_none() => {
             Some((
                 Reason::InvalidWish,
                 "enhanced monitoring needs a role, and the instance has none".to_owned(),
                 "declare enhancedMonitoring.roleArn".to_owned(),
             ))
         }
-        "enhancedMonitoring.roleArn"
-            if instance.monitoring_seconds == 0
-                && declares("enhancedMonitoring.intervalSeconds").is_none_or(|drift| drift.declared.as_i64() == Some(0)) =>
-        {
+        "enhancedMonitoring.roleArn" if instance.monitoring_seconds == 0 && declares("enhancedMonitoring.intervalSeconds").is_none() => {
             Some((
                 Reason::InvalidWish,
                 "enhanced monitoring is off, and takes no role".to_owned(),

@@ -132,10 +132,21 @@ async fn enhanced_monitoring_takes_interval_and_role() {
     let monitoring = account.sandbox.world().rds.instances["db"].monitoring.clone();
     assert_eq!((monitoring.interval, monitoring.role_arn), (5, Some(format!("{ROLE}-2"))));
 
-    // Off takes no role, and a role alone does not turn it on.
-    account.converge("    - {name: db, enhancedMonitoring: {intervalSeconds: 0}}").await;
-    assert!(!last(&account).1.contains("MonitoringRoleArn"), "{:?}", last(&account));
-    assert_eq!(account.sandbox.world().rds.instances["db"].monitoring.interval, 0);
+    // What watches more closely than declared is left.
+    for coarser in [5, 10, 60, 0] {
+        let plan = account.planned(&format!("    - {{name: db, enhancedMonitoring: {{intervalSeconds: {coarser}}}}}")).await;
+        assert!(plan.drifts.is_empty() && plan.steps.is_empty(), "{coarser}: {plan:#?}");
+    }
+    let plan = account.planned("    - {name: db, enhancedMonitoring: {intervalSeconds: 1}}").await;
+    assert_eq!(plan.steps.len(), 1, "{plan:#?}");
+
+    // A role alone does not turn it on.
+    account.sandbox.edit(|world| {
+        let instance = world.rds.instances.get_mut("db").unwrap();
+        (instance.monitoring.interval, instance.monitoring.role_arn) = (0, None);
+    });
+    let plan = account.planned("    - {name: db, enhancedMonitoring: {intervalSeconds: 0}}").await;
+    assert!(plan.drifts.is_empty(), "{plan:#?}");
     let plan = account.planned(&format!("    - {{name: db, enhancedMonitoring: {{roleArn: '{ROLE}'}}}}")).await;
     assert_eq!((plan.steps.len(), plan.blocks[0].reason), (0, Reason::InvalidWish));
 }

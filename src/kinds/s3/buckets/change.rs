@@ -89,10 +89,10 @@ impl Change {
         Some(match self {
             Change::Create { .. } => return None,
             Change::PublicAccessBlock(_) => match (&seen.flags, &seen.exposure) {
-                (Fact::Present(flags), Fact::Present(ways)) if closes => Fact::Present(Basis::of(&(flags, ways))),
+                (Fact::Present(flags), Fact::Present(exposure)) if closes => Fact::Present(Basis::of(&(flags, exposure))),
                 (Fact::Present(_), Fact::Unknown(why)) if closes => Fact::Unknown(why.clone()),
                 // A bucket that is to be made will not be public.
-                (flags, _) => basis(flags, || Flags::ALL, |flags| Basis::of(&(flags, [""; 0]))),
+                (flags, _) => basis(flags, || Flags::ALL, |flags| Basis::of(&(flags, observe::Exposure::default()))),
             },
             Change::Encryption { .. } => basis(&seen.encryption, observe::Encryption::of_a_new_bucket, |found| {
                 let mut blocked = found.blocked.clone();

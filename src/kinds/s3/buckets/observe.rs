@@ -11,16 +11,16 @@ use super::Bucket;
 use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::spec::{BucketSpec, Ownership};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::s3::{Flags, website, website_key};
-use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why};
+use crate::kinds::s3::{self, Flags, website, website_key};
+use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why, kms};
 
 /// What was seen of a bucket. Facts of a bucket that is not there are absent.
 #[derive(Debug, Default)]
 pub struct BucketSeen {
     pub(super) presence: Fact<()>,
     pub(super) flags: Fact<Flags>,
-    /// How the bucket can be reached by everybody now. Read only when a flag is to change.
-    pub(super) exposure: Fact<Vec<&'static str>>,
+    /// What lets everybody into the bucket. Read only when a flag is to change.
+    pub(super) exposure: Fact<Exposure>,
     /// Whether ACLs of single objects may let somebody in now. Read only when they are to be ignored; no part of what a change is planned
     /// from, since the same plan may turn ACLs off before.
     pub(super) object_acls: Fact<bool>,
@@ -36,6 +36,17 @@ pub struct BucketSeen {
     pub(super) log_encryption: Fact<LogEncryption>,
     pub(super) lifecycle: Fact<Lifecycle>,
     pub(super) tags: Fact<BTreeMap<String, String>>,
+}
+
+/// What lets everybody into a bucket, or looks like it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+pub(super) struct Exposure {
+    /// Its ACL names everybody, which counts as long as public ACLs are not ignored.
+    pub(super) acl: bool,
+    /// S3 judges its policy public, which counts as long as public buckets are not restricted.
+    pub(super) policy: bool,
+    /// It is set up as a website. By that alone nobody is let in: policy or ACLs decide who reads it.
+    pub(super) website: bool,
 }
 
 /// Default encryption as S3 holds it.
@@ -197,10 +208,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         seen.grants = grants.map(|grants| grants.others);
     }
     if let Some(target) = spec.log_target(bucket).filter(|_| want.has("logging.targetBucket") && seen.presence.present().is_some()) {
-        // Many buckets log to one.
-        let found =
-            reads.once(format!("GetBucketEncryption/{target}"), || async { Ok(self::encryption(reads, target, owner).await.0) }).await;
-        let found = found.map_or_else(|error| Fact::Unknown(Unreadable::from(&error)), |found| (*found).clone());
+        let (found, _) = self::encryption(reads, target, owner).await;
         seen.log_encryption = found.map(|found| LogEncryption { bucket: target.to_owned(), algorithm: found.algorithm });
     }
     if let (Some(declared), Fact::Present(found)) =
@@ -308,27 +316,28 @@ async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &m
 }
 
 async fn flags(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Flags>, There) {
-    let answer = reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
-    let answer = answer.map(|answer| answer.public_access_block_configuration().map(Flags::from).unwrap_or_default());
+    let answer = reads.once(s3::flags_key(bucket), || s3::flags(reads, bucket, owner)).await;
     // A bucket without the setting has all four off.
-    setting(answer, "NoSuchPublicAccessBlockConfiguration", Fact::Present(Flags::default()))
+    setting(answer.map(|flags| *flags), s3::NO_FLAGS, Fact::Present(Flags::default()))
 }
 
+/// Of a bucket that logs go to, whoever logs there asks for it, too.
 async fn encryption(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Encryption>, There) {
-    let answer = reads.s3().get_bucket_encryption(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
-    let answer = answer.map(|answer| {
+    let read = || async {
+        let answer = reads.s3().get_bucket_encryption(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
         let rule = answer.server_side_encryption_configuration().and_then(|all| all.rules().first());
         let default = rule.and_then(|rule| rule.apply_server_side_encryption_by_default());
         let blocked = rule.and_then(|rule| rule.blocked_encryption_types()).map(|blocked| blocked.encryption_type()).unwrap_or_default();
         let key = default.and_then(|default| default.kms_master_key_id()).map(str::to_owned);
-        Encryption {
+        Ok(Encryption {
             algorithm: default.map(|default| default.sse_algorithm().as_str().to_owned()).unwrap_or_default(),
             key: Fact::given(key.clone()),
             raw_key: key,
             bucket_key: rule.and_then(|rule| rule.bucket_key_enabled()).unwrap_or_default(),
             blocked: blocked.iter().map(|kind| kind.as_str().to_owned()).collect(),
-        }
-    });
+        })
+    };
+    let answer = reads.once(format!("GetBucketEncryption/{bucket}"), read).await.map(|found| (*found).clone());
     let none = Encryption { key: Fact::Absent, ..Encryption::default() };
     setting(answer, "ServerSideEncryptionConfigurationNotFoundError", Fact::Present(none))
 }
@@ -422,9 +431,8 @@ async fn grants(reads: &Reads, bucket: &str, owner: &str) -> Fact<Grants> {
 }
 
 async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await;
-    let answer = answer.map(|answer| answer.policy_status().map(|status| status.is_public().unwrap_or_default()));
-    Fact::read(answer, |error| error.is("NoSuchBucketPolicy"))
+    let answer = reads.once(s3::public_policy_key(bucket), || s3::public_policy(reads, bucket, owner)).await;
+    Fact::read(answer.map(|public| Some(*public)), |error| error.is("NoSuchBucketPolicy"))
 }
 
 /// Whether the bucket serves a website. Its policy's impact asks the same.
@@ -433,21 +441,17 @@ async fn served(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
     Fact::read(answer.map(|website| Some(*website)), |_| false)
 }
 
-/// In what ways everybody gets at the bucket; unknown when one of them could not be read.
-fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) -> Fact<Vec<&'static str>> {
-    let mut ways = Vec::new();
-    for (way, words) in [
-        (grants.as_ref().map(|grants| grants.public), "its ACL lets everybody in"),
-        (policy.clone(), "its policy lets everybody in"),
-        (website.clone(), "it serves a website"),
-    ] {
-        match way {
-            Fact::Present(true) => ways.push(words),
-            Fact::Present(false) | Fact::Absent => {}
-            Fact::Unknown(why) => return Fact::Unknown(why),
-        }
-    }
-    Fact::Present(ways)
+/// Unknown when a part of it could not be read.
+fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) -> Fact<Exposure> {
+    let is = |fact: Fact<bool>| match fact {
+        Fact::Present(is) => Ok(is),
+        Fact::Absent => Ok(false),
+        Fact::Unknown(why) => Err(why),
+    };
+    let read = || {
+        Ok(Exposure { acl: is(grants.as_ref().map(|grants| grants.public))?, policy: is(policy.clone())?, website: is(website.clone())? })
+    };
+    read().map_or_else(Fact::Unknown, Fact::Present)
 }
 
 /// Turns the key that was found into the manifest's word for it, where both mean one key, and answers with the declared one
@@ -473,16 +477,13 @@ async fn resolve(reads: &Reads, declared: &str, found: &mut Encryption) -> Fact<
     key
 }
 
-/// A key by any of its names. Buckets share keys, and each is asked for once.
+/// A key by any of its names.
 async fn described(reads: &Reads, key: &str) -> Fact<Key> {
-    let answer = reads
-        .once(format!("DescribeKey {key}"), || async {
-            let answer = reads.kms().describe_key(|request| request.key_id(key)).await?;
-            Ok(answer.key_metadata().map(|key| Key {
-                arn: key.arn().unwrap_or_default().to_owned(),
-                state: key.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-            }))
+    let answer = kms::described(reads, None, key).await.map(|answer| {
+        answer.key_metadata().map(|key| Key {
+            arn: key.arn().unwrap_or_default().to_owned(),
+            state: key.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
         })
-        .await;
-    Fact::read(answer.map(|key| (*key).clone()), |error| error.is("NotFoundException"))
+    });
+    Fact::read(answer, |error| error.is("NotFoundException"))
 }

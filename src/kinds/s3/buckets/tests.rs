@@ -28,7 +28,7 @@ fn fresh() -> BucketSeen {
     BucketSeen {
         presence: Fact::Present(()),
         flags: Fact::Present(Flags::ALL),
-        exposure: Fact::Present(Vec::new()),
+        exposure: Fact::Present(observe::Exposure::default()),
         object_acls: Fact::Present(false),
         encryption: Fact::Present(observe::Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Default::default() }),
         key: Fact::Absent,
@@ -125,12 +125,61 @@ fn undeclared_flags_keep_what_they_have() {
 
 #[test]
 fn closing_a_public_bucket_is_disruptive_and_says_so() {
+    const CUT: &str = "whoever reads it without credentials no longer can";
+    const ACL: &str = "huntaze-assets is public now: its ACL lets everybody in";
+    const POLICY_STAYS: &str = "huntaze-assets is public now, and stays so: its policy lets everybody in";
+    let website = "huntaze-assets is set up as a website";
+    let new = "blockPublicAcls: true, blockPublicPolicy: true";
+    for (acl, policy, wish, takes, notes) in [
+        (true, false, "ignorePublicAcls: true", CUT, vec![ACL]),
+        (false, true, "restrictPublicBuckets: true", CUT, vec!["huntaze-assets is public now: its policy lets everybody in"]),
+        (
+            true,
+            true,
+            "ignorePublicAcls: true, restrictPublicBuckets: true",
+            CUT,
+            vec!["huntaze-assets is public now: its ACL lets everybody in, its policy lets everybody in"],
+        ),
+        // What lets somebody in stays, and nobody is cut off.
+        (false, true, "ignorePublicAcls: true", "", vec![POLICY_STAYS]),
+        (false, true, new, "", vec![POLICY_STAYS]),
+        (true, false, new, "", vec!["huntaze-assets is public now, and stays so: its ACL lets everybody in"]),
+        (
+            true,
+            true,
+            "ignorePublicAcls: true",
+            "whoever reads it without credentials by its ACL alone no longer can",
+            vec![ACL, POLICY_STAYS],
+        ),
+        // A website that neither policy nor ACL lets anybody into is read by nobody.
+        (false, false, "ignorePublicAcls: true, restrictPublicBuckets: true", "", vec![]),
+    ] {
+        let seen = |website| BucketSeen {
+            flags: Fact::Present(Flags::default()),
+            exposure: Fact::Present(observe::Exposure { acl, policy, website }),
+            ..fresh()
+        };
+        let wish = format!("publicAccessBlock: {{{wish}}}");
+        let steps = plan(&wish, seen(false));
+        assert_eq!(steps.notes, notes, "{wish}");
+        let step = only(steps);
+        let impact = if takes.is_empty() { Impact::Online } else { Impact::Disruptive };
+        assert_eq!((step.impact, step.takes.as_str()), (impact, takes), "{wish}");
+        let steps = plan(&wish, seen(true));
+        assert_eq!(steps.notes.last().map(String::as_str), Some(website), "{wish}");
+        assert_eq!(only(steps).impact, impact, "{wish}");
+    }
+}
+
+/// An ACL that is ignored already, and a policy that is restricted, let nobody in.
+#[test]
+fn what_is_closed_already_is_not_called_public() {
     let mut seen = fresh();
-    seen.flags = Fact::Present(Flags::default());
-    seen.exposure = Fact::Present(vec!["it serves a website"]);
-    let steps = plan("publicAccessBlock: {ignorePublicAcls: true}", seen);
-    assert_eq!(steps.notes, ["huntaze-assets is public now: it serves a website"]);
-    assert_eq!(only(steps).impact, Impact::Disruptive);
+    seen.flags = Fact::Present(Flags { block_public_acls: false, ..Flags::ALL });
+    seen.exposure = Fact::Present(observe::Exposure { acl: true, policy: true, website: false });
+    let steps = plan("publicAccessBlock: {blockPublicAcls: true}", seen);
+    assert_eq!(steps.notes, [""; 0]);
+    assert_eq!(only(steps).impact, Impact::Online);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::merge::Document;
-use super::{explain_denied, reached, wants, website, website_key};
+use super::{NO_FLAGS, account, explain_denied, flags, flags_key, public_policy, public_policy_key, reached, wants, website, website_key};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
     Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
@@ -382,29 +382,20 @@ fn lacking(spec: &BucketPolicySpec, found: Option<&Document>) -> (bool, bool) {
 /// Which Block Public Access refuses a further write of a policy that names everybody; absent where S3 does not judge it public, or none is on.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-options>
 async fn refused_by(reads: &Reads, bucket: &str, owner: &str) -> Fact<&'static str> {
-    match reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
-        Ok(answer) if answer.policy_status().and_then(|status| status.is_public()) == Some(true) => {}
+    match reads.last(public_policy_key(bucket), || public_policy(reads, bucket, owner)).await {
+        Ok(public) if *public => {}
         Ok(_) => return Fact::Absent,
         Err(error) if error.is("NoSuchBucketPolicy") => return Fact::Absent,
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     }
-    match reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
-        Ok(answer) if answer.public_access_block_configuration().and_then(|flags| flags.block_public_policy()) == Some(true) => {
-            return Fact::Present("the bucket's BlockPublicPolicy");
-        }
+    match reads.last(flags_key(bucket), || flags(reads, bucket, owner)).await {
+        Ok(flags) if flags.block_public_policy => return Fact::Present("the bucket's BlockPublicPolicy"),
         Ok(_) => {}
-        Err(error) if error.is("NoSuchPublicAccessBlockConfiguration") => {}
+        Err(error) if error.is(NO_FLAGS) => {}
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     }
-    let of_account = || async {
-        match reads.s3control().get_public_access_block(|request| request.account_id(owner)).await {
-            Ok(answer) => Ok(answer.public_access_block_configuration().and_then(|flags| flags.block_public_policy()) == Some(true)),
-            Err(error) if error.is("NoSuchPublicAccessBlockConfiguration") => Ok(false),
-            Err(error) => Err(error),
-        }
-    };
-    match reads.once("GetPublicAccessBlock/BlockPublicPolicy", of_account).await {
-        Ok(on) if *on => Fact::Present("the account's BlockPublicPolicy"),
+    match reads.once(account::flags_key(owner), || account::flags(reads, owner)).await {
+        Ok(flags) if flags.block_public_policy => Fact::Present("the account's BlockPublicPolicy"),
         Ok(_) => Fact::Absent,
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
     }

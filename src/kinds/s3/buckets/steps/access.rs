@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::change::Change;
+use super::super::observe::Exposure;
 use super::{Maker, back};
 use crate::kinds::s3::Flags;
 use crate::kinds::{Fact, Impact, Reason};
@@ -80,11 +81,16 @@ impl Maker<'_> {
             _ => {}
         }
         match &self.planning.seen.exposure {
-            Fact::Present(ways) if closes && !ways.is_empty() => {
-                let ways = ways.join(", ");
-                step.impact = Impact::Disruptive;
-                step.takes = "whoever reads it without credentials no longer can".to_owned();
-                self.steps.notes.push(format!("{} is public now: {ways}", self.bucket));
+            Fact::Present(exposure) if closes => {
+                let cut = Cut::of(*exposure, found, found.with(drifts.iter().copied()));
+                if let Some(takes) = cut.takes() {
+                    step.impact = Impact::Disruptive;
+                    step.takes = takes;
+                }
+                self.steps.notes.extend(cut.notes(self.bucket));
+                if exposure.website {
+                    self.steps.notes.push(format!("{} is set up as a website", self.bucket));
+                }
             }
             Fact::Unknown(why) if closes && self.made.is_empty() => {
                 let why = why.clone();
@@ -94,5 +100,48 @@ impl Maker<'_> {
         }
         let back = self.back(|bucket| found.way_back(&format!("aws s3api {{}}-public-access-block --bucket {bucket}")), "");
         self.steps.push(step.also_takes(&Flags::weakens(&drifts)).back(back));
+    }
+}
+
+/// By what everybody gets into a bucket now, in words: what a change of its flags ends, and what it leaves. Flags that refuse new ACLs and policies leave
+/// those that are there in force.
+struct Cut {
+    ended: Vec<&'static str>,
+    left: Vec<&'static str>,
+}
+
+impl Cut {
+    fn of(exposure: Exposure, before: Flags, after: Flags) -> Cut {
+        let mut cut = Cut { ended: Vec::new(), left: Vec::new() };
+        for (way, lets_in, before, after) in [
+            ("its ACL", exposure.acl, before.ignore_public_acls, after.ignore_public_acls),
+            ("its policy", exposure.policy, before.restrict_public_buckets, after.restrict_public_buckets),
+        ] {
+            if lets_in && !before {
+                if after { cut.ended.push(way) } else { cut.left.push(way) }
+            }
+        }
+        cut
+    }
+
+    /// What those lose who get in; nothing where nobody does.
+    fn takes(&self) -> Option<String> {
+        let whoever = match (self.ended.first()?, self.left.is_empty()) {
+            (_, true) => "whoever reads it without credentials".to_owned(),
+            (way, false) => format!("whoever reads it without credentials by {way} alone"),
+        };
+        Some(format!("{whoever} no longer can"))
+    }
+
+    fn notes(&self, bucket: &str) -> Vec<String> {
+        let lets_in = |ways: &[&str]| ways.iter().map(|way| format!("{way} lets everybody in")).collect::<Vec<_>>().join(", ");
+        let mut notes = Vec::new();
+        if !self.ended.is_empty() {
+            notes.push(format!("{bucket} is public now: {}", lets_in(&self.ended)));
+        }
+        if !self.left.is_empty() {
+            notes.push(format!("{bucket} is public now, and stays so: {}", lets_in(&self.left)));
+        }
+        notes
     }
 }
