@@ -12,6 +12,8 @@ mod migration;
 mod record;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/schemas.rs"]
+mod schemas;
 #[path = "cli/screens.rs"]
 mod screens;
 #[path = "support/screens.rs"]
