@@ -144,6 +144,7 @@ fn folder(secret: &str) -> tempfile::TempDir {
 
 /// The program at its most talkative.
 fn holdfast(folder: &Path, arguments: &[&str], faults: &str) -> Output {
+    let requests = support::record::requests(folder);
     let mut run = Command::new(env!("CARGO_BIN_EXE_holdfast"));
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         run.env_remove(name);
@@ -156,12 +157,16 @@ fn holdfast(folder: &Path, arguments: &[&str], faults: &str) -> Output {
         .env("RUST_BACKTRACE", "full")
         .env("HOLDFAST_STATE_DIR", folder)
         .env("HOLDFAST_SANDBOX_FAULTS", faults)
-        .env("HOLDFAST_SANDBOX_RECORD", folder.join("requests"))
+        .env("HOLDFAST_SANDBOX_RECORD", &requests)
         .output()
         .expect("the program runs");
     let what = format!("{arguments:?} with faults {faults:?}");
     clean(&format!("stdout of {what}"), &output.stdout);
     clean(&format!("stderr of {what}"), &output.stderr);
+    // Where the suite is recorded they are not below the folder.
+    if requests.is_dir() {
+        clean_below(&format!("the requests of {what}"), &requests);
+    }
     output
 }
 
@@ -214,7 +219,7 @@ fn the_token_is_used_and_shown_nowhere() {
     let journal = holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
     assert!(String::from_utf8_lossy(&journal.stdout).contains("huntaze-sessions"), "{journal:?}");
     // The group has it: it was really sent.
-    let sent = std::fs::read_dir(folder.path().join("requests")).expect("requests").any(|file| {
+    let sent = std::fs::read_dir(support::record::requests(folder.path())).expect("requests").any(|file| {
         let text = std::fs::read_to_string(file.expect("an entry").path()).expect("text");
         text.lines().any(|line| line.contains("ModifyReplicationGroup") && line.contains("AuthToken="))
     });

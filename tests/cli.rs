@@ -8,8 +8,12 @@ mod ground;
 mod messages;
 #[path = "cli/migration.rs"]
 mod migration;
+#[path = "support/record.rs"]
+mod record;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "cli/schemas.rs"]
+mod schemas;
 #[path = "cli/screens.rs"]
 mod screens;
 #[path = "support/screens.rs"]
@@ -40,13 +44,12 @@ fn folder(account: &str, spec: &str) -> TempDir {
     folder
 }
 
-/// The program in that folder, without anything of this machine's AWS settings.
+/// The program in that folder, without anything of this machine's AWS settings. Where the suite is recorded, it is, too.
 fn holdfast(folder: &Path) -> Run {
     let mut run = Run::new(env!("CARGO_BIN_EXE_holdfast"));
     run.current_dir(folder).timeout(Duration::from_secs(60));
-    for (name, _) in std::env::vars_os()
-        .filter(|(name, _)| name.to_string_lossy().starts_with("AWS_") || name.to_string_lossy().starts_with("HOLDFAST_"))
-    {
+    let of_this_machine = |name: &str| (name.starts_with("AWS_") || name.starts_with("HOLDFAST_")) && name != "HOLDFAST_SANDBOX_RECORD";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| of_this_machine(&name.to_string_lossy())) {
         run.env_remove(name);
     }
     run.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", folder);
@@ -84,7 +87,7 @@ fn exit_0_done_and_then_in_sync() {
 #[test]
 fn exit_1_the_wrong_account_is_refused_before_any_other_request() {
     let folder = folder("111111111111", VERSIONING);
-    let record = folder.path().join("requests");
+    let record = record::requests(folder.path());
     let run =
         holdfast(folder.path()).args(["reconcile", "-f", "m.yaml", "--sandbox"]).env("HOLDFAST_SANDBOX_RECORD", &record).assert().code(1);
     let err = String::from_utf8_lossy(&run.get_output().stderr).into_owned();

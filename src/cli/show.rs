@@ -27,13 +27,16 @@ const REPORT_VERSION: &str = "holdfast.dev/report/v2";
 /// What `reconcile --dry-run -o json` prints.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("$id" = format!("https://{SCHEMA_VERSION}.json")))]
 pub struct PlanDocument<'a> {
-    /// `holdfast.dev/plan/v2`.
+    /// The version of this form.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: &'static str,
     /// Where it was looked: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
     /// One plan an object that could be looked at.
     pub plans: Vec<&'a Plan>,
+    /// The objects that could not be looked at.
     pub errors: Vec<ObjectError<'a>>,
     /// Why the run as a whole failed, where it did not come to the objects.
     pub error: Option<&'a str>,
@@ -47,13 +50,16 @@ pub struct PlanDocument<'a> {
 /// What `reconcile -o json` prints after applying.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("$id" = format!("https://{REPORT_VERSION}.json")))]
 pub struct ReportDocument<'a> {
-    /// `holdfast.dev/report/v2`.
+    /// The version of this form.
+    #[schemars(extend("const" = REPORT_VERSION))]
     pub schema_version: &'static str,
     /// Where it ran: `AWS`, `the endpoint` with its URL, or `the sandbox`.
     pub ground: &'a str,
     /// The run, as `holdfast journal --run` takes it; empty where none was begun.
     pub run: &'a str,
+    /// How the run over each object of the manifest ended.
     pub objects: Vec<ObjectReport<'a>>,
     /// Why the run as a whole failed, where it did not come to the objects.
     pub error: Option<&'a str>,
@@ -68,6 +74,7 @@ pub struct ReportDocument<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectReport<'a> {
+    /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: &'a str,
     /// The plan that was carried out.
     pub plan: Option<&'a Plan>,
@@ -77,6 +84,7 @@ pub struct ObjectReport<'a> {
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes, counted.
     pub counts: Option<Counts>,
+    /// Why the run over this object failed as a whole.
     pub error: Option<&'a str>,
     /// Why the object's topic could not be told.
     pub notification_error: Option<&'a str>,
@@ -86,7 +94,9 @@ pub struct ObjectReport<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectError<'a> {
+    /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: &'a str,
+    /// Why it could not be looked at.
     pub error: &'a str,
 }
 

@@ -22,6 +22,7 @@ pub enum Fact<T> {
 pub struct Unreadable {
     /// The request that would have told: `s3:GetBucketPolicy`.
     pub call: String,
+    /// How reading failed.
     pub why: Why,
     /// What AWS said, cleaned.
     pub message: String,

@@ -189,7 +189,9 @@ pub struct Scope {
 /// A real thing: `s3.buckets/huntaze-assets`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Key {
+    /// The kind of resource, by its path in the manifest: `s3.buckets`.
     pub kind: String,
+    /// What the resource is called in AWS, within its kind, account and region: `huntaze-assets`.
     pub id: String,
 }
 

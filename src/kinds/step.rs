@@ -28,7 +28,9 @@ pub struct Drift {
     pub field: String,
     /// What was found; `null` where there is none.
     pub found: Value,
+    /// What the manifest says; `null`: that there be none.
     pub declared: Value,
+    /// What changing it would mean for those who use the resource.
     pub impact: Impact,
 }
 
@@ -139,9 +141,11 @@ impl<Op> Steps<Op> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
+    /// Why, in one word.
     pub reason: Reason,
     /// The fields concerned; empty: the whole resource.
     pub fields: Vec<String>,
+    /// Why, in a sentence.
     pub message: String,
     /// What a person does about it.
     pub what_to_do: String,

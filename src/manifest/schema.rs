@@ -158,6 +158,7 @@ fn kind_schema(kind: &KindSchema) -> Value {
     }
     json!({
         "type": "array",
+        "description": schema.get("description").cloned().unwrap_or_else(|| kind.path.into()),
         KIND_PATH: kind.path,
         FIELDS: kind.fields,
         "maxItems": MAX_ITEMS,

@@ -31,15 +31,19 @@ pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v2";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
-    /// `holdfast.dev/plan/v2`.
+    /// The version of this form.
+    #[schemars(extend("const" = SCHEMA_VERSION))]
     pub schema_version: String,
     /// The object's `metadata.name`, behind its namespace and a slash where it has one.
     pub object: String,
+    /// The AWS account, by its 12 digits.
     pub account: String,
+    /// The region that the object is for.
     pub region: String,
     /// Consent is given to exactly this plan: SHA-256 over account, region, object, resources and steps with their arguments and impacts; 64
     /// hexadecimal digits. Times, forecasts and counts are not in it.
     pub hash: String,
+    /// The resources and steps, counted.
     pub summary: Summary,
     /// In the order of the kinds, then of the ids.
     pub resources: Vec<ResourcePlan>,
@@ -63,6 +67,7 @@ pub struct Summary {
     pub in_sync: usize,
     /// Differences that an exception covers: no resources, which are counted above by what else there is of them.
     pub excepted: usize,
+    /// The steps of all resources, counted.
     pub steps: StepCounts,
 }
 
@@ -90,14 +95,19 @@ pub struct ResourcePlan {
     pub title: String,
     /// The entries of the manifest that speak for it.
     pub origins: Vec<Origin>,
+    /// How it stands.
     pub status: Status,
+    /// The declared fields that are not as declared, and that no exception covers.
     pub drifts: Vec<Drift>,
+    /// Those that an exception covers: nothing is done about them.
     pub excepted: Vec<Excepted>,
     /// Fields that could not be read; while there is one, nothing of the resource is changed.
     pub unreadable: Vec<UnreadableField>,
+    /// What would be done about the differences. A step comes after those that it names in `after`.
     pub steps: Vec<PlannedStep>,
     /// What is not done, with the reason. A step that waits for consent has its own in `held`.
     pub blocks: Vec<Block>,
+    /// What a person should know, though it blocks nothing.
     pub notes: Vec<String>,
     /// What must be in sync first, and what for.
     pub needs: Vec<Need>,
@@ -130,8 +140,9 @@ pub enum Status {
 pub struct Excepted {
     #[serde(flatten)]
     pub drift: Drift,
-    /// RFC 3339.
+    /// When the exception ends, by RFC 3339: from then on the difference counts again.
     pub until: String,
+    /// Why it was made, in the manifest's words.
     pub reason: String,
 }
 
@@ -139,6 +150,7 @@ pub struct Excepted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnreadableField {
+    /// The field's path below its resource; empty: the whole resource.
     pub field: String,
     #[serde(flatten)]
     pub why: Unreadable,
@@ -148,9 +160,11 @@ pub struct UnreadableField {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedStep {
+    /// A sentence in the imperative: "Turn on versioning of huntaze-assets".
     pub title: String,
     /// What is sent, as data. It holds references to secrets, never their bytes.
     pub op: Operation,
+    /// What it means for those who use the resource.
     pub impact: Impact,
     /// What it takes; empty: nothing.
     pub takes: String,
@@ -158,6 +172,7 @@ pub struct PlannedStep {
     pub back: String,
     /// Seconds after which it has failed.
     pub deadline_seconds: u64,
+    /// The drifts, by their `field`, that it repairs.
     pub fields: Vec<String>,
     /// The steps of this resource, by place, that come before it.
     pub after: Vec<usize>,

@@ -138,7 +138,7 @@ fn what_goes_on_in_aws_after_ctrl_c_is_told_by_the_next_run() {
         "  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:huntaze-ops-alerts\"}}\n  policy: {{disruptive: Allow}}\n  rds:\n    instances:\n      - {{name: huntaze-postgres, multiAz: true}}\n"
     );
     let folder = folder(ACCOUNT, &spec);
-    let requests = folder.path().join("requests");
+    let requests = crate::record::requests(folder.path());
     let (_aws, address) = recording(&requests, "60");
     let ended = interrupted(folder.path(), &address, |said| said.contains("waiting: "));
     assert_eq!(ended.status.code(), Some(130));
@@ -208,7 +208,7 @@ fn after_ctrl_c_no_message_is_sent_and_the_next_run_sends_it() {
         "  notifications: {{topicArn: \"arn:aws:sns:us-east-1:{ACCOUNT}:huntaze-ops-alerts\"}}\n  policy: {{disruptive: Allow}}\n{VERSIONING}  rds:\n    instances:\n      - {{name: huntaze-postgres, multiAz: true}}\n"
     );
     let folder = folder(ACCOUNT, &spec);
-    let requests = folder.path().join("requests");
+    let requests = crate::record::requests(folder.path());
     // What S3 shows late is there sooner, and the database still takes a minute.
     let (_aws, address) = recording(&requests, "4");
     let published = || recorded(&requests).lines().filter(|line| line.contains("\"operation\":\"Publish\"")).count();

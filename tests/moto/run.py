@@ -133,7 +133,7 @@ def run_account(program, records, verdicts):
 def main(program, records):
     verdicts = Verdicts()
     run_account(program, pathlib.Path(records), verdicts)
-    served.run(program, verdicts)
+    served.run(program, pathlib.Path(records), verdicts)
     return verdicts.close()
 
 

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)] // each test binary uses its own part of it
 
+pub mod record;
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -21,7 +21,7 @@ fn command(state: &Path, faults: &str, more: &[&str]) -> Command {
         .arg(state)
         .args(more)
         .env("HOLDFAST_SANDBOX_FAULTS", faults)
-        .env("HOLDFAST_SANDBOX_RECORD", state.join("requests"))
+        .env("HOLDFAST_SANDBOX_RECORD", support::record::requests(state))
         .env_remove("AWS_ENDPOINT_URL");
     command
 }
@@ -52,7 +52,7 @@ struct Sent {
 /// The requests that a run sent, each kind of them once: with its number, and whether it writes.
 fn requests(state: &Path) -> Vec<Sent> {
     let mut all = Vec::new();
-    for file in std::fs::read_dir(state.join("requests")).into_iter().flatten() {
+    for file in std::fs::read_dir(support::record::requests(state)).into_iter().flatten() {
         let text = std::fs::read_to_string(file.expect("an entry").path()).expect("text");
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).expect("a line of JSON");
