@@ -19,4 +19,4 @@ pub use resource::{FIND, Object, Resource};
 pub use rollout::{RESTARTED_AT, Rollout, Workload};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

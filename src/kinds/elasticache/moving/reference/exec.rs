@@ -13,6 +13,7 @@ use super::super::lock::Lock;
 use super::super::start::tag_lock;
 use super::{Asked, Endpoints, Place, Turned, Way, names};
 use crate::aws::{Call, CallError, Class, Reads, Service, Writes};
+use crate::clock::later;
 use crate::exec::{Failure, Order, Runs};
 use crate::kinds::elasticache::migration::Exec;
 use crate::kinds::elasticache::start::not_sent;
@@ -242,7 +243,7 @@ pub async fn turn_back(writes: &Writes, exec: &Exec, turned: &str, lock: &str, w
     begin(writes, turned, State::Undoing(Instant::now()), |writes, task| {
         let (exec, lock, tag) = (exec.clone(), lock.to_owned(), tag(turned));
         async move {
-            let (began, mut wait) = (Instant::now(), WAITS[0]);
+            let (until, mut wait) = (later(writes.now(), UNDOES_FOR), WAITS[0]);
             for times in 1.. {
                 let order = Order { words: &exec.undo, environment: environment.clone(), timeout: exec.within() };
                 let why = match crate::exec::run(runs, order).await {
@@ -253,10 +254,10 @@ pub async fn turn_back(writes: &Writes, exec: &Exec, turned: &str, lock: &str, w
                     },
                 };
                 task.set(State::UndoFailed(times, why));
-                if began.elapsed() >= UNDOES_FOR {
+                if writes.now() >= until {
                     return;
                 }
-                tokio::time::sleep(wait).await;
+                writes.clock().sleep(wait).await;
                 wait = (wait * 2).min(WAITS[1]);
             }
         }
