@@ -8,9 +8,9 @@ use super::moved::{Screen, show};
 #[cfg(feature = "sandbox")]
 use super::sandbox::SandboxKind;
 use super::{Manifest, Output, complain, reconcile, tell};
+use crate::exec::Allowed;
 use crate::execute::Journal;
 use crate::execute::record::{Event, Outcome};
-use crate::exec::Allowed;
 use crate::exit::Exit;
 use crate::kinds::Key;
 use crate::kinds::elasticache::{Move, MoveCommand, ReplicationGroups};
@@ -105,7 +105,11 @@ impl What {
 
     #[cfg(feature = "sandbox")]
     fn ground(&self, on: &str, state: &std::path::Path, keeps: bool) -> Result<Ground, String> {
-        if self.sandbox { Ground::sandbox(state, "", keeps, SandboxKind::Quick) } else { Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec))) }
+        if self.sandbox {
+            Ground::sandbox(state, "", keeps, SandboxKind::Quick)
+        } else {
+            Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec)))
+        }
     }
 
     #[cfg(not(feature = "sandbox"))]
@@ -137,7 +141,15 @@ pub async fn run(args: Args) -> Exit {
     match (result, command) {
         (Ok(()), Some(MoveCommand::RollBack { .. } | MoveCommand::Finalize)) => {
             let only = format!("{}/{}", ReplicationGroups::PATH, what.name);
-            reconcile::run(reconcile::Args::only(what.manifest.clone(), only, what.state_dir.clone(), what.in_sandbox(), what.output, what.allow_exec)).await
+            reconcile::run(reconcile::Args::only(
+                what.manifest.clone(),
+                only,
+                what.state_dir.clone(),
+                what.in_sandbox(),
+                what.output,
+                what.allow_exec,
+            ))
+            .await
         }
         (Ok(()), _) => Exit::Done,
         (Err(error), _) => complain(Exit::Failed, &error),

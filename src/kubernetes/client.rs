@@ -120,7 +120,8 @@ impl Reads {
             request = request.header("content-type", kind);
             bytes = body.to_string().into_bytes();
         }
-        let request = request.body(Body::from(bytes)).map_err(|error| refused(call, Class::Invalid, "RequestNotBuilt", error.to_string()))?;
+        let request =
+            request.body(Body::from(bytes)).map_err(|error| refused(call, Class::Invalid, "RequestNotBuilt", error.to_string()))?;
         let exchange = async {
             let answer = self.cluster.client.send(request).await.map_err(|error| no_answer(call, &error, server))?;
             let status = answer.status();

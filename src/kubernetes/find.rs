@@ -115,9 +115,12 @@ fn unusable(error: KubeconfigError) -> CallError {
     use KubeconfigError as Error;
     let message = match &error {
         Error::FindPath | Error::ReadConfig(..) => {
-            "there is no kubeconfig that could be read: neither KUBECONFIG nor ~/.kube/config, and this is no pod with a service account".to_owned()
+            "there is no kubeconfig that could be read: neither KUBECONFIG nor ~/.kube/config, and this is no pod with a service account"
+                .to_owned()
         }
-        Error::CurrentContextNotSet => "the kubeconfig has no current context: `kubectl config use-context NAME`, or name it in `context`".to_owned(),
+        Error::CurrentContextNotSet => {
+            "the kubeconfig has no current context: `kubectl config use-context NAME`, or name it in `context`".to_owned()
+        }
         Error::LoadContext(name) => format!("the kubeconfig has no context {name}: `kubectl config get-contexts` lists them"),
         Error::LoadClusterOfContext(name) => format!("the kubeconfig has no cluster {name}, which its context names"),
         Error::MissingClusterUrl | Error::ParseClusterUrl(_) => "the kubeconfig names no usable server for that context".to_owned(),

@@ -108,7 +108,8 @@ fn is_observed(metadata: &ObjectMeta, observed: Option<i64>) -> bool {
 /// Why pods are not made anew by the strategy of that name.
 fn rolls(strategy: Option<&str>) -> Option<(String, String)> {
     let other = strategy.filter(|strategy| *strategy != "RollingUpdate")?;
-    let what_to_do = "set updateStrategy.type to RollingUpdate, or delete its pods when the address is turned, and leave it out of `restart`";
+    let what_to_do =
+        "set updateStrategy.type to RollingUpdate, or delete its pods when the address is turned, and leave it out of `restart`";
     Some((format!("its pods are replaced by {other}, and not by RollingUpdate"), what_to_do.to_owned()))
 }
 
@@ -159,7 +160,10 @@ mod tests {
         // Of an earlier rollout, while nobody has looked at this one.
         let again = of(merged(stuck, json!({"metadata": {"generation": 5}})));
         assert_eq!(again.rollout, Rollout::Going(NOT_OBSERVED.to_owned()));
-        assert_eq!(of(json!({"spec": {"replicas": 0}, "status": {"replicas": 0, "updatedReplicas": 0, "availableReplicas": 0}})).rollout, Rollout::Done);
+        assert_eq!(
+            of(json!({"spec": {"replicas": 0}, "status": {"replicas": 0, "updatedReplicas": 0, "availableReplicas": 0}})).rollout,
+            Rollout::Done
+        );
         assert!(of(json!({"spec": {"paused": true}})).cannot.is_some());
     }
 

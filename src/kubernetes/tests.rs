@@ -118,7 +118,10 @@ async fn a_key_is_changed_with_its_note_in_one_request_or_not_at_all() {
     };
     writes.change(&app, &change).await.unwrap();
     let data = ground.data("app").await;
-    assert_eq!((data["URL"].as_str(), data["OTHER"].as_str(), data["m"].as_str()), ("rediss://canary-new-value", "kept", "redis://canary-old-value"));
+    assert_eq!(
+        (data["URL"].as_str(), data["OTHER"].as_str(), data["m"].as_str()),
+        ("rediss://canary-new-value", "kept", "redis://canary-old-value")
+    );
     // The same once more is of what was read before: a conflict, and nothing is changed.
     let error = writes.change(&app, &change).await.unwrap_err();
     assert_eq!((error.class, error.code.as_str()), (Class::Busy, "Conflict"), "{error}");
@@ -143,7 +146,8 @@ async fn a_config_map_is_changed_as_text() {
     let (writes, app) = (writes(&ground.clusters(ADMIN)).await, ground.object(Resource::ConfigMaps, "app"));
     let entry = writes.entry(&app, &["HOST"]).await.unwrap().unwrap();
     assert_eq!((entry.values["HOST"].expose_secret(), entry.immutable), ("old:6379", false));
-    let change = Change { version: entry.metadata.resource_version, annotations: Vec::new(), values: vec![value("HOST", Some("new:6379"))] };
+    let change =
+        Change { version: entry.metadata.resource_version, annotations: Vec::new(), values: vec![value("HOST", Some("new:6379"))] };
     writes.change(&app, &change).await.unwrap();
     assert_eq!(ground.api::<ConfigMap>().get("app").await.unwrap().data.unwrap()["HOST"], "new:6379");
     assert_eq!(Held::of(&writes.reads().metadata(&app).await.unwrap().unwrap(), "HOST"), Held::Ours);
@@ -207,7 +211,10 @@ async fn a_workload_is_restarted_and_watched_as_kubectl_does() {
     assert_eq!(look().await.rollout, Rollout::Done);
     writes.restart(&api, "m").await.unwrap();
     let begun = look().await;
-    assert_eq!((begun.restarted.as_deref(), begun.rollout), (Some("m"), Rollout::Going("its controller has not seen the change yet".to_owned())));
+    assert_eq!(
+        (begun.restarted.as_deref(), begun.rollout),
+        (Some("m"), Rollout::Going("its controller has not seen the change yet".to_owned()))
+    );
     // The same mark is no other template: nothing is begun twice.
     writes.restart(&api, "m").await.unwrap();
     assert_eq!(ground.api::<Deployment>().get("api").await.unwrap().metadata.generation, Some(2));

@@ -53,8 +53,9 @@ impl Cluster {
         let folder = tempfile::tempdir().expect("a folder");
         let [client, peer, port] = free_ports();
         let path = |name: &str| folder.path().join(name);
-        let key = rcgen::KeyPair::generate().expect("a key").serialize_pem();
-        std::fs::write(path("service-accounts.pem"), key).expect("a file");
+        let key = rcgen::KeyPair::generate().expect("a key");
+        std::fs::write(path("service-accounts.pem"), key.serialize_pem()).expect("a file");
+        std::fs::write(path("service-accounts.pub"), key.public_key_pem()).expect("a file");
         std::fs::write(path("tokens.csv"), format!("{ADMIN},admin,1,\"system:masters\"\n{SOMEBODY},somebody,2\n")).expect("a file");
         let text = |path: PathBuf| path.display().to_string();
         let (listens, peers) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
@@ -80,7 +81,7 @@ impl Cluster {
                 format!("--secure-port={port}"),
                 format!("--cert-dir={}", text(path("certificates"))),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-                format!("--service-account-key-file={}", text(path("service-accounts.pem"))),
+                format!("--service-account-key-file={}", text(path("service-accounts.pub"))),
                 format!("--service-account-signing-key-file={}", text(path("service-accounts.pem"))),
                 format!("--token-auth-file={}", text(path("tokens.csv"))),
                 "--authorization-mode=RBAC".to_owned(),
@@ -90,17 +91,18 @@ impl Cluster {
                 "--endpoint-reconciler-type=none".to_owned(),
             ],
         );
-        let cluster = Cluster { folder, port, children: vec![server, etcd] };
+        let mut cluster = Cluster { folder, port, children: vec![server, etcd] };
         cluster.wait();
         cluster
     }
 
     /// Until a client of that certificate could be answered.
-    fn wait(&self) {
+    fn wait(&mut self) {
         let until = Instant::now() + Duration::from_secs(120);
-        let log = || std::fs::read_to_string(self.folder.path().join("kube-apiserver.log")).unwrap_or_default();
         while !self.certificate().exists() || !self.is_ready() {
-            assert!(Instant::now() < until, "the API server did not come up:\n{}", log());
+            let log = || std::fs::read_to_string(self.folder.path().join("kube-apiserver.log")).unwrap_or_default();
+            let ended = self.children.iter_mut().any(|child| child.try_wait().is_ok_and(|ended| ended.is_some()));
+            assert!(Instant::now() < until && !ended, "the API server did not come up:\n{}", log());
             std::thread::sleep(Duration::from_millis(200));
         }
     }
@@ -146,7 +148,11 @@ impl Cluster {
 fn watched(program: &Path, log: &Path, arguments: &[String]) -> Child {
     let log = std::fs::File::create(log).expect("a file");
     Command::new("sh")
-        .args(["-c", "exec 3<&0; \"$@\" </dev/null & server=$!; trap 'kill -9 $server' EXIT; cat <&3 >/dev/null", "sh"])
+        .args([
+            "-c",
+            "exec 3<&0; \"$@\" </dev/null & server=$!; (cat <&3 >/dev/null; kill -9 $server) 2>/dev/null & exec 3<&-; wait $server",
+            "sh",
+        ])
         .arg(program)
         .args(arguments)
         .stdin(Stdio::piped())

@@ -285,7 +285,11 @@ impl Migration {
                 let longest = exec.timeout.as_ref().is_none_or(|_| exec.within() <= LONGEST_COMMAND);
                 if exec.timeout.as_deref().is_some_and(|timeout| seconds(timeout).is_none()) || !longest {
                     let expected = "a number and s, m or h, at most 1h: 60s, 10m";
-                    problems.push(problem(&format!("cutover[{at}].exec.timeout"), "is no length of time that a command may take", expected));
+                    problems.push(problem(
+                        &format!("cutover[{at}].exec.timeout"),
+                        "is no length of time that a command may take",
+                        expected,
+                    ));
                 }
             }
         }

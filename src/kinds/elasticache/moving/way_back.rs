@@ -153,7 +153,8 @@ impl Plan<'_> {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         // Half a way back is worse than one that waits: what this run may not turn back is said before anything else is done.
         let references = &self.moving.references;
-        let barred = references.iter().filter_map(Fact::present).filter(|found| !found.turned.is_back()).filter_map(|found| found.barred.clone());
+        let barred =
+            references.iter().filter_map(Fact::present).filter(|found| !found.turned.is_back()).filter_map(|found| found.barred.clone());
         let barred: Vec<(String, String)> = barred.collect();
         if !barred.is_empty() {
             for (why, what_to_do) in barred {

@@ -54,7 +54,13 @@ async fn commands_turn_a_place_and_are_given_everything_but_the_token() {
         let (new, told) = (target(&account), read(&folder, "told-turn"));
         assert!(read(&folder, "address").starts_with(&format!("master.{new}.")), "{}", read(&folder, "address"));
         assert_eq!(read(&folder, "steps"), "turn\n", "it is run once");
-        for line in ["HOLDFAST_STEP=turn", "HOLDFAST_TLS=true", &format!("HOLDFAST_FROM={HOST}"), &format!("HOLDFAST_TOKEN_SECRET_ARN={SECRET}"), "HOLDFAST_TOKEN_SECRET_KEY=token"] {
+        for line in [
+            "HOLDFAST_STEP=turn",
+            "HOLDFAST_TLS=true",
+            &format!("HOLDFAST_FROM={HOST}"),
+            &format!("HOLDFAST_TOKEN_SECRET_ARN={SECRET}"),
+            "HOLDFAST_TOKEN_SECRET_KEY=token",
+        ] {
             assert!(told.lines().any(|told| told == line), "{line}: {told}");
         }
         assert!(!told.contains(TOKEN), "{told}");

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::super::account::{Account, SECRET, TOKEN};
 use super::{OLD, account, target};
 use crate::execute::{End, Outcomes};
+use crate::kinds::Reason;
 use crate::kinds::elasticache::migration::{Cutover, KubernetesEntry};
 use crate::kinds::elasticache::moving::reference::{self, Endpoints, Way};
-use crate::kinds::Reason;
 use crate::kubernetes::RESTARTED_AT;
 use crate::kubernetes::tests::cluster::{ADMIN, SOMEBODY};
 use crate::kubernetes::tests::{Ground, deployment};
@@ -110,7 +110,8 @@ fn controllers(ground: &Arc<Ground>, rolls: Rolls) -> Controllers {
                 match &rolls {
                     Rolls::StuckThere if !mark.is_empty() && !mark.ends_with("-back") => {
                         status["updatedReplicas"] = json!(1);
-                        let condition = json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "no image"});
+                        let condition =
+                            json!({"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "no image"});
                         status["conditions"] = json!([condition]);
                     }
                     Rolls::WhileSomebodyWrites(value) if !mark.is_empty() && !written.swap(true, Ordering::Relaxed) => {
@@ -169,12 +170,19 @@ async fn a_key_is_turned_its_workloads_are_made_anew_and_no_secret_shows() {
     let words = format!("the Kubernetes Secret app-env (REDIS_URL) in {} of tests, {}", ground.namespace, ground.servers.server());
     let expected = format!("Turn {words} to huntaze-redis-72348fb3, and restart deployment/api, statefulset/worker");
     assert!(titles.contains(&expected.as_str()), "{titles:#?}");
-    assert_eq!((ground.data("app-env").await["REDIS_URL"].as_str(), marks(&ground).await), (URL, vec![String::new(); 2]), "a plan changed something");
+    assert_eq!(
+        (ground.data("app-env").await["REDIS_URL"].as_str(), marks(&ground).await),
+        (URL, vec![String::new(); 2]),
+        "a plan changed something"
+    );
     let outcomes = account.apply(&wish(PLACE)).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
     let (new, data) = (target(&account), ground.data("app-env").await);
     let url = &data["REDIS_URL"];
-    assert!(url.starts_with(&format!("rediss://:{TOKEN}@")) && url.contains(&new) && url.ends_with(":6379/0") && data["OTHER"] == "kept", "{url}");
+    assert!(
+        url.starts_with(&format!("rediss://:{TOKEN}@")) && url.contains(&new) && url.ends_with(":6379/0") && data["OTHER"] == "kept",
+        "{url}"
+    );
     let after = marks(&ground).await;
     assert!(after[0].starts_with("holdfast-") && after[0] == after[1], "the mark is of the move, and no time: {after:?}");
     // Neither the token, nor the address with it, nor either of them in base64.
@@ -293,8 +301,11 @@ async fn a_config_map_is_turned_where_the_address_holds_no_token() {
     let account = fast(Some(&ground), ADMIN);
     let place = "{kubernetes: {configMap: app-env, key: REDIS_URL}}";
     let blocked = blocks(&account.planned(&wish(place)).await);
-    assert!(matches!(blocked.as_slice(), [(Reason::InvalidWish, message, what_to_do)]
-        if message.contains("is not made for secrets") && what_to_do.starts_with("keep the address in a Secret")), "{blocked:?}");
+    assert!(
+        matches!(blocked.as_slice(), [(Reason::InvalidWish, message, what_to_do)]
+        if message.contains("is not made for secrets") && what_to_do.starts_with("keep the address in a Secret")),
+        "{blocked:?}"
+    );
     let outcomes = account.apply(&with("", "", place)).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
     let url = ground.api::<ConfigMap>().get("app-env").await.unwrap().data.unwrap()["REDIS_URL"].clone();
@@ -307,11 +318,20 @@ async fn what_may_not_be_read_or_changed_blocks_and_says_what_to_allow() {
     let account = fast(Some(&ground), SOMEBODY);
     let plan = account.planned(&wish(PLACE)).await;
     let blocked = blocks(&plan);
-    assert!(matches!(blocked.as_slice(), [(Reason::Unreadable, message, what_to_do)]
-        if message.contains("kubernetes:get secrets") && what_to_do.starts_with("allow `get secrets` in that namespace")), "{blocked:?}");
+    assert!(
+        matches!(blocked.as_slice(), [(Reason::Unreadable, message, what_to_do)]
+        if message.contains("kubernetes:get secrets") && what_to_do.starts_with("allow `get secrets` in that namespace")),
+        "{blocked:?}"
+    );
     assert!(plan.steps.is_empty());
     let verbs = |group: &str, resource: &str, verbs: &[&str]| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs});
-    ground.allow(json!([verbs("", "secrets", &["get", "patch"]), verbs("apps", "deployments", &["get"]), verbs("apps", "statefulsets", &["get", "patch"])])).await;
+    ground
+        .allow(json!([
+            verbs("", "secrets", &["get", "patch"]),
+            verbs("apps", "deployments", &["get"]),
+            verbs("apps", "statefulsets", &["get", "patch"])
+        ]))
+        .await;
     let mut said = Vec::new();
     // The API server sees its roles a moment later.
     for _ in 0..100 {
@@ -321,8 +341,11 @@ async fn what_may_not_be_read_or_changed_blocks_and_says_what_to_allow() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(matches!(said.as_slice(), [(Reason::NotSupported, message, what_to_do)]
-        if message.starts_with("deployments/api in ") && what_to_do.contains("`patch deployments/api`")), "{said:?}");
+    assert!(
+        matches!(said.as_slice(), [(Reason::NotSupported, message, what_to_do)]
+        if message.starts_with("deployments/api in ") && what_to_do.contains("`patch deployments/api`")),
+        "{said:?}"
+    );
     assert_eq!(ground.data("app-env").await["REDIS_URL"], URL);
 }
 
@@ -330,7 +353,9 @@ async fn what_may_not_be_read_or_changed_blocks_and_says_what_to_allow() {
 async fn what_cannot_be_turned_is_said_before_anything_is_made() {
     let Some((ground, _controllers)) = application("cannot", Rolls::Well).await else { return };
     let account = fast(Some(&ground), ADMIN);
-    let said = async |place: &str| blocks(&account.planned(&wish(place)).await).into_iter().map(|(_, message, _)| message).collect::<Vec<_>>().join("; ");
+    let said = async |place: &str| {
+        blocks(&account.planned(&wish(place)).await).into_iter().map(|(_, message, _)| message).collect::<Vec<_>>().join("; ")
+    };
     let missing = said("{kubernetes: {secret: app-env, key: REDIS_URL, restart: deployment/gone}}").await;
     assert_eq!(missing, "deployment/gone, which is to be restarted, is not there");
     let missing = said("{kubernetes: {secret: gone, key: REDIS_URL}}").await;
@@ -367,7 +392,13 @@ async fn a_move_is_gone_on_with_only_where_it_was_begun() {
     account.connect.clusters = other.clusters(ADMIN);
     let plan = account.planned(&wish(PLACE)).await;
     let blocked = blocks(&plan);
-    assert!(plan.steps.is_empty() && blocked.iter().all(|(reason, message, _)| *reason == Reason::Unreadable && message.contains("the move was begun elsewhere than in other-")), "{blocked:?}");
+    assert!(
+        plan.steps.is_empty()
+            && blocked.iter().all(
+                |(reason, message, _)| *reason == Reason::Unreadable && message.contains("the move was begun elsewhere than in other-")
+            ),
+        "{blocked:?}"
+    );
     account.connect.clusters = ground.clusters(ADMIN);
     let outcomes = account.apply(&wish(PLACE)).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);

@@ -220,7 +220,9 @@ pub async fn turn(writes: &Writes, exec: &Exec, turned: &str, lock: &str, way: &
             let order = Order { words: &exec.command, environment, timeout: exec.within() };
             let ended = match crate::exec::run(runs, order).await {
                 Err(failure) => Err(failure.to_string()),
-                Ok(()) => tag_lock(&writes, &lock, &[(&tag, TARGET)]).await.map_err(|error| format!("that it has ended could not be noted: {error}")),
+                Ok(()) => tag_lock(&writes, &lock, &[(&tag, TARGET)])
+                    .await
+                    .map_err(|error| format!("that it has ended could not be noted: {error}")),
             };
             task.set(ended.map_or_else(State::TurnFailed, |()| State::Ended));
         }

@@ -94,7 +94,8 @@ fn workloads<'e>(entry: &'e KubernetesEntry, namespace: &str) -> Vec<(&'e str, O
 fn is_meant(entry: &KubernetesEntry, cluster: &Cluster) -> Result<(), CallError> {
     match entry.server.as_deref().map(|server| server.trim_end_matches('/')) {
         Some(server) if server != cluster.server => {
-            let context = cluster.context.as_ref().map_or_else(|| "the pod's service account".to_owned(), |name| format!("the context {name}"));
+            let context =
+                cluster.context.as_ref().map_or_else(|| "the pod's service account".to_owned(), |name| format!("the context {name}"));
             let message = format!("{context} leads to {}, and {server} is meant: nothing was read or changed there", cluster.server);
             Err(not_sent(&FIND, Class::Invalid, "WrongCluster", message))
         }
@@ -288,10 +289,7 @@ pub async fn turn(writes: &Writes, entry: &KubernetesEntry, turned: &str, way: &
             let change = Change {
                 version: found.metadata.resource_version.clone(),
                 annotations: vec![(annotation(turned), Some(TARGET.to_owned()))],
-                values: vec![
-                    (turned.to_owned(), found.values.get(&entry.key).cloned()),
-                    (entry.key.clone(), Some(new.into())),
-                ],
+                values: vec![(turned.to_owned(), found.values.get(&entry.key).cloned()), (entry.key.clone(), Some(new.into()))],
             };
             cluster.change(&object, &change).await?;
         }
@@ -319,7 +317,8 @@ pub async fn turn_back(writes: &Writes, entry: &KubernetesEntry, turned: &str) -
         Stand::Replaced(_) => cluster.change(&object, &note(Vec::new())).await?,
         Stand::Target => {
             let Some(before) = found.values.get(turned) else {
-                let message = format!("{} does not hold any more what it held before holdfast: write the address into it by hand", words(entry));
+                let message =
+                    format!("{} does not hold any more what it held before holdfast: write the address into it by hand", words(entry));
                 return Err(not_sent(object.resource.patch(), Class::Invalid, "NoPreviousValue", message));
             };
             cluster.change(&object, &note(vec![(entry.key.clone(), Some(before.clone()))])).await?;
@@ -366,7 +365,8 @@ mod tests {
 
     fn metadata(note: Option<&str>, managers: &[(&str, &str)]) -> ObjectMeta {
         let fields = |key: &str| json!({"f:data": {format!("f:{key}"): {}}});
-        let managed: Vec<_> = managers.iter().map(|(name, key)| json!({"manager": name, "operation": "Update", "fieldsV1": fields(key)})).collect();
+        let managed: Vec<_> =
+            managers.iter().map(|(name, key)| json!({"manager": name, "operation": "Update", "fieldsV1": fields(key)})).collect();
         let annotations = note.map(|note| json!({"holdfast.dev/m": note})).unwrap_or(json!({}));
         serde_json::from_value(json!({"annotations": annotations, "managedFields": managed})).unwrap()
     }
@@ -393,7 +393,9 @@ mod tests {
         let of = |mark: &str, rollout: Rollout| Some(Workload { restarted: Some(mark.to_owned()), rollout, cannot: None });
         let going = || Rollout::Going("1 of 2".to_owned());
         let stuck = || Rollout::Stuck("late".to_owned());
-        let at = |stand: &Stand, one: Option<Workload>, two: Option<Workload>| rolled(stand, &[("deployment/a", one), ("deployment/b", two)], "m");
+        let at = |stand: &Stand, one: Option<Workload>, two: Option<Workload>| {
+            rolled(stand, &[("deployment/a", one), ("deployment/b", two)], "m")
+        };
         let done = |mark: &str| of(mark, Rollout::Done);
         assert_eq!(at(&Stand::Source, None, None), Turned::Source);
         assert_eq!(at(&Stand::Target, done("m"), done("2026-01-01T00:00:00Z")), Turned::Begun);

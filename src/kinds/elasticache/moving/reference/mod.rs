@@ -55,7 +55,8 @@ fn digest(server: &str, namespace: &str) -> String {
 
 /// Which clusters a move's Kubernetes places stand in, for the lock: another process that reaches others by the same names must not take them for these.
 pub fn clusters(cutover: &[Cutover]) -> Vec<String> {
-    let of = |entry: &crate::kinds::elasticache::migration::KubernetesEntry| Some(digest(entry.server.as_deref()?, entry.namespace.as_deref()?));
+    let of =
+        |entry: &crate::kinds::elasticache::migration::KubernetesEntry| Some(digest(entry.server.as_deref()?, entry.namespace.as_deref()?));
     let mut all: Vec<String> = cutover.iter().filter_map(|place| of(place.kubernetes.as_ref()?)).collect();
     all.sort();
     all.dedup();
