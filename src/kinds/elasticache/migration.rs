@@ -117,18 +117,18 @@ pub struct KubernetesEntry {
     pub server: Option<String>,
     /// The namespace. Left out: that of the manifest's object, or else of the context.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("examples" = ["web"]))]
     pub namespace: Option<String>,
     /// The Secret's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["app-env"]))]
     pub secret: Option<String>,
     /// The ConfigMap's name. An address that would hold the token is not written there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["app-env"]))]
     pub config_map: Option<String>,
     /// The key in it that holds the address.
-    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"), extend("examples" = ["REDIS_URL"]))]
     pub key: String,
     /// What reads it only when it starts, one or several: `deployment/api`. Their pods are made anew as by `kubectl rollout restart`, and watched until that is
     /// done. A workload that reads several of these places is named at the last of them.
@@ -166,7 +166,7 @@ impl JsonSchema for Workloads {
             "maxLength": 300,
             "pattern": pattern,
             "maxItems": 20,
-            "items": {"type": "string", "maxLength": 300, "pattern": pattern},
+            "items": {"type": "string", "maxLength": 300, "pattern": pattern, "examples": ["deployment/api"]},
             "examples": ["deployment/api", ["deployment/api", "statefulset/worker"]],
         })
     }
