@@ -43,7 +43,9 @@ pub mod aws;
 pub mod cli;
 
 pub mod clock;
+pub mod exec;
 mod hex;
+pub mod kubernetes;
 mod plain;
 
 #[cfg(feature = "sandbox")]

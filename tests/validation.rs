@@ -108,7 +108,7 @@ const NEVER_SAID: &[(&str, Why)] = &[
     ("is no length of time", Why::Earlier("the schema's pattern: does not have the right form")),
     ("a number and s, m or h: 240s, 30m, 24h", Why::Earlier("belongs to the one above")),
     ("names no place, or several", Why::Earlier("the schema: too few fields, too many fields")),
-    ("exactly one of secretsManager, ssmParameter, kubernetes, ecs", Why::Earlier("belongs to the one above")),
+    ("exactly one of secretsManager, ssmParameter, kubernetes, ecs, exec", Why::Earlier("belongs to the one above")),
     (
         "two wishes ask for different statements {sid} in the policy of {}",
         Why::Earlier("no manifest holds bucket policies: the plan says it"),

@@ -17,10 +17,14 @@ pub enum Service {
     Sns,
     Ssm,
     Sts,
+    /// No service of AWS: the API server of a cluster.
+    Kubernetes,
+    /// No service of AWS: a command of the manifest.
+    Exec,
 }
 
 impl Service {
-    pub const ALL: [Service; 12] = [
+    pub const ALL: [Service; 14] = [
         Service::CloudTrail,
         Service::Ecs,
         Service::ElastiCache,
@@ -33,6 +37,8 @@ impl Service {
         Service::Sns,
         Service::Ssm,
         Service::Sts,
+        Service::Kubernetes,
+        Service::Exec,
     ];
 
     /// The name in botocore's data and in messages.
@@ -50,6 +56,8 @@ impl Service {
             Service::Sns => "sns",
             Service::Ssm => "ssm",
             Service::Sts => "sts",
+            Service::Kubernetes => "kubernetes",
+            Service::Exec => "exec",
         }
     }
 }

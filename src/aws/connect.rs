@@ -13,6 +13,8 @@ use super::budget::Budget;
 use super::operations::{Clients, Reads};
 use super::{CallError, Class, Pace, profile, provider, region};
 use crate::clock::Clock;
+use crate::exec::Allowed;
+use crate::kubernetes::Clusters;
 
 /// Where to connect, and as whom.
 #[derive(Clone, Default)]
@@ -34,6 +36,10 @@ pub struct ConnectOptions {
     pub trusted: Option<Vec<u8>>,
     /// The folder of this run's state: what goes on between passes shows there how far it is. None: nowhere.
     pub state: Option<PathBuf>,
+    /// The clusters of Kubernetes that may be spoken to; none where nothing is said.
+    pub clusters: Clusters,
+    /// The leave to run the manifest's commands; nobody has it where nothing is said.
+    pub exec: Option<Allowed>,
 }
 
 /// `spec.assumeRole`.

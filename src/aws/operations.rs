@@ -15,6 +15,8 @@ use super::memo::Memo;
 use super::tasks::Tasks;
 use super::{Call, CallError, Class, ConnectOptions, Service, endpoint, secret};
 use crate::clock::Clock;
+use crate::exec::{Allowed, Looks, Runs};
+use crate::kubernetes::{self, Clusters};
 
 /// A client like this one, of another region; nothing where it is the same.
 macro_rules! elsewhere {
@@ -47,6 +49,10 @@ macro_rules! services {
             pub(super) embedded: bool,
             /// What is read once a run.
             pub(super) run: Memo,
+            /// The clusters of Kubernetes that may be spoken to.
+            pub(super) clusters: Clusters,
+            /// The manifest's commands may be run.
+            pub(super) exec: Option<Allowed>,
         }
 
         impl Clients {
@@ -61,6 +67,8 @@ macro_rules! services {
                     state: options.state.clone(),
                     embedded: options.embedded.is_some(),
                     run: Memo::default(),
+                    clusters: options.clusters.clone(),
+                    exec: options.exec,
                 };
                 endpoint::as_named(&mut clients, config);
                 clients
@@ -382,6 +390,21 @@ impl Reads {
         !self.clients.embedded || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
+    /// What can be read of a Kubernetes cluster: of the kubeconfig's context of that name, or of the one that is meant without any.
+    pub async fn kubernetes(&self, context: Option<&str>) -> Result<kubernetes::Reads, CallError> {
+        self.clients.clusters.reads(context).await
+    }
+
+    /// The leave to run those of the manifest's commands that only look, where a person has given it to this process.
+    pub fn exec(&self) -> Option<Looks> {
+        self.clients.exec.map(Allowed::looks)
+    }
+
+    /// Whether the AWS is inside this process.
+    pub fn is_embedded(&self) -> bool {
+        self.clients.embedded
+    }
+
     /// The bytes of a version of a secret, while it is the current one, to log in to a data store and for nothing else: what stands in the way of a move is
     /// asked there before it begins. The one place where a dry run reads a secret.
     pub async fn login(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {
@@ -450,6 +473,16 @@ impl Writes {
     /// The reading side with nothing read yet: for what must be known in the very moment of a change.
     pub fn reads(&self) -> Reads {
         Reads { clients: Arc::clone(&self.clients), memo: Arc::default() }
+    }
+
+    /// The leave to run the manifest's commands, where a person has given it to this process.
+    pub fn exec(&self) -> Option<Runs> {
+        self.clients.exec.map(Allowed::runs)
+    }
+
+    /// What can be changed in a Kubernetes cluster: see [`Reads::kubernetes`].
+    pub async fn kubernetes(&self, context: Option<&str>) -> Result<kubernetes::Writes, CallError> {
+        self.clients.clusters.reads(context).await.map(kubernetes::Writes::of)
     }
 
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON

@@ -20,10 +20,11 @@ pub fn start(level: &str, json: bool) -> Result<(), String> {
     }
     let wanted = EnvFilter::builder().parse(level).map_err(|error| format!("{error}; {expected}"))?;
     // The SDK logs whole requests, bodies and all, at debug and trace. Nothing but our own words goes below a warning, whatever is asked for; of
-    // credentials that cannot be had the result speaks, in fewer words.
-    let ours = filter_fn(|metadata: &Metadata<'_>| {
+    // credentials that cannot be had the result speaks, in fewer words; so it does of a cluster, whose client would repeat whole answers in a warning.
+    let spoken_of = |target: &str| target.starts_with("aws_config") || target.starts_with("kube");
+    let ours = filter_fn(move |metadata: &Metadata<'_>| {
         let target = metadata.target();
-        target.starts_with("holdfast") || (*metadata.level() <= tracing::Level::WARN && !target.starts_with("aws_config"))
+        target.starts_with("holdfast") || (*metadata.level() <= tracing::Level::WARN && !spoken_of(target))
     });
     let filter = wanted.and(ours);
     let layer = tracing_subscriber::fmt::layer().with_writer(Clean).with_ansi(false);

@@ -37,14 +37,23 @@ impl Unreadable {
     /// What a person does about it.
     pub fn what_to_do(&self) -> String {
         match self.why {
-            Why::Denied => allow(self.action()),
+            Why::Denied => self.allow(),
             _ => self.again().to_owned(),
+        }
+    }
+
+    fn allow(&self) -> String {
+        match self.call.strip_prefix(KUBERNETES) {
+            Some(asked) => format!("allow `{asked}` in that namespace to whom holdfast is there, by a Role and a RoleBinding"),
+            None => allow(self.action()),
         }
     }
 
     fn again(&self) -> &'static str {
         match self.why {
             Why::Throttled => "run again later: AWS takes no more requests at the moment",
+            _ if self.call.starts_with(KUBERNETES) => "see that kubectl reaches it with the same context, and run again",
+            _ if self.call.starts_with(EXEC) => "run that command by hand, mend what it says, and run again",
             Why::Elsewhere => "take it out of this object, and declare it in one whose spec.region is the bucket's",
             _ => "run again; if it stays so, look at the message",
         }
@@ -52,12 +61,19 @@ impl Unreadable {
 
     /// What a person does about several, each thing said once.
     pub fn what_to_do_about<'u>(all: impl Iterator<Item = &'u Unreadable> + Clone) -> String {
-        let denied: BTreeSet<&str> = all.clone().filter(|one| one.why == Why::Denied).map(Unreadable::action).collect();
+        let in_cluster = |one: &&Unreadable| one.call.starts_with(KUBERNETES);
+        let refused = all.clone().filter(|one| one.why == Why::Denied);
+        let there: BTreeSet<String> = refused.clone().filter(in_cluster).map(Unreadable::allow).collect();
+        let denied: BTreeSet<&str> = refused.filter(|one| !in_cluster(one)).map(Unreadable::action).collect();
         let again: BTreeSet<&str> = all.filter(|one| one.why != Why::Denied).map(Unreadable::again).collect();
         let denied = (!denied.is_empty()).then(|| allow(&denied.into_iter().collect::<Vec<_>>().join(", ")));
-        denied.into_iter().chain(again.into_iter().map(str::to_owned)).collect::<Vec<_>>().join("; ")
+        denied.into_iter().chain(there).chain(again.into_iter().map(str::to_owned)).collect::<Vec<_>>().join("; ")
     }
 }
+
+/// How requests to others than AWS are called.
+const KUBERNETES: &str = "kubernetes:";
+const EXEC: &str = "exec:";
 
 fn allow(actions: &str) -> String {
     format!("allow {actions} to the role that holdfast runs as")

@@ -19,8 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = re.compile(r"pub const [A-Z_]+: &\[&str\] = &\[(.*?)\];", re.S)
 STRING = re.compile(r'"([^"\\]*)"')
 HANDLED = re.compile(r'(?:\.is\(|\bcode(?:\.as_str\(\))?\s*==\s*|\bcode\.starts_with\()\s*"([^"]+)"')
-# Words of ours: where no answer came, or none with a code (src/aws/error.rs); where the embedded AWS does not offer an operation.
-OWN = re.compile(r"HTTP \d{3}|NotImplemented|RequestNotBuilt|NoCredentials|ProviderFailed|RoleRefused|Timeout|NoAnswer|SecretEmpty")
+# Words of ours: where no answer came, or none with a code (src/aws/error.rs); where a run reaches no cluster of Kubernetes; where the embedded AWS does not offer an operation.
+OWN = re.compile(r"HTTP \d{3}|NotImplemented|RequestNotBuilt|NoCredentials|ProviderFailed|RoleRefused|Timeout|NoAnswer|SecretEmpty|NoCluster")
 # The sandbox's refusals: `Refusal::new(400, "Code", ...)`, its services' short forms of it, and `(400, "Code", ...)` as data.
 REFUSED = re.compile(r'(?:Refusal::new|\brefusal|\brefuse)\(\s*(?:[\w:.()]+,\s*)?"([A-Z][A-Za-z.]+)"')
 ANSWERED = re.compile(r'\(\s*[1-5]\d\d,\s*"([A-Z][A-Za-z.]+)",')

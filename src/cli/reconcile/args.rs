@@ -6,6 +6,7 @@ use super::super::ground::Ground;
 #[cfg(feature = "sandbox")]
 use super::super::sandbox::SandboxKind;
 use super::super::{Manifest, Output};
+use crate::exec::Allowed;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -47,6 +48,10 @@ pub struct Args {
     /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is done.
     #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(super) approve: Vec<String>,
+    /// Run the commands of `exec` places in the manifest (migration.cutover), and in a dry run too their `check`. Without it none is run: a manifest by itself
+    /// runs no code.
+    #[arg(long)]
+    pub(super) allow_exec: bool,
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
@@ -75,7 +80,14 @@ fn hash(text: &str) -> Result<String, String> {
 
 impl Args {
     /// A run over one resource, for a command that has noted what is to become of it.
-    pub(in crate::cli) fn only(manifest: Manifest, only: String, state_dir: Option<PathBuf>, in_sandbox: bool, output: Output) -> Args {
+    pub(in crate::cli) fn only(
+        manifest: Manifest,
+        only: String,
+        state_dir: Option<PathBuf>,
+        in_sandbox: bool,
+        output: Output,
+        allow_exec: bool,
+    ) -> Args {
         #[cfg(not(feature = "sandbox"))]
         let _ = in_sandbox;
         Args {
@@ -86,6 +98,7 @@ impl Args {
             only: vec![only],
             skip: Vec::new(),
             approve: Vec::new(),
+            allow_exec,
             state_dir,
             #[cfg(feature = "sandbox")]
             sandbox: in_sandbox.then_some(SandboxKind::Quick),
@@ -109,13 +122,13 @@ impl Args {
     #[cfg(feature = "sandbox")]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
         match self.sandbox {
-            None => Ok(Ground::real(on, state)),
+            None => Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec))),
             Some(kind) => Ground::sandbox(state, &self.sandbox_faults, !self.dry_run, kind),
         }
     }
 
     #[cfg(not(feature = "sandbox"))]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
-        Ok(Ground::real(on, state))
+        Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec)))
     }
 }

@@ -21,7 +21,8 @@ pub struct Migration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write_gap: Option<WriteGap>,
     /// For how long writes are held at the most; after that the cut-over is undone. A forecast beyond it blocks the move: what cannot be measured is
-    /// assumed in it, 60 s for each ECS service to start anew, 5 s for each other place, 15 s for the rest. Left out: `240s`.
+    /// assumed in it, 60 s for each place that starts something anew (ECS, `restart`), a command's `timeout`, 5 s for each other place, 15 s for the rest.
+    /// Left out: `240s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), regex(pattern = "^[1-9][0-9]{0,6}(s|m|h)$"), extend("examples" = ["240s"]))]
     pub freeze_budget: Option<String>,
@@ -69,12 +70,15 @@ pub struct Cutover {
     /// A parameter in Systems Manager's Parameter Store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssm_parameter: Option<SsmParameter>,
-    /// A key of a Kubernetes Secret, and what is restarted to read it.
+    /// A key of a Kubernetes Secret or ConfigMap, and what is restarted to read it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub kubernetes: Option<KubernetesSecret>,
+    pub kubernetes: Option<KubernetesEntry>,
     /// An ECS service that is deployed anew to read what was written before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ecs: Option<EcsService>,
+    /// Commands of yours, for a place that holdfast does not know. Run by the command line alone, and only with `--allow-exec`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exec: Option<Exec>,
 }
 
 /// A member of a JSON secret.
@@ -99,24 +103,102 @@ pub struct SsmParameter {
     pub name: String,
 }
 
-/// A key of a Kubernetes Secret.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A key of a Kubernetes Secret or ConfigMap: exactly one of `secret` and `configMap`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct KubernetesSecret {
-    /// The namespace of the Secret. Left out: that of the manifest's object.
+pub struct KubernetesEntry {
+    /// The context of the kubeconfig that leads to the cluster. Left out: in a pod the cluster that it runs in, unless KUBECONFIG is set; else the current context.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(length(min = 1, max = 253), extend("examples" = ["production"]))]
+    pub context: Option<String>,
+    /// The URL of the cluster's API server: nothing is read or changed where the context leads to another one. Left out: any, and the plan says which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), regex(pattern = "^https?://[^@/ ]+(/[^ ]*)?$"), extend("examples" = ["https://ABCD1234.gr7.us-east-1.eks.amazonaws.com"]))]
+    pub server: Option<String>,
+    /// The namespace. Left out: that of the manifest's object, or else of the context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("examples" = ["web"]))]
     pub namespace: Option<String>,
     /// The Secret's name.
-    #[schemars(length(min = 1, max = 253))]
-    pub secret: String,
-    /// The key in it that holds the address.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-    /// What reads it only when it starts: `deployment/api`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 300), regex(pattern = "^(deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["deployment/api"]))]
-    pub restart: Option<String>,
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["app-env"]))]
+    pub secret: Option<String>,
+    /// The ConfigMap's name. An address that would hold the token is not written there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["app-env"]))]
+    pub config_map: Option<String>,
+    /// The key in it that holds the address.
+    #[schemars(length(min = 1, max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"), extend("examples" = ["REDIS_URL"]))]
+    pub key: String,
+    /// What reads it only when it starts, one or several: `deployment/api`. Their pods are made anew as by `kubectl rollout restart`, and watched until that is
+    /// done. A workload that reads several of these places is named at the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart: Option<Workloads>,
+}
+
+/// One workload, or a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Workloads {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Workloads {
+    pub fn all(&self) -> &[String] {
+        match self {
+            Workloads::One(one) => std::slice::from_ref(one),
+            Workloads::Several(all) => all,
+        }
+    }
+}
+
+// Written by hand: one type list instead of a choice between schemas.
+impl JsonSchema for Workloads {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Workloads".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let pattern = "^(deployment|statefulset|daemonset)/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$";
+        schemars::json_schema!({
+            "type": ["string", "array"],
+            "maxLength": 300,
+            "pattern": pattern,
+            "maxItems": 20,
+            "items": {"type": "string", "maxLength": 300, "pattern": pattern, "examples": ["deployment/api"]},
+            "examples": ["deployment/api", ["deployment/api", "statefulset/worker"]],
+        })
+    }
+}
+
+/// Commands that turn a place. Each is a program and its arguments: no shell reads them. They are given the addresses in their environment, never the token,
+/// and what they change must bear to be done twice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exec {
+    /// Turns the place to `HOLDFAST_ADDRESS`, and ends with exit code 0 when clients read it. Anything else turns the move back.
+    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 4096)), extend("examples" = [["./turn-redis.sh", "production"]]))]
+    pub command: Vec<String>,
+    /// Prints the address that is in force, and changes nothing. Left out: what is believed is what the runs of the other two have noted on AWS, on the lock of
+    /// the move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 4096)))]
+    pub check: Option<Vec<String>>,
+    /// Turns the place back to `HOLDFAST_ADDRESS`, which is the old group's then. Run again and again until its exit code is 0.
+    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 4096)))]
+    pub undo: Vec<String>,
+    /// How long each of them may take; then it is ended, with everything that it began. Left out: `60s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 8), regex(pattern = "^[1-9][0-9]{0,6}(s|m|h)$"), extend("examples" = ["60s"]))]
+    pub timeout: Option<String>,
+}
+
+impl Exec {
+    /// `timeout`, or what it is where it is left out.
+    pub fn within(&self) -> Duration {
+        self.timeout.as_deref().and_then(seconds).map_or(Duration::from_secs(60), Duration::from_secs)
+    }
 }
 
 /// An ECS service.
@@ -167,27 +249,74 @@ impl Migration {
             }
         }
         let places: Vec<&Cutover> = self.cutover.iter().flatten().collect();
+        let mut restarted: Vec<(&KubernetesEntry, &String)> = Vec::new();
         for (at, place) in places.iter().enumerate() {
-            let same = |other: &&Cutover| {
-                let secret = |one: &Cutover| one.secrets_manager.as_ref().map(|secret| secret.secret_arn.clone());
-                let parameter = |one: &Cutover| one.ssm_parameter.as_ref().map(|parameter| parameter.name.clone());
-                secret(place).is_some() && secret(place) == secret(other)
-                    || parameter(place).is_some() && parameter(place) == parameter(other)
-                    || place.ecs.is_some() && place.ecs == other.ecs
-            };
             // Each turn makes a version of the whole, and the way back is to the version before.
-            if places.iter().take(at).any(same) {
+            if places.iter().take(at).any(|other| is_same(place, other)) {
                 let expected = "each place once; a secret without `key` has every address in it turned";
                 problems.push(problem(&format!("cutover[{at}]"), "is a place that stands before in the list", expected));
             }
-            let named = [place.secrets_manager.is_some(), place.ssm_parameter.is_some(), place.kubernetes.is_some(), place.ecs.is_some()];
+            let named = [
+                place.secrets_manager.is_some(),
+                place.ssm_parameter.is_some(),
+                place.kubernetes.is_some(),
+                place.ecs.is_some(),
+                place.exec.is_some(),
+            ];
             if named.iter().filter(|named| **named).count() != 1 {
-                let expected = "exactly one of secretsManager, ssmParameter, kubernetes, ecs";
+                let expected = "exactly one of secretsManager, ssmParameter, kubernetes, ecs, exec";
                 problems.push(problem(&format!("cutover[{at}]"), "names no place, or several", expected));
+            }
+            if let Some(entry) = &place.kubernetes {
+                if entry.secret.is_some() == entry.config_map.is_some() {
+                    let expected = "exactly one of secret, configMap";
+                    problems.push(problem(&format!("cutover[{at}].kubernetes"), "names no object, or two", expected));
+                }
+                for workload in entry.restart.iter().flat_map(Workloads::all) {
+                    if restarted.iter().any(|(other, name)| *name == workload && is_same_ground(entry, other)) {
+                        let message = format!("names {workload} a second time");
+                        let expected = "each workload once, at the last place that it reads";
+                        problems.push(problem(&format!("cutover[{at}].kubernetes.restart"), &message, expected));
+                    }
+                    restarted.push((entry, workload));
+                }
+            }
+            if let Some(exec) = &place.exec {
+                let longest = exec.timeout.as_ref().is_none_or(|_| exec.within() <= LONGEST_COMMAND);
+                if exec.timeout.as_deref().is_some_and(|timeout| seconds(timeout).is_none()) || !longest {
+                    let expected = "a number and s, m or h, at most 1h: 60s, 10m";
+                    problems.push(problem(
+                        &format!("cutover[{at}].exec.timeout"),
+                        "is no length of time that a command may take",
+                        expected,
+                    ));
+                }
             }
         }
         problems
     }
+}
+
+/// A command takes no longer.
+const LONGEST_COMMAND: Duration = Duration::from_secs(3600);
+
+/// Whether two places are one.
+fn is_same(one: &Cutover, other: &Cutover) -> bool {
+    let secret = |one: &Cutover| one.secrets_manager.as_ref().map(|secret| secret.secret_arn.clone());
+    let parameter = |one: &Cutover| one.ssm_parameter.as_ref().map(|parameter| parameter.name.clone());
+    let entry = |one: &KubernetesEntry, other: &KubernetesEntry| {
+        is_same_ground(one, other) && (&one.secret, &one.config_map, &one.key) == (&other.secret, &other.config_map, &other.key)
+    };
+    secret(one).is_some() && secret(one) == secret(other)
+        || parameter(one).is_some() && parameter(one) == parameter(other)
+        || one.ecs.is_some() && one.ecs == other.ecs
+        || one.exec.is_some() && one.exec == other.exec
+        || one.kubernetes.as_ref().zip(other.kubernetes.as_ref()).is_some_and(|(one, other)| entry(one, other))
+}
+
+/// Whether two places stand in one namespace of one cluster, as far as the manifest tells.
+fn is_same_ground(one: &KubernetesEntry, other: &KubernetesEntry) -> bool {
+    (&one.context, &one.server, &one.namespace) == (&other.context, &other.server, &other.namespace)
 }
 
 fn problem(path: &str, message: &str, expected: &str) -> SpecProblem {
@@ -225,5 +354,22 @@ mod tests {
         .unwrap();
         let paths: Vec<String> = migration.problems().into_iter().map(|problem| problem.path.to_string()).collect();
         assert_eq!(paths, ["migration.freezeBudget", "migration.cutover[1]", "migration.cutover[2]"]);
+    }
+
+    #[test]
+    fn a_kubernetes_place_is_one_object_and_a_workload_is_named_once() {
+        let migration: Migration = serde_json::from_value(serde_json::json!({"cutover": [
+            {"kubernetes": {"secret": "app", "key": "URL", "restart": "deployment/api"}},
+            {"kubernetes": {"configMap": "app", "key": "URL", "restart": ["statefulset/api", "deployment/api"]}},
+            {"kubernetes": {"secret": "app", "configMap": "app", "key": "URL"}},
+            {"kubernetes": {"key": "URL", "namespace": "other", "restart": "deployment/api"}},
+            {"kubernetes": {"secret": "app", "key": "URL"}},
+            {"exec": {"command": ["a"], "undo": ["b"], "timeout": "2h"}},
+            {"exec": {"command": ["a"], "undo": ["b"], "timeout": "1h"}},
+        ]}))
+        .unwrap();
+        let paths: Vec<String> = migration.problems().into_iter().map(|problem| problem.path.to_string()).collect();
+        let expected = ["[1].kubernetes.restart", "[2].kubernetes", "[3].kubernetes", "[4]", "[5].exec.timeout"];
+        assert_eq!(paths, expected.map(|place| format!("migration.cutover{place}")));
     }
 }

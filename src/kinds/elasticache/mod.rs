@@ -17,7 +17,7 @@ mod values;
 mod version;
 mod window;
 
-pub use migration::{Cutover, EcsService, KubernetesSecret, Migration, Retire, SecretMember, SsmParameter, WriteGap};
+pub use migration::{Cutover, EcsService, Exec, KubernetesEntry, Migration, Retire, SecretMember, SsmParameter, Workloads, WriteGap};
 use moving::MoveOp;
 pub use moving::{Figures, Move, MoveCommand, MovePhase, MoveStatus, PlaceStatus, Report, amount, length, size};
 pub use op::Op;

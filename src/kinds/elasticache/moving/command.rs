@@ -297,7 +297,12 @@ impl Move {
             Fact::Absent => "is not there".to_owned(),
             Fact::Unknown(why) => format!("could not be read: {}", why.message),
         };
-        places.map(|(cutover, found)| PlaceStatus { place: reference::words(cutover), stands: stands(found) }).collect()
+        places
+            .map(|(cutover, found)| {
+                let place = reference::words(&reference::pinned(cutover.clone(), found.present()));
+                PlaceStatus { place, stands: stands(found) }
+            })
+            .collect()
     }
 
     fn next(&self, phase: MovePhase) -> String {

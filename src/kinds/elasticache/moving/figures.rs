@@ -12,8 +12,8 @@ use crate::migration::hold::{Facts, Forecast};
 
 /// The share of a core of the source that copying takes at most: `Settings::load` of the copy.
 const SOURCE_LOAD: f64 = 0.25;
-/// What is assumed of each ECS service: from its new deployment to the last task of the old one. Nothing tells it beforehand.
-const ECS: Duration = Duration::from_secs(60);
+/// What is assumed of each place that starts something anew: from the first new task or pod to the last of the old ones. Nothing tells it beforehand.
+const STARTED: Duration = Duration::from_secs(60);
 /// What is assumed of each place that is written to: the request, and until it is seen to be done.
 const WRITTEN: Duration = Duration::from_secs(5);
 /// What is assumed of the rest: clients sent away, the proof, the commit, each with what AWS takes to show it.
@@ -43,9 +43,16 @@ pub struct Figures {
 
 /// What is assumed of the time between hold and release that nobody can measure beforehand: AWS's part, and the consumers'.
 pub fn assumed(cutover: &[Cutover]) -> (Duration, Duration) {
-    let restarts = cutover.iter().filter(|place| reference::reads_another(place)).count();
-    let times = |length: Duration, count: usize| length.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
-    (REST + times(WRITTEN, cutover.len() - restarts), times(ECS, restarts))
+    let mut all = (REST, Duration::ZERO);
+    for place in cutover {
+        let starts = !reference::restarts(place).is_empty();
+        match &place.exec {
+            Some(exec) => all.1 = all.1.saturating_add(exec.within()),
+            None if reference::reads_another(place) => all.1 += STARTED,
+            None => all = (all.0 + WRITTEN, all.1 + if starts { STARTED } else { Duration::ZERO }),
+        }
+    }
+    all
 }
 
 /// The forecast of a move from these facts.
@@ -173,7 +180,7 @@ mod tests {
     fn a_place_that_restarts_takes_longer_than_one_that_is_written_to() {
         let places: Vec<Cutover> =
             serde_json::from_str(r#"[{"ssmParameter": {"name": "/a"}}, {"ecs": {"cluster": "a", "service": "b"}}]"#).unwrap();
-        assert_eq!(assumed(&places), (REST + WRITTEN, ECS));
+        assert_eq!(assumed(&places), (REST + WRITTEN, STARTED));
         assert_eq!(assumed(&[]), (REST, Duration::ZERO));
     }
 }

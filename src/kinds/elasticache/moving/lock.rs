@@ -53,6 +53,11 @@ pub const STOPPED_TAG: &str = "holdfast.dev/return-stopped";
 /// A person gives up the writes that this way back cannot keep.
 pub const GIVE_UP_WRITES_TAG: &str = "holdfast.dev/give-up-writes";
 
+/// Which clusters and namespaces the move's Kubernetes places stand in, in short.
+pub const CLUSTERS_TAG: &str = "holdfast.dev/clusters";
+/// How what a move notes of its places begins: a name of [`super::names::Names::turned`] ends it.
+const NOTES: &str = "holdfast.dev/holdfast-";
+
 /// How far the way back after the commit is. Each is written before what it names may have happened.
 ///
 /// ```text
@@ -177,6 +182,10 @@ pub struct Lock {
     pub gives_up: bool,
     pub forecast: Option<Figures>,
     pub measured: Option<Figures>,
+    /// The clusters of its Kubernetes places, in short.
+    pub clusters: Vec<String>,
+    /// What was noted of places that can keep no note themselves, by tag.
+    pub notes: BTreeMap<String, String>,
 }
 
 impl Lock {
@@ -212,6 +221,8 @@ impl Lock {
             gives_up: text(GIVE_UP_WRITES_TAG) == "yes",
             forecast: tags.get(FORECAST_TAG).map(|text| Figures::read(text)),
             measured: tags.get(MEASURED_TAG).map(|text| Figures::read(text)),
+            clusters: text(CLUSTERS_TAG).split_whitespace().map(str::to_owned).collect(),
+            notes: tags.iter().filter(|(key, _)| key.starts_with(NOTES)).map(|(key, value)| (key.clone(), value.clone())).collect(),
         }
     }
 }

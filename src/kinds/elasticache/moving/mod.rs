@@ -17,7 +17,7 @@ mod observe;
 mod op;
 mod plan;
 mod preflight;
-mod reference;
+pub(super) mod reference;
 mod report;
 mod returning;
 mod seen;

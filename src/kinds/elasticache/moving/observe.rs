@@ -94,7 +94,7 @@ pub async fn observe(
         join_all(snapshots),
         snapshot(reads, names.last_snapshot(), &names.source, &names.target),
         OptionFuture::from(returns.map(|name| snapshot(reads, name, &names.target, &names.target))),
-        references(reads, spec, &names, &name),
+        references(reads, scope, spec, groups, &names, (&name, lock.present())),
     );
     let snapshots = snapshots.into_iter().collect();
     let back_snapshot = back_snapshot.unwrap_or(Fact::Absent);
@@ -122,10 +122,25 @@ pub async fn observe(
     }
 }
 
-async fn references(reads: &Reads, spec: &ReplicationGroupSpec, names: &Names, lock: &str) -> Vec<Fact<reference::Place>> {
+async fn references(
+    reads: &Reads,
+    scope: &Scope,
+    spec: &ReplicationGroupSpec,
+    groups: &[ReplicationGroup],
+    names: &Names,
+    (name, lock): (&str, Option<&Lock>),
+) -> Vec<Fact<reference::Place>> {
+    let endpoints = |id: &str| named(groups, id).map(reference::Endpoints::of).unwrap_or_default();
+    let (from, to) = (endpoints(&names.source), endpoints(&names.target));
     let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
-    join_all(places.map(|cutover| async move { reference::look(reads, cutover, &names.turned(lock, &reference::key(cutover))).await }))
-        .await
+    let look = |cutover| {
+        let (from, to, object) = (&from, &to, &scope.object);
+        async move {
+            let turned = names.turned(name, &reference::key(cutover));
+            reference::look(reads, cutover, &reference::Asked { turned: &turned, object, from, to, lock }).await
+        }
+    };
+    join_all(places.map(look)).await
 }
 
 /// The newest lock.

@@ -12,7 +12,7 @@ use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap}
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Why};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
 use crate::migration::mover::Phase;
 
 /// A change that AWS makes at once.
@@ -142,8 +142,7 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
         moving.back_snapshot.unknown(),
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
-    // A place that this version does not know is not looked at: the plan says so of it.
-    let references = moving.references.iter().filter_map(Fact::unknown).filter(|why| why.why != Why::NotAsked);
+    let references = moving.references.iter().filter_map(Fact::unknown);
     let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
     all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
 }
@@ -361,7 +360,12 @@ impl<'a> Plan<'a> {
         for (place, cutover) in cutover.into_iter().enumerate() {
             let words = reference::words(&cutover);
             let reader = reference::reads_another(&cutover);
-            let title = if reader { format!("Start {words} anew, to read the address of {to}") } else { format!("Turn {words} to {to}") };
+            let title = match (reader, reference::restarts(&cutover)) {
+                (true, _) => format!("Start {words} anew, to read the address of {to}"),
+                (false, []) => format!("Turn {words} to {to}"),
+                (false, restarted) => format!("Turn {words} to {to}, and restart {}", few(restarted)),
+            };
+            let within = reference::turned_within(&cutover);
             let op = MoveOp::Turn {
                 held,
                 place,
@@ -373,7 +377,7 @@ impl<'a> Plan<'a> {
                 token: wish.token.clone(),
             };
             self.push(title, op, |step| {
-                step.within(if reader { ROLLOUT } else { AT_ONCE })
+                step.within(within)
                     .impact(Impact::Disruptive, "clients that read it connect to the new group")
                     .back(format!("`holdfast migration rollback {}`", self.planning.spec.name))
                     .consented(approved)
@@ -524,8 +528,10 @@ impl<'a> Plan<'a> {
         });
     }
 
+    /// The places, each with what was found out of it: a step is for that, and for nothing that goes by the same words later.
     pub(super) fn cutover(&self) -> Vec<Cutover> {
-        self.migration.cutover.clone().unwrap_or_default()
+        let declared = self.migration.cutover.iter().flatten().cloned().enumerate();
+        declared.map(|(place, cutover)| reference::pinned(cutover, self.moving.references.get(place).and_then(Fact::present))).collect()
     }
 }
 

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG, GIVE_UP_WRITES_TAG,
-    HEIRS_TAG, HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG, Return, SINCE_TAG,
-    TAKEN_TAG, WHY_TAG, id,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
+    GIVE_UP_WRITES_TAG, HEIRS_TAG, HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG,
+    Return, SINCE_TAG, TAKEN_TAG, WHY_TAG, id,
 };
 use super::names::Names;
 use super::observe::named;
@@ -45,7 +45,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
             let from = endpoints(writes, source).await?;
             for place in cutover {
-                reference::names_source(writes, place, &Way { from: &from, to: &from, tls: false, token: None }).await?;
+                reference::names_source(writes, place, &Way { from: &from, to: &from, tls: false, token: None, login: None }).await?;
             }
             let answer = elasticache
                 .create_cache_parameter_group(|request| {
@@ -58,6 +58,9 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let forecast = probed.filter(|probed| probed.facts.primaries().count() > 0);
                     let forecast = forecast.map(|probed| tag(FORECAST_TAG, &Figures::of(&probed.facts, cutover).to_string()));
                     let request = forecast.into_iter().fold(request, |request, forecast| request.tags(forecast));
+                    let clusters = reference::clusters(cutover);
+                    let clusters = (!clusters.is_empty()).then(|| tag(CLUSTERS_TAG, &clusters.join(" ")));
+                    let request = clusters.into_iter().fold(request, |request, clusters| request.tags(clusters));
                     request
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
                         .tags(tag(HOLDER_TAG, writes.reads().holder()))
@@ -136,8 +139,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 Some(with) => Some(token(writes, with).await?),
                 None => None,
             };
-            let way = Way { from: &from, to: &to, tls: *tls, token: token.as_ref() };
-            reference::turn(writes, cutover, &turned_name(lock, cutover, source, target), &way).await
+            let way = Way { from: &from, to: &to, tls: *tls, token: token.as_ref(), login: with.as_ref() };
+            reference::turn(writes, cutover, &turned_name(lock, cutover, source, target), lock, &way).await
         }
         MoveOp::TurnBack { cutover, source, target, lock, .. } => {
             let all = groups(&writes.reads()).await?;
@@ -148,8 +151,10 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 let message = format!("{target} serves: nothing is turned back from it");
                 return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "Serves", message));
             }
-            let from = named(&all, source).map(Endpoints::of).unwrap_or_default();
-            reference::turn_back(writes, cutover, &turned_name(lock, cutover, source, target), &from).await
+            let endpoints = |id: &str| named(&all, id).map(Endpoints::of).unwrap_or_default();
+            let tls = named(&all, source).is_some_and(|found| found.transit_encryption_enabled() == Some(true));
+            let way = Way { from: &endpoints(target), to: &endpoints(source), tls, token: None, login: None };
+            reference::turn_back(writes, cutover, &turned_name(lock, cutover, source, target), lock, &way).await
         }
         MoveOp::Forget { cutover, source, target, lock, .. } => {
             reference::forget(writes, cutover, &turned_name(lock, cutover, source, target)).await

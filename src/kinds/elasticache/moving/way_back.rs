@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::lock::{Lock, Return};
 use super::op::MoveOp;
-use super::plan::{AT_ONCE, COPYING, DELETING, Plan, ROLLOUT};
+use super::plan::{AT_ONCE, COPYING, DELETING, Plan};
 use super::seen::Moving;
 use super::{EPOCH_TAG, FREEZE_BUDGET, GIVEN_UP_TAG, reference};
-use crate::kinds::{Fact, Reason};
+use crate::kinds::{Fact, Reason, few};
 use crate::migration::copy::payload_fits;
 
 /// Why there is no way back after the commit, whatever a person gives up; nothing where there is one.
@@ -151,6 +151,17 @@ impl Plan<'_> {
     /// What comes once the source is what counts.
     fn clean(&mut self, lock: &Lock) {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        // Half a way back is worse than one that waits: what this run may not turn back is said before anything else is done.
+        let references = &self.moving.references;
+        let barred =
+            references.iter().filter_map(Fact::present).filter(|found| !found.turned.is_back()).filter_map(|found| found.barred.clone());
+        let barred: Vec<(String, String)> = barred.collect();
+        if !barred.is_empty() {
+            for (why, what_to_do) in barred {
+                self.block(Reason::NotSupported, format!("{why}, and it has to be turned back"), what_to_do);
+            }
+            return;
+        }
         // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
         let mut touched = false;
         let mut written = Vec::new();
@@ -166,11 +177,15 @@ impl Plan<'_> {
                 continue;
             }
             written.push(place);
-            let words = reference::words(&cutover);
+            let (words, within) = (reference::words(&cutover), reference::back_within(&cutover));
+            let restarted = reference::restarts(&cutover).to_vec();
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
-            let title =
-                if reader { format!("Start {words} anew, to read the address of {from}") } else { format!("Turn {words} back to {from}") };
-            self.push(title, op, |step| step.within(if reader { ROLLOUT } else { AT_ONCE }).back(format!("move {from} again")));
+            let title = match (reader, restarted.as_slice()) {
+                (true, _) => format!("Start {words} anew, to read the address of {from}"),
+                (false, []) => format!("Turn {words} back to {from}"),
+                (false, restarted) => format!("Turn {words} back to {from}, and restart {}", few(restarted)),
+            };
+            self.push(title, op, |step| step.within(within).back(format!("move {from} again")));
         }
         self.reopen(lock);
         let last_snapshot = self.keep_target(lock);

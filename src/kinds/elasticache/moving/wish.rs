@@ -126,14 +126,6 @@ impl Plan<'_> {
             ));
         }
         for (place, cutover) in self.migration.cutover.iter().flatten().enumerate() {
-            if !reference::is_known(cutover) {
-                blocks.push((
-                    Reason::NotSupported,
-                    format!("this version cannot turn {}", reference::words(cutover)),
-                    "turn it by hand".to_owned(),
-                ));
-                continue;
-            }
             let Some(found) = self.moving.references.get(place).and_then(Fact::present) else {
                 blocks.push((
                     Reason::InvalidWish,
@@ -142,14 +134,18 @@ impl Plan<'_> {
                 ));
                 continue;
             };
-            if let Some((why, what_to_do)) = &found.cannot {
+            for (why, what_to_do) in found.cannot.iter().chain(&found.barred) {
                 blocks.push((Reason::NotSupported, why.clone(), what_to_do.clone()));
             }
             if found.plain && token.is_some() {
+                let instead = match cutover.kubernetes {
+                    Some(_) => "keep the address in a Secret, and name that",
+                    None => "make it a SecureString (`aws ssm put-parameter --overwrite --type SecureString`)",
+                };
                 blocks.push((
                     Reason::InvalidWish,
                     format!("{} is not made for secrets, and the address would hold the token", reference::words(cutover)),
-                    "make it a SecureString (`aws ssm put-parameter --overwrite --type SecureString`), or have clients read the token elsewhere".to_owned(),
+                    format!("{instead}, or have clients read the token elsewhere"),
                 ));
             }
         }

@@ -4,12 +4,16 @@
 mod back;
 #[path = "moving_crashes.rs"]
 mod crashes;
+#[path = "moving_exec.rs"]
+mod exec;
 #[path = "moving_faults.rs"]
 mod faults;
 #[path = "moving_ground.rs"]
 pub mod ground;
 #[path = "moving_holder.rs"]
 mod holder;
+#[path = "moving_kubernetes.rs"]
+mod kubernetes;
 #[path = "moving_teeth.rs"]
 mod teeth;
 

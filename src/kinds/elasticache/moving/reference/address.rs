@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use aws_sdk_elasticache::types::ReplicationGroup;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::kinds::elasticache::token::TokenRef;
+
 /// The addresses that clients use of a group: of each kind there is one at the most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoints {
@@ -20,6 +22,8 @@ pub struct Way<'a> {
     pub to: &'a Endpoints,
     pub tls: bool,
     pub token: Option<&'a SecretString>,
+    /// Where that stands, for whoever reads it there.
+    pub login: Option<&'a TokenRef>,
 }
 
 impl Endpoints {
@@ -154,7 +158,7 @@ mod tests {
             configuration: None,
         };
         let token = SecretString::from("a-token&with#signs".to_owned());
-        let with = |text: &str, token: Option<&SecretString>| rewritten(text, &Way { from: &from, to: &to, tls: true, token });
+        let with = |text: &str, token: Option<&SecretString>| rewritten(text, &Way { from: &from, to: &to, tls: true, token, login: None });
         let old = "old.abc.ng.0001.use1.cache.amazonaws.com";
         let new = "master.new.abc.use1.cache.amazonaws.com";
         for (text, token, expected) in [
@@ -179,6 +183,6 @@ mod tests {
         }
         // An address without an equal is not left standing.
         let cluster = Endpoints { configuration: one(new), ..Endpoints::default() };
-        assert_eq!(rewritten(old, &Way { from: &from, to: &cluster, tls: true, token: None }), None);
+        assert_eq!(rewritten(old, &Way { from: &from, to: &cluster, tls: true, token: None, login: None }), None);
     }
 }

@@ -4,14 +4,64 @@
 
 mod address;
 mod ecs;
+mod exec;
+mod kubernetes;
 mod secrets_manager;
 mod ssm;
 
 pub use address::{Endpoints, Way, names, rewritten};
 
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::lock::Lock;
+use super::plan::{AT_ONCE, ROLLOUT};
 use crate::aws::{CallError, Reads, Writes};
 use crate::kinds::Fact;
 use crate::kinds::elasticache::migration::Cutover;
+
+/// What a place is looked at for.
+pub struct Asked<'a> {
+    /// The name of what holdfast makes there.
+    pub turned: &'a str,
+    /// The manifest's object, `namespace/name` where it has a namespace.
+    pub object: &'a str,
+    /// The addresses of the group that is moved, and of the one that it is moved into; of one that is not there there are none.
+    pub from: &'a Endpoints,
+    pub to: &'a Endpoints,
+    /// The lock of the move, where one is under way.
+    pub lock: Option<&'a Lock>,
+}
+
+/// Where a Kubernetes place stands: what the manifest leaves open is said here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub context: Option<String>,
+    pub server: String,
+    pub namespace: String,
+}
+
+impl Standing {
+    /// In short, for the lock.
+    pub fn digest(&self) -> String {
+        digest(&self.server, &self.namespace)
+    }
+}
+
+fn digest(server: &str, namespace: &str) -> String {
+    Sha256::digest(format!("{server}\n{namespace}").as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Which clusters a move's Kubernetes places stand in, for the lock: another process that reaches others by the same names must not take them for these.
+pub fn clusters(cutover: &[Cutover]) -> Vec<String> {
+    let of =
+        |entry: &crate::kinds::elasticache::migration::KubernetesEntry| Some(digest(entry.server.as_deref()?, entry.namespace.as_deref()?));
+    let mut all: Vec<String> = cutover.iter().filter_map(|place| of(place.kubernetes.as_ref()?)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
 
 /// Which group a place names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +98,17 @@ pub struct Place {
     pub plain: bool,
     /// Why it cannot be turned, and what to do.
     pub cannot: Option<(String, String)>,
+    /// Why this run may not turn it, neither there nor back, and what to do.
+    pub barred: Option<(String, String)>,
     /// Something of the move stands there that goes when the move is over.
     pub marked: bool,
+    /// Of a Kubernetes place.
+    pub standing: Option<Standing>,
 }
 
 impl Place {
     fn of(turned: Turned) -> Place {
-        Place { turned, plain: false, cannot: None, marked: false }
+        Place { turned, plain: false, cannot: None, barred: None, marked: false, standing: None }
     }
 }
 
@@ -66,8 +120,11 @@ pub fn words(cutover: &Cutover) -> String {
     if let Some(parameter) = &cutover.ssm_parameter {
         return format!("the parameter {}", parameter.name);
     }
-    if let Some(kubernetes) = &cutover.kubernetes {
-        return format!("the Kubernetes Secret {} ({})", kubernetes.secret, kubernetes.key);
+    if let Some(entry) = &cutover.kubernetes {
+        return kubernetes::words(entry);
+    }
+    if let Some(exec) = &cutover.exec {
+        return exec::words(exec);
     }
     match &cutover.ecs {
         Some(ecs) => format!("the ECS service {} of {}", ecs.service, ecs.cluster),
@@ -77,12 +134,18 @@ pub fn words(cutover: &Cutover) -> String {
 
 /// What it is, for names that follow from it.
 pub fn key(cutover: &Cutover) -> String {
-    serde_json::to_string(cutover).unwrap_or_default()
+    match &cutover.kubernetes {
+        Some(entry) => kubernetes::key(entry),
+        None => serde_json::to_string(cutover).unwrap_or_default(),
+    }
 }
 
-/// Whether this version can turn it.
-pub fn is_known(cutover: &Cutover) -> bool {
-    cutover.kubernetes.is_none()
+/// The place with nothing left open that was found out of it.
+pub fn pinned(cutover: Cutover, found: Option<&Place>) -> Cutover {
+    match (&cutover.kubernetes, found.and_then(|found| found.standing.as_ref())) {
+        (Some(entry), Some(standing)) => Cutover { kubernetes: Some(kubernetes::pinned(entry, standing)), ..cutover },
+        _ => cutover,
+    }
 }
 
 /// Whether it holds no address: it reads one that stands at a place before it, and has to be begun anew for that.
@@ -90,19 +153,42 @@ pub fn reads_another(cutover: &Cutover) -> bool {
     cutover.ecs.is_some()
 }
 
-/// Whether a move writes notes there that go when it is over.
-pub fn leaves_marks(cutover: &Cutover) -> bool {
-    cutover.ssm_parameter.is_some() || cutover.ecs.is_some()
+/// What is started anew when it is turned, in the words of a manifest.
+pub fn restarts(cutover: &Cutover) -> &[String] {
+    cutover.kubernetes.as_ref().map(kubernetes::restarts).unwrap_or_default()
 }
 
-/// Where it stands. `turned`: the name of what holdfast makes there.
-pub async fn look(reads: &Reads, cutover: &Cutover, turned: &str) -> Fact<Place> {
+/// How long turning it may take.
+pub fn turned_within(cutover: &Cutover) -> Duration {
+    match &cutover.exec {
+        Some(exec) => exec.within() + AT_ONCE,
+        None if reads_another(cutover) || !restarts(cutover).is_empty() => ROLLOUT,
+        None => AT_ONCE,
+    }
+}
+
+/// How long turning it back may take.
+pub fn back_within(cutover: &Cutover) -> Duration {
+    if cutover.exec.is_some() { turned_within(cutover) + exec::undone_within() } else { turned_within(cutover) }
+}
+
+/// Whether a move writes notes there that go when it is over.
+pub fn leaves_marks(cutover: &Cutover) -> bool {
+    cutover.ssm_parameter.is_some() || cutover.ecs.is_some() || cutover.kubernetes.is_some()
+}
+
+/// Where it stands.
+pub async fn look(reads: &Reads, cutover: &Cutover, asked: &Asked<'_>) -> Fact<Place> {
     if let Some(secret) = &cutover.secrets_manager {
-        secrets_manager::look(reads, secret, turned).await
+        secrets_manager::look(reads, secret, asked.turned).await
     } else if let Some(parameter) = &cutover.ssm_parameter {
-        ssm::look(reads, &parameter.name, turned).await
+        ssm::look(reads, &parameter.name, asked.turned).await
     } else if let Some(service) = &cutover.ecs {
-        ecs::look(reads, service, turned).await
+        ecs::look(reads, service, asked.turned).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::look(reads, entry, asked).await
+    } else if let Some(exec) = &cutover.exec {
+        exec::look(reads, exec, asked).await
     } else {
         Fact::default()
     }
@@ -114,6 +200,10 @@ pub async fn names_any(writes: &Writes, cutover: &Cutover, of: &Endpoints) -> Re
         secrets_manager::names_any(writes, secret, of).await
     } else if let Some(parameter) = &cutover.ssm_parameter {
         ssm::names_any(writes, &parameter.name, of).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::names_any(writes, entry, of).await
+    } else if let Some(exec) = &cutover.exec {
+        exec::names_any(writes, exec, of).await
     } else {
         Ok(false)
     }
@@ -125,32 +215,44 @@ pub async fn names_source(writes: &Writes, cutover: &Cutover, way: &Way<'_>) -> 
         secrets_manager::names_source(writes, secret, way).await
     } else if let Some(parameter) = &cutover.ssm_parameter {
         ssm::names_source(writes, &parameter.name, way).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::names_source(writes, entry, way).await
+    } else if let Some(exec) = &cutover.exec {
+        exec::names_source(writes, exec, way).await
     } else {
         Ok(())
     }
 }
 
-/// Turns it to the target.
-pub async fn turn(writes: &Writes, cutover: &Cutover, turned: &str, way: &Way<'_>) -> Result<(), CallError> {
+/// Turns it to the target. `lock`: the name of the move's.
+pub async fn turn(writes: &Writes, cutover: &Cutover, turned: &str, lock: &str, way: &Way<'_>) -> Result<(), CallError> {
     if let Some(secret) = &cutover.secrets_manager {
         secrets_manager::turn(writes, secret, turned, way).await
     } else if let Some(parameter) = &cutover.ssm_parameter {
         ssm::turn(writes, &parameter.name, turned, way).await
     } else if let Some(service) = &cutover.ecs {
         ecs::turn(writes, service, turned).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::turn(writes, entry, turned, way).await
+    } else if let Some(exec) = &cutover.exec {
+        exec::turn(writes, exec, turned, lock, way).await
     } else {
         Ok(())
     }
 }
 
-/// Turns it back to what it named before. `source`: the addresses of the group that it named.
-pub async fn turn_back(writes: &Writes, cutover: &Cutover, turned: &str, source: &Endpoints) -> Result<(), CallError> {
+/// Turns it back to what it named before. `way`: from the target to the source.
+pub async fn turn_back(writes: &Writes, cutover: &Cutover, turned: &str, lock: &str, way: &Way<'_>) -> Result<(), CallError> {
     if let Some(secret) = &cutover.secrets_manager {
         secrets_manager::turn_back(writes, secret, turned).await
     } else if let Some(parameter) = &cutover.ssm_parameter {
-        ssm::turn_back(writes, &parameter.name, turned, source).await
+        ssm::turn_back(writes, &parameter.name, turned, way.to).await
     } else if let Some(service) = &cutover.ecs {
         ecs::turn_back(writes, service, turned).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::turn_back(writes, entry, turned).await
+    } else if let Some(exec) = &cutover.exec {
+        exec::turn_back(writes, exec, turned, lock, way).await
     } else {
         Ok(())
     }
@@ -162,6 +264,8 @@ pub async fn forget(writes: &Writes, cutover: &Cutover, turned: &str) -> Result<
         ssm::forget(writes, &parameter.name, turned).await
     } else if let Some(service) = &cutover.ecs {
         ecs::forget(writes, service).await
+    } else if let Some(entry) = &cutover.kubernetes {
+        kubernetes::forget(writes, entry, turned).await
     } else {
         Ok(())
     }

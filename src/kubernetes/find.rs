@@ -1,0 +1,140 @@
+//! Which cluster is meant, and how to log in there.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::Uri;
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+
+use super::client::{deepest, refused};
+use super::{FIND, Reads};
+use crate::aws::{CallError, Class};
+
+/// Where the service account's token stands in a pod. [Kubernetes documentation, "Accessing the Kubernetes API from a Pod"]
+const POD_TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+const CONNECTING: Duration = Duration::from_secs(5);
+/// A request, and its answer.
+pub(super) const ASKING: Duration = Duration::from_secs(20);
+
+/// The clusters that a run may speak to. The default is none: what is embedded in the process has none.
+#[derive(Clone, Default)]
+pub struct Clusters {
+    how: How,
+    /// Those that were found, by the context that was asked for.
+    known: Arc<Mutex<HashMap<Option<String>, Arc<Cluster>>>>,
+}
+
+#[derive(Clone, Default)]
+enum How {
+    #[default]
+    Nowhere,
+    Machine,
+    File(PathBuf),
+}
+
+/// A cluster that was found.
+pub struct Cluster {
+    pub(super) client: Client,
+    /// The kubeconfig's context; none: the service account of the pod that this runs in.
+    pub context: Option<String>,
+    /// The URL of its API server.
+    pub server: String,
+    /// Where an object is looked for whose namespace nobody names.
+    pub namespace: String,
+}
+
+impl Clusters {
+    /// Those of this machine: by KUBECONFIG or a context that is named, then by the service account where this runs in a pod, then by `~/.kube/config`.
+    pub fn of_machine() -> Clusters {
+        Clusters { how: How::Machine, known: Arc::default() }
+    }
+
+    /// Those of one kubeconfig.
+    pub fn of_file(path: PathBuf) -> Clusters {
+        Clusters { how: How::File(path), known: Arc::default() }
+    }
+
+    /// The cluster of a context; without one that which the machine or the file means by itself.
+    pub(crate) async fn reads(&self, context: Option<&str>) -> Result<Reads, CallError> {
+        let key = context.map(str::to_owned);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        // Certificates that a login plugin gave end; what logs in by tokens renews them by itself.
+        let ended = |cluster: &Arc<Cluster>| cluster.client.valid_until().is_some_and(|until| until <= Timestamp::now());
+        if let Some(cluster) = known.filter(|cluster| !ended(cluster)) {
+            return Ok(Reads::of(cluster));
+        }
+        let cluster = Arc::new(self.found(context).await?);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&cluster));
+        Ok(Reads::of(cluster))
+    }
+
+    async fn found(&self, context: Option<&str>) -> Result<Cluster, CallError> {
+        let (mut config, context) = match &self.how {
+            How::Nowhere => {
+                let message = "the sandbox has no Kubernetes cluster".to_owned();
+                return Err(refused(&FIND, Class::Invalid, "NoCluster", message));
+            }
+            How::File(path) => of_kubeconfig(Kubeconfig::read_from(path).map_err(unusable)?, context).await?,
+            How::Machine => {
+                let named = context.is_some() || std::env::var_os("KUBECONFIG").is_some_and(|files| !files.is_empty());
+                let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some() && std::path::Path::new(POD_TOKEN).exists();
+                if in_pod && !named {
+                    let config = Config::incluster().map_err(|error| {
+                        let message = format!("the pod's service account cannot be used: {}", deepest(&error));
+                        refused(&FIND, Class::Invalid, "NoCluster", message)
+                    })?;
+                    (config, None)
+                } else {
+                    of_kubeconfig(Kubeconfig::read().map_err(unusable)?, context).await?
+                }
+            }
+        };
+        config.connect_timeout = Some(CONNECTING);
+        (config.read_timeout, config.reset_reader_on_write) = (Some(ASKING), true);
+        // Waits of its own would be as long as it likes: it is asked again in the next pass.
+        config.default_retry = false;
+        let (server, namespace) = (shown(&config.cluster_url), config.default_namespace.clone());
+        let client = Client::try_from(config).map_err(|error| super::client::no_answer(&FIND, &error, &server))?;
+        Ok(Cluster { client, context, server, namespace })
+    }
+}
+
+async fn of_kubeconfig(kubeconfig: Kubeconfig, context: Option<&str>) -> Result<(Config, Option<String>), CallError> {
+    let name = context.map(str::to_owned).or_else(|| kubeconfig.current_context.clone());
+    let options = KubeConfigOptions { context: name.clone(), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(unusable)?;
+    Ok((config, name))
+}
+
+/// Without the words of whatever parses it: they quote what stands there, and tokens do.
+fn unusable(error: KubeconfigError) -> CallError {
+    use KubeconfigError as Error;
+    let message = match &error {
+        Error::FindPath | Error::ReadConfig(..) => {
+            "there is no kubeconfig that could be read: neither KUBECONFIG nor ~/.kube/config, and this is no pod with a service account"
+                .to_owned()
+        }
+        Error::CurrentContextNotSet => {
+            "the kubeconfig has no current context: `kubectl config use-context NAME`, or name it in `context`".to_owned()
+        }
+        Error::LoadContext(name) => format!("the kubeconfig has no context {name}: `kubectl config get-contexts` lists them"),
+        Error::LoadClusterOfContext(name) => format!("the kubeconfig has no cluster {name}, which its context names"),
+        Error::MissingClusterUrl | Error::ParseClusterUrl(_) => "the kubeconfig names no usable server for that context".to_owned(),
+        Error::LoadCertificateAuthority(_) | Error::LoadClientCertificate(_) | Error::LoadClientKey(_) | Error::ParseCertificates(_) => {
+            "a certificate or key of the kubeconfig cannot be read".to_owned()
+        }
+        _ => "the kubeconfig cannot be understood: `kubectl config view` says where".to_owned(),
+    };
+    refused(&FIND, Class::Invalid, "NoKubeconfig", message)
+}
+
+/// A server's URL without what somebody may have written before its host.
+fn shown(url: &Uri) -> String {
+    let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    let path = url.path().trim_end_matches('/');
+    format!("{}://{}{port}{path}", url.scheme_str().unwrap_or("https"), url.host().unwrap_or_default())
+}
