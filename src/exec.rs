@@ -1,14 +1,13 @@
 //! Commands of a manifest: how an address is turned where holdfast knows no other way.
 //!
-//! A manifest by itself never runs anything: that takes an [`Allowed`], which only whoever types the command can give (`--allow-exec`). A dry run is
+//! A manifest by itself never runs anything: that takes an [`Allowed`], which nothing gives yet but tests. A dry run is
 //! given no more than a [`Looks`]. No shell is in between, a command has a process group of its own and ends with it at its timeout, and of what it prints
 //! little is kept and less is shown.
 
-use std::process::{ExitStatus, Stdio};
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
-
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
 
 use crate::aws::clean;
 
@@ -17,7 +16,7 @@ use crate::aws::clean;
 pub struct Allowed(());
 
 impl Allowed {
-    /// By `--allow-exec` on the command line, and by nothing else.
+    /// By a word of whoever types the command, and by nothing else.
     pub fn by_flag(given: bool) -> Option<Allowed> {
         given.then_some(Allowed(()))
     }
@@ -74,7 +73,7 @@ struct Group {
 
 impl Group {
     fn of(child: &Child) -> Group {
-        let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
+        let id = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
         Group { id }
     }
 }
@@ -110,13 +109,16 @@ async fn carried_out(order: Order<'_>) -> Result<String, Failure> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
-        .kill_on_drop(true)
         .spawn();
     let mut child = begun.map_err(|error| Failure::NotBegun(name.clone(), error.to_string()))?;
-    // Dropped on every way out, and with the process: nothing that it began goes on unwatched.
+    // Dropped on every way out of this function: then nothing that it began goes on. It does not outlive a SIGKILL of this process.
     let group = Group::of(&child);
-    let (mut out, mut err) = (tokio::spawn(kept(child.stdout.take())), tokio::spawn(kept(child.stderr.take())));
-    let ended = tokio::time::timeout(order.timeout, child.wait()).await;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    // On threads of their own: tokio's processes need a handler of SIGCHLD, which interrupts what others wait for on sockets with a time limit.
+    let (mut out, mut err) = (tokio::task::spawn_blocking(|| kept(out)), tokio::task::spawn_blocking(|| kept(err)));
+    let waiting = tokio::task::spawn_blocking(move || child.wait());
+    let ended =
+        tokio::time::timeout(order.timeout, waiting).await.map(|ended| ended.unwrap_or_else(|error| Err(std::io::Error::other(error))));
     drop(group);
     let (said, complained) = (collected(&mut out).await, collected(&mut err).await);
     let status = match ended {
@@ -153,10 +155,10 @@ async fn collected(reading: &mut tokio::task::JoinHandle<String>) -> String {
 }
 
 /// The end of a stream.
-async fn kept(stream: Option<impl AsyncRead + Unpin>) -> String {
+fn kept(stream: Option<impl Read>) -> String {
     let Some(mut stream) = stream else { return String::new() };
     let (mut all, mut part) = (Vec::new(), vec![0; 8 << 10]);
-    while let Ok(count @ 1..) = stream.read(&mut part).await {
+    while let Ok(count @ 1..) = stream.read(&mut part) {
         all.extend(part.iter().take(count));
         let over = all.len().saturating_sub(KEPT);
         all.drain(..over);

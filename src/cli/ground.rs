@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use super::sandbox::{OfRun, SandboxKind};
 use crate::aws::{ConnectOptions, named_endpoint};
 use crate::clock::Clock;
-use crate::exec::Allowed;
-use crate::kubernetes::Clusters;
 use crate::plain;
 
 /// The AWS that a run talks to, and its time.
@@ -46,14 +44,13 @@ pub async fn name(sandbox: bool) -> String {
 }
 
 impl Ground {
-    /// AWS, or the endpoint that the environment names; `on` is its [`name`]. `exec`: the leave to run the manifest's commands.
-    pub fn real(on: &str, state: &Path, exec: Option<Allowed>) -> Ground {
+    /// AWS, or the endpoint that the environment names; `on` is its [`name`].
+    pub fn real(on: &str, state: &Path) -> Ground {
         let served = on.strip_prefix(ENDPOINT).and_then(super::served::clock);
         let faster = served.as_ref().map_or_else(String::new, |clock| format!(", whose time runs {} times as fast", clock.speed()));
         let note = (on != AWS).then(|| format!("{on}, in place of AWS{faster}"));
         let clock = served.clone();
-        let (holder, state, clusters) = (holder(state), Some(state.to_owned()), Clusters::of_machine());
-        let connect = ConnectOptions { holder, state, clock, clusters, exec, ..ConnectOptions::default() };
+        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), clock, ..ConnectOptions::default() };
         Ground {
             connect,
             clock: served.unwrap_or_else(Clock::system),

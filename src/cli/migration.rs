@@ -8,7 +8,6 @@ use super::moved::{Screen, show};
 #[cfg(feature = "sandbox")]
 use super::sandbox::SandboxKind;
 use super::{Manifest, Output, complain, reconcile, tell};
-use crate::exec::Allowed;
 use crate::execute::Journal;
 use crate::execute::record::{Event, Outcome};
 use crate::exit::Exit;
@@ -80,9 +79,6 @@ struct What {
     /// The form of the result.
     #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Run the commands of `exec` places in the manifest (migration.cutover). Without it none is run.
-    #[arg(long)]
-    allow_exec: bool,
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -105,16 +101,12 @@ impl What {
 
     #[cfg(feature = "sandbox")]
     fn ground(&self, on: &str, state: &std::path::Path, keeps: bool) -> Result<Ground, String> {
-        if self.sandbox {
-            Ground::sandbox(state, "", keeps, SandboxKind::Quick)
-        } else {
-            Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec)))
-        }
+        if self.sandbox { Ground::sandbox(state, "", keeps, SandboxKind::Quick) } else { Ok(Ground::real(on, state)) }
     }
 
     #[cfg(not(feature = "sandbox"))]
     fn ground(&self, on: &str, state: &std::path::Path, _keeps: bool) -> Result<Ground, String> {
-        Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec)))
+        Ok(Ground::real(on, state))
     }
 }
 
@@ -141,15 +133,7 @@ pub async fn run(args: Args) -> Exit {
     match (result, command) {
         (Ok(()), Some(MoveCommand::RollBack { .. } | MoveCommand::Finalize)) => {
             let only = format!("{}/{}", ReplicationGroups::PATH, what.name);
-            reconcile::run(reconcile::Args::only(
-                what.manifest.clone(),
-                only,
-                what.state_dir.clone(),
-                what.in_sandbox(),
-                what.output,
-                what.allow_exec,
-            ))
-            .await
+            reconcile::run(reconcile::Args::only(what.manifest.clone(), only, what.state_dir.clone(), what.in_sandbox(), what.output)).await
         }
         (Ok(()), _) => Exit::Done,
         (Err(error), _) => complain(Exit::Failed, &error),

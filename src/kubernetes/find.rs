@@ -75,7 +75,7 @@ impl Clusters {
     async fn found(&self, context: Option<&str>) -> Result<Cluster, CallError> {
         let (mut config, context) = match &self.how {
             How::Nowhere => {
-                let message = "the sandbox has no Kubernetes cluster".to_owned();
+                let message = "this version of holdfast turns no place in Kubernetes yet".to_owned();
                 return Err(refused(&FIND, Class::Invalid, "NoCluster", message));
             }
             How::File(path) => of_kubeconfig(Kubeconfig::read_from(path).map_err(unusable)?, context).await?,

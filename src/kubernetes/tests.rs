@@ -252,5 +252,5 @@ async fn a_kubeconfig_that_cannot_be_used_is_said_without_what_stands_in_it() {
     let error = Clusters::of_file(path).reads(None).await.err().unwrap();
     assert!(error.message.starts_with("there is no kubeconfig"), "{error}");
     let error = Clusters::default().reads(None).await.err().unwrap();
-    assert_eq!(error.message, "the sandbox has no Kubernetes cluster");
+    assert_eq!(error.message, "this version of holdfast turns no place in Kubernetes yet");
 }

@@ -240,7 +240,18 @@ fn word(line: &[char], at: usize) -> usize {
 fn first_secretive(line: &str) -> Option<usize> {
     // Lower case of ASCII only: every character stays where it is.
     let lower = line.to_ascii_lowercase();
-    let end = SECRETIVE.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
-    let after = end + lower.get(end..)?.find([':', '=', ' '])? + 1;
+    let word = || {
+        let end = SECRETIVE.iter().filter_map(|word| lower.find(word).map(|at| at + word.len())).min()?;
+        Some(end + lower.get(end..)?.find([':', '=', ' '])? + 1)
+    };
+    let after = [word(), user_of_a_url(line)].into_iter().flatten().min()?;
     Some(lower.get(..after)?.chars().count())
+}
+
+/// Where in a text the user of a URL begins, with whom a password may stand: `https://user:password@host`.
+pub fn user_of_a_url(text: &str) -> Option<usize> {
+    text.match_indices("://").map(|(at, mark)| at + mark.len()).find(|begin| {
+        let rest = text.get(*begin..).unwrap_or_default();
+        rest.find('@').is_some_and(|at| !rest.get(..at).unwrap_or_default().contains([' ', '/', '"', '\'']))
+    })
 }

@@ -5,7 +5,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::path::{FieldPath, Step};
-use super::problem::is_secretive;
+use super::problem::{is_secretive, user_of_a_url};
 use super::tree::{Place, Trap};
 
 /// One thing that is wrong at a path of an object.
@@ -389,6 +389,9 @@ fn shown(path: &FieldPath, value: &Value, message: &str) -> String {
         return format!("the value {message}");
     }
     let text = value.to_string();
+    if user_of_a_url(&text).is_some() {
+        return format!("the value {message}");
+    }
     if text.chars().count() <= 80 {
         return format!("{text} {message}");
     }

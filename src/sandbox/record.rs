@@ -106,10 +106,12 @@ fn is_secret(name: &str) -> bool {
     name.split('.').any(|part| part.contains("Password") || matches!(part, "AuthToken" | "SecretString" | "SecretBinary"))
 }
 
+/// What holds no secret stays byte for byte: a checksum may have been sent with it.
 fn mask(body: &str) -> String {
-    if let Ok(mut value @ Value::Object(_)) = serde_json::from_str::<Value>(body) {
-        mask_json(&mut value);
-        return value.to_string();
+    if let Ok(value @ Value::Object(_)) = serde_json::from_str::<Value>(body) {
+        let mut masked = value.clone();
+        mask_json(&mut masked);
+        return if masked == value { body.to_owned() } else { masked.to_string() };
     }
     mask_form(body).unwrap_or_else(|| body.to_owned())
 }
@@ -256,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_holds_no_secret_stays_byte_for_byte() {
-        for body in ["", "Action=A&Name=a%20b", "<Tagging>&amp;</Tagging>", r#"{"a": [1,2]}"#.replace(' ', "").as_str()] {
+        for body in ["", "Action=A&Name=a%20b", "<Tagging>&amp;</Tagging>", r#"{"b": [1, 2], "a": 1.50}"#] {
             assert_eq!(mask(body), body);
         }
     }

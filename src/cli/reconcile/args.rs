@@ -6,7 +6,6 @@ use super::super::ground::Ground;
 #[cfg(feature = "sandbox")]
 use super::super::sandbox::SandboxKind;
 use super::super::{Manifest, Output};
-use crate::exec::Allowed;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -48,10 +47,6 @@ pub struct Args {
     /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is done.
     #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(super) approve: Vec<String>,
-    /// Run the commands of `exec` places in the manifest (migration.cutover), and in a dry run too their `check`. Without it none is run: a manifest by itself
-    /// runs no code.
-    #[arg(long)]
-    pub(super) allow_exec: bool,
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
@@ -80,14 +75,7 @@ fn hash(text: &str) -> Result<String, String> {
 
 impl Args {
     /// A run over one resource, for a command that has noted what is to become of it.
-    pub(in crate::cli) fn only(
-        manifest: Manifest,
-        only: String,
-        state_dir: Option<PathBuf>,
-        in_sandbox: bool,
-        output: Output,
-        allow_exec: bool,
-    ) -> Args {
+    pub(in crate::cli) fn only(manifest: Manifest, only: String, state_dir: Option<PathBuf>, in_sandbox: bool, output: Output) -> Args {
         #[cfg(not(feature = "sandbox"))]
         let _ = in_sandbox;
         Args {
@@ -98,7 +86,6 @@ impl Args {
             only: vec![only],
             skip: Vec::new(),
             approve: Vec::new(),
-            allow_exec,
             state_dir,
             #[cfg(feature = "sandbox")]
             sandbox: in_sandbox.then_some(SandboxKind::Quick),
@@ -122,13 +109,13 @@ impl Args {
     #[cfg(feature = "sandbox")]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
         match self.sandbox {
-            None => Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec))),
+            None => Ok(Ground::real(on, state)),
             Some(kind) => Ground::sandbox(state, &self.sandbox_faults, !self.dry_run, kind),
         }
     }
 
     #[cfg(not(feature = "sandbox"))]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
-        Ok(Ground::real(on, state, Allowed::by_flag(self.allow_exec)))
+        Ok(Ground::real(on, state))
     }
 }

@@ -48,7 +48,6 @@ impl Run<'_> {
         for (option, values) in [("--only", &self.args.only), ("--skip", &self.args.skip)] {
             words.extend(values.iter().flat_map(|value| [option.to_owned(), shell(value)]));
         }
-        words.extend(self.args.allow_exec.then(|| "--allow-exec".to_owned()));
         if let Some(state) = &self.args.state_dir {
             words.extend(["--state-dir".to_owned(), shell(&state.to_string_lossy())]);
         }

@@ -70,13 +70,13 @@ pub struct Cutover {
     /// A parameter in Systems Manager's Parameter Store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssm_parameter: Option<SsmParameter>,
-    /// A key of a Kubernetes Secret or ConfigMap, and what is restarted to read it.
+    /// A key of a Kubernetes Secret or ConfigMap, and what is restarted to read it. Not turned yet: a move with one is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesEntry>,
     /// An ECS service that is deployed anew to read what was written before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ecs: Option<EcsService>,
-    /// Commands of yours, for a place that holdfast does not know. Run by the command line alone, and only with `--allow-exec`.
+    /// Commands of yours, for a place that holdfast does not know. Not run yet: a move with one is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Exec>,
 }

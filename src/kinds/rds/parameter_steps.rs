@@ -151,7 +151,7 @@ fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &At
 fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<Wanted>, steps: &mut Steps<Op>) -> Vec<Wanted> {
     let against = |one: &Wanted| {
         let peers = attached.others.iter().filter_map(|user| planning.peer_anywhere(&user.to_ascii_lowercase()));
-        peers.filter_map(|(peer, whose)| disagreement(planning, peer, &whose, one, &attached.name)).next()
+        peers.filter_map(|(peer, whose)| disagreement(planning.spec, peer, &whose, one, &attached.name)).next()
     };
     wanted
         .into_iter()
@@ -166,14 +166,7 @@ fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<W
 }
 
 /// What another entry, whose instance uses the same group, has against a parameter, and what to do about it.
-fn disagreement(
-    planning: &Planning<'_, Instances>,
-    peer: &InstanceSpec,
-    whose: &str,
-    one: &Wanted,
-    group: &str,
-) -> Option<(String, String)> {
-    let spec = planning.spec;
+fn disagreement(spec: &InstanceSpec, peer: &InstanceSpec, whose: &str, one: &Wanted, group: &str) -> Option<(String, String)> {
     let declared = spec.parameter(&one.name)?;
     let words = |value: &Value| if value.is_null() { "the engine's default".to_owned() } else { plain(value) };
     let (own, other) = (format!("rds.instances/{}", spec.name), format!("rds.instances/{}{whose}", peer.name));
@@ -183,26 +176,14 @@ fn disagreement(
             format!("{own} declares {} and {other} {}, and both instances use the parameter group {group}", words(&declared), words(&wish)),
             "declare the same value in both, or give one of them a parameter group of its own".to_owned(),
         )),
-        // RDS tells one status for the whole group: until it is restarted, none of the other's parameters counts as in force.
-        None if one.restarts && !restarts_itself(planning, peer) => Some((
+        // RDS tells one status for the whole group: until it is restarted, none of the other's parameters counts as in force. Told by what is declared
+        // alone: whether the other has a restart of its own to come differs from run to run.
+        None if one.restarts && peer.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty()) => Some((
             format!("{other} uses the parameter group {group} too: it would need a restart for {}, which it does not declare", one.name),
             format!("declare {} = {} for {other} too, or give one of them a parameter group of its own", one.name, words(&declared)),
         )),
         None => None,
     }
-}
-
-/// Whether an entry whose instance uses the same group plans a restart of its own, or declares no parameter that would need to be in force.
-fn restarts_itself(planning: &Planning<'_, Instances>, peer: &InstanceSpec) -> bool {
-    let differs = |name: &String| {
-        let parameter = planning.seen.attached.present().and_then(|parameters| parameters.get(name));
-        let settable = parameter.filter(|parameter| parameter.restarts && parameter.modifiable);
-        settable.zip(peer.parameter(name)).is_some_and(|(found, wish)| match &wish {
-            Value::Null => found.set,
-            wish => !found.value.as_deref().is_some_and(|value| same_text(value, &found.spelled(wish))),
-        })
-    };
-    peer.parameters.as_ref().is_none_or(|parameters| parameters.is_empty() || parameters.keys().any(differs))
 }
 
 /// The group holds what is declared, and the instance does not run with it.

@@ -183,6 +183,8 @@ fn what_may_be_a_secret_is_not_shown() {
         format!("      password: {canary}\n      password: {canary}\n"),
         format!("      tags: {{token: [{canary}]}}\n"),
         format!("      password: \"{canary}\n"),
+        format!("      days: https://user:{canary}@host/\n"),
+        format!("      ownership: \"https://user:{canary}@host/\"\n"),
     ];
     for case in cases {
         let text = manifest(&format!("  s3:\n    buckets:\n    - name: a\n{case}"));

@@ -414,8 +414,8 @@ async fn the_sandbox_has_no_cluster_and_says_so() {
         blocked,
         [(
             Reason::NotSupported,
-            "the Kubernetes Secret app-env (REDIS_URL): the sandbox has no Kubernetes cluster".to_owned(),
-            "leave it out of migration.cutover to try the rest".to_owned()
+            "the Kubernetes Secret app-env (REDIS_URL): this version of holdfast turns no place in Kubernetes yet".to_owned(),
+            "leave it out of migration.cutover, and see to its clients yourself".to_owned()
         )]
     );
 }

@@ -126,24 +126,31 @@ fn undeclared_flags_keep_what_they_have() {
 #[test]
 fn closing_a_public_bucket_is_disruptive_and_says_so() {
     const CUT: &str = "whoever reads it without credentials no longer can";
+    const BY_POLICY: &str = "whoever reads it without credentials no longer can; other accounts that its policy names neither";
     const ACL: &str = "huntaze-assets is public now: its ACL lets everybody in";
     const POLICY_STAYS: &str = "huntaze-assets is public now, and stays so: its policy lets everybody in";
     let website = "huntaze-assets is set up as a website";
     let new = "blockPublicAcls: true, blockPublicPolicy: true";
     for (acl, policy, wish, takes, notes) in [
         (true, false, "ignorePublicAcls: true", CUT, vec![ACL]),
-        (false, true, "restrictPublicBuckets: true", CUT, vec!["huntaze-assets is public now: its policy lets everybody in"]),
+        (false, true, "restrictPublicBuckets: true", BY_POLICY, vec!["huntaze-assets is public now: its policy lets everybody in"]),
         (
             true,
             true,
             "ignorePublicAcls: true, restrictPublicBuckets: true",
-            CUT,
+            BY_POLICY,
             vec!["huntaze-assets is public now: its ACL lets everybody in, its policy lets everybody in"],
         ),
-        // What lets somebody in stays, and nobody is cut off.
+        // What lets somebody in stays, and nobody is cut off; whoever keeps it open is refused.
         (false, true, "ignorePublicAcls: true", "", vec![POLICY_STAYS]),
-        (false, true, new, "", vec![POLICY_STAYS]),
-        (true, false, new, "", vec!["huntaze-assets is public now, and stays so: its ACL lets everybody in"]),
+        (false, true, new, "changes of its public policy are refused", vec![POLICY_STAYS]),
+        (
+            true,
+            false,
+            new,
+            "uploads with a public ACL are refused",
+            vec!["huntaze-assets is public now, and stays so: its ACL lets everybody in"],
+        ),
         (
             true,
             true,

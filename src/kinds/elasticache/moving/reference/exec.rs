@@ -114,17 +114,12 @@ fn unknown(message: String) -> Fact<Place> {
 
 /// Why this run does not turn it.
 fn barred(reads: &Reads, exec: &Exec) -> Option<(String, String)> {
-    match (reads.exec(), reads.is_embedded()) {
-        (Some(_), _) => None,
-        (None, true) => Some((
-            format!("{} is not turned here: the sandbox runs no commands", words(exec)),
-            "leave it out of migration.cutover to try the rest".to_owned(),
-        )),
-        (None, false) => Some((
-            format!("{} is turned by a command of the manifest, and this run may run none", words(exec)),
-            "read the command, and run again with --allow-exec".to_owned(),
-        )),
-    }
+    reads.exec().is_none().then(|| {
+        (
+            format!("{}: this version of holdfast runs no commands of a manifest yet", words(exec)),
+            "leave it out of migration.cutover, and see to its clients yourself".to_owned(),
+        )
+    })
 }
 
 /// Where it stands by what was noted alone.
@@ -178,7 +173,7 @@ fn told(step: &str, way: &Way<'_>) -> Vec<(&'static str, String)> {
 }
 
 fn allowed(writes: &Writes, exec: &Exec) -> Result<Runs, CallError> {
-    let message = || format!("{} is turned by a command, and this run may run none: run again with --allow-exec", words(exec));
+    let message = || format!("{} is turned by a command, and this run may run none", words(exec));
     writes.exec().ok_or_else(|| not_sent(&COMMAND, Class::Invalid, "NotAllowed", message()))
 }
 

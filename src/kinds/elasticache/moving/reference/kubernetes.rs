@@ -163,8 +163,11 @@ pub async fn look(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> 
     match found(reads, entry, asked).await {
         Ok(Some(place)) => Fact::Present(place),
         Ok(None) => Fact::Absent,
-        Err(error) if error.is("NoCluster") && reads.is_embedded() => {
-            let barred = (format!("{}: {}", words(entry), error.message), "leave it out of migration.cutover to try the rest".to_owned());
+        Err(error) if error.is("NoCluster") => {
+            let barred = (
+                format!("{}: {}", words(entry), error.message),
+                "leave it out of migration.cutover, and see to its clients yourself".to_owned(),
+            );
             Fact::Present(Place { barred: Some(barred), ..Place::of(Turned::Source) })
         }
         Err(error) => Fact::Unknown(Unreadable::from(&error)),

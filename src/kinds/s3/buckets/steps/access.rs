@@ -108,11 +108,26 @@ impl Maker<'_> {
 struct Cut {
     ended: Vec<&'static str>,
     left: Vec<&'static str>,
+    /// What is refused from then on to those who use what lets everybody in.
+    refused: Vec<&'static str>,
 }
 
 impl Cut {
     fn of(exposure: Exposure, before: Flags, after: Flags) -> Cut {
-        let mut cut = Cut { ended: Vec::new(), left: Vec::new() };
+        let mut cut = Cut { ended: Vec::new(), left: Vec::new(), refused: Vec::new() };
+        for (what, lets_in, before, after) in [
+            ("uploads with a public ACL", exposure.acl && !before.ignore_public_acls, before.block_public_acls, after.block_public_acls),
+            (
+                "changes of its public policy",
+                exposure.policy && !before.restrict_public_buckets,
+                before.block_public_policy,
+                after.block_public_policy,
+            ),
+        ] {
+            if lets_in && !before && after {
+                cut.refused.push(what);
+            }
+        }
         for (way, lets_in, before, after) in [
             ("its ACL", exposure.acl, before.ignore_public_acls, after.ignore_public_acls),
             ("its policy", exposure.policy, before.restrict_public_buckets, after.restrict_public_buckets),
@@ -124,13 +139,18 @@ impl Cut {
         cut
     }
 
-    /// What those lose who get in; nothing where nobody does.
+    /// What those lose who get in, or keep it open; nothing where nobody does.
     fn takes(&self) -> Option<String> {
-        let whoever = match (self.ended.first()?, self.left.is_empty()) {
-            (_, true) => "whoever reads it without credentials".to_owned(),
-            (way, false) => format!("whoever reads it without credentials by {way} alone"),
-        };
-        Some(format!("{whoever} no longer can"))
+        let way = self.ended.first().map(|way| match self.left.is_empty() {
+            true => "whoever reads it without credentials no longer can".to_owned(),
+            false => format!("whoever reads it without credentials by {way} alone no longer can"),
+        });
+        // "Access to buckets with public policies [is restricted] to only AWS service principals and authorized users within the bucket owner's account":
+        // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>.
+        let others = self.ended.contains(&"its policy").then(|| "other accounts that its policy names neither".to_owned());
+        let refused = (!self.refused.is_empty()).then(|| format!("{} are refused", self.refused.join(" and ")));
+        let all: Vec<String> = [way, others, refused].into_iter().flatten().collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     fn notes(&self, bucket: &str) -> Vec<String> {
