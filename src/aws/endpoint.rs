@@ -107,7 +107,18 @@ pub(super) fn as_named(clients: &mut Clients, config: &aws_config::SdkConfig) {
 
 #[cfg(test)]
 mod tests {
-    use super::{bare, is_url};
+    use std::collections::BTreeSet;
+
+    use super::{SERVICES, bare, is_url};
+    use crate::aws::Service;
+
+    #[test]
+    fn every_service_that_is_asked_has_an_endpoint_of_its_own() {
+        let plain = |name: &str| name.to_ascii_lowercase().replace(' ', "");
+        let asked: BTreeSet<String> =
+            Service::ALL.iter().filter(|one| !matches!(one, Service::Kubernetes | Service::Exec)).map(|one| plain(one.name())).collect();
+        assert_eq!(SERVICES.iter().map(|name| plain(name)).collect::<BTreeSet<_>>(), asked);
+    }
 
     #[test]
     fn an_endpoint_is_a_url_of_http() {

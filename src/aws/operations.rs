@@ -400,11 +400,6 @@ impl Reads {
         self.clients.exec.map(Allowed::looks)
     }
 
-    /// Whether the AWS is inside this process.
-    pub fn is_embedded(&self) -> bool {
-        self.clients.embedded
-    }
-
     /// The bytes of a version of a secret, while it is the current one, to log in to a data store and for nothing else: what stands in the way of a move is
     /// asked there before it begins. The one place where a dry run reads a secret.
     pub async fn login(&self, secret_id: &str, key: Option<&str>, version: &str) -> Result<SecretString, CallError> {

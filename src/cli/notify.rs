@@ -192,10 +192,10 @@ fn state(outcomes: &Outcomes, left_out: &BTreeMap<String, &Problem>) -> String {
             _ => None,
         })
         .collect();
+    // Not its place: a line that was added above it, or a file that was renamed, is no other mistake.
+    wrong.extend(left_out.values().map(|problem| format!("wrong {} {}", problem.path, problem.message)));
     wrong.sort();
     wrong.extend(outcomes.stopped.clone());
-    // Not its place: a line that was added above it is no other mistake.
-    wrong.extend(left_out.values().map(|problem| format!("wrong {} {}", problem.path, problem.message)));
     if wrong.is_empty() { String::new() } else { digest(&wrong.join("\n")) }
 }
 

@@ -150,8 +150,8 @@ fn wanted(planning: &Planning<'_, Instances>, instance: &Instance, attached: &At
 /// would need a restart that stands in no plan.
 fn agreed(planning: &Planning<'_, Instances>, attached: &Attached, wanted: Vec<Wanted>, steps: &mut Steps<Op>) -> Vec<Wanted> {
     let against = |one: &Wanted| {
-        let peers = attached.others.iter().filter_map(|user| planning.peer_anywhere(&user.to_ascii_lowercase()));
-        peers.filter_map(|(peer, whose)| disagreement(planning.spec, peer, &whose, one, &attached.name)).next()
+        let mut peers = attached.others.iter().filter_map(|user| planning.peer_anywhere(&user.to_ascii_lowercase()));
+        peers.find_map(|(peer, whose)| disagreement(planning.spec, peer, &whose, one, &attached.name))
     };
     wanted
         .into_iter()
