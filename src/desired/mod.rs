@@ -5,6 +5,7 @@
 mod choice;
 mod compose;
 mod entries;
+mod idle;
 mod merge;
 mod selector;
 mod speaker;
@@ -24,6 +25,7 @@ pub(crate) use selector::Chooser;
 pub use speaker::{Others, Speaker};
 
 use compose::compose;
+use idle::Listed;
 use merge::merged;
 use selector::{Chosen, DeclaredTags, Tags, declared_tags};
 use speaker::Bystanders;
@@ -55,8 +57,10 @@ pub struct Desired {
 pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     let Said { scope, choice, .. } = *said;
     let mut found: Vec<Declared> = Vec::new();
+    let mut idle: Vec<String> = Vec::new();
     for kind in registry() {
-        let spoken = spoken(*kind, reads, said).await;
+        let (spoken, unmet) = spoken(*kind, reads, said).await;
+        idle.extend(unmet);
         found.extend(spoken.into_iter().map(|(id, spoken)| merged(*kind, scope, id, spoken)));
     }
     let composed = compose(&mut found, scope, choice);
@@ -68,7 +72,8 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     said.others.add_to(&mut peers, scope);
     let mut warnings = choice.idle(&found);
     if !choice.is_partial() {
-        warnings.extend(idle_selectors(said.entries, &found));
+        warnings.extend(idle::selectors(said.entries, &found));
+        warnings.extend(idle);
     }
     let unnamed = choice.unnamed(&found);
     let known: BTreeSet<Key> = found.iter().map(Declared::key).collect();
@@ -82,14 +87,6 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     Desired { resources: found, peers, warnings, unnamed }
 }
 
-/// Selectors that choose nothing: a name that is misspelt reads like an account in which all is well.
-fn idle_selectors(entries: &[Entry], found: &[Declared]) -> Vec<String> {
-    let chosen: BTreeSet<&str> = found.iter().flat_map(|one| &one.origins).map(|origin| origin.entry.as_str()).collect();
-    let idle = entries.iter().filter(|entry| entry.kind.selector(&entry.spec).is_some()).map(Entry::label);
-    let idle = idle.filter(|label| !chosen.contains(label.as_str()));
-    idle.map(|label| format!("the selector of {label} chooses nothing that is there now: correct it, unless that is meant")).collect()
-}
-
 /// The entries that speak for one thing, and what already stands against it.
 #[derive(Default)]
 struct Spoken<'a> {
@@ -99,8 +96,8 @@ struct Spoken<'a> {
     blocks: Vec<Block>,
 }
 
-/// The things of a kind that entries speak for, by id.
-async fn spoken<'a>(kind: &'a dyn AnyKind, reads: &Reads, said: &Said<'a>) -> BTreeMap<String, Spoken<'a>> {
+/// The things of a kind that entries speak for, by id, and what of its selectors met nothing.
+async fn spoken<'a>(kind: &'a dyn AnyKind, reads: &Reads, said: &Said<'a>) -> (BTreeMap<String, Spoken<'a>>, Vec<String>) {
     let mut spoken: BTreeMap<String, Spoken<'a>> = BTreeMap::new();
     let mut selectors: Vec<(&Entry, Chooser)> = Vec::new();
     let mut declared: BTreeMap<String, DeclaredTags> = BTreeMap::new();
@@ -116,18 +113,22 @@ async fn spoken<'a>(kind: &'a dyn AnyKind, reads: &Reads, said: &Said<'a>) -> BT
         spoken.entry(wish.id).or_default().entries.push(entry);
     }
     if spoken.is_empty() && selectors.is_empty() {
-        return spoken;
+        return (spoken, Vec::new());
     }
     let bystanders = Bystanders::new(kind, said.scope, said.stopped, said.others);
     let asked = spoken.keys().any(|id| bystanders.ask_for_tags(id));
     let mut candidates: BTreeMap<String, Fact<Tags>> = BTreeMap::new();
+    let mut unmet = Vec::new();
     let mut unlisted = None;
     if !selectors.is_empty() || asked {
         // A selector of another object may ask for the tags of what one of this object chooses: that is known only when it is listed.
         let tags = asked || selectors.iter().any(|(_, chooser)| chooser.by_tags()) || bystanders.by_tags();
         match kind.list(reads, said.scope, tags).await {
             Ok(listed) => {
-                candidates.extend(listed.into_iter().map(|one| (one.id, one.tags)));
+                let named = declared.keys().map(String::as_str);
+                unmet =
+                    idle::patterns(&selectors, &Listed { all: &listed, named: named.collect(), scope: said.scope, others: said.others });
+                candidates.extend(listed.into_iter().filter(|one| one.elsewhere.is_none()).map(|one| (one.id, one.tags)));
                 // What this run makes counts as if it were there already.
                 for id in made {
                     candidates.entry(id).or_insert_with(|| Fact::Present(Tags::new()));
@@ -177,5 +178,5 @@ async fn spoken<'a>(kind: &'a dyn AnyKind, reads: &Reads, said: &Said<'a>) -> BT
             what_to_do: format!("allow {} to the role that holdfast runs as, or run again", error.call.action),
         });
     }
-    spoken
+    (spoken, unmet)
 }

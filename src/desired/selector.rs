@@ -32,6 +32,15 @@ impl Chooser {
         Chooser { names: patterns(&selector.names), except: patterns(&selector.except), tags: selector.tags.clone() }
     }
 
+    /// Its patterns that match none of these names: those that choose, and those that except.
+    pub(super) fn idle<'n>(&self, ids: &[&'n str]) -> (Vec<String>, Vec<String>) {
+        let idle = |patterns: &[WildMatch]| {
+            let matches = |pattern: &&WildMatch| !ids.iter().any(|id| pattern.matches(id));
+            patterns.iter().filter(matches).map(ToString::to_string).collect()
+        };
+        (idle(&self.names), idle(&self.except))
+    }
+
     /// Whether its patterns choose a thing of this name.
     pub(crate) fn names(&self, id: &str) -> bool {
         let any = |patterns: &[WildMatch]| patterns.iter().any(|pattern| pattern.matches(id));

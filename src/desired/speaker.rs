@@ -185,6 +185,11 @@ impl Others {
         }
     }
 
+    /// Whether one of them is for that region of the account.
+    pub(super) fn are_for(&self, account: &str, region: &str) -> bool {
+        self.all.iter().any(|object| object.scope.account == account && object.scope.region == region)
+    }
+
     /// Those who can meet with what `scope` declares of a kind.
     fn of<'o>(&'o self, kind: &'o dyn AnyKind, scope: &'o Scope) -> impl Iterator<Item = (&'o str, &'o Speaker)> {
         let others = self.all.iter().enumerate().filter(|(place, _)| *place != self.own).map(|(_, object)| object);

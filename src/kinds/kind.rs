@@ -64,7 +64,7 @@ pub trait Kind: Sized + Send + Sync + 'static {
         None
     }
 
-    /// The real things of the scope's account and region that selectors choose from; tags only where `tags` asks for them.
+    /// The real things of the scope's account that selectors choose from, those of other regions marked; tags only where `tags` asks for them.
     fn list(reads: &Reads, scope: &Scope, tags: bool) -> impl Future<Output = Result<Vec<Candidate>, CallError>> + Send {
         let _ = (reads, scope, tags);
         async { Ok(Vec::new()) }
@@ -432,6 +432,8 @@ pub struct Selector {
 #[derive(Clone, Debug)]
 pub struct Candidate {
     pub id: String,
+    /// The region where it is, where that is not the scope's: selectors pass over it.
+    pub elsewhere: Option<String>,
     /// Unknown where reading them was refused: a selector by tags then blocks the thing.
     pub tags: Fact<std::collections::BTreeMap<String, String>>,
 }

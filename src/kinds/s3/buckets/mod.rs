@@ -9,7 +9,7 @@ mod steps;
 pub use change::BucketOp;
 pub use lifecycle::{Expiration, Filter, Lifecycle, NoncurrentExpiration, NoncurrentTransition, Rule, StorageClass, Transition};
 pub use observe::BucketSeen;
-pub(super) use observe::names;
+pub(super) use observe::all;
 pub use spec::{Algorithm, BucketSpec, Encryption, Logging, Ownership, TlsVersion, Versioning};
 
 use serde_json::{Map, Value};

@@ -131,29 +131,28 @@ pub(super) struct Lifecycle {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
 const PAGE: i32 = 1000;
 
-/// The names of every bucket of the account, or of one region.
-pub(in crate::kinds::s3) async fn names(reads: &Reads, region: Option<&str>) -> Result<Vec<String>, CallError> {
+/// Every bucket of the account by its name, with its region where S3 says it: it does to whoever asks with one of its parameters.
+pub(in crate::kinds::s3) async fn all(reads: &Reads) -> Result<Vec<(String, Option<String>)>, CallError> {
     pages(|token| async move {
-        let here = region.map(str::to_owned);
-        let request = |request: ListBucketsFluentBuilder| request.max_buckets(PAGE).set_continuation_token(token).set_bucket_region(here);
+        let request = |request: ListBucketsFluentBuilder| request.max_buckets(PAGE).set_continuation_token(token);
         let answer = reads.s3().list_buckets(request).await?;
-        // An endpoint that does not know the filter answers with all.
-        let chosen = |bucket: &&sdk::Bucket| region.is_none_or(|region| bucket.bucket_region().is_none_or(|place| place == region));
-        let names: Vec<String> = answer.buckets().iter().filter(chosen).filter_map(|bucket| bucket.name()).map(str::to_owned).collect();
-        Ok((names, answer.continuation_token().map(str::to_owned)))
+        let named = |bucket: &sdk::Bucket| Some((bucket.name()?.to_owned(), bucket.bucket_region().map(str::to_owned)));
+        Ok((answer.buckets().iter().filter_map(named).collect::<Vec<_>>(), answer.continuation_token().map(str::to_owned)))
     })
     .await
 }
 
-/// Every bucket of the account in that region, with its tags where they are asked for.
+/// Every bucket of the account, those of that region with their tags where they are asked for.
 pub(super) async fn list(reads: &Reads, region: &str, tags: bool) -> Result<Vec<Candidate>, CallError> {
-    let names = names(reads, Some(region)).await?;
-    let candidate = |id: String| async move {
-        let tags = if tags { self::tags(reads, &id, None).await.0 } else { Fact::default() };
-        Candidate { id, tags }
+    let all = all(reads).await?;
+    let candidate = |(id, place): (String, Option<String>)| async move {
+        // An endpoint that says no region has but one.
+        let elsewhere = place.filter(|place| place != region);
+        let tags = if tags && elsewhere.is_none() { self::tags(reads, &id, None).await.0 } else { Fact::default() };
+        Candidate { id, elsewhere, tags }
     };
     // Requests are paced per service; this bounds only what waits for its turn.
-    Ok(futures::stream::iter(names).map(candidate).buffered(32).collect().await)
+    Ok(futures::stream::iter(all).map(candidate).buffered(32).collect().await)
 }
 
 pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {

@@ -416,13 +416,15 @@ fn parsed(text: &str) -> Fact<Document> {
 /// the same way. The list of the account's own buckets tells.
 async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallError) -> Unreadable {
     let mut why = Unreadable::from(error);
-    let own = reads.once("ListBuckets", || super::buckets::names(reads, None)).await;
+    let own = reads.once("ListBuckets", || super::buckets::all(reads)).await;
     let (bucket, account) = (target.id, &target.scope.account);
     let foreign = match own.as_deref() {
-        Ok(own) if own.iter().any(|name| name == bucket) => return why,
+        Ok(own) if own.iter().any(|(name, _)| name == bucket) => return why,
         Ok(_) => {
             why.why = Why::Failed;
-            format!("{bucket} is not a bucket of account {account}")
+            format!(
+                "{bucket} is not a bucket of account {account}, or not yet made (then allow s3:GetBucketPolicy to the role that holdfast runs as)"
+            )
         }
         Err(_) => format!("or {bucket} is not a bucket of account {account} (s3:ListAllMyBuckets would tell)"),
     };
