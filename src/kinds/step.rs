@@ -30,7 +30,8 @@ pub struct Drift {
     pub found: Value,
     /// What the manifest says; `null`: that there be none.
     pub declared: Value,
-    /// What changing it would mean for those who use the resource.
+    /// What changing it means for those who use the resource: the most that a step of its repair does; where there is none, what the field does by
+    /// itself.
     pub impact: Impact,
 }
 

@@ -325,6 +325,11 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
             held: None,
         })
         .collect();
+    // By itself a field knows what it can mean; what it comes to here, the steps know: a bucket that is only made has nobody to cut off.
+    for drift in &mut plan.drifts {
+        let of = plan.steps.iter().filter(|step| step.fields.contains(&drift.field));
+        drift.impact = of.map(|step| step.impact).max().unwrap_or(drift.impact);
+    }
     // A difference that nobody repairs and nobody blocks must not pass for repaired.
     let stepped: BTreeSet<&str> = plan.steps.iter().flat_map(|step| &step.fields).map(String::as_str).collect();
     let blocked = |field: &str| plan.blocks.iter().any(|block| block.concerns(field));
