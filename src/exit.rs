@@ -1,7 +1,7 @@
 //! Exit codes, the first that is true.
 
 use crate::execute::{End, Outcomes};
-use crate::kinds::{Block, Reason};
+use crate::kinds::Block;
 use crate::plan::{Plan, Status};
 use crate::reconcile::Report;
 
@@ -84,7 +84,7 @@ fn held_by_mode_alone(report: &Report) -> bool {
         Some(outcomes) => outcomes.blocked().flat_map(|one| one.end.blocks().unwrap_or_default()).collect(),
         None => plan.resources.iter().flat_map(|resource| resource.all_blocks()).collect(),
     };
-    told && !blocks.is_empty() && blocks.iter().all(|block| block.reason == Reason::ObserveOnly)
+    told && Block::only_observe(blocks)
 }
 
 #[cfg(test)]
@@ -214,7 +214,7 @@ mod tests {
         let gone = dry(planned(&[json!({"name": "a", "v": {"x": 1}}), json!({"name": "gone", "v": {"x": 1}})]));
         assert_eq!(of_run(&[gone], false, false), Exit::Blocked);
         // A run may end otherwise than its plan was: what it ended with counts.
-        let closed = crate::kinds::Block { reason: Reason::OutsideChangeWindow, ..blocks[0].clone() };
+        let closed = crate::kinds::Block { reason: crate::kinds::Reason::OutsideChangeWindow, ..blocks[0].clone() };
         for end in [
             End::Blocked { blocks: vec![closed.clone()] },
             End::Partly { blocks: vec![blocks[0].clone(), closed] },

@@ -99,16 +99,19 @@ impl Messages<'_> {
         if !outcomes.acted() && earlier.is_empty() && last == state {
             return None;
         }
-        let Counts { changed, blocked, partly, failed, rolled_back, interrupted, .. } = outcomes.counts();
+        let Counts { changed, blocked, observed, partly, failed, rolled_back, interrupted, .. } = outcomes.counts();
         let stopped = if outcomes.stopped.is_some() { ", stopped" } else { "" };
         let partly = if partly > 0 { format!(", {partly} partly") } else { String::new() };
         let rolled = if rolled_back > 0 { format!(", {rolled_back} rolled back") } else { String::new() };
         let rolled = if interrupted > 0 { format!("{rolled}, {interrupted} interrupted") } else { rolled };
+        let (blocked, seen) =
+            (blocked.saturating_sub(observed), if observed > 0 { format!(", {observed} observed only") } else { String::new() });
         let of = if part.is_empty() { "" } else { " (a part of it)" };
         let wrong = if left_out.is_empty() { String::new() } else { format!(", {} wrong", text::count(left_out.len(), "entry")) };
         let before = if earlier.is_empty() { "" } else { ", and what an earlier run did" };
-        let subject =
-            format!("holdfast {object}{of}: {changed} changed{partly}, {blocked} blocked, {failed} failed{rolled}{wrong}{stopped}{before}");
+        let subject = format!(
+            "holdfast {object}{of}: {changed} changed{partly}{seen}, {blocked} blocked, {failed} failed{rolled}{wrong}{stopped}{before}"
+        );
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
         let id = digest(&format!("{} {object}", self.run))[..32].to_owned();

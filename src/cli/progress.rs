@@ -58,8 +58,7 @@ impl Progress {
                     End::Changed => self.line(resource, "as declared"),
                     End::Failed { message, .. } => self.line(resource, &format!("failed: {message}")),
                     End::RolledBack { message, .. } => self.line(resource, &format!("rolled back: {message}")),
-                    End::Blocked { .. } => self.line(resource, "blocked"),
-                    End::Partly { .. } => self.line(resource, "partly"),
+                    End::Blocked { .. } | End::Partly { .. } => self.line(resource, end.word()),
                     End::Unchanged | End::Interrupted { .. } => {}
                 }
             }

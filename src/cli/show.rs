@@ -168,12 +168,13 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
 
 /// `3 resources: 1 changed, 2 partly`: how resources ended.
 fn counted(counts: &Counts) -> String {
-    let Counts { changed, unchanged, blocked, partly, failed, rolled_back, interrupted } = *counts;
+    let Counts { changed, unchanged, blocked, observed, partly, failed, rolled_back, interrupted } = *counts;
     let parts = [
         (changed, "changed"),
         (unchanged, "unchanged"),
         (partly, "partly"),
-        (blocked, "blocked"),
+        (observed, "observed only"),
+        (blocked.saturating_sub(observed), "blocked"),
         (failed, "failed"),
         (rolled_back, "rolled back"),
         (interrupted, "interrupted"),
@@ -260,10 +261,11 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
         }
         End::Blocked { blocks } | End::Partly { blocks } => {
             let (word, done) = match one.done.len() {
-                0 => ("blocked", String::new()),
-                done => ("partly ", format!("  {} done, what is left waits", count(done, "step"))),
+                0 if one.end.only_observed() => ("observed", String::new()),
+                0 => ("blocked ", String::new()),
+                done => ("partly  ", format!("  {} done, what is left waits", count(done, "step"))),
             };
-            say(out, format_args!("{YELLOW}{word}{YELLOW:#}      {BOLD}{}{BOLD:#}{done}", key));
+            say(out, format_args!("{YELLOW}{word}{YELLOW:#}     {BOLD}{}{BOLD:#}{done}", key));
             // Steps that wait for the same thing say so once, with the fields of all.
             let mut told = Vec::new();
             for (at, block) in blocks.iter().enumerate() {

@@ -42,12 +42,18 @@ impl End {
     pub fn word(&self) -> &'static str {
         match self {
             End::Unchanged | End::Changed => "in sync",
+            End::Blocked { .. } if self.only_observed() => "observed only",
             End::Blocked { .. } => "blocked",
             End::Partly { .. } => "partly",
             End::Failed { .. } => "failed",
             End::RolledBack { .. } => "rolled back",
             End::Interrupted { .. } => "interrupted",
         }
+    }
+
+    /// Whether it was left as it is because it is only observed, and for no other reason.
+    pub fn only_observed(&self) -> bool {
+        matches!(self, End::Blocked { blocks } if Block::only_observe(blocks))
     }
 
     /// What waits for a person; nothing where it ended otherwise.
@@ -79,6 +85,8 @@ pub struct Counts {
     pub unchanged: usize,
     /// Something waits for a person, and nothing was done.
     pub blocked: usize,
+    /// Of those: only observed, as the manifest's `policy.mode` says, and held by nothing else.
+    pub observed: usize,
     /// Steps were done, and something is left that waits for a person.
     pub partly: usize,
     /// A step did not succeed.
@@ -118,6 +126,7 @@ impl std::ops::AddAssign for Counts {
         self.changed += other.changed;
         self.unchanged += other.unchanged;
         self.blocked += other.blocked;
+        self.observed += other.observed;
         self.partly += other.partly;
         self.failed += other.failed;
         self.rolled_back += other.rolled_back;
@@ -140,6 +149,7 @@ impl Outcomes {
                 End::Interrupted { .. } => &mut counts.interrupted,
             };
             *place += 1;
+            counts.observed += usize::from(one.end.only_observed());
         }
         counts
     }
@@ -223,7 +233,10 @@ mod tests {
         let ends = [End::Unchanged, End::Changed, blocked, partly, failed, rolled, End::Interrupted { under_way: None }];
         // Steps that were done make none of them a changed one.
         let all = Outcomes { resources: ends.map(|end| one("a", &["x"], end)).into(), stopped: None };
-        assert_eq!(all.counts(), Counts { changed: 1, unchanged: 1, blocked: 1, partly: 1, failed: 1, rolled_back: 1, interrupted: 1 });
+        assert_eq!(
+            all.counts(),
+            Counts { changed: 1, unchanged: 1, blocked: 1, observed: 0, partly: 1, failed: 1, rolled_back: 1, interrupted: 1 }
+        );
         assert!(all.acted() && !Outcomes { resources: vec![one("a", &[], End::Unchanged)], stopped: None }.acted());
     }
 }

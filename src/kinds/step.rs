@@ -157,6 +157,12 @@ impl Block {
     pub fn concerns(&self, field: &str) -> bool {
         self.fields.is_empty() || self.fields.iter().any(|blocked| is_within(field, blocked))
     }
+
+    /// Whether these all say that the manifest only observes, and there is one.
+    pub fn only_observe<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> bool {
+        let mut blocks = blocks.into_iter().peekable();
+        blocks.peek().is_some() && blocks.all(|block| block.reason == Reason::ObserveOnly)
+    }
 }
 
 /// The fixed list of reasons for which something is blocked.

@@ -59,6 +59,9 @@ pub struct Summary {
     pub unreadable: usize,
     /// Something is blocked, or waits for consent, and nothing of it is done.
     pub blocked: usize,
+    /// Of those: only observed, as the manifest's `policy.mode` says, and held by nothing else.
+    #[serde(default)]
+    pub observed: usize,
     /// Some of its steps are done, and something of it is blocked or waits for consent.
     pub partly: usize,
     /// Something differs and is repaired.
@@ -196,6 +199,7 @@ impl std::ops::AddAssign for Summary {
     fn add_assign(&mut self, other: Summary) {
         self.unreadable += other.unreadable;
         self.blocked += other.blocked;
+        self.observed += other.observed;
         self.partly += other.partly;
         self.drifted += other.drifted;
         self.in_sync += other.in_sync;
@@ -237,6 +241,11 @@ impl ResourcePlan {
             counts.irreversible += usize::from(step.held.is_none() && step.impact == Impact::Irreversible);
         }
         counts
+    }
+
+    /// Whether it is left as it is because it is only observed, and for no other reason.
+    pub fn only_observed(&self) -> bool {
+        self.status == Status::Blocked && Block::only_observe(self.all_blocks())
     }
 
     /// Everything that stands in the way: the resource's own blocks and its held steps'.

@@ -196,7 +196,8 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
                     "set policy.mode: Enforce until it is at its end, forward or back",
                 ),
             };
-            Some((Reason::ObserveOnly, message.to_owned(), what_to_do.to_owned()))
+            let reason = if resource.under_way { Reason::DeniedByPolicy } else { Reason::ObserveOnly };
+            Some((reason, message.to_owned(), what_to_do.to_owned()))
         } else if let Some(before) = waits {
             Some((
                 Reason::WaitsForOther,
@@ -276,7 +277,10 @@ fn summary(resources: &[ResourcePlan]) -> Summary {
     for resource in resources {
         match resource.status {
             Status::Unreadable => summary.unreadable += 1,
-            Status::Blocked => summary.blocked += 1,
+            Status::Blocked => {
+                summary.blocked += 1;
+                summary.observed += usize::from(resource.only_observed());
+            }
             Status::Partly => summary.partly += 1,
             Status::Drifted => summary.drifted += 1,
             Status::InSync => summary.in_sync += 1,

@@ -59,8 +59,8 @@ fn render_resource(out: &mut String, resource: &ResourcePlan, with: &HashMap<&Ke
     // What is done at all has the same sign, whatever of it waits.
     let (mark, style) = match resource.status {
         Status::Unreadable => ('?', RED),
-        Status::Blocked => ('!', RED),
-        Status::Partly | Status::Drifted => ('~', YELLOW),
+        Status::Blocked if !resource.only_observed() => ('!', RED),
+        Status::Blocked | Status::Partly | Status::Drifted => ('~', YELLOW),
         Status::InSync => ('=', GREEN),
     };
     line(

@@ -66,8 +66,7 @@ fn report_document_and_message_count_alike() {
     let json = folder(ACCOUNT, &spec);
     let run_json = run(&json, &["-o", "json"], 3);
     let document: Value = serde_json::from_slice(&run_json.get_output().stdout).expect("JSON");
-    let expected =
-        serde_json::json!({"changed": 0, "unchanged": 0, "partly": 1, "blocked": 0, "failed": 0, "rolledBack": 0, "interrupted": 0});
+    let expected = serde_json::json!({"changed": 0, "unchanged": 0, "partly": 1, "blocked": 0, "observed": 0, "failed": 0, "rolledBack": 0, "interrupted": 0});
     assert_eq!(document.pointer("/objects/0/counts"), Some(&expected), "{document:#}");
 }
 

@@ -57,11 +57,12 @@ fn several_objects_have_one_last_line_and_what_is_wrong_is_counted() {
     let wrong = named(&one, "wrong", ["huntaze-x", "huntaze-y"]).replace("account:", "acount:");
     let all = format!("{one}---\n{other}---\n{wrong}");
     let both = out(all.clone(), &["--dry-run"]);
-    let last = "\n\nin all, 2 objects: 2 resources: 1 blocked, 1 in sync; 1 difference excepted; no step now, 1 held; \
+    let last = "\n\nin all, 2 objects: 2 resources: 1 observed only, 1 in sync; 1 difference excepted; no step now, 1 held; \
                 1 object of the manifest is wrong and left out, see above\n";
     assert!(both.contains(last) && both.contains("see above\n\nother  account"), "{both}");
     let run = out(all, &[]);
-    let last = "\n\nin all, 2 objects: 2 resources: 1 unchanged, 1 blocked; 1 object of the manifest is wrong and left out, see above\n";
+    let last =
+        "\n\nin all, 2 objects: 2 resources: 1 unchanged, 1 observed only; 1 object of the manifest is wrong and left out, see above\n";
     assert!(run.contains(last), "{run}");
 }
 

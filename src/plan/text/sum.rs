@@ -44,7 +44,8 @@ pub fn resources(summary: &Summary) -> Option<String> {
     let parts = [
         (summary.drifted, "to repair"),
         (summary.partly, "partly"),
-        (summary.blocked, "blocked"),
+        (summary.observed, "observed only"),
+        (summary.blocked.saturating_sub(summary.observed), "blocked"),
         (summary.unreadable, "unreadable"),
         (summary.in_sync, "in sync"),
     ];
@@ -89,6 +90,12 @@ mod tests {
         ] {
             assert_eq!(steps(&counts).as_deref(), said);
         }
+    }
+
+    #[test]
+    fn what_is_only_observed_is_not_counted_as_blocked() {
+        let summary = Summary { blocked: 3, observed: 2, ..Summary::default() };
+        assert_eq!(resources(&summary).as_deref(), Some("3 resources: 2 observed only, 1 blocked"));
     }
 
     #[test]
