@@ -452,6 +452,20 @@ fn only_and_skip_choose_resources() {
         assert!(err.contains("nothing was done") && err.contains(expected) && !out.contains(&b'~'), "{args:?}: {err}");
     }
     assert_eq!(looked(&[]).len(), 2, "something was done");
+    // A bucket's policy is a part of it, under whatever name a selector or an entry speaks for the bucket.
+    let all = "  policy: {disruptive: Allow}\n  s3: {buckets: [{name: all, match: {names: [huntaze-assets, huntaze-uploads]}, denyInsecureTransport: true}, \
+               {name: web, bucket: huntaze-assets, versioning: Enabled}]}\n";
+    let text = std::fs::read_to_string(folder.path().join("m.yaml")).expect("the manifest");
+    std::fs::write(folder.path().join("m.yaml"), text.replace(VERSIONING, all)).expect("a file");
+    for (args, ids) in [
+        (&[][..], &["huntaze-assets", "huntaze-uploads", "huntaze-assets", "huntaze-uploads"][..]),
+        (&["--skip", "s3.buckets/huntaze-assets"], &["huntaze-uploads", "huntaze-uploads"]),
+        (&["--skip", "s3.buckets/huntaze-a*"], &["huntaze-uploads", "huntaze-uploads"]),
+        (&["--only", "s3.buckets/huntaze-uploads"], &["huntaze-uploads", "huntaze-uploads"]),
+        (&["--skip", "s3.bucketPolicies"], &["huntaze-assets", "huntaze-uploads"]),
+    ] {
+        assert_eq!(looked(args), ids, "{args:?}");
+    }
 }
 
 /// What a run waits for in vain, since it leaves it out, is said at once.

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use wildmatch::WildMatch;
 
-use crate::kinds::registry;
+use crate::kinds::{Key, registry};
 use crate::manifest::did_you_mean;
-use crate::plan::Declared;
 use crate::plan::escape::shown;
+use crate::plan::{Declared, Origin};
 
 /// Which resources a run looks at: `--only` and `--skip`.
 #[derive(Clone, Debug, Default)]
@@ -109,8 +109,11 @@ fn is_idle(pattern: &str, found: &[Declared]) -> bool {
     !found.iter().any(|declared| names_it(pattern, declared))
 }
 
+/// By its name or that of what it is a part of, and by the names and entries of those that ask for it.
 fn names_it(pattern: &str, declared: &Declared) -> bool {
-    named(pattern, &declared.key().to_string()) || declared.origins.iter().any(|origin| named(pattern, &origin.entry))
+    let whole = declared.kind.part_of().is_some_and(|kind| named(pattern, &Key::new(kind, declared.wish.id.clone()).to_string()));
+    let asks = |origin: &Origin| named(pattern, &origin.entry) || origin.by.as_ref().is_some_and(|by| named(pattern, &by.to_string()));
+    named(pattern, &declared.key().to_string()) || whole || declared.origins.iter().any(asks)
 }
 
 /// Whether `s3`, `s3.buckets` or `s3.buckets/huntaze-*` names `s3.buckets/huntaze-assets`.

@@ -58,6 +58,7 @@ pub trait AnyKind: Send + Sync {
     fn shape(&self) -> Multiplicity;
     fn identity(&self) -> &'static [&'static str];
     fn global(&self) -> bool;
+    fn part_of(&self) -> Option<&'static str>;
     fn is_regional(&self, spec: &AnySpec) -> bool;
     fn calls(&self) -> &'static [&'static Call];
     fn fields(&self) -> Vec<FieldDoc>;
@@ -145,6 +146,10 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn identity(&self) -> &'static [&'static str] {
         K::IDENTITY
+    }
+
+    fn part_of(&self) -> Option<&'static str> {
+        K::PART_OF
     }
 
     fn global(&self) -> bool {

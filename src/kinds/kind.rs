@@ -31,6 +31,9 @@ pub trait Kind: Sized + Send + Sync + 'static {
     /// other members.
     const IDENTITY: &'static [&'static str] = &["name"];
 
+    /// The kind whose thing of the same id a person takes this one for a part of: whoever leaves a bucket alone means its policy, too.
+    const PART_OF: Option<&'static str> = None;
+
     /// Whether its ids are unique in all regions of an account (buckets), so that two manifests for two regions can meet on one.
     const GLOBAL: bool = false;
 

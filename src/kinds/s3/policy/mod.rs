@@ -79,6 +79,7 @@ impl Kind for BucketPolicy {
     const PATH: &'static str = "s3.bucketPolicies";
     const TITLE: &'static str = "S3 bucket policy";
     const SHAPE: Multiplicity = Multiplicity::Composed;
+    const PART_OF: Option<&'static str> = Some("s3.buckets");
     const FIELDS: &'static [Field<BucketPolicy>] = &[Field::<BucketPolicy>::new(
         "statements",
         |spec| {
