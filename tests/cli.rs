@@ -507,6 +507,14 @@ fn what_is_printed_as_json_is_as_its_schema_says() {
         let wrong: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(wrong.is_empty(), "{what}: {wrong:?}");
         assert!(!validator.is_valid(&serde_json::json!({"plans": 7})), "the schema of {what} takes anything");
+        if what == "report" {
+            // A program reads first of all how each resource ended.
+            let mut document = document;
+            let end = document.pointer_mut("/objects/0/outcomes/resources/0/end").expect("an end");
+            assert_eq!(*end, "changed");
+            *end = "perhaps".into();
+            assert!(!validator.is_valid(&document), "the schema does not say which ends there are");
+        }
     }
     assert!(schema("manifest").pointer("/properties/spec/properties/s3").is_some());
 }

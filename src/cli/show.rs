@@ -80,7 +80,6 @@ pub struct ObjectReport<'a> {
     pub plan: Option<&'a Plan>,
     /// How each resource ended: `end` is unchanged, changed, partly (steps were done, and something waits), blocked (nothing
     /// was done), failed, rolledBack or interrupted.
-    #[schemars(with = "Option<serde_json::Value>")]
     pub outcomes: Option<&'a Outcomes>,
     /// The outcomes, counted.
     pub counts: Option<Counts>,

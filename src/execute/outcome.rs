@@ -9,7 +9,7 @@ use crate::kinds::{Block, Key};
 use crate::plan::{Plan, ResourcePlan, Status};
 
 /// How a resource ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "end", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum End {
     /// Nothing differed.
@@ -17,18 +17,31 @@ pub enum End {
     /// Everything that differed was repaired, and AWS shows it.
     Changed,
     /// Something waits for a person, and nothing was done.
-    Blocked { blocks: Vec<Block> },
+    Blocked {
+        /// What stands in the way.
+        blocks: Vec<Block>,
+    },
     /// Steps were done, and something is left that waits for a person.
-    Partly { blocks: Vec<Block> },
+    Partly {
+        /// What stands in the way of what is left.
+        blocks: Vec<Block>,
+    },
     /// A step did not succeed.
     Failed {
+        /// What went wrong, with the step.
         message: String,
+        /// What a person does about it.
         what_to_do: String,
         /// Earlier steps that were taken back.
         undone: Vec<String>,
     },
     /// A change of many steps failed, or a person wished it, and it was taken back as a whole.
-    RolledBack { message: String, what_to_do: String },
+    RolledBack {
+        /// Why.
+        message: String,
+        /// What a person does about it.
+        what_to_do: String,
+    },
     /// The run was stopped before it was done.
     Interrupted {
         /// What AWS may be doing meanwhile.
@@ -66,7 +79,7 @@ impl End {
 }
 
 /// A step that was begun, and that nobody has seen the end of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UnderWay {
     /// Its sentence.
@@ -98,11 +111,12 @@ pub struct Counts {
 }
 
 /// One resource's end.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceOutcome {
     #[serde(flatten)]
     pub key: Key,
+    /// What a person calls the kind: `S3 bucket`.
     pub title: String,
     /// The steps that were done, by their sentences.
     pub done: Vec<String>,
@@ -113,9 +127,10 @@ pub struct ResourceOutcome {
 }
 
 /// All ends of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcomes {
+    /// Each resource once.
     pub resources: Vec<ResourceOutcome>,
     /// Why the run as a whole stopped, where it did.
     pub stopped: Option<String>,

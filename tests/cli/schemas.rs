@@ -19,7 +19,10 @@ fn without_description(schema: &Value, place: &str, into: &mut Vec<String>) -> u
                 if let ("properties", Value::Object(properties)) = (name.as_str(), member) {
                     for (name, property) in properties {
                         count += 1;
-                        if property["description"].as_str().is_none_or(|said| said.trim().is_empty()) {
+                        let said = |of: &Value| of["description"].as_str().is_some_and(|said| !said.trim().is_empty());
+                        // A word that tells one of several forms from the others means what that form does.
+                        let tag = property.get("const").is_some() && said(schema);
+                        if !tag && !said(property) {
                             into.push(format!("{place}/{name}"));
                         }
                         count += without_description(property, &format!("{place}/{name}"), into);
