@@ -122,6 +122,7 @@ mod tests {
             done: vec!["x".to_owned()],
             end: End::Changed,
             sent: true,
+            failed_at: None,
         };
         let report = |left: Option<Plan>| Report {
             object: "exit".to_owned(),
@@ -160,6 +161,7 @@ mod tests {
                 title: String::new(),
                 done: vec!["x".to_owned()],
                 sent: true,
+                failed_at: None,
                 end,
             }],
             stopped: None,
@@ -203,6 +205,7 @@ mod tests {
             done: Vec::new(),
             end: End::Blocked { blocks: blocks.clone() },
             sent: false,
+            failed_at: None,
         };
         let wet = Report { outcomes: Some(Outcomes { resources: vec![blocked.clone()], stopped: None }), ..dry(differs()) };
         for report in [dry(differs()), wet] {

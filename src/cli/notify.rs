@@ -246,7 +246,11 @@ fn body(
                 let what_to_do = blocks.iter().map(|block| block.what_to_do.clone());
                 format!("{}: {}: {}. What to do: {}", one.end.word(), one.key, once(why), once(what_to_do))
             }
-            End::Failed { message, what_to_do, .. } => format!("failed: {}: {message}. What to do: {what_to_do}", one.key),
+            End::Failed { message, what_to_do, .. } => {
+                let at = one.failed_at.as_ref().filter(|at| !message.contains(&at.step));
+                let at = at.map(|at| format!(", at \"{}\"", at.step)).unwrap_or_default();
+                format!("failed: {}{at}: {message}. What to do: {what_to_do}", one.key)
+            }
             End::RolledBack { message, what_to_do } => format!("rolled back: {}: {message}. What to do: {what_to_do}", one.key),
             End::Interrupted { under_way: None } => format!("interrupted: {}", one.key),
             End::Interrupted { under_way: Some(under_way) } => format!("interrupted: {}: {}", one.key, show::sent(under_way)),

@@ -287,10 +287,31 @@ fn outcome(out: &mut String, one: &ResourceOutcome) {
         }
         End::Failed { message, what_to_do, undone } => {
             say(out, format_args!("{RED}failed{RED:#}       {BOLD}{}{BOLD:#}  {}", key, shown(message)));
+            let at = one.failed_at.as_deref();
+            if let Some(at) = at.filter(|at| !message.contains(&at.step)) {
+                say(out, format_args!("               at the step: {}", shown(&at.step)));
+            }
+            // Those that were taken back are named below.
+            let done = one.done.len().saturating_sub(undone.len());
+            if done > 0 {
+                say(out, format_args!("               {} done before that", count(done, "step")));
+            }
+            for step in at.iter().flat_map(|at| &at.not_tried) {
+                say(out, format_args!("               not tried: {}", shown(step)));
+            }
             for step in undone {
                 say(out, format_args!("               taken back: {}", shown(step)));
             }
             say(out, format_args!("               what to do: {}", shown(what_to_do)));
+            if let Some(at) = at.filter(|at| !at.not_tried.is_empty() && !at.fields.is_empty()) {
+                let fields = text::fields(&at.fields);
+                say(
+                    out,
+                    format_args!(
+                        "               to have the rest done without it: take its fields out of the manifest, or except them{fields}"
+                    ),
+                );
+            }
         }
     }
 }

@@ -14,5 +14,5 @@ mod tests;
 
 pub use interrupt::Interrupt;
 pub use journal::{Given, Journal, JournalError, Moment, Opened, Past};
-pub use outcome::{Counts, End, Outcomes, ResourceOutcome, UnderWay};
+pub use outcome::{Counts, End, FailedAt, Outcomes, ResourceOutcome, UnderWay};
 pub use run::{Execution, Said, Stopped};

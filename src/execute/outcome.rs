@@ -122,8 +122,23 @@ pub struct ResourceOutcome {
     pub done: Vec<String>,
     /// A request was sent that may have changed something, whether or not a step was seen done.
     pub sent: bool,
+    /// The step at which it failed, where it did at one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Box<FailedAt>>,
     #[serde(flatten)]
     pub end: End,
+}
+
+/// The step at which a resource failed, and what that left undone: nothing more is changed of a thing that did not behave as expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedAt {
+    /// Its sentence.
+    pub step: String,
+    /// The fields that it was to repair.
+    pub fields: Vec<String>,
+    /// The steps behind it that were to be done in this run, and were not begun.
+    pub not_tried: Vec<String>,
 }
 
 /// All ends of a run.
@@ -210,6 +225,7 @@ impl Outcomes {
                     title: resource.title.clone(),
                     done: Vec::new(),
                     sent: false,
+                    failed_at: None,
                     end: end(false),
                 }),
             }
@@ -236,6 +252,7 @@ mod tests {
             title: String::new(),
             done: done.iter().map(|step| (*step).to_owned()).collect(),
             sent: false,
+            failed_at: None,
             end,
         }
     }

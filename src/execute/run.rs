@@ -86,6 +86,7 @@ impl Execution<'_> {
                 title: work.plan.title.clone(),
                 done: work.done,
                 sent: work.sent,
+                failed_at: work.failed_at,
                 end: match work.phase {
                     Phase::Ended(end) => end,
                     _ => End::Interrupted { under_way },

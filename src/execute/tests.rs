@@ -143,6 +143,20 @@ fn three() -> Vec<Value> {
     vec![json!({"name": "a", "v": {"s1": 1, "s2": 1, "s3": 1}})]
 }
 
+/// At three in the morning: which step it was, and what that left undone.
+#[tokio::test]
+async fn a_failure_names_its_step_and_those_that_were_not_tried() {
+    let ground = Ground::new("failed-at", empty(&["a"])).await;
+    answer(&mut enter(&world("failed-at")), "a", "s2", [Answer::Refused(Class::Denied)]);
+    let outcomes = ground.run(&three()).await;
+    failed(&outcomes, 0);
+    let at = outcomes.resources[0].failed_at.as_deref().unwrap();
+    assert_eq!((at.step.as_str(), at.fields.as_slice()), ("Set s2 of a", &["v.s2".to_owned()][..]));
+    assert_eq!(at.not_tried, ["Set s3 of a"]);
+    let ground = Ground::new("failed-not", empty(&["a"])).await;
+    assert_eq!(ground.run(&three()).await.resources[0].failed_at, None);
+}
+
 #[tokio::test]
 async fn every_answer_to_a_request() {
     use Answer::{Late, Lost, Meanwhile, Refused, Swallowed, Turns};

@@ -182,7 +182,14 @@ mod tests {
         assert_eq!(held(&plan), [None, None]);
         let after = |done: &[&str]| {
             let done = done.iter().map(|title| (*title).to_owned()).collect();
-            let one = ResourceOutcome { key: plan.resources[0].key.clone(), title: String::new(), done, sent: true, end: End::Changed };
+            let one = ResourceOutcome {
+                key: plan.resources[0].key.clone(),
+                title: String::new(),
+                done,
+                sent: true,
+                failed_at: None,
+                end: End::Changed,
+            };
             Outcomes { resources: vec![one], stopped: None }
         };
         // Nothing was done: all of it still counts, by its steps.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::super::End;
+use super::super::{End, FailedAt};
 use super::{NOT_AS_DECLARED, PATIENCE, Phase, ROUNDS, THROTTLED, UNDOING, Work};
 use crate::clock::later;
 use crate::kinds::{Reason, Why};
@@ -67,6 +67,13 @@ impl Work<'_> {
     /// A step failed: what was done is taken back.
     pub(in crate::execute) fn fail(&mut self, declared: &Declared, why: String, what_to_do: String) {
         self.turn();
+        if let Phase::Stepping(at) = self.phase
+            && let Some(step) = self.plan.steps.get(at)
+        {
+            let behind = self.plan.steps.iter().skip(at + 1).filter(|step| step.held.is_none());
+            let not_tried = behind.map(|step| step.title.clone()).collect();
+            self.failed_at = Some(Box::new(FailedAt { step: step.title.clone(), fields: step.fields.clone(), not_tried }));
+        }
         if let (Phase::Turning(step), Some((first, what_to_do))) = (&self.phase, &self.turned) {
             let message = format!("{first}; and it could not be turned back: \"{}\": {why}", step.title);
             let what_to_do = what_to_do.clone();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::planned::Planned;
-use super::{End, UnderWay};
+use super::{End, FailedAt, UnderWay};
 use crate::clock::later;
 use crate::kinds::{Block, FactSet, Impact, Need, Operation, Reason};
 use crate::plan::{Declared, PlannedStep, ResourcePlan};
@@ -58,6 +58,8 @@ pub(super) struct Work<'a> {
     turned: Option<(String, String)>,
     /// A request was sent for it that may have had an effect.
     pub(super) sent: bool,
+    /// The step at which it failed.
+    pub(super) failed_at: Option<Box<FailedAt>>,
     /// Its end was recorded and said.
     pub(super) told: bool,
 }
@@ -172,6 +174,7 @@ impl<'a> Work<'a> {
             stale: None,
             turned: None,
             sent: false,
+            failed_at: None,
             told: false,
         }
     }
