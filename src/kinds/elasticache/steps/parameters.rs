@@ -93,7 +93,8 @@ impl<'a> Context<'a> {
                 self.same_family(members, &now);
                 // Nodes made anew begin with everything that their group holds.
                 let in_force = self.drift(IN_FORCE).map(|drift| drift.field.clone()).into_iter().collect();
-                Some(self.upgrade(drift, None, in_force, Vec::new()))
+                let brings = self.brought_by(members.parameter_group().unwrap_or_default());
+                Some(self.upgrade(drift, None, in_force, Vec::new(), brings))
             }
             (None, _) => {
                 self.same_family(members, &now);
