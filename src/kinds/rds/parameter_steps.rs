@@ -1,7 +1,7 @@
 //! From differing parameters to steps: which group is changed, and what puts it in force.
 //!
-//! A `default.*` group cannot be changed, and one that instances outside the manifest use is left alone: then the instance gets a group
-//! of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
+//! A `default.*` group cannot be changed, and one that instances use whose parameters the manifest does not declare is left alone: then the instance gets
+//! a group of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -83,8 +83,7 @@ pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a
     if wanted.is_empty() {
         return if in_force { restart_only(planning, attached, steps) } else { Rest::Nothing };
     }
-    let outsiders = attached.others.iter().filter(|user| planning.peer(&user.to_ascii_lowercase()).is_none());
-    let outsiders: Vec<&str> = outsiders.map(String::as_str).collect();
+    let outsiders: Vec<&str> = attached.others.iter().filter(|user| !asks(planning, user)).map(String::as_str).collect();
     let allowed = planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
     if !attached.name.starts_with("default.") && (outsiders.is_empty() || allowed) {
         let wanted = agreed(planning, attached, wanted, steps);
@@ -96,6 +95,12 @@ pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a
     } else {
         Rest::OwnGroup { attached, outsiders, wanted, in_force }
     }
+}
+
+/// Whether the same manifest declares parameters of another instance. One that it says nothing of, or nothing of its parameters, keeps those that it has.
+fn asks(planning: &Planning<'_, Instances>, instance: &str) -> bool {
+    let peer = planning.peer(&instance.to_ascii_lowercase());
+    peer.and_then(|peer| peer.parameters.as_ref()).is_some_and(|parameters| !parameters.is_empty())
 }
 
 /// The rest of it, when the instance's other settings are as declared.
