@@ -7,7 +7,7 @@ use crate::kinds::{Key, Operation};
 use crate::plan::ConsentedStep;
 
 /// The version of the records' form. A reader refuses what is newer, and reads what is older.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One record. Records are chained: each carries the digest of the one before it, so that a journal in which bytes were lost is known
 /// as damaged.
@@ -47,6 +47,10 @@ pub enum Event {
     /// What was consented to and is not asked for any more: it is in force, or nobody wants it. A difference that comes back is another one.
     ConsentUsed {
         steps: Vec<String>,
+    },
+    /// A person took a consent back: it is as though it had not been given, but for what was done on it.
+    ConsentRevoked {
+        plan: String,
     },
     /// Something is about to be changed. Written and flushed before the request is sent.
     Intent {
@@ -125,6 +129,7 @@ impl Event {
             Event::RunBegan { plan, holdfast } => format!("run began (holdfast {holdfast}, plan {})", short(plan)),
             Event::Consented { plan, .. } => format!("consent given to plan {}", short(plan)),
             Event::ConsentUsed { steps } => format!("the consent to {} counts no more: nothing asks for that now", steps_of(steps.len())),
+            Event::ConsentRevoked { plan } => format!("consent to plan {} taken back", short(plan)),
             Event::Intent { resource, step, undo, attempt, .. } => {
                 let what = if *undo { "about to undo" } else { "about to" };
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -153,6 +158,6 @@ fn steps_of(count: usize) -> String {
 }
 
 /// The first digits of a hash, enough to tell it from others.
-fn short(hash: &str) -> &str {
+pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }

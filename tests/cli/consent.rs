@@ -132,3 +132,62 @@ fn a_consent_is_used_up_though_nobody_saw_its_step_done() {
     }
     assert!(met > 0, "no fault met the look that follows the request");
 }
+
+/// One bucket whose change is disruptive, with a window that opens in so many hours, for half an hour.
+fn windowed(hours: i64) -> TempDir {
+    let opens = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+    let closes = opens + jiff::SignedDuration::from_mins(30);
+    let window = format!(
+        "  policy: {{changeWindows: [{{days: [{}], from: \"{}\", to: \"{}\", timeZone: UTC}}]}}\n",
+        opens.strftime("%a"),
+        opens.strftime("%H:%M"),
+        closes.strftime("%H:%M")
+    );
+    folder(ACCOUNT, &format!("{window}{}", TLS.replace(", versioning: Enabled", "")))
+}
+
+/// What is kept of a consent is said, and can be taken back: nobody is surprised at night by what was forgotten by day.
+#[test]
+fn a_consent_outside_the_window_is_said_to_be_kept_and_can_be_taken_back() {
+    let folder = windowed(3);
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    let short = &hash[..12];
+    let (out, _) = run(&folder, &["--approve", &hash], 3);
+    let revoke = format!("holdfast journal revoke {short} --state-dir state/sandbox");
+    let tomorrow = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).strftime("%Y-%m-%d %H").to_string();
+    assert!(out.contains(&format!("the consent to plan {short} is kept, and counts until {tomorrow}")), "{out}");
+    assert!(out.contains("for what was not done: \"") && out.contains(&revoke) && !out.contains("consent again"), "{out}");
+    // For programs the result is JSON, and it is said all the same.
+    let (out, err) = run(&folder, &["-o", "json"], 3);
+    assert!(serde_json::from_str::<Value>(&out).is_ok() && err.contains(&revoke), "{err}");
+    let take_back = |hash: &str, code: i32| {
+        let run = holdfast(folder.path()).args(["journal", "revoke", hash, "--state-dir", "state/sandbox"]).assert().code(code);
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        format!("{}{}", text(&run.get_output().stdout), text(&run.get_output().stderr))
+    };
+    let other = take_back(&"0".repeat(12), 1);
+    assert!(other.contains("a consent to plan 000000000000 is not in it, or was used up") && other.contains(&hash), "{other}");
+    let taken = take_back(short, 0);
+    assert!(taken.contains(&format!("the consent to plan {short} of cli, given on ")), "{taken}");
+    assert!(taken.contains("is taken back: a step that was not done waits for a new one"), "{taken}");
+    assert!(take_back(&hash, 1).contains("no consent in it is left to be taken back"));
+    let (out, _) = run(&folder, &[], 3);
+    assert!(out.contains("nobody has consented") && !out.contains("is kept"), "{out}");
+    let journal = holdfast(folder.path()).args(["journal", "--state-dir", "state/sandbox"]).assert().code(0);
+    let journal = String::from_utf8_lossy(&journal.get_output().stdout).into_owned();
+    assert!(journal.contains(&format!("consent to plan {short} taken back")), "{journal}");
+    // A person may think again.
+    assert!(run(&folder, &["--approve", &hash], 3).0.contains("is kept"));
+    // Where there is no journal, none is made.
+    let nowhere = holdfast(folder.path()).args(["journal", "revoke", &hash, "--state-dir", "nowhere"]).assert().code(1);
+    let said = String::from_utf8_lossy(&nowhere.get_output().stderr).into_owned();
+    assert!(said.contains("there is no journal in nowhere") && !folder.path().join("nowhere").exists(), "{said}");
+}
+
+#[test]
+fn a_consent_that_runs_out_before_the_window_opens_says_so() {
+    let folder = windowed(72);
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    let (out, _) = run(&folder, &["--approve", &hash], 3);
+    assert!(out.contains("; the change window opens only at ") && out.contains(": consent again then. To take it back:"), "{out}");
+}

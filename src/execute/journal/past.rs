@@ -94,6 +94,13 @@ impl Gathering {
                     of: of.clone(),
                 });
             }
+            Event::ConsentRevoked { plan } => {
+                // It can be given again: that is a person's word, too.
+                let taken_back = |given: &Given| given.object == record.object && given.plan == *plan;
+                let mut kept = past.consents.iter().map(|given| !taken_back(given)).collect::<Vec<_>>().into_iter();
+                self.consented.retain(|_| kept.next().unwrap_or(true));
+                past.consents.retain(|given| !taken_back(given));
+            }
             Event::ConsentUsed { steps } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
                     given.open.retain(|digest| !steps.contains(digest));
