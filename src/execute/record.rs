@@ -52,6 +52,8 @@ pub enum Event {
     ConsentRevoked {
         plan: String,
     },
+    /// The account that the records before this one are about is gone: a sandbox begins anew. Nothing of them counts any more.
+    AccountForgotten,
     /// Something is about to be changed. Written and flushed before the request is sent.
     Intent {
         resource: Key,
@@ -130,6 +132,7 @@ impl Event {
             Event::Consented { plan, .. } => format!("consent given to plan {}", short(plan)),
             Event::ConsentUsed { steps } => format!("the consent to {} counts no more: nothing asks for that now", steps_of(steps.len())),
             Event::ConsentRevoked { plan } => format!("consent to plan {} taken back", short(plan)),
+            Event::AccountForgotten => "the account was forgotten: the next run begins anew, without the consents before".to_owned(),
             Event::Intent { resource, step, undo, attempt, .. } => {
                 let what = if *undo { "about to undo" } else { "about to" };
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };

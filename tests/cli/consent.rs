@@ -191,3 +191,33 @@ fn a_consent_that_runs_out_before_the_window_opens_says_so() {
     let (out, _) = run(&folder, &["--approve", &hash], 3);
     assert!(out.contains("; the change window opens only at ") && out.contains(": consent again then. To take it back:"), "{out}");
 }
+
+/// `sandbox reset` begins anew: neither does a consent of before count, nor is one used up.
+#[test]
+fn after_a_reset_of_the_sandbox_no_consent_of_before_is_known() {
+    let folder = folder(ACCOUNT, TLS);
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    let reset = || {
+        let reset = holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0);
+        String::from_utf8_lossy(&reset.get_output().stdout).into_owned()
+    };
+    run(&folder, &["--approve", &hash], 0);
+    assert!(reset().contains("no consent in it counts any more"));
+    // The same plan once more, consented to once more.
+    run(&folder, &["--approve", &hash], 0);
+    assert_eq!(differ(&folder), Vec::<String>::new());
+    // One that is not carried to its end does not count after it either.
+    reset();
+    let denied = holdfast(folder.path())
+        .args(["reconcile", "-f", "m.yaml", "--sandbox", "--approve", &hash])
+        .env("HOLDFAST_SANDBOX_FAULTS", "denied@s3:PutBucketPolicy")
+        .assert();
+    assert_ne!(denied.get_output().status.code(), Some(0));
+    reset();
+    assert!(run(&folder, &[], 3).0.contains("nobody has consented"));
+    // While a run goes on there is nothing to forget: it would save its account all the same.
+    let _held = holdfast::execute::Journal::open(&folder.path().join("state/sandbox"), "the test").expect("a journal");
+    let refused = holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(1);
+    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("the test"));
+    assert!(folder.path().join("state/sandbox/account.json").exists());
+}

@@ -101,6 +101,7 @@ impl Gathering {
                 self.consented.retain(|_| kept.next().unwrap_or(true));
                 past.consents.retain(|given| !taken_back(given));
             }
+            Event::AccountForgotten => *self = Gathering { last: self.last, ..Gathering::default() },
             Event::ConsentUsed { steps } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
                     given.open.retain(|digest| !steps.contains(digest));
