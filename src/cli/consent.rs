@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::desired;
-use crate::kinds::Reason;
 use crate::plan::Plan;
 use crate::plan::escape::shown;
 use crate::reconcile::{Baseline, Look, Report, Request};
@@ -68,13 +67,9 @@ pub enum Advice {
 /// How to consent to what waits for it. `approve` is what was consented to, `again` the command without that. `used` says of an object's plan that it was
 /// consented to before, and how that counts: a hash that counts no more is not to be given.
 pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Advice {
-    let waits = |plan: &Plan| {
-        let mut blocks = plan.resources.iter().flat_map(|resource| resource.all_blocks());
-        blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
-    };
     let (mut hashes, mut spent): (Vec<&str>, String) = Default::default();
     for report in reports {
-        let Some(plan) = report.left.as_ref().or(report.plan.as_ref()).filter(|plan| waits(plan)) else { continue };
+        let Some(plan) = report.left.as_ref().or(report.plan.as_ref()).filter(|plan| plan.waits_for_consent()) else { continue };
         match used(&report.object, &plan.hash) {
             Some(used) => spent.push_str(&format!("{used}\n")),
             None => hashes.push(&plan.hash),

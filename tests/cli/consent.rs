@@ -221,3 +221,25 @@ fn after_a_reset_of_the_sandbox_no_consent_of_before_is_known() {
     assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("the test"));
     assert!(folder.path().join("state/sandbox/account.json").exists());
 }
+
+/// A dry run opens no journal, so that what it shows as held may be what the next run does: it says so wherever that can be.
+#[test]
+fn a_dry_run_says_that_it_knows_no_consent_of_before() {
+    let folder = windowed(3);
+    let said = "a consent that was given before from this folder is not looked at by a dry run, and counts in the next run\n";
+    let json = |more: &[&str], code: i32| -> Value {
+        serde_json::from_str(&run(&folder, &[&["--dry-run", "-o", "json"], more].concat(), code).0).expect("JSON")
+    };
+    let (out, _) = run(&folder, &["--dry-run"], 3);
+    assert!(out.ends_with(said), "{out}");
+    let hash = advised(&out).remove(0);
+    run(&folder, &["--approve", &hash], 3);
+    // Each time: it does not know that one was given meanwhile.
+    assert!(run(&folder, &["--dry-run"], 3).0.ends_with(said));
+    assert_eq!(json(&[], 3)["consentsNotLookedAt"], true);
+    assert!(run(&folder, &["--dry-run", "--state-dir", "state"], 3).0.contains("before with --state-dir state is not looked at"));
+    // A run knows it, and a dry run where nothing waits for consent says nothing.
+    assert!(!run(&folder, &[], 3).0.contains("not looked at"));
+    assert!(!run(&folder, &["--dry-run", "--approve", &hash], 3).0.contains("not looked at"));
+    assert_eq!(json(&["--approve", &hash], 3)["consentsNotLookedAt"], false);
+}

@@ -71,6 +71,15 @@ impl Run<'_> {
         }
     }
 
+    /// That a dry run knows of no consent that was given before.
+    pub(super) fn not_looked_at(&self) -> String {
+        let with = match &self.args.state_dir {
+            Some(state) => format!("with --state-dir {}", shell(&state.to_string_lossy())),
+            None => "from this folder".to_owned(),
+        };
+        format!("a consent that was given before {with} is not looked at by a dry run, and counts in the next run\n")
+    }
+
     /// The command that takes a consent back.
     fn revoke(&self, hash: &str) -> String {
         let state = ground::folder(self.args.state_dir.as_deref(), self.args.in_sandbox().is_some());

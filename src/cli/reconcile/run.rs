@@ -44,6 +44,9 @@ impl<'a> Run<'a> {
             print(&format!("{unknown}\n"));
         }
         self.advise(&reports);
+        if self.args.output == Output::Text && show::consents_not_looked_at(&reports) {
+            print(&self.not_looked_at());
+        }
         let exit = exit::of_run(&reports, manifests.has_errors(), self.args.detailed_exitcode);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
         Ended { run: self.name, reports, error: None, exit }
