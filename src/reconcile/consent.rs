@@ -130,7 +130,7 @@ pub fn kept(baseline: &Baseline, plan: &Plan, still: &Consent, given: &[Given], 
 pub fn given_now(baseline: &Baseline, plan: &Plan, consent: &Consent, at: Timestamp) -> Option<Given> {
     let given = consent.hashes.contains(&plan.hash);
     let object = baseline.scope.object.clone();
-    given.then(|| Given { object, plan: plan.hash.clone(), at, open: digests(baseline, plan), of: Vec::new() })
+    given.then(|| Given { object, plan: plan.hash.clone(), at, open: digests(baseline, plan), used_up: None, of: Vec::new() })
 }
 
 /// The steps of a plan, as consent remembers them.
@@ -144,7 +144,7 @@ pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
 
 /// What is consented to: by an earlier consent whose steps are not all done, and by `hashes`, unless one was used up; a consent counts once, for a day.
 /// The second answer says of those that were given before, by hash, how they count. Pure.
-pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, String>) {
+pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, Before>) {
     let fresh: Vec<&Given> = given.iter().filter(|given| given.object == object && is_fresh(given, at)).collect();
     let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.open.is_empty()).map(|given| &given.plan).collect();
     let mut consent = Consent {
@@ -159,7 +159,7 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
         // A hash that was given already brings nothing new: it counts for what is left of the plan that it was given to, step by step.
         match same.first() {
             None => consent.hashes.extend([hash.clone()]),
-            Some(first) => used.extend([(hash.clone(), given_before(first, same.iter().all(|given| given.open.is_empty())))]),
+            Some(_) => used.extend([(hash.clone(), given_before(&same))]),
         }
     }
     (consent, used)
@@ -170,18 +170,31 @@ fn is_fresh(given: &Given, at: Timestamp) -> bool {
     at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS)
 }
 
-/// How a consent counts that is given a second time.
-fn given_before(given: &Given, done: bool) -> String {
-    let plan = given.plan.get(..12).unwrap_or(&given.plan);
-    let when = given.at.strftime("%Y-%m-%d %H:%M:%SZ");
-    match done {
-        true => format!(
-            "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
-        ),
-        false => format!(
+/// A consent that is given a second time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// How it counts, in words.
+    pub words: String,
+    /// Where it was carried to its end: when it was given and used up, in words.
+    pub used_up: Option<String>,
+}
+
+/// How a consent counts that is given a second time; `same` are those that were given before by its hash, one at least.
+fn given_before(same: &[&Given]) -> Before {
+    let moment = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let plan = same.first().map_or("", |given| given.plan.get(..12).unwrap_or(&given.plan));
+    let when = same.first().map(|given| moment(given.at)).unwrap_or_default();
+    if same.iter().any(|given| !given.open.is_empty()) {
+        let words = format!(
             "the consent to plan {plan} was given on {when} already, and counts once: for those of its steps that were not done since"
-        ),
+        );
+        return Before { words, used_up: None };
     }
+    let words = format!(
+        "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
+    );
+    let end = same.iter().filter_map(|given| given.used_up).max().map(|at| format!(" and used up on {}", moment(at)));
+    Before { words, used_up: Some(format!("given on {when}{}", end.unwrap_or_else(|| " and is used up".to_owned()))) }
 }
 
 #[cfg(test)]
@@ -196,6 +209,7 @@ mod tests {
             plan: plan.to_owned(),
             at: at.parse().unwrap(),
             open: open.iter().map(|one| (*one).to_owned()).collect(),
+            used_up: open.is_empty().then(|| at.parse().unwrap()),
             of: Vec::new(),
         }
     }
@@ -203,7 +217,7 @@ mod tests {
     fn asked(given: &[Given], hash: Option<&str>) -> (Option<String>, Vec<String>, Option<String>) {
         let hashes: Vec<String> = hash.map(str::to_owned).into_iter().collect();
         let (consent, mut said) = consent(given, "o", &hashes, "2026-05-02T12:00:00Z".parse().unwrap());
-        let said = hash.and_then(|hash| said.remove(hash));
+        let said = hash.and_then(|hash| said.remove(hash)).map(|before| before.words);
         (consent.hashes.into_iter().next(), consent.steps.into_iter().collect(), said)
     }
 

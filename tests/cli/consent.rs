@@ -154,8 +154,10 @@ fn a_consent_outside_the_window_is_said_to_be_kept_and_can_be_taken_back() {
     let short = &hash[..12];
     let (out, _) = run(&folder, &["--approve", &hash], 3);
     let revoke = format!("holdfast journal revoke {short} --state-dir state/sandbox");
-    let tomorrow = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24)).strftime("%Y-%m-%d %H").to_string();
-    assert!(out.contains(&format!("the consent to plan {short} is kept, and counts until {tomorrow}")), "{out}");
+    let until = out.split(&format!("the consent to plan {short} is kept, and counts until ")).nth(1).and_then(|rest| rest.get(..20));
+    let until: jiff::Timestamp = until.and_then(|until| until.parse().ok()).unwrap_or_else(|| panic!("{out}"));
+    let hours = until.duration_since(jiff::Timestamp::now()).as_secs() as f64 / 3600.0;
+    assert!((23.5..24.5).contains(&hours), "{out}");
     assert!(out.contains("for what was not done: \"") && out.contains(&revoke) && !out.contains("consent again"), "{out}");
     // For programs the result is JSON, and it is said all the same.
     let (out, err) = run(&folder, &["-o", "json"], 3);
@@ -242,4 +244,30 @@ fn a_dry_run_says_that_it_knows_no_consent_of_before() {
     assert!(!run(&folder, &[], 3).0.contains("not looked at"));
     assert!(!run(&folder, &["--dry-run", "--approve", &hash], 3).0.contains("not looked at"));
     assert_eq!(json(&["--approve", &hash], 3)["consentsNotLookedAt"], false);
+}
+
+/// A hash that is used up is no pass for another difference: neither what waits for consent nor what needs none is done under it.
+#[test]
+fn a_hash_that_is_used_up_stops_a_run_with_another_plan() {
+    let folder = folder(ACCOUNT, TLS);
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    run(&folder, &["--approve", &hash], 0);
+    // The same command once more, as a pipeline runs it: nothing differs, and nothing is refused.
+    run(&folder, &["--approve", &hash], 0);
+    let manifest = folder.path().join("m.yaml");
+    let more = "      - {name: huntaze-uploads, denyInsecureTransport: true, versioning: Enabled}\n";
+    let text = std::fs::read_to_string(&manifest).expect("the manifest") + more;
+    std::fs::write(&manifest, text).expect("a file");
+    let before = differ(&folder);
+    assert!(!before.is_empty());
+    let (out, err) = run(&folder, &["--approve", &hash], 3);
+    let said = format!("nothing was done: --approve {}: that consent was given on 20", &hash[..12]);
+    assert!(err.contains(&said) && err.contains(" and used up on 20"), "{err}");
+    assert!(err.contains("and its object's plan is another one by now; read them, and consent to them as they are now"), "{err}");
+    assert_eq!(differ(&folder), before, "something was done");
+    // Consented to as it is now, it is done.
+    let now = advised(&out).remove(0);
+    run(&folder, &["--approve", &hash, "--approve", &now], 3);
+    run(&folder, &["--approve", &now], 0);
+    assert_eq!(differ(&folder), Vec::<String>::new());
 }

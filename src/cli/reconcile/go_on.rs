@@ -33,7 +33,7 @@ impl Run<'_> {
     pub(super) fn advise(&self, reports: &[Report]) -> Advice {
         let used = |object: &str, hash: &str| {
             let (_, mut used) = given_consent(&self.given, object, &[hash.to_owned()], self.ground.clock.now());
-            used.remove(hash)
+            used.remove(hash).map(|before| before.words)
         };
         let advice = consent::advice(reports, &self.args.approve, &self.again(), used);
         if let (Advice::Spent(said) | Advice::Consent(said), Output::Text) = (&advice, self.args.output) {

@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         };
         self.show(Some(&look.plan), None);
         if let Some(used) = used.get(&look.plan.hash) {
-            tell(&format!("{used}\n"));
+            tell(&format!("{}\n", used.words));
         }
         for steps in on_earlier_consent(baseline, &look.plan, &request.consent, &self.given) {
             tell(&format!("{steps}\n"));
