@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::desired;
-use crate::kinds::Reason;
 use crate::plan::Plan;
 use crate::plan::escape::shown;
+use crate::reconcile::consent::Before;
 use crate::reconcile::{Baseline, Look, Report, Request};
 
 /// What was seen of an object.
@@ -13,7 +13,7 @@ pub struct Looked<'b> {
     pub baseline: &'b Baseline,
     pub request: Request,
     /// The hashes that were given before, each with how it counts.
-    pub used: BTreeMap<String, String>,
+    pub used: BTreeMap<String, Before>,
     pub look: Result<Look, String>,
 }
 
@@ -37,22 +37,36 @@ pub fn misspelt(looked: &[Looked<'_>]) -> Option<String> {
     Some(format!("{said}{}", failed.collect::<String>()))
 }
 
-/// That hashes were given which are of none of the run's plans, and of no consent that the journal still counts. Where nothing could be looked at, there
-/// is nothing to be refused.
+/// That hashes were given which are of none of the run's plans, and of no consent that the journal still counts. One that is used up is refused like any
+/// other, unless nothing is left to be done for its object: then it was carried out, and is. Where nothing could be looked at, there is nothing to be refused.
 pub fn stale(approve: &[String], looked: &[Looked<'_>]) -> Option<String> {
     let plans: Vec<&Plan> = looked.iter().filter_map(|one| Some(&one.look.as_ref().ok()?.plan)).collect();
-    let known = |hash: &&String| plans.iter().any(|plan| plan.hash == **hash) || looked.iter().any(|one| one.used.contains_key(*hash));
-    let stale: Vec<&str> = approve.iter().filter(|hash| !known(hash)).map(|hash| hash.get(..12).unwrap_or(hash)).collect();
+    let counts = |one: &Looked<'_>, before: &Before| {
+        before.used_up.is_none()
+            || one.look.as_ref().map_or(true, |look| look.plan.resources.iter().all(|resource| resource.steps.is_empty()))
+    };
+    let known = |hash: &&String| {
+        plans.iter().any(|plan| plan.hash == **hash)
+            || looked.iter().any(|one| one.used.get(*hash).is_some_and(|before| counts(one, before)))
+    };
+    let stale: Vec<&String> = approve.iter().filter(|hash| !known(hash)).collect();
     if stale.is_empty() || plans.is_empty() {
         return None;
     }
-    let stale = format!("--approve {}", stale.join(", --approve "));
-    Some(match plans.len() == looked.len() {
-        true => {
-            format!("{stale}: none of these plans has that hash: the manifest, the account or the selection (--only, --skip) differs since")
-        }
-        false => format!("{stale}: none of these plans has that hash, and not every object could be looked at"),
-    })
+    let short = |hash: &&String| format!("--approve {}", hash.get(..12).unwrap_or(hash));
+    let used_up = |hash: &&&String| looked.iter().find_map(|one| one.used.get(**hash)?.used_up.clone());
+    let spent = stale.iter().filter_map(|hash| {
+        Some(format!("{}: that consent was {}, and its object's plan is another one by now", short(hash), used_up(&hash)?))
+    });
+    let unknown: Vec<String> = stale.iter().filter(|hash| used_up(hash).is_none()).map(short).collect();
+    let unknown = (!unknown.is_empty()).then(|| {
+        let why = match plans.len() == looked.len() {
+            true => ": the manifest, the account or the selection (--only, --skip) differs since",
+            false => ", and not every object could be looked at",
+        };
+        format!("{}: none of these plans has that hash{why}", unknown.join(", "))
+    });
+    Some(unknown.into_iter().chain(spent).collect::<Vec<_>>().join("; "))
 }
 
 /// What there is to consent to, as it was planned last.
@@ -68,13 +82,9 @@ pub enum Advice {
 /// How to consent to what waits for it. `approve` is what was consented to, `again` the command without that. `used` says of an object's plan that it was
 /// consented to before, and how that counts: a hash that counts no more is not to be given.
 pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Advice {
-    let waits = |plan: &Plan| {
-        let mut blocks = plan.resources.iter().flat_map(|resource| resource.all_blocks());
-        blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
-    };
     let (mut hashes, mut spent): (Vec<&str>, String) = Default::default();
     for report in reports {
-        let Some(plan) = report.left.as_ref().or(report.plan.as_ref()).filter(|plan| waits(plan)) else { continue };
+        let Some(plan) = report.left.as_ref().or(report.plan.as_ref()).filter(|plan| plan.waits_for_consent()) else { continue };
         match used(&report.object, &plan.hash) {
             Some(used) => spent.push_str(&format!("{used}\n")),
             None => hashes.push(&plan.hash),

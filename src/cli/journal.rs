@@ -1,22 +1,28 @@
-//! `holdfast journal`: what earlier runs intended and did, for a person.
+//! `holdfast journal`: what earlier runs intended and did, for a person; and what a person takes back of it.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
 
-use super::{Output, complain, print};
-use crate::execute::Journal;
-use crate::execute::record::Event;
+use jiff::Timestamp;
+
+use super::{Output, complain, print, reconcile, tell};
+use crate::execute::record::{Event, short};
+use crate::execute::{Given, Journal};
 use crate::exit::Exit;
 use crate::kinds::Key;
 use crate::plan::escape::shown;
 
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  holdfast journal\n  holdfast journal --state-dir /var/lib/holdfast --run 20261121T101500-3f2a\n  holdfast journal -o json | jq 'select(.event == \"intent\")'"
-)]
+#[command(after_help = "Examples:
+  holdfast journal
+  holdfast journal --state-dir /var/lib/holdfast --run 20261121T101500-3f2a
+  holdfast journal -o json | jq 'select(.event == \"intent\")'
+  holdfast journal revoke 3f2a91c0d4e7                      takes back the consent to that plan")]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// The folder with the journal.
-    #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
+    #[arg(long, global = true, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
     state_dir: PathBuf,
     /// Only this run.
     #[arg(long)]
@@ -26,7 +32,97 @@ pub struct Args {
     output: Output,
 }
 
-pub fn run(args: &Args) -> Exit {
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Take back the consent to a plan (`reconcile --approve`): what was not done on it yet waits for a new one. What was done stays.
+    Revoke {
+        /// The plan's hash, or its first 12 digits.
+        #[arg(value_parser = digits)]
+        hash: String,
+    },
+}
+
+/// A plan's hash or the beginning of one.
+fn digits(text: &str) -> Result<String, String> {
+    let text = text.trim().to_ascii_lowercase();
+    match (12..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text),
+        false => Err("expected the hash of a plan: 64 hexadecimal digits, or the first 12 of them or more".to_owned()),
+    }
+}
+
+pub async fn run(args: &Args) -> Exit {
+    match &args.command {
+        None => show(args),
+        Some(Command::Revoke { hash }) => revoke(&args.state_dir, hash).await,
+    }
+}
+
+/// Takes back the consent to a plan: on disk when it says so.
+async fn revoke(state: &Path, hash: &str) -> Exit {
+    if !state.join("journal").exists() {
+        return complain(Exit::Failed, &format!("there is no journal in {}, and so no consent{}", state.display(), elsewhere(state)));
+    }
+    let (folder, who) = (state.to_owned(), format!("holdfast journal revoke {hash}"));
+    let opened = match tokio::task::spawn_blocking(move || Journal::open(&folder, &who)).await {
+        Ok(Ok(opened)) => opened,
+        Ok(Err(error)) => return complain(Exit::Failed, &error.to_string()),
+        Err(error) => return complain(Exit::Failed, &format!("the journal could not be opened: {error}")),
+    };
+    if let Some((place, why)) = &opened.set_aside {
+        tell(&format!("the journal could not be used ({why}). It was set aside as {}: no consent in it counts\n", place.display()));
+    }
+    let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.open.is_empty()).collect();
+    let meant: Vec<&Given> = open.iter().copied().filter(|given| given.plan.starts_with(hash)).collect();
+    let plans: BTreeSet<&str> = meant.iter().map(|given| given.plan.as_str()).collect();
+    let Some(given) = meant.last().filter(|_| plans.len() == 1) else {
+        let words = |given: &&Given| format!("\n  {} of {}, given on {}", given.plan, shown(&given.object), when(given.at));
+        let (why, which) = match plans.len() {
+            0 => ("is not in it, or was used up", &open),
+            _ => ("may be several: name more digits", &meant),
+        };
+        let list: String = which.iter().map(words).collect();
+        let list = if list.is_empty() {
+            "\nno consent in it is left to be taken back".to_owned()
+        } else {
+            format!("\nwhat is left of consents there, each of which counts for a day:{list}")
+        };
+        return complain(
+            Exit::Failed,
+            &format!("the journal in {}: a consent to plan {} {why}{list}{}", state.display(), short(hash), elsewhere(state)),
+        );
+    };
+    let now = Timestamp::now();
+    let event = Event::ConsentRevoked { plan: given.plan.clone() };
+    if let Err(error) = opened.journal.append(&reconcile::name(now), &given.object, now, vec![event], true).await {
+        return complain(Exit::Failed, &error.to_string());
+    }
+    let left = match given.open.len() {
+        1 => "a step that was not done waits".to_owned(),
+        steps => format!("{steps} steps that were not done wait"),
+    };
+    let plan = short(&given.plan);
+    print(&format!(
+        "the consent to plan {plan} of {}, given on {}, is taken back: {left} for a new one\n",
+        shown(&given.object),
+        when(given.at)
+    ))
+}
+
+fn when(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Where the sandbox's journal is, if there is one.
+fn elsewhere(state: &Path) -> String {
+    let sandbox = super::ground::folder(Some(state), true);
+    match sandbox.join("journal").exists() {
+        true => format!("\nthe sandbox has one of its own: --state-dir {}", sandbox.display()),
+        false => String::new(),
+    }
+}
+
+fn show(args: &Args) -> Exit {
     let records = match Journal::read(&args.state_dir, "holdfast journal") {
         Ok(records) => records,
         Err(error) => return complain(Exit::Failed, &error.to_string()),
@@ -64,11 +160,7 @@ pub fn run(args: &Args) -> Exit {
         return print(&text);
     }
     let there = args.state_dir.join("journal").exists();
-    let sandbox = super::ground::folder(Some(&args.state_dir), true);
-    let other = match sandbox.join("journal").exists() {
-        true => format!("\nthe sandbox has one of its own: --state-dir {}", sandbox.display()),
-        false => String::new(),
-    };
+    let other = elsewhere(&args.state_dir);
     match (&args.run, args.output) {
         (Some(_), _) if !there => complain(Exit::Failed, &format!("there is no journal in {}{other}", args.state_dir.display())),
         (None, Output::Text) if !there => print(&format!("there is no journal in {}{other}\n", args.state_dir.display())),

@@ -66,7 +66,7 @@ enum Command {
     Schema(schema::Args),
     /// The move of a Redis into a new, encrypted group: where it stands, and what you can do.
     Migration(Box<migration::Args>),
-    /// Show what earlier runs intended and did.
+    /// Show what earlier runs intended and did; take a consent back.
     Journal(journal::Args),
     /// The embedded AWS.
     #[cfg(feature = "sandbox")]
@@ -133,7 +133,7 @@ pub fn run() -> u8 {
         Command::Explain(args) => explain::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Migration(args) => on_runtime(migration::run(*args)),
-        Command::Journal(args) => journal::run(&args),
+        Command::Journal(args) => on_runtime(async move { journal::run(&args).await }),
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => on_runtime(sandbox::run(args)),
         Command::Completion { shell } => {

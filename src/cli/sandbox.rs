@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use jiff::Timestamp;
 
-use super::{complain, ground, print, tell};
+use super::{complain, ground, print, reconcile, tell};
 use crate::clock::Clock;
+use crate::execute::Journal;
+use crate::execute::record::Event;
 use crate::exit::Exit;
 use crate::sandbox::application::{Application, Reads};
 use crate::sandbox::faults::Faults;
@@ -64,8 +66,8 @@ or by chance:
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         speed: u32,
     },
-    /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found. The journal of those
-    /// runs is kept.
+    /// Forget the account that `reconcile --sandbox` left behind: the next run begins with the account as found, and nothing that was consented to before
+    /// counts or is used up. The journal of those runs is kept, to be read.
     Reset {
         /// The folder that was given to `reconcile --sandbox`: the account is in its folder `sandbox`.
         #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, default_value = "state", value_name = "DIR")]
@@ -76,27 +78,47 @@ or by chance:
 pub async fn run(args: Args) -> Exit {
     match args.command {
         Command::Serve { listen, account, faults, speed } => serve(listen, account.as_deref(), &faults, speed).await,
-        Command::Reset { state_dir } => {
-            let state = ground::folder(Some(&state_dir), true);
-            let (file, journal) = (saved(&state), state.join("journal"));
-            // It is what these runs did, and another process may hold it.
-            // What its Redis servers hold, if it has any.
-            let data = file.with_extension(SERVERS_FOLDER);
-            if let Err(error) = std::fs::remove_dir_all(&data)
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return complain(Exit::Failed, &format!("{}: {error}", data.display()));
-            }
-            let kept = match journal.exists() {
-                true => format!("the journal of the sandbox's runs is kept, with the consents in it: {}\n", journal.display()),
-                false => String::new(),
-            };
-            match std::fs::remove_file(&file) {
-                Ok(()) => print(&format!("{} is forgotten: the next run begins with the account as found\n{kept}", file.display())),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => print(&format!("there is no account to forget\n{kept}")),
-                Err(error) => complain(Exit::Failed, &format!("{}: {error}", file.display())),
+        Command::Reset { state_dir } => reset(&ground::folder(Some(&state_dir), true)).await,
+    }
+}
+
+/// Forgets the account in `state`, and all that its journal holds of it for the next run.
+async fn reset(state: &Path) -> Exit {
+    let (file, folder) = (saved(state), state.join("journal"));
+    // A run that goes on would save its account once more: the journal is held against it until all is gone.
+    let journal = match folder.exists() {
+        false => None,
+        true => {
+            let state = state.to_owned();
+            match tokio::task::spawn_blocking(move || Journal::open(&state, "holdfast sandbox reset")).await {
+                Ok(Ok(opened)) => Some(opened.journal),
+                Ok(Err(error)) => return complain(Exit::Failed, &error.to_string()),
+                Err(error) => return complain(Exit::Failed, &format!("the journal could not be opened: {error}")),
             }
         }
+    };
+    if let Some(journal) = &journal {
+        // First: consents without the account that they are of would count on the next one.
+        let now = Timestamp::now();
+        if let Err(error) = journal.append(&reconcile::name(now), "", now, vec![Event::AccountForgotten], true).await {
+            return complain(Exit::Failed, &error.to_string());
+        }
+    }
+    // What its Redis servers hold, if it has any.
+    let data = file.with_extension(SERVERS_FOLDER);
+    if let Err(error) = std::fs::remove_dir_all(&data)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return complain(Exit::Failed, &format!("{}: {error}", data.display()));
+    }
+    let kept = match journal.is_some() {
+        true => format!("the journal of the sandbox's runs is kept, to be read; no consent in it counts any more: {}\n", folder.display()),
+        false => String::new(),
+    };
+    match std::fs::remove_file(&file) {
+        Ok(()) => print(&format!("{} is forgotten: the next run begins with the account as found\n{kept}", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => print(&format!("there is no account to forget\n{kept}")),
+        Err(error) => complain(Exit::Failed, &format!("{}: {error}", file.display())),
     }
 }
 

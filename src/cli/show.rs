@@ -43,6 +43,8 @@ pub struct PlanDocument<'a> {
     /// What is wrong with the manifest, as `holdfast validate` says it.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub problems: &'a [Problem],
+    /// Whether steps are held for want of a consent that may have been given before: a dry run opens no journal and knows of none, and the next run heeds it.
+    pub consents_not_looked_at: bool,
     /// What the process exits with.
     pub exit_code: u8,
 }
@@ -104,6 +106,11 @@ fn errors(reports: &[Report]) -> Vec<ObjectError<'_>> {
     reports.iter().filter_map(|report| Some(ObjectError { object: &report.object, error: report.error.as_deref()? })).collect()
 }
 
+/// Whether something in these plans waits for consent; where no journal was opened, one may have been given before.
+pub fn consents_not_looked_at(reports: &[Report]) -> bool {
+    reports.iter().filter_map(|report| report.plan.as_ref()).any(Plan::waits_for_consent)
+}
+
 /// A run's result, for programs; `error` says why it did not come to the objects.
 pub fn document(
     dry_run: bool,
@@ -122,6 +129,7 @@ pub fn document(
             errors: errors(reports),
             error,
             problems,
+            consents_not_looked_at: consents_not_looked_at(reports),
             exit_code: exit.code(),
         });
     }

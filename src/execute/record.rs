@@ -7,7 +7,7 @@ use crate::kinds::{Key, Operation};
 use crate::plan::ConsentedStep;
 
 /// The version of the records' form. A reader refuses what is newer, and reads what is older.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One record. Records are chained: each carries the digest of the one before it, so that a journal in which bytes were lost is known
 /// as damaged.
@@ -48,6 +48,12 @@ pub enum Event {
     ConsentUsed {
         steps: Vec<String>,
     },
+    /// A person took a consent back: it is as though it had not been given, but for what was done on it.
+    ConsentRevoked {
+        plan: String,
+    },
+    /// The account that the records before this one are about is gone: a sandbox begins anew. Nothing of them counts any more.
+    AccountForgotten,
     /// Something is about to be changed. Written and flushed before the request is sent.
     Intent {
         resource: Key,
@@ -125,6 +131,8 @@ impl Event {
             Event::RunBegan { plan, holdfast } => format!("run began (holdfast {holdfast}, plan {})", short(plan)),
             Event::Consented { plan, .. } => format!("consent given to plan {}", short(plan)),
             Event::ConsentUsed { steps } => format!("the consent to {} counts no more: nothing asks for that now", steps_of(steps.len())),
+            Event::ConsentRevoked { plan } => format!("consent to plan {} taken back", short(plan)),
+            Event::AccountForgotten => "the account was forgotten: the next run begins anew, without the consents before".to_owned(),
             Event::Intent { resource, step, undo, attempt, .. } => {
                 let what = if *undo { "about to undo" } else { "about to" };
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -153,6 +161,6 @@ fn steps_of(count: usize) -> String {
 }
 
 /// The first digits of a hash, enough to tell it from others.
-fn short(hash: &str) -> &str {
+pub fn short(hash: &str) -> &str {
     hash.get(..12).unwrap_or(hash)
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod back;
 mod basis;
+mod bounded;
 pub mod cloudtrail;
 pub mod elasticache;
 mod erased;
@@ -21,6 +22,7 @@ mod tags;
 pub(crate) mod testing;
 
 pub use basis::Basis;
+pub use bounded::bounded;
 pub use erased::{AnyKind, AnySeen, AnySpec, Compared, FieldDoc, StartError, Wish, place, registry};
 pub use fact::{Fact, Unreadable, Why};
 pub use field::{Control, Field, Rule, Shape};

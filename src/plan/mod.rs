@@ -17,7 +17,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Reason, Unreadable};
 
 pub use hash::step_digest;
 pub use resource::{Declared, Maker, Observed, Origin};
@@ -217,6 +217,12 @@ impl Plan {
     /// Whether a run would change anything.
     pub fn changes(&self) -> bool {
         self.resources.iter().any(ResourcePlan::changes)
+    }
+
+    /// Whether something of it waits for a person's consent.
+    pub fn waits_for_consent(&self) -> bool {
+        let mut blocks = self.resources.iter().flat_map(ResourcePlan::all_blocks);
+        blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
     }
 
     /// Whether a difference is left that no exception covers.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Baseline;
 use crate::execute::{Given, Outcomes};
-use crate::kinds::{Impact, Key};
+use crate::kinds::{Impact, Key, Reason};
 use crate::plan::{Consent, ConsentedStep, Plan, PlannedStep, ResourcePlan, Status, step_digest};
 
 /// How long a consent counts.
@@ -91,6 +91,48 @@ pub fn on_earlier_consent(baseline: &Baseline, plan: &Plan, consent: &Consent, g
     given.iter().filter(own).filter_map(words).collect()
 }
 
+/// What of a consent goes on counting when a run is at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The hash that it was given by.
+    pub plan: String,
+    pub until: Timestamp,
+    /// Whether what it is for waits for a change window that does not open before then.
+    pub too_short: bool,
+    /// The steps that it is for, by their titles.
+    pub steps: Vec<String>,
+}
+
+/// The consents that go on counting for steps of the plan that are not done: `still` is what [`still_given`] says of the run that has ended, `opens` when the
+/// next change window does where it is closed. Pure.
+pub fn kept(baseline: &Baseline, plan: &Plan, still: &Consent, given: &[Given], opens: Option<Timestamp>, at: Timestamp) -> Vec<Kept> {
+    let open = |given: &Given| -> Vec<&PlannedStep> {
+        let of = plan.resources.iter().flat_map(|resource| resource.steps.iter().map(move |step| (resource, step)));
+        let waits = of.filter(|(resource, step)| {
+            let digest = step_digest(&baseline.scope, &resource.key, &step.op, step.impact);
+            (step.impact != Impact::Online || step.held.is_some()) && given.open.contains(&digest) && still.steps.contains(&digest)
+        });
+        waits.map(|(_, step)| step).collect()
+    };
+    let counts = |given: &&Given| given.object == baseline.scope.object && is_fresh(given, at);
+    let kept = |given: &Given| {
+        let until = given.at.saturating_add(SignedDuration::from_hours(CONSENT_HOURS)).ok()?;
+        let steps = open(given);
+        let windowed = |step: &&PlannedStep| step.held.as_ref().is_some_and(|block| block.reason == Reason::OutsideChangeWindow);
+        let too_short = steps.iter().any(windowed) && opens.is_none_or(|opens| opens >= until);
+        let steps: Vec<String> = steps.into_iter().map(|step| step.title.clone()).collect();
+        (!steps.is_empty()).then(|| Kept { plan: given.plan.clone(), until, too_short, steps })
+    };
+    given.iter().filter(counts).filter_map(kept).collect()
+}
+
+/// The consent that a run gives by a plan's hash, as the journal tells it to the next one; none where it gives none.
+pub fn given_now(baseline: &Baseline, plan: &Plan, consent: &Consent, at: Timestamp) -> Option<Given> {
+    let given = consent.hashes.contains(&plan.hash);
+    let object = baseline.scope.object.clone();
+    given.then(|| Given { object, plan: plan.hash.clone(), at, open: digests(baseline, plan), used_up: None, of: Vec::new() })
+}
+
 /// The steps of a plan, as consent remembers them.
 pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
     let digests = plan
@@ -102,10 +144,8 @@ pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
 
 /// What is consented to: by an earlier consent whose steps are not all done, and by `hashes`, unless one was used up; a consent counts once, for a day.
 /// The second answer says of those that were given before, by hash, how they count. Pure.
-pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, String>) {
-    // By the size of the distance: a record of a clock that was ahead is not fresh for ever.
-    let fresh = |given: &&Given| given.object == object && at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS);
-    let fresh: Vec<&Given> = given.iter().filter(fresh).collect();
+pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, Before>) {
+    let fresh: Vec<&Given> = given.iter().filter(|given| given.object == object && is_fresh(given, at)).collect();
     let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.open.is_empty()).map(|given| &given.plan).collect();
     let mut consent = Consent {
         steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
@@ -119,24 +159,42 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
         // A hash that was given already brings nothing new: it counts for what is left of the plan that it was given to, step by step.
         match same.first() {
             None => consent.hashes.extend([hash.clone()]),
-            Some(first) => used.extend([(hash.clone(), given_before(first, same.iter().all(|given| given.open.is_empty())))]),
+            Some(_) => used.extend([(hash.clone(), given_before(&same))]),
         }
     }
     (consent, used)
 }
 
-/// How a consent counts that is given a second time.
-fn given_before(given: &Given, done: bool) -> String {
-    let plan = given.plan.get(..12).unwrap_or(&given.plan);
-    let when = given.at.strftime("%Y-%m-%d %H:%M:%SZ");
-    match done {
-        true => format!(
-            "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
-        ),
-        false => format!(
+/// Whether a consent still counts. By the size of the distance: a record of a clock that was ahead is not fresh for ever.
+fn is_fresh(given: &Given, at: Timestamp) -> bool {
+    at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS)
+}
+
+/// A consent that is given a second time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// How it counts, in words.
+    pub words: String,
+    /// Where it was carried to its end: when it was given and used up, in words.
+    pub used_up: Option<String>,
+}
+
+/// How a consent counts that is given a second time; `same` are those that were given before by its hash, one at least.
+fn given_before(same: &[&Given]) -> Before {
+    let moment = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+    let plan = same.first().map_or("", |given| given.plan.get(..12).unwrap_or(&given.plan));
+    let when = same.first().map(|given| moment(given.at)).unwrap_or_default();
+    if same.iter().any(|given| !given.open.is_empty()) {
+        let words = format!(
             "the consent to plan {plan} was given on {when} already, and counts once: for those of its steps that were not done since"
-        ),
+        );
+        return Before { words, used_up: None };
     }
+    let words = format!(
+        "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
+    );
+    let end = same.iter().filter_map(|given| given.used_up).max().map(|at| format!(" and used up on {}", moment(at)));
+    Before { words, used_up: Some(format!("given on {when}{}", end.unwrap_or_else(|| " and is used up".to_owned()))) }
 }
 
 #[cfg(test)]
@@ -151,6 +209,7 @@ mod tests {
             plan: plan.to_owned(),
             at: at.parse().unwrap(),
             open: open.iter().map(|one| (*one).to_owned()).collect(),
+            used_up: open.is_empty().then(|| at.parse().unwrap()),
             of: Vec::new(),
         }
     }
@@ -158,7 +217,7 @@ mod tests {
     fn asked(given: &[Given], hash: Option<&str>) -> (Option<String>, Vec<String>, Option<String>) {
         let hashes: Vec<String> = hash.map(str::to_owned).into_iter().collect();
         let (consent, mut said) = consent(given, "o", &hashes, "2026-05-02T12:00:00Z".parse().unwrap());
-        let said = hash.and_then(|hash| said.remove(hash));
+        let said = hash.and_then(|hash| said.remove(hash)).map(|before| before.words);
         (consent.hashes.into_iter().next(), consent.steps.into_iter().collect(), said)
     }
 

@@ -44,7 +44,8 @@ pub struct Args {
     /// All but these resources, in the same words. One that names nothing ends the run, too; a group or kind that is in another manifest is only said.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
-    /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is done.
+    /// Consent to the plan with this hash, once. Repeatable: each object has a plan of its own. If the live difference is another one by then, nothing is
+    /// done. What waits for a change window is done in it by a run within a day; `holdfast journal revoke HASH` takes the consent back.
     #[arg(long, value_name = "HASH", value_parser = hash)]
     pub(super) approve: Vec<String>,
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].

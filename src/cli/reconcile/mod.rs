@@ -17,6 +17,7 @@ use crate::manifest::Problem;
 use crate::reconcile::Report;
 
 pub use args::Args;
+pub(super) use run::name;
 use signals::listen;
 
 /// How far a run came.

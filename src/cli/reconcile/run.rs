@@ -17,7 +17,7 @@ use crate::load::Manifests;
 use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::{Consent, Plan, text};
-use crate::reconcile::consent::{consent as given_consent, on_earlier_consent, still_given};
+use crate::reconcile::consent::{consent as given_consent, given_now, on_earlier_consent, still_given};
 use crate::reconcile::{Apply, Baseline, Look, Report, Request, apply, connected_look, others};
 
 impl<'a> Run<'a> {
@@ -44,6 +44,9 @@ impl<'a> Run<'a> {
             print(&format!("{unknown}\n"));
         }
         self.advise(&reports);
+        if self.args.output == Output::Text && show::consents_not_looked_at(&reports) {
+            print(&self.not_looked_at());
+        }
         let exit = exit::of_run(&reports, manifests.has_errors(), self.args.detailed_exitcode);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
         Ended { run: self.name, reports, error: None, exit }
@@ -162,11 +165,12 @@ impl<'a> Run<'a> {
         };
         self.show(Some(&look.plan), None);
         if let Some(used) = used.get(&look.plan.hash) {
-            tell(&format!("{used}\n"));
+            tell(&format!("{}\n", used.words));
         }
         for steps in on_earlier_consent(baseline, &look.plan, &request.consent, &self.given) {
             tell(&format!("{steps}\n"));
         }
+        let given_now = given_now(baseline, &look.plan, &request.consent, self.ground.clock.now());
         let mut outcomes = match self.carry_out(baseline, &look, &request.consent, journal).await {
             Ok(outcomes) => outcomes,
             Err(error) => return failed(error, Some(look.plan)),
@@ -174,11 +178,9 @@ impl<'a> Run<'a> {
         // The rest of it is as large again, and the account is about to be looked at a second time.
         let Look { plan, connection, resources, peers, .. } = look;
         drop((resources, peers));
+        let still = still_given(baseline, &plan, &request.consent, &outcomes);
         let left = match outcomes.acted() {
-            true => {
-                let consent = still_given(baseline, &plan, &request.consent, &outcomes);
-                self.look_again(baseline, &Request { consent, ..request.clone() }, &outcomes).await
-            }
+            true => self.look_again(baseline, &Request { consent: still.clone(), ..request.clone() }, &outcomes).await,
             false => None,
         };
         if let Some(left) = &left {
@@ -195,6 +197,8 @@ impl<'a> Run<'a> {
                 self.show_left(left, outcomes.stopped.is_some() || outcomes.failed().next().is_some());
             }
         }
+        let given: Vec<Given> = self.given.iter().cloned().chain(given_now).collect();
+        self.say_kept(baseline, left.as_ref().unwrap_or(&plan), &still, &given);
         Report { object, plan: Some(plan), outcomes: Some(outcomes), left, error: None, untold }
     }
 
@@ -259,6 +263,6 @@ impl<'a> Run<'a> {
 }
 
 /// A name for the run that sorts by time.
-fn name(now: Timestamp) -> String {
+pub(in crate::cli) fn name(now: Timestamp) -> String {
     format!("{}-{:04x}", now.strftime("%Y%m%dT%H%M%S"), fastrand::u16(..))
 }

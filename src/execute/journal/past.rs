@@ -33,8 +33,21 @@ pub struct Given {
     pub at: Timestamp,
     /// The steps consented to that are not done yet.
     pub open: BTreeSet<String>,
+    /// When the last of them was done or found in force; none also where the record of that is gone.
+    pub used_up: Option<Timestamp>,
     /// What each of the steps is about.
     pub of: Vec<ConsentedStep>,
+}
+
+impl Given {
+    /// Takes steps out of what it is still for.
+    fn done(&mut self, at: Timestamp, is_done: impl Fn(&str) -> bool) {
+        let before = self.open.len();
+        self.open.retain(|digest| !is_done(digest));
+        if self.open.is_empty() && before > 0 {
+            self.used_up = Some(at);
+        }
+    }
 }
 
 /// Gathers [`Past`] from records in their order; holds no more than it answers with.
@@ -91,17 +104,26 @@ impl Gathering {
                     plan: plan.clone(),
                     at: record.at,
                     open: steps.iter().cloned().collect(),
+                    used_up: None,
                     of: of.clone(),
                 });
             }
+            Event::ConsentRevoked { plan } => {
+                // It can be given again: that is a person's word, too.
+                let taken_back = |given: &Given| given.object == record.object && given.plan == *plan;
+                let mut kept = past.consents.iter().map(|given| !taken_back(given)).collect::<Vec<_>>().into_iter();
+                self.consented.retain(|_| kept.next().unwrap_or(true));
+                past.consents.retain(|given| !taken_back(given));
+            }
+            Event::AccountForgotten => *self = Gathering { last: self.last, ..Gathering::default() },
             Event::ConsentUsed { steps } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
-                    given.open.retain(|digest| !steps.contains(digest));
+                    given.done(record.at, |digest| steps.iter().any(|step| step == digest));
                 }
             }
             Event::StepDone { resource, step, digest, undo } => {
                 for given in past.consents.iter_mut().filter(|given| !undo && given.object == record.object) {
-                    given.open.remove(digest);
+                    given.done(record.at, |open| open == digest);
                 }
                 past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }

@@ -54,6 +54,9 @@ pub enum Op {
         /// The group that fits the new version's family, where it is another one.
         #[serde(skip_serializing_if = "Option::is_none")]
         parameter_group: Option<String>,
+        /// What their group sets besides what is declared, and nodes made anew begin with: consent is to that, too.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        brings: BTreeMap<String, String>,
     },
     CreateParameterGroup {
         name: String,

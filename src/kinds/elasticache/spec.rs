@@ -64,8 +64,9 @@ pub struct ReplicationGroupSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 200))]
     pub parameters: Option<BTreeMap<String, Option<ParameterValue>>>,
-    /// Whether a parameter group that clusters outside this manifest use as well may be changed. Left out or `Deny`: the group gets
-    /// one of its own instead.
+    /// Whether a parameter group may be changed that others use as well whose parameters nobody asked to change: clusters outside this manifest, and
+    /// groups in it that declare neither `parameters` nor a `parameterGroup`. Left out or `Deny`: the group gets one of its own instead, a copy with
+    /// what is declared; where it declares `parameterGroup`, it is blocked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_parameter_group: Option<SharedParameterGroup>,
     /// Where the engine's logs go.

@@ -48,7 +48,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
         Op::RotateToken { group, token } => rotate(writes, group, token).await,
         Op::SetToken { group, token } => set(writes, group, token).await,
         Op::RecordToken { group, token } => record(writes, group, token).await,
-        Op::Upgrade { group, version, parameter_group } => {
+        Op::Upgrade { group, version, parameter_group, .. } => {
             modify(writes, group, |request| {
                 request.apply_immediately(true).engine_version(version).set_cache_parameter_group_name(parameter_group.clone())
             })

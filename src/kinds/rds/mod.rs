@@ -2,6 +2,8 @@
 //!
 //! What belongs to a cluster (Aurora, Multi-AZ DB clusters) is not declared of its members.
 
+mod brings;
+mod cuts;
 mod fields;
 mod observe;
 mod op;

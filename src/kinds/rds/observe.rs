@@ -8,7 +8,8 @@ use aws_sdk_rds::types::{DbInstance, DbParameterGroup};
 use serde_json::{Map, Value};
 
 use super::Instances;
-use super::seen::{Engine, Instance, OwnGroup, Seen, users};
+use super::brings::Waiting;
+use super::seen::{Engine, Instance, OwnGroup, Pending, Seen, users};
 use super::spec::{InstanceSpec, ParameterValue};
 use super::values::Parameter;
 use crate::aws::{CallError, Class, Reads, pages};
@@ -38,7 +39,13 @@ pub async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactS
     let mut seen = Seen { counts: instance.pending.counting(spec, &instance), ..Seen::default() };
     let parameters = want.any_below("parameters");
     let (attached, (family, own), insights_key, storage_key, engine) = futures::join!(
-        async { if parameters { attached(reads, &instance).await } else { Fact::default() } },
+        async {
+            match parameters {
+                true => attached(reads, &instance, None).await,
+                false if may_restart(spec, want, &instance) => attached(reads, &instance, Some("user")).await,
+                false => Fact::default(),
+            }
+        },
         async { if parameters { own(reads, target, &instance, &all).await } else { Default::default() } },
         async {
             let declared = spec.performance_insights.as_ref().and_then(|insights| insights.kms_key_id.as_deref());
@@ -50,6 +57,8 @@ pub async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactS
         },
         async { if needs_engine(spec, want, &instance) { engine(reads, &instance).await } else { Fact::default() } },
     );
+    seen.waiting = attached.as_ref().map(|attached| Waiting::read(spec, attached));
+    let attached = if parameters { attached } else { Fact::default() };
     seen.parameters = attached.as_ref().map(|attached| declared(spec, attached));
     (seen.attached, seen.family, seen.own) = (attached, family, own);
     (seen.insights_key, seen.storage_key, seen.engine) = (insights_key, storage_key, engine);
@@ -95,12 +104,20 @@ async fn groups(reads: &Reads) -> Result<Arc<Vec<DbParameterGroup>>, CallError> 
 
 /// The parameters of a group, by name.
 async fn parameters(reads: &Reads, group: &str) -> Result<Arc<BTreeMap<String, Parameter>>, CallError> {
+    parameters_from(reads, group, None).await
+}
+
+/// The same; with `source` those alone whose values come from there.
+async fn parameters_from(reads: &Reads, group: &str, source: Option<&str>) -> Result<Arc<BTreeMap<String, Parameter>>, CallError> {
     reads
-        .once(format!("DescribeDBParameters {group}"), || async move {
+        .once(format!("DescribeDBParameters {group} {}", source.unwrap_or_default()), || async move {
             let rows = pages(|marker| async move {
                 let send = reads.rds();
                 let page = send
-                    .describe_db_parameters(|request| request.db_parameter_group_name(group).max_records(100).set_marker(marker))
+                    .describe_db_parameters(|request| {
+                        let request = request.db_parameter_group_name(group).max_records(100).set_marker(marker);
+                        request.set_source(source.map(str::to_owned))
+                    })
                     .await?;
                 let next = page.marker().map(str::to_owned);
                 Ok((page.parameters.unwrap_or_default(), next))
@@ -123,12 +140,23 @@ async fn parameters(reads: &Reads, group: &str) -> Result<Arc<BTreeMap<String, P
         .await
 }
 
-async fn attached(reads: &Reads, instance: &Instance) -> Fact<BTreeMap<String, Parameter>> {
+/// The parameters of the group that the instance uses; with `source` those alone whose values come from there.
+async fn attached(reads: &Reads, instance: &Instance, source: Option<&str>) -> Fact<BTreeMap<String, Parameter>> {
     match &instance.group {
         None => Fact::Absent,
         // A group that an instance uses is there: not finding it is no proof of absence.
-        Some(group) => Fact::read(parameters(reads, &group.name).await.map(|map| Some((*map).clone())), |_| false),
+        Some(group) => Fact::read(parameters_from(reads, &group.name, source).await.map(|map| Some((*map).clone())), |_| false),
     }
+}
+
+/// Whether the instance may be restarted for what is declared though no parameter is looked at: for a parameter group that is not in force, for another
+/// certificate, or because a change that is made at once takes along one that waits.
+fn may_restart(spec: &InstanceSpec, want: &FactSet, instance: &Instance) -> bool {
+    let group = want.has("parametersInForce") && instance.group.as_ref().is_some_and(|group| group.status != "in-sync");
+    let certificate = want.has("caCertificate") && spec.ca_certificate.is_some() && spec.ca_certificate != instance.ca_certificate;
+    let waits = Pending::restarts(&instance.pending.besides(&[]));
+    let taken_along = ["backupRetentionDays", "multiAz", "iamAuthentication", "caCertificate", "maintenanceWindow"];
+    group || certificate || waits && taken_along.iter().any(|field| want.has(field))
 }
 
 /// The declared parameters among those of a group; what has no value is left out, and the engine's default where that is declared.

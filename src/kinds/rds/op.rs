@@ -38,9 +38,19 @@ pub enum Op {
         /// The plan changes the group before: that the instance says `in-sync` before the restart proves nothing then, as it notices a change late.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         changed: bool,
+        /// What the group sets besides what is declared and a restart may put in force, with the values: consent is to that, too.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        brings: BTreeMap<String, String>,
     },
     /// Changes settings of the instance.
-    Modify { instance: String, changes: Changes, timing: Timing },
+    Modify {
+        instance: String,
+        changes: Changes,
+        timing: Timing,
+        /// Where it restarts the instance, or may: the same as of `Reboot`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        brings: Option<BTreeMap<String, String>>,
+    },
     /// Sets and takes away tags of the instance.
     Tag {
         arn: String,
@@ -201,7 +211,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
         Op::Reboot { instance, .. } => {
             rds.reboot_db_instance(|request| request.db_instance_identifier(instance).force_failover(false)).await.map(drop)
         }
-        Op::Modify { instance, changes, timing } => modify(writes, instance, changes, *timing == Timing::Immediately).await,
+        Op::Modify { instance, changes, timing, .. } => modify(writes, instance, changes, *timing == Timing::Immediately).await,
         Op::Tag { arn, set, remove } => {
             if !set.is_empty() {
                 let tags = set.iter().map(|(key, value)| tag(key, value)).collect();

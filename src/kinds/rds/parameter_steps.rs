@@ -1,13 +1,16 @@
 //! From differing parameters to steps: which group is changed, and what puts it in force.
 //!
-//! A `default.*` group cannot be changed, and one that instances outside the manifest use is left alone: then the instance gets a group
-//! of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
+//! A `default.*` group cannot be changed, and one that instances use whose parameters the manifest does not declare is left alone: then the instance gets
+//! a group of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::Instances;
+use super::brings;
+use super::cuts::{Cuts, cuts, worst};
 use super::observe::own_name;
 use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
 use super::seen::{Attached, Instance, OwnGroup};
@@ -18,13 +21,6 @@ use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadabl
 
 const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
-
-/// Parameters that refuse clients which were served until then: those without TLS.
-const FORCE_TLS: &[&str] = &["rds.force_ssl", "require_secure_transport"];
-/// What the names of parameters hold that may refuse clients, or end what they do: protocols and ciphers, ways to sign in, limits.
-const LIMIT: &[&str] = &["ssl", "tls", "cipher", "auth", "max_connections", "max_user_connections", "max_execution_time", "sql_mode"];
-/// The same of switches and times: off, or 0 for no limit, they refuse nobody.
-const UNLESS_OFF: &[&str] = &["timeout", "read_only", "offline_mode"];
 
 /// A parameter that is to be set.
 pub struct Wanted {
@@ -87,8 +83,7 @@ pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a
     if wanted.is_empty() {
         return if in_force { restart_only(planning, attached, steps) } else { Rest::Nothing };
     }
-    let outsiders = attached.others.iter().filter(|user| planning.peer(&user.to_ascii_lowercase()).is_none());
-    let outsiders: Vec<&str> = outsiders.map(String::as_str).collect();
+    let outsiders: Vec<&str> = attached.others.iter().filter(|user| !asks(planning, user)).map(String::as_str).collect();
     let allowed = planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
     if !attached.name.starts_with("default.") && (outsiders.is_empty() || allowed) {
         let wanted = agreed(planning, attached, wanted, steps);
@@ -100,6 +95,12 @@ pub fn in_present_group<'a>(planning: &'a Planning<'_, Instances>, instance: &'a
     } else {
         Rest::OwnGroup { attached, outsiders, wanted, in_force }
     }
+}
+
+/// Whether the same manifest declares parameters of another instance. One that it says nothing of, or nothing of its parameters, keeps those that it has.
+fn asks(planning: &Planning<'_, Instances>, instance: &str) -> bool {
+    let peer = planning.peer(&instance.to_ascii_lowercase());
+    peer.and_then(|peer| peer.parameters.as_ref()).is_some_and(|parameters| !parameters.is_empty())
 }
 
 /// The rest of it, when the instance's other settings are as declared.
@@ -205,7 +206,7 @@ fn restart_only<'a>(planning: &Planning<'_, Instances>, attached: &Attached, ste
         }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
-        _ => return Rest::Restart(Box::new(restart(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false))),
+        _ => return restart_in_place(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false, steps),
     };
     steps.block(Reason::UnexpectedState, IN_FORCE, message, what_to_do);
     Rest::Nothing
@@ -245,7 +246,25 @@ fn in_place<'a>(
     let mut fields: Vec<String> = wanted.iter().filter(|one| one.restarts).map(|one| one.field.clone()).collect();
     let changed = !fields.is_empty();
     fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
-    if fields.is_empty() { Rest::Nothing } else { Rest::Restart(Box::new(restart(planning, &attached.name, fields, set, changed))) }
+    if fields.is_empty() { Rest::Nothing } else { restart_in_place(planning, &attached.name, fields, set, changed, steps) }
+}
+
+/// A restart with the group that the instance has; a block where nobody knows what that would put in force.
+fn restart_in_place<'a>(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    fields: Vec<String>,
+    after: Vec<usize>,
+    changed: bool,
+    steps: &mut Steps<Op>,
+) -> Rest<'a> {
+    match brings::of(planning) {
+        Ok(brings) => Rest::Restart(Box::new(restart(planning, group, fields, after, changed, brings))),
+        Err(why) => {
+            unreadable(why, fields, steps);
+            Rest::Nothing
+        }
+    }
 }
 
 /// Makes a group for this instance alone, or goes on with the one that was begun.
@@ -269,7 +288,11 @@ fn in_own_group(
     };
     let group = own_name(planning.id, family);
     let settings = wanted.iter().filter_map(Wanted::setting);
-    let (create, settings) = match &planning.seen.own {
+    let mut brings = match brings::of(planning) {
+        Ok(brings) => brings,
+        Err(why) => return unreadable(why, fields, steps),
+    };
+    let (create, settings): (bool, Vec<Setting>) = match &planning.seen.own {
         _ if group == attached.name => {
             let message = format!("{group} is this instance's own group, and {} use it, too", outsiders.join(", "));
             let what_to_do = "give them another group, or say sharedParameterGroup: Allow".to_owned();
@@ -287,6 +310,9 @@ fn in_own_group(
             }
         },
     };
+    let begun = planning.seen.own.present();
+    // One that was begun may set more than the present group does: with the same values, and set all the same.
+    brings.extend(begun.map(|own| brings::begun(planning.spec, own, &settings)).unwrap_or_default());
     let default = attached.name.starts_with("default.");
     let mut after = Vec::new();
     if create {
@@ -319,7 +345,6 @@ fn in_own_group(
         let step = set_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
         set.push(steps.push(step));
     }
-    let begun = planning.seen.own.present();
     let still_set = |one: &Resetting| begun.is_none_or(|own| own.parameters.get(&one.name).is_some_and(|parameter| parameter.set));
     let resets: Vec<Resetting> = wanted.iter().filter_map(Wanted::resetting).filter(still_set).collect();
     for chunk in resets.chunks(MOST_PARAMETERS) {
@@ -343,7 +368,7 @@ fn in_own_group(
         .after(after.into_iter().chain(set));
     let attach = steps.push(attach);
     fields.extend(in_force.then(|| IN_FORCE.to_owned()));
-    steps.push(restart(planning, &group, fields, vec![attach], true));
+    steps.push(restart(planning, &group, fields, vec![attach], true, brings));
 }
 
 /// What is still to be set in an own group that is there already, so that it holds the present group's values and the declared ones.
@@ -389,50 +414,6 @@ fn unreadable(why: &Unreadable, fields: Vec<String>, steps: &mut Steps<Op>) {
     });
 }
 
-/// Whom a value refuses, or lets in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cuts {
-    /// Clients without TLS.
-    PlainText,
-    /// The same, if the engine's default is so: that differs by version (`rds.force_ssl` is 1 from PostgreSQL 15 on).
-    PerhapsPlainText,
-    /// None: clients without TLS are let in that were refused.
-    LetsPlainTextIn,
-    /// Some, of whom the parameter's meaning tells.
-    Some,
-}
-
-fn cuts(name: &str, value: Option<&str>) -> Option<Cuts> {
-    if FORCE_TLS.contains(&name) {
-        return Some(match value {
-            None => Cuts::PerhapsPlainText,
-            Some(value) if same_text(value, "1") => Cuts::PlainText,
-            Some(_) => Cuts::LetsPlainTextIn,
-        });
-    }
-    let holds = |words: &[&str]| words.iter().any(|word| name.contains(word));
-    let some = holds(LIMIT) || holds(UNLESS_OFF) && !value.is_some_and(|value| same_text(value, "0"));
-    some.then_some(Cuts::Some)
-}
-
-/// In words, whom these parameters refuse or let in; none where nobody notices them.
-fn worst<'a>(parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> Option<String> {
-    let cutting: Vec<(&str, Cuts)> = parameters.filter_map(|(name, cuts)| Some((name, cuts?))).collect();
-    let some: Vec<&str> = cutting.iter().filter(|(_, cuts)| *cuts == Cuts::Some).map(|(name, _)| *name).collect();
-    let has = |one: Cuts| cutting.iter().any(|(_, cuts)| *cuts == one);
-    let plain = match () {
-        () if has(Cuts::PlainText) => Some("clients without TLS are refused".to_owned()),
-        () if has(Cuts::PerhapsPlainText) => Some("clients without TLS may be refused, as the engine's default says".to_owned()),
-        () if has(Cuts::LetsPlainTextIn) => Some("less protected: clients without TLS are let in".to_owned()),
-        () => None,
-    };
-    let some = (!some.is_empty()).then(|| format!("clients may be refused or cut off ({})", some.join(", ")));
-    match (plain, some) {
-        (Some(plain), Some(some)) => Some(format!("{plain}, and {some}")),
-        (plain, some) => plain.or(some),
-    }
-}
-
 fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
     let mut distinct: Vec<String> = Vec::new();
     for field in fields {
@@ -475,12 +456,21 @@ fn reset_step(
     Step::online(title, op, fields).impact(impact, takes).back(back).within(20 * MINUTE)
 }
 
-/// `changed`: the plan changes the group before.
-fn restart(planning: &Planning<'_, Instances>, group: &str, fields: Vec<String>, after: Vec<usize>, changed: bool) -> Step<Op> {
+/// `changed`: the plan changes the group before. `brings`: what it may put in force besides what is declared.
+fn restart(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    fields: Vec<String>,
+    after: Vec<usize>,
+    changed: bool,
+    brings: BTreeMap<String, String>,
+) -> Step<Op> {
     let id = planning.id;
-    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed };
+    let besides = brings::words(planning.seen, group, &brings);
+    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed, brings };
     Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
         .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
+        .also_takes(&besides)
         .back("nothing: a restart is not taken back; where the values themselves are, it takes another one")
         .within(60 * MINUTE)
         .after(after)

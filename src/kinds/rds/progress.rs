@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::brings;
 use super::observe::MADE_TAG;
 use super::op::{Changes, Op, Timing};
 use super::seen::{Instance, Seen, State};
@@ -67,8 +68,8 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             }
             _ => Progress::Done,
         },
-        Op::Reboot { group, changed, .. } => reboot(group, *changed, instance),
-        Op::Modify { changes, timing, .. } => modify(changes, *timing, instance, seen),
+        Op::Reboot { group, changed, brings, .. } => brings::unless_more(reboot(group, *changed, instance), Some(brings), seen),
+        Op::Modify { changes, timing, brings, .. } => brings::unless_more(modify(changes, *timing, instance, seen), brings.as_ref(), seen),
         Op::Tag { set, remove, .. } => {
             let set = set.iter().all(|(key, value)| instance.tags.get(key) == Some(value));
             let removed = remove.iter().all(|key| !instance.tags.contains_key(key));

@@ -6,6 +6,7 @@ use aws_sdk_rds::types::{DbInstance, PendingModifiedValues};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::brings::Waiting;
 use super::spec::InstanceSpec;
 use super::values::Parameter;
 use crate::kinds::Fact;
@@ -18,6 +19,8 @@ pub struct Seen {
     pub counts: Pending,
     /// The parameters of the group that is attached.
     pub attached: Fact<BTreeMap<String, Parameter>>,
+    /// What of that group a restart may put in force; read where one may be planned.
+    pub waiting: Fact<Waiting>,
     /// The declared ones among them, as they are compared.
     pub parameters: Fact<Map<String, Value>>,
     /// The attached group's family (`postgres15`); not asked for where the attached group is the instance's own.
@@ -220,6 +223,21 @@ impl Pending {
             ca_certificate: self.ca_certificate.clone().filter(|_| certificate),
             ..Pending::default()
         }
+    }
+
+    /// Whether one of these, in the words of `besides`, restarts the instance as it is made.
+    pub fn restarts(besides: &[&str]) -> bool {
+        // Storage grows, a password changes, backups and IAM are switched without one. <https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_ModifyInstance.Settings.html>
+        const WITHOUT: &[&str] = &[
+            "another backup retention",
+            "a change of Multi-AZ",
+            "a change of IAM authentication",
+            "more storage",
+            "another master password",
+            "other provisioned I/O",
+            "other storage",
+        ];
+        besides.iter().any(|what| !WITHOUT.contains(what))
     }
 
     /// What waits besides changes of `fields`, in words: a change that is made at once takes all of it along.

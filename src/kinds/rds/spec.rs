@@ -27,8 +27,9 @@ pub struct InstanceSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 200))]
     pub parameters: Option<BTreeMap<String, Option<ParameterValue>>>,
-    /// Whether a parameter group that instances outside this manifest use as well may be changed. Left out or `Deny`: the instance
-    /// gets a group of its own instead.
+    /// Whether a parameter group may be changed that other instances use as well whose parameters nobody asked to change: those outside this
+    /// manifest, and those in it without `parameters`. Left out or `Deny`: the instance gets a group of its own instead, a copy with what is declared.
+    /// Where every instance that uses the group declares `parameters` here, it is changed in place in any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_parameter_group: Option<SharedParameterGroup>,
     /// For how many days automated backups are kept, at least. 0 turns nothing off: more found satisfies less declared.

@@ -1,6 +1,8 @@
 //! Comparison, steps and progress from facts; whole runs in `pipeline`, disturbed ones in `disturbed`.
 
 #[cfg(feature = "sandbox")]
+mod brings;
+#[cfg(feature = "sandbox")]
 mod disturbed;
 #[cfg(feature = "sandbox")]
 mod groups;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbInstance, DbParameterGroupStatus, PendingModifiedValues};
 use serde_json::json;
 
+use super::brings::Waiting;
 use super::seen::{Instance, OwnGroup};
 use super::values::Parameter;
 use super::{Changes, InstanceSpec, Instances, Op, Seen, Setting, Timing};
@@ -29,7 +32,13 @@ fn instance(status: &str, group: &str, apply: &str) -> Instance {
 }
 
 fn seen(instance: Instance) -> Seen {
-    Seen { instance: Fact::Present(instance), own: Fact::Absent, family: Fact::Present("postgres14".to_owned()), ..Seen::default() }
+    Seen {
+        instance: Fact::Present(instance),
+        own: Fact::Absent,
+        family: Fact::Present("postgres14".to_owned()),
+        waiting: Fact::Present(Waiting::default()),
+        ..Seen::default()
+    }
 }
 
 fn parameter(value: &str) -> Parameter {
@@ -47,7 +56,7 @@ fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> 
 
 #[test]
 fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false };
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, brings: BTreeMap::new() };
     let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
     assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
     // Unless this run has restarted it: then it is looked at for a while, and what it needs yet is planned anew.
@@ -64,7 +73,7 @@ fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
 /// restart that was asked for counts.
 #[test]
 fn after_a_change_of_the_group_only_a_restart_that_was_asked_for_puts_it_in_force() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: true };
+    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: true, brings: BTreeMap::new() };
     let progress = |status, apply| Instances::check(&op, &seen(instance(status, "g", apply)));
     assert!(matches!(progress("available", "in-sync"), Progress::Unclear { .. }));
     assert!(matches!(progress("rebooting", "in-sync"), Progress::Running(_)));
@@ -134,7 +143,8 @@ fn what_waits_for_the_window_is_done_only_where_it_may_wait() {
     let pending = PendingModifiedValues::builder().multi_az(true).build();
     let found = DbInstance::builder().db_instance_identifier("db").db_instance_status("available").pending_modified_values(pending).build();
     let seen = seen(Instance::read(&found, &[]));
-    let progress = |timing| Instances::check(&Op::Modify { instance: "db".to_owned(), changes: changes.clone(), timing }, &seen);
+    let progress =
+        |timing| Instances::check(&Op::Modify { instance: "db".to_owned(), changes: changes.clone(), timing, brings: None }, &seen);
     assert_eq!(progress(Timing::MaintenanceWindow), Progress::Done);
     assert_eq!(progress(Timing::Immediately), Progress::Pending);
 }
@@ -152,7 +162,8 @@ fn a_number_that_was_raised_meets_a_step() {
         .monitoring_interval(5)
         .monitoring_role_arn("arn:aws:iam::317805897534:role/monitoring");
     let seen = seen(Instance::read(&found.build(), &[]));
-    let progress = |changes| Instances::check(&Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless }, &seen);
+    let progress =
+        |changes| Instances::check(&Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless, brings: None }, &seen);
     let each = [
         Changes { backup_retention_days: Some(14), ..Changes::default() },
         Changes { max_allocated_storage_gib: Some(100), ..Changes::default() },
@@ -220,6 +231,76 @@ fn a_certificate_may_cost_a_restart() {
     assert!(of(false).takes.contains("restart"));
 }
 
+/// A restart puts in force whatever waits in the group: what is named in the plan, and nothing that came after it.
+#[test]
+fn a_restart_does_not_begin_where_more_waits_than_was_planned() {
+    let spec = InstanceSpec { parameters: Some(BTreeMap::from([("max_connections".to_owned(), None)])), ..InstanceSpec::default() };
+    let group = |values: &[(&str, &str)]| -> BTreeMap<String, Parameter> {
+        values.iter().map(|(name, value)| ((*name).to_owned(), Parameter { set: true, ..parameter(value) })).collect()
+    };
+    let waiting = |values: &[(&str, &str)]| Seen {
+        waiting: Fact::Present(Waiting::read(&spec, &group(values))),
+        ..seen(instance("available", "g", "pending-reboot"))
+    };
+    let brings = BTreeMap::from([("rds.force_ssl".to_owned(), "1".to_owned())]);
+    let reboot = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, brings: brings.clone() };
+    let changes = Changes { ca_certificate: Some("other".to_owned()), ..Changes::default() };
+    let modify = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Immediately, brings: Some(brings) };
+    for op in [&reboot, &modify] {
+        let progress = |values: &[(&str, &str)]| Instances::check(op, &waiting(values));
+        assert!(matches!(progress(&[("rds.force_ssl", "1")]), Progress::Pending | Progress::Unclear { .. }), "{op:?}");
+        assert!(!matches!(progress(&[("rds.force_ssl", "1"), ("max_connections", "9")]), Progress::Stale(_)), "that one is the plan's own");
+        for other in [&[("rds.force_ssl", "0")][..], &[], &[("rds.force_ssl", "1"), ("shared_buffers", "9")]] {
+            assert!(matches!(progress(other), Progress::Stale(_)), "{op:?} {other:?}");
+        }
+        let denied = crate::kinds::Unreadable {
+            call: "rds:DescribeDBParameters".to_owned(),
+            why: crate::kinds::Why::Denied,
+            message: "no".to_owned(),
+        };
+        let unknown = Seen { waiting: Fact::Unknown(denied), ..seen(instance("available", "g", "pending-reboot")) };
+        assert!(matches!(Instances::check(op, &unknown), Progress::Unknown(_)), "{op:?}");
+    }
+    // One that restarts nothing does not ask.
+    let changes = Changes { deletion_protection: Some(true), ..Changes::default() };
+    let quiet = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless, brings: None };
+    assert_eq!(Instances::check(&quiet, &waiting(&[("shared_buffers", "9")])), Progress::Pending);
+}
+
+/// Also where a setting restarts the instance: a certificate on an engine that cannot take it while it runs, a class that waits and is taken along.
+#[test]
+fn whatever_restarts_the_instance_says_what_waits_in_its_group() {
+    let certificate = [drift("caCertificate", json!("rds-ca-2019"), json!("rds-ca-rsa2048-g1"))];
+    let multi_az = [drift("multiAz", json!(false), json!(true))];
+    let attached = BTreeMap::from([("rds.force_ssl".to_owned(), Parameter { set: true, ..parameter("1") })]);
+    let mut taking_along = instance("available", "g", "pending-reboot");
+    taking_along.pending.others = vec!["another instance class"];
+    let grows = Instance { pending: super::seen::Pending { others: vec!["more storage"], ..Default::default() }, ..taking_along.clone() };
+    let plain = instance("available", "g", "pending-reboot");
+    for (found, drifts, restarts) in
+        [(&plain, &certificate, true), (&taking_along, &multi_az, true), (&plain, &multi_az, false), (&grows, &multi_az, false)]
+    {
+        let waiting = Fact::Present(Waiting::read(&InstanceSpec::default(), &attached));
+        let steps = steps(&InstanceSpec::default(), &Seen { waiting, ..seen(found.clone()) }, drifts);
+        let says = steps.steps[0]
+            .takes
+            .contains("g sets rds.force_ssl = 1; RDS does not say what of that waits: where it does, clients without TLS");
+        assert_eq!(says, restarts, "{}", steps.steps[0].takes);
+        let Op::Modify { brings, .. } = &steps.steps[0].op else { panic!("{:?}", steps.steps[0].op) };
+        assert_eq!(brings.is_some(), restarts);
+        // What it would put in force is not known: it waits.
+        let unknown = Seen { waiting: Fact::default(), ..seen(found.clone()) };
+        let steps = super::tests::steps(&InstanceSpec::default(), &unknown, drifts);
+        assert_eq!(
+            (steps.steps.is_empty(), steps.blocks.first().map(|block| block.reason)),
+            match restarts {
+                true => (true, Some(Reason::Unreadable)),
+                false => (false, None),
+            }
+        );
+    }
+}
+
 #[test]
 fn a_state_that_holdfast_does_not_understand_stops_it() {
     for status in ["stopped", "deleting", "incompatible-parameters", "dancing", ""] {
@@ -257,7 +338,7 @@ fn wishes_that_contradict_themselves_are_said() {
 #[test]
 fn operations_are_read_back_as_they_were_written() {
     let changes = Changes { max_allocated_storage_gib: Some(100), log_exports: vec!["postgresql".to_owned()], ..Changes::default() };
-    let op = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless };
+    let op = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Regardless, brings: None };
     let written = serde_json::to_value(&op).unwrap();
     assert_eq!(
         written,

@@ -80,6 +80,11 @@ fn number(text: &str) -> Option<f64> {
 }
 
 impl Parameter {
+    /// Whether somebody set it, and a restart may be what puts it in force: RDS does not say whether it was.
+    pub fn may_wait(&self) -> bool {
+        self.set && self.restarts
+    }
+
     /// The declared value as it is sent: in the spelling of the allowed values, where they are listed.
     pub fn spelled(&self, declared: &Value) -> String {
         let text = plain(declared);

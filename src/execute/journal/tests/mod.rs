@@ -416,8 +416,8 @@ fn a_journal_that_was_only_half_begun_is_begun_again() {
 #[test]
 fn a_newer_journal_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":3,\"segments\":[]}");
-    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 3, .. })));
+    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":4,\"segments\":[]}");
+    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 4, .. })));
     assert!(set_aside(folder.path()).is_empty());
     // An older header with records of a newer holdfast, of a form that this one cannot know.
     let folder = tempfile::tempdir().unwrap();

@@ -33,6 +33,8 @@ fn what_still_counts_outlives_a_large_run() {
     at(&opened.journal, "late", hours(100), vec![consented("late")]);
     at(&opened.journal, "half", hours(23), vec![consented("half"), done("s1")]);
     at(&opened.journal, "whole", hours(23), vec![consented("whole"), done("s1"), done("s2")]);
+    let revoked = |plan: &str| Event::ConsentRevoked { plan: plan.to_owned() };
+    at(&opened.journal, "revoked", hours(23), vec![consented("revoked"), consented("other"), revoked("revoked")]);
     at(&opened.journal, "o", hours(1), vec![due("lost"), due("sent")]);
     at(&opened.journal, "o", hours(1), vec![sent("t", "well"), sent("u", "well")]);
     at(&opened.journal, "o", hours(1), vec![sent("t", "blocked")]);
@@ -51,6 +53,8 @@ fn what_still_counts_outlives_a_large_run() {
         assert_eq!((given("half")[0].at, given("half")[0].plan.as_str()), (hours(23), "half"));
         assert_eq!(given("half")[0].open, ["s2".to_owned()].into());
         assert_eq!((given("whole").len(), given("whole")[0].open.len()), (1, 0), "round {round}: a consent that was used up counts again");
+        let left: Vec<&str> = given("revoked").iter().map(|given| given.plan.as_str()).collect();
+        assert_eq!(left, ["other"], "round {round}: what was taken back counts again, or what was not is gone");
         assert_eq!(given("late").len(), usize::from(round == 0), "round {round}");
         assert_eq!(past.unsent.len(), 1, "round {round}");
         let told: Vec<&str> = past.told.values().map(String::as_str).collect();
@@ -58,7 +62,7 @@ fn what_still_counts_outlives_a_large_run() {
         let steps: Vec<String> = past.interrupted.iter().map(|record| record.event.words()).collect();
         assert!(matches!(steps.as_slice(), [one] if one.contains("open")), "round {round}: {steps:?}");
         let records = opened.journal.records().unwrap();
-        assert!((open::KEPT..open::KEPT + 9).contains(&records.len()), "round {round}: {}", records.len());
+        assert!((open::KEPT..open::KEPT + 10).contains(&records.len()), "round {round}: {}", records.len());
         assert!(records.windows(2).all(|two| two[1].previous == digest(&serde_json::to_vec(&two[0]).unwrap())));
     }
 }

@@ -93,7 +93,8 @@ impl<'a> Context<'a> {
                 self.same_family(members, &now);
                 // Nodes made anew begin with everything that their group holds.
                 let in_force = self.drift(IN_FORCE).map(|drift| drift.field.clone()).into_iter().collect();
-                Some(self.upgrade(drift, None, in_force, Vec::new()))
+                let brings = self.brought_by(members.parameter_group().unwrap_or_default());
+                Some(self.upgrade(drift, None, in_force, Vec::new(), brings))
             }
             (None, _) => {
                 self.same_family(members, &now);
@@ -175,7 +176,7 @@ impl<'a> Context<'a> {
             }
         } else if declared_name {
             let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
-            let message = format!("{name} is used outside this manifest too ({who})");
+            let message = format!("{name} is used by {who} too, of whose parameters this manifest says nothing");
             let what_to_do = "say sharedParameterGroup: Allow, or leave parameterGroup out to have a group of its own made".to_owned();
             self.block(Reason::Conflict, &fields, message, what_to_do);
             if let Some(attached) = attached {
@@ -271,11 +272,17 @@ impl<'a> Context<'a> {
         parameter.map_or_else(|| plain(declared), |parameter| parameter.spelled(&plain(declared)))
     }
 
-    /// Users of a group that this manifest does not speak for.
+    /// Users of a group of whose parameters this manifest says nothing: neither what they are, nor in which group they are.
     fn outsiders(&self, name: &str) -> BTreeSet<&'a String> {
         let seen = self.planning.seen;
         let users = seen.parameter_groups.get(name).and_then(Fact::present).map(|group| &group.users);
-        users.into_iter().flatten().filter(|user| **user != self.group.id && self.planning.peer(user).is_none()).collect()
+        let asks = |user: &String| {
+            let peer = self.planning.peer(user);
+            peer.is_some_and(|peer| {
+                peer.parameter_group.is_some() || peer.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty())
+            })
+        };
+        users.into_iter().flatten().filter(|user| **user != self.group.id && !asks(user)).collect()
     }
 
     pub(super) fn present_value(&self, group: &str, name: &str) -> Option<String> {

@@ -8,7 +8,7 @@ use super::{Context, UPGRADE, names};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::seen::{Members, plain};
 use crate::kinds::elasticache::version;
-use crate::kinds::{Drift, Fact, Impact, Reason, Step};
+use crate::kinds::{Drift, Fact, Impact, Reason, Step, bounded, few};
 
 impl<'a> Context<'a> {
     /// Blocks what is left of a version, its group and its parameters when one of the three is blocked: they change in one request.
@@ -56,7 +56,15 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub(super) fn upgrade(&mut self, drift: &Drift, parameter_group: Option<String>, more: Vec<String>, after: Vec<usize>) -> usize {
+    /// `brings`: what nodes made anew begin with besides what is declared.
+    pub(super) fn upgrade(
+        &mut self,
+        drift: &Drift,
+        parameter_group: Option<String>,
+        more: Vec<String>,
+        after: Vec<usize>,
+        brings: BTreeMap<String, String>,
+    ) -> usize {
         let id = self.id();
         let declared = drift.declared.as_str().unwrap_or_default();
         let mut takes =
@@ -66,7 +74,18 @@ impl<'a> Context<'a> {
         if !waiting.is_empty() {
             takes = format!("{takes}. {}", takes_with(&waiting));
         }
-        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group };
+        if !brings.is_empty() {
+            let list: Vec<String> = brings.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+            // Of a group that the nodes have AWS says whether all of it is in force, never what is not.
+            let waits = match parameter_group.is_none() && !self.members().is_some_and(|members| members.waits_for_restart) {
+                true => "in force already, by what AWS says",
+                false => "AWS does not say what of that is not in force yet",
+            };
+            let list = few(&list);
+            takes =
+                format!("{takes}. Nodes made anew begin with what their parameter group sets besides what is declared: {list} ({waits})");
+        }
+        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group, brings };
         let fields = std::iter::once(drift.field.clone()).chain(more);
         let step = Step::online(format!("Upgrade {id} from {} to {declared}", plain(&drift.found)), op, fields)
             .impact(Impact::Disruptive, takes)
@@ -90,7 +109,8 @@ impl<'a> Context<'a> {
             let values = self.settable(&parameters, &name);
             let prepared = if values.is_empty() { Prepared::of(&name) } else { self.change_group(&name, values)? };
             let more = names(&parameters).into_iter().chain([named.field.clone()]).chain(in_force).collect();
-            return Some(self.upgrade(drift, Some(prepared.name), more, prepared.after));
+            let brings = self.brought_by(&prepared.name);
+            return Some(self.upgrade(drift, Some(prepared.name), more, prepared.after, brings));
         }
         let present = members.parameter_group().unwrap_or_default();
         if self.planning.spec.parameter_group.is_some() && !present.starts_with("default.") {
@@ -100,7 +120,7 @@ impl<'a> Context<'a> {
             return None;
         }
         if present.starts_with("default.") && parameters.is_empty() {
-            return Some(self.upgrade(drift, Some(default), in_force.into_iter().collect(), Vec::new()));
+            return Some(self.upgrade(drift, Some(default), in_force.into_iter().collect(), Vec::new(), BTreeMap::new()));
         }
         // What was set by hand comes along, as far as the new family knows it; then what is declared.
         let catalog = match self.planning.seen.parameter_groups.get(&default) {
@@ -170,7 +190,24 @@ impl<'a> Context<'a> {
             unknown.push(drift.field.clone());
         }
         let fields: Vec<String> = names(&parameters).into_iter().filter(|field| !unknown.contains(field)).collect();
+        let mut brings =
+            self.undeclared(values.iter().filter(|(name, _)| catalog.parameters.get(*name).is_some_and(|known| known.restart)));
         let own = self.own_group(family, Changes { set: values, reset }, &fields, &names(&[drift]))?;
-        Some(self.upgrade(drift, Some(own.name), fields.into_iter().chain(in_force).collect(), own.after))
+        for (name, value) in self.brought_by(&own.name) {
+            brings.entry(name).or_insert(value);
+        }
+        Some(self.upgrade(drift, Some(own.name), fields.into_iter().chain(in_force).collect(), own.after, brings))
+    }
+
+    /// What somebody set in a parameter group that only nodes made anew begin with, and that is not declared, with the values as they are shown.
+    pub(super) fn brought_by(&self, group: &str) -> BTreeMap<String, String> {
+        let group = self.planning.seen.parameter_groups.get(group).and_then(Fact::present);
+        let set = group.into_iter().flat_map(|group| &group.parameters).filter(|(_, one)| one.set && one.restart);
+        self.undeclared(set.map(|(name, one)| (name, &one.value)))
+    }
+
+    fn undeclared<'v>(&self, values: impl Iterator<Item = (&'v String, &'v String)>) -> BTreeMap<String, String> {
+        let declared = self.planning.spec.parameter_values().unwrap_or_default();
+        values.filter(|(name, _)| !declared.contains_key(*name)).map(|(name, value)| (name.clone(), bounded(value))).collect()
     }
 }

@@ -242,9 +242,15 @@ async fn a_shared_parameter_group_is_not_changed_unless_the_manifest_says_so() {
 
     let plan = account.planned("{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 10}}").await;
     assert_eq!(reasons(&plan), [blocked(Reason::Conflict, &["parameters.timeout"])]);
-    let both = "{name: huntaze-redis, parameters: {timeout: 5}}, {name: other}";
-    account.apply(both).await;
-    assert_eq!(account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"], "5", "the manifest speaks for both");
+    // A neighbour in the manifest of whose parameters nothing is said keeps those that it has.
+    let timeout = |account: &Account| account.sandbox.world().elasticache.parameter_groups["team"].parameters["timeout"].clone();
+    account.apply("{name: huntaze-redis, parameters: {timeout: 5}}, {name: other, snapshotRetentionDays: 0}").await;
+    assert_eq!(timeout(&account), "300");
+    for (neighbour, value) in [("parameters: {maxmemory-samples: 5}", "5"), ("parameterGroup: team", "6")] {
+        let account = Account::new(&shared);
+        account.apply(&format!("{{name: huntaze-redis, parameters: {{timeout: {value}}}}}, {{name: other, {neighbour}}}")).await;
+        assert_eq!(timeout(&account), value, "the manifest speaks for the parameters of both: {neighbour}");
+    }
 }
 
 /// Bug family 1.

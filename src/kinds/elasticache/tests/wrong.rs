@@ -24,7 +24,20 @@ async fn a_named_group_that_waits_for_a_restart_is_not_done() {
     let old = old.replacen("engineVersion: 7.1.0, ", "", 1).replacen("secretsmanager", &format!("{GROUPS}secretsmanager"), 1);
     let account = Account::new(&old);
     assert_eq!(reasons(&account.planned(waits).await), [blocked(Reason::NotSupported, &["parametersInForce"])]);
-    account.converge("{name: huntaze-redis, parameterGroup: team, engineVersion: '7.1'}").await;
+    account.sandbox.edit(|world| {
+        let team = world.elasticache.parameter_groups.get_mut("team").unwrap();
+        team.parameters.insert("databases".to_owned(), "20".to_owned());
+    });
+    let upgrade = "{name: huntaze-redis, parameterGroup: team, engineVersion: '7.1'}";
+    let plan = account.planned(upgrade).await;
+    let step = plan.steps.last().unwrap();
+    assert!(
+        step.takes.ends_with("besides what is declared: databases = 20 (AWS does not say what of that is not in force yet)"),
+        "{}",
+        step.takes
+    );
+    assert_eq!(step.op.value()["brings"], serde_json::json!({"databases": "20"}), "it is consented to with the step");
+    account.converge(upgrade).await;
 }
 
 #[tokio::test]

@@ -3,21 +3,21 @@
 use serde_json::Value;
 
 use super::super::op::{Changes, Op, Timing};
-use super::super::seen::Instance;
-use super::super::{Instances, window};
+use super::super::seen::{Instance, Pending};
+use super::super::{Instances, brings, window};
 use super::obstacle::obstacle;
 use super::settings::set_off;
 use super::{MINUTE, back, joined, shown};
-use crate::kinds::{Drift, Impact, Planning, Step};
+use crate::kinds::{Block, Drift, Impact, Planning, Step};
 
-/// A step for one setting that is noticed, or that may wait for the maintenance window.
+/// A step for one setting that is noticed, or that may wait for the maintenance window; a block where it may not be begun.
 pub(super) fn alone_step(
     planning: &Planning<'_, Instances>,
     instance: &Instance,
     drift: &Drift,
     changes: Changes,
     besides: &[&str],
-) -> Step<Op> {
+) -> Result<Step<Op>, Block> {
     let id = planning.id;
     let waits = planning.spec.waits();
     let (timing, impact, takes) = match drift.field.as_str() {
@@ -40,21 +40,16 @@ pub(super) fn alone_step(
             Impact::Disruptive,
             "backups are turned on: input and output may stand still for seconds to minutes, and a first backup is taken".to_owned(),
         ),
-        "caCertificate" => {
-            let online = planning.seen.engine.present().is_some_and(|engine| engine.rotates_certificate_without_restart);
-            match online {
-                true => (
-                    window(waits),
-                    Impact::Online,
-                    "new connections see a certificate of the new authority: clients must trust it".to_owned(),
-                ),
-                false => (
-                    window(waits),
-                    Impact::Disruptive,
-                    "a restart, about a minute without connections; clients must trust the new authority".to_owned(),
-                ),
+        "caCertificate" => match rotates(planning) {
+            true => {
+                (window(waits), Impact::Online, "new connections see a certificate of the new authority: clients must trust it".to_owned())
             }
-        }
+            false => (
+                window(waits),
+                Impact::Disruptive,
+                "a restart, about a minute without connections; clients must trust the new authority".to_owned(),
+            ),
+        },
         _ => (window(waits), drift.impact, String::new()),
     };
     let (impact, takes) = match timing == Timing::Immediately && !besides.is_empty() {
@@ -72,13 +67,20 @@ pub(super) fn alone_step(
     let to = changes.backup_retention_days.map_or_else(|| shown(&drift.declared), |days| days.to_string());
     let title = format!("Set {} of {id} to {to}", drift.field);
     let back = back::modify(planning, instance, [drift], timing);
-    let op = Op::Modify { instance: id.to_owned(), changes, timing };
-    Step::online(title, op, [drift.field.clone()])
+    let op = Op::Modify { instance: id.to_owned(), changes, timing, brings: None };
+    let restarts = drift.field == "caCertificate" && !rotates(planning) || timing == Timing::Immediately && Pending::restarts(besides);
+    let step = Step::online(title, op, [drift.field.clone()])
         .impact(impact, takes)
         .also_takes(weakens(drift).unwrap_or_default())
         .also_takes(paid(drift).unwrap_or_default())
         .back(back)
-        .within(deadline)
+        .within(deadline);
+    if restarts { brings::told(planning, step) } else { Ok(step) }
+}
+
+/// Whether the engine takes another certificate while it runs.
+fn rotates(planning: &Planning<'_, Instances>) -> bool {
+    planning.seen.engine.present().is_some_and(|engine| engine.rotates_certificate_without_restart)
 }
 
 fn window(waits: bool) -> Timing {

@@ -1,12 +1,12 @@
 //! Settings that ModifyDBInstance changes, and which of them go in one request.
 
-use super::super::Instances;
 use super::super::op::{Changes, Op, Timing};
-use super::super::seen::Instance;
+use super::super::seen::{Instance, Pending};
+use super::super::{Instances, brings};
 use super::alone::{alone_step, paid, weakens};
 use super::obstacle::obstacle;
 use super::{MINUTE, NEW_WINDOW, back, joined, shown};
-use crate::kinds::{Drift, Impact, Planning, Step, Steps, few};
+use crate::kinds::{Block, Drift, Impact, Planning, Step, Steps, few};
 
 /// Settings that ModifyDBInstance changes: those that nobody notices in one request, the others each in a step of its own.
 pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Steps<Op>) {
@@ -57,13 +57,17 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     let waits = !instance.pending.besides(&[]).is_empty();
     let mut first: Option<usize> = None;
     if !kept.is_empty() {
-        first = Some(steps.push(keep_step(planning, instance, &kept, keep, &waiting)));
+        let step = keep_step(planning, instance, &kept, keep, &waiting);
+        match unless_unknown(planning, step, Pending::restarts(&waiting)) {
+            Ok(step) => first = Some(steps.push(step)),
+            Err(block) => steps.blocks.push(block),
+        }
     }
     if !fields.is_empty() {
         let title = format!("Set {} of {}", few(&fields), planning.id);
         let drifts = planning.drifts.iter().filter(|drift| fields.contains(&drift.field));
         let back = back::modify(planning, instance, drifts, Timing::Regardless);
-        let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless };
+        let op = Op::Modify { instance: planning.id.to_owned(), changes: together, timing: Timing::Regardless, brings: None };
         let when = fields.iter().any(|field| field == "maintenanceWindow");
         let takes = if when { NEW_WINDOW } else { "" };
         let paid = planning.drifts.iter().filter(|drift| fields.contains(&drift.field)).filter_map(paid).collect::<Vec<_>>().join("; ");
@@ -76,7 +80,13 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     }
     for (drift, changes) in alone {
         let besides = if first.is_some() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
-        let step = alone_step(planning, instance, drift, changes, &besides);
+        let step = match alone_step(planning, instance, drift, changes, &besides) {
+            Ok(step) => step,
+            Err(block) => {
+                steps.blocks.push(block);
+                continue;
+            }
+        };
         if waits && matches!(step.op, Op::Modify { timing: Timing::Immediately, .. }) {
             let place = steps.push(step.after(first));
             first.get_or_insert(place);
@@ -88,15 +98,24 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
         let fields: Vec<String> = windows.iter().map(|drift| drift.field.clone()).collect();
         let title = format!("Set {} of {}", few(&fields), planning.id);
         let back = back::modify(planning, instance, windows, Timing::Regardless);
-        let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless };
+        let op = Op::Modify { instance: planning.id.to_owned(), changes: shift, timing: Timing::Regardless, brings: None };
         let (impact, takes) = match first {
             Some(_) => (Impact::Online, NEW_WINDOW.to_owned()),
             // "If there are pending actions that cause a reboot, and the maintenance window is changed to include the current time, then changing
             // this parameter causes a reboot of the DB instance" (ModifyDBInstance, PreferredMaintenanceWindow).
             None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
         };
-        steps.push(Step::online(title, op, fields).impact(impact, takes).back(back).within(30 * MINUTE).after(first));
+        let step = Step::online(title, op, fields).impact(impact, takes).back(back).within(30 * MINUTE).after(first);
+        match unless_unknown(planning, step, first.is_none() && Pending::restarts(&waiting)) {
+            Ok(step) => drop(steps.push(step)),
+            Err(block) => steps.blocks.push(block),
+        }
     }
+}
+
+/// Where a step may restart the instance it says what that brings; a block where that is not known.
+fn unless_unknown(planning: &Planning<'_, Instances>, step: Step<Op>, restarts: bool) -> Result<Step<Op>, Block> {
+    if restarts { brings::told(planning, step) } else { Ok(step) }
 }
 
 /// Whether the instance is as declared, and only what waits for the maintenance window will undo it.
@@ -121,7 +140,7 @@ fn keep_step(planning: &Planning<'_, Instances>, instance: &Instance, drifts: &[
         true => (Impact::Online, takes),
         false => (Impact::Disruptive, joined(&takes, &set_off(besides))),
     };
-    let op = Op::Modify { instance: planning.id.to_owned(), changes, timing: Timing::Immediately };
+    let op = Op::Modify { instance: planning.id.to_owned(), changes, timing: Timing::Immediately, brings: None };
     Step::online(format!("Keep {} of {} as found", few(&fields), planning.id), op, fields)
         .impact(impact, takes)
         .back(back::modify(planning, instance, drifts.iter().copied(), Timing::MaintenanceWindow))

@@ -68,10 +68,13 @@ async fn nobody_is_restarted_for_a_parameter_of_another_entry_that_no_plan_shows
     account.apply(alone).await;
     let again = account.plan(alone).await;
     assert!(again.resources[0].steps.is_empty() && again.resources[1].drifts.is_empty(), "{again:?}");
-    // It declares it too; it declares no parameter at all.
+    // It declares it too; it declares no parameter at all, and may get what it did not ask for.
     for (manifest, restarted) in [
         ("    - {name: db, parameters: {max_connections: 300}}\n    - {name: other, parameters: {max_connections: '300'}}", [true, true]),
-        ("    - {name: db, parameters: {max_connections: 300}}\n    - {name: other, deletionProtection: true}", [true, false]),
+        (
+            "    - {name: db, parameters: {max_connections: 300}, sharedParameterGroup: Allow}\n    - {name: other, deletionProtection: true}",
+            [true, false],
+        ),
     ] {
         let account = Account::new(SHARED);
         let plan = account.plan(manifest).await;
@@ -87,7 +90,7 @@ async fn nobody_is_restarted_for_a_parameter_of_another_entry_that_no_plan_shows
 async fn a_part_of_the_manifest_knows_the_rest() {
     let account = Account::new(SHARED);
     let only = || Choice { only: vec!["rds.instances/db".to_owned()], ..Choice::default() };
-    let agree = "    - {name: db, parameters: {work_mem: 4096}}\n    - {name: other, deletionProtection: true}";
+    let agree = "    - {name: db, parameters: {work_mem: 4096}}\n    - {name: other, parameters: {log_connections: 1}}";
     let plan = account.chosen(agree, only()).await;
     assert_eq!(plan.resources.len(), 1);
     assert_eq!(ops(&plan.resources[0].steps), ["setParameters"]);

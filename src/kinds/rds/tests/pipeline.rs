@@ -241,13 +241,23 @@ rds:
 
     for manifest in [
         "    - {name: db, parameters: {log_min_duration_statement: 500}, sharedParameterGroup: Allow}",
-        "    - {name: db, parameters: {log_min_duration_statement: 500}}\n    - {name: other, deletionProtection: false}",
+        "    - {name: db, parameters: {log_min_duration_statement: 500}}\n    - {name: other, parameters: {work_mem: 8192}}",
     ] {
         let account = Account::new(shared);
         assert_eq!(ops(&account.planned(manifest).await.steps), ["setParameters"]);
         account.apply(manifest).await;
         account.in_sync(manifest).await;
         assert_eq!(account.writes(), ["ModifyDBParameterGroup"]);
+    }
+    // A neighbour in the manifest whose parameters nobody declares keeps those that it has (contract 4).
+    for neighbour in ["deletionProtection: false", "parameters: {}"] {
+        let manifest = format!("    - {{name: db, parameters: {{log_min_duration_statement: 500}}}}\n    - {{name: other, {neighbour}}}");
+        let account = Account::new(shared);
+        account.apply(&manifest).await;
+        account.in_sync(&manifest).await;
+        let world = account.sandbox.world();
+        assert_eq!(world.rds.instances["db"].parameter_group, "holdfast-db-postgres14", "{neighbour}");
+        assert!(!world.rds.parameter_groups["team"].parameters.contains_key("log_min_duration_statement"), "{neighbour}");
     }
 }
 
