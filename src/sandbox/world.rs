@@ -80,7 +80,7 @@ impl World {
 
     /// Lets everything that takes time become what it is by `now`.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        self.s3.settle(now);
+        self.s3.settle(now, &self.region);
         self.s3control.settle(now);
         self.rds.settle(now);
         self.elasticache.settle(now);

@@ -34,6 +34,7 @@ pub struct Earlier<T> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Bucket {
+    /// Where it is. Left out: the region of the account.
     pub region: String,
     pub created: Timestamp,
     /// Absent: never configured, which is all four off.
@@ -69,7 +70,7 @@ pub struct Bucket {
 impl Default for Bucket {
     fn default() -> Bucket {
         Bucket {
-            region: "us-east-1".to_owned(),
+            region: String::new(),
             created: Timestamp::UNIX_EPOCH,
             public_access_block: None,
             policy: None,
@@ -238,8 +239,11 @@ pub struct Object {
 }
 
 impl State {
-    /// Lets what was changed long enough ago be seen.
-    pub fn settle(&mut self, now: Timestamp) {
+    /// Gives each bucket that names no region that of the account, `here`; lets what was changed long enough ago be seen.
+    pub fn settle(&mut self, now: Timestamp, here: &str) {
+        for bucket in self.buckets.values_mut().filter(|bucket| bucket.region.is_empty()) {
+            here.clone_into(&mut bucket.region);
+        }
         self.versioning_before.retain(|_, earlier| earlier.visible_at > now);
     }
 }
