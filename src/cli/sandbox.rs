@@ -56,7 +56,7 @@ or by chance:
         /// Where to listen. Anything but loopback is refused: it asks nobody for a password.
         #[arg(long, default_value = "127.0.0.1:4566")]
         listen: SocketAddr,
-        /// The account to begin with, as YAML; without it, examples/accounts/huntaze-as-found.yaml.
+        /// The account to begin with, as YAML (`holdfast schema account` describes it); without it, examples/accounts/huntaze-as-found.yaml.
         #[arg(long, value_name = "FILE")]
         account: Option<PathBuf>,
         /// What goes wrong: `throttle@17,cut-after@20,denied@s3:GetBucketPolicy,rate=0.05,seed=7`.

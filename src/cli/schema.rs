@@ -25,6 +25,9 @@ enum What {
     Plan,
     /// What `reconcile -o json` prints after applying.
     Report,
+    /// The account that `sandbox serve --account` begins with.
+    #[cfg(feature = "sandbox")]
+    Account,
 }
 
 pub fn run(args: &Args) -> Exit {
@@ -32,6 +35,8 @@ pub fn run(args: &Args) -> Exit {
         What::Manifest => without_bounds_of_types(load::schema()),
         What::Plan => schemars::schema_for!(show::PlanDocument).to_value(),
         What::Report => schemars::schema_for!(show::ReportDocument).to_value(),
+        #[cfg(feature = "sandbox")]
+        What::Account => crate::sandbox::world::World::schema(),
     };
     print(&format!("{schema:#}\n"))
 }

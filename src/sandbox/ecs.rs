@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -23,38 +24,46 @@ const AT_ONCE: usize = 10;
 const TAGS: usize = 50;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// By name.
+    /// Clusters by name.
     pub clusters: BTreeMap<String, Cluster>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A cluster.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Cluster {
-    /// By name.
+    /// Services by name.
     pub services: BTreeMap<String, Service>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Service {
-    /// ACTIVE, DRAINING, INACTIVE.
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
     pub status: String,
-    /// `family:revision`.
+    /// What its tasks are: `family:revision`.
     pub task_definition: String,
+    /// How many tasks it runs.
     pub desired_count: u32,
-    /// ECS, CODE_DEPLOY, EXTERNAL.
+    /// Who deploys it: `ECS`, `CODE_DEPLOY` or `EXTERNAL`.
     pub deployment_controller: String,
+    /// What becomes of a deployment whose tasks fail.
     pub circuit_breaker: CircuitBreaker,
     /// How many of the next deployments bring up no healthy task.
     pub fail_deployments: u32,
     /// The newest first: that one is PRIMARY.
+    #[schemars(with = "Vec<serde_json::Value>", extend("readOnly" = true))]
     pub deployments: Vec<Deployment>,
     /// How many deployments were made: their ids follow from it.
+    #[schemars(extend("readOnly" = true))]
     pub made: u64,
+    /// When it was made. Left out: when the sandbox began.
     pub created: Option<Timestamp>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -76,10 +85,12 @@ impl Default for Service {
 }
 
 /// What becomes of a deployment whose tasks fail: without it, it goes on for ever.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct CircuitBreaker {
+    /// Whether such a deployment is given up.
     pub enable: bool,
+    /// Whether the last one that came to its end is then put in its place.
     pub rollback: bool,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -12,20 +13,23 @@ use super::protocol::json as wire;
 use super::world::World;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// By key id.
+    /// Keys by id.
     pub keys: BTreeMap<String, Key>,
     /// From the alias, `alias/` included, to the key id. AWS's own (`alias/aws/s3`) need not be written down.
     pub aliases: BTreeMap<String, String>,
     /// How many keys were made: their ids follow from it.
+    #[schemars(extend("readOnly" = true))]
     pub made: u64,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Key {
+    /// What somebody said of it.
     pub description: String,
     /// `Enabled`, `Disabled`, `PendingDeletion`, `PendingImport`, `Unavailable`.
     pub state: String,
@@ -35,10 +39,13 @@ pub struct Key {
     pub usage: String,
     /// `SYMMETRIC_DEFAULT`, `RSA_2048`, ...
     pub spec: String,
+    /// Whether it is a key of several regions.
     pub multi_region: bool,
+    /// When it was made. Left out: the beginning of 1970.
     pub created: Option<Timestamp>,
-    /// The key policy, as JSON; where left out, AWS's default.
+    /// The key policy as JSON text. Left out: AWS's default.
     pub policy: Option<String>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Operation, Refusal};
@@ -23,14 +24,15 @@ const NAMESPACE: &str = "http://awss3control.amazonaws.com/doc/2018-08-20/";
 const SPREADS: Duration = Duration::from_secs(5);
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// The account's flags. Absent: never configured.
+    /// Block Public Access for the whole account. Left out: never configured, which is all four off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_access_block: Option<PublicAccessBlock>,
     /// What reads still show after a change.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "serde_json::Value", extend("readOnly" = true))]
     pub before: Option<Earlier<Option<PublicAccessBlock>>>,
     /// Whether an organisation policy holds the flags, so that the account may not write them.
     pub managed_above: bool,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -16,44 +17,53 @@ const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// By name.
+    /// Secrets by name.
     pub secrets: BTreeMap<String, Secret>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Secret {
+    /// What somebody said of it.
     pub description: String,
-    /// As it was given; where left out, `alias/aws/secretsmanager`.
+    /// The key that it is encrypted with, as it was given. Left out: `alias/aws/secretsmanager`.
     pub kms_key_id: Option<String>,
-    /// The six characters at the end of the ARN; where left out, they follow from the name.
+    /// The six characters at the end of the ARN. Left out: they follow from the name.
     pub arn_suffix: Option<String>,
-    /// A short form for a secret with one, current version.
+    /// Its text: a short form for a secret with one, current version.
     pub secret_string: Option<Text>,
-    /// By version id.
+    /// Its versions by their ids.
     pub versions: BTreeMap<String, Version>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// When it was made. Left out: the beginning of 1970.
     pub created: Option<Timestamp>,
+    /// When it was last changed. Left out: the beginning of 1970.
     pub changed: Option<Timestamp>,
-    /// Set while the secret waits for its deletion.
+    /// When it is to be deleted, of one that waits for that. Left out: it does not.
     pub deleted: Option<Timestamp>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A version of a secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Version {
+    /// Its text. Left out: it has bytes.
     pub secret_string: Option<Text>,
-    /// In Base64, as on the wire.
+    /// Its bytes in Base64. Left out: it has a text.
     pub secret_binary: Option<Text>,
+    /// What it stands for: `AWSCURRENT`, `AWSPREVIOUS`.
     pub stages: Vec<String>,
+    /// When it was made. Left out: the beginning of 1970.
     pub created: Option<Timestamp>,
 }
 
 /// The text of a secret. It must be kept, since it is given out; it is never shown in a message.
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Text(pub String);
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Operation, Refusal};
@@ -17,50 +18,65 @@ const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 const LONGEST: usize = 262_144;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// By name.
+    /// Topics by name.
     pub topics: BTreeMap<String, Topic>,
-    /// Everything that was published, in order.
+    /// Everything that was published, in order: `GET /_holdfast/world` shows it.
+    #[schemars(extend("readOnly" = true))]
     pub messages: Vec<Message>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A topic.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Topic {
-    /// Those that were set; the others have their defaults.
+    /// Those of its attributes that were set, by their API name; the others have their defaults.
     pub attributes: BTreeMap<String, String>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Who is told.
     pub subscriptions: Vec<Subscription>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Somebody who is told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Subscription {
+    /// Its own ARN.
     pub arn: String,
+    /// `email`, `https`, `sqs`, ...
     pub protocol: String,
+    /// The address, or the ARN.
     pub endpoint: String,
-    /// E-mail and HTTP endpoints stay unconfirmed: nobody here answers them.
+    /// Whether it was confirmed. E-mail and HTTP endpoints stay unconfirmed: nobody here answers them.
     pub confirmed: bool,
 }
 
 /// A message that was published.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Message {
+    /// Its id.
     pub id: String,
+    /// The topic that it was published to.
     pub topic_arn: String,
+    /// Its subject, where it has one.
     pub subject: Option<String>,
+    /// Its text.
     pub message: String,
+    /// Its attributes by name.
     pub attributes: BTreeMap<String, Attribute>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// An attribute of a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Attribute {
     /// `String`, `String.Array`, `Number` or `Binary`.
     pub data_type: String,
+    /// Its value; of a `Binary` one in Base64.
     pub value: String,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -21,29 +22,33 @@ const LABELS: usize = 10;
 const LONGEST: usize = 4096;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// By name, with its path.
+    /// Parameters by name, with its path.
     pub parameters: BTreeMap<String, Parameter>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A parameter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Parameter {
     /// `String`, `StringList` or `SecureString`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A short form for a parameter with one version.
+    /// Its value: a short form for a parameter with one version.
     pub value: Option<Text>,
+    /// What somebody said of it. Left out: nothing.
     pub description: Option<String>,
-    /// Of a SecureString; where left out, `alias/aws/ssm`.
+    /// The key of a SecureString. Left out: `alias/aws/ssm`.
     pub key_id: Option<String>,
     /// `Standard` or `Advanced`.
     pub tier: String,
+    /// `text`, `aws:ec2:image`, ...
     pub data_type: String,
-    /// By number, from 1.
+    /// Its versions by number, from 1.
     pub versions: BTreeMap<u64, Version>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -62,15 +67,20 @@ impl Default for Parameter {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// A version of a parameter.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Version {
+    /// Its value.
     pub value: Text,
-    /// The type and the key that it was put with.
+    /// The type that it was put with. Left out: none is shown.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The key of a SecureString. Left out: `alias/aws/ssm`.
     pub key_id: Option<String>,
+    /// Its labels.
     pub labels: Vec<String>,
+    /// When it was put. Left out: the beginning of 1970.
     pub created: Option<Timestamp>,
 }
 

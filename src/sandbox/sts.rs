@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::call::{Answer, Call, Operation, Refusal};
@@ -27,20 +28,20 @@ const EXPIRED: &str = "EXPIRED";
 const SESSION: i64 = 3600;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
-    /// The ARN of whoever holds plain credentials; where it is left out, a user called `sandbox`.
+    /// The ARN of whoever holds plain credentials. Left out: a user called `sandbox`.
     pub caller: Option<String>,
     /// The roles that may be assumed, by ARN. Where none is written down, every role may.
     pub roles: BTreeMap<String, Role>,
 }
 
 /// A role, as far as assuming it goes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Role {
-    /// The external id that its trust policy asks for.
+    /// The external id that its trust policy asks for. Left out: it asks for none.
     pub external_id: Option<String>,
 }
 

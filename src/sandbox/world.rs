@@ -4,32 +4,53 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::redis::Addresses;
 use super::{cloudtrail, ecs, elasticache, guardduty, ids, kms, rds, s3, s3control, secretsmanager, sns, ssm, sts};
 
-/// An account. The file given with `--account` is one of these, written as YAML.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An account of the sandbox, as `holdfast sandbox serve --account FILE` reads it, written as YAML. All of it may be left out. What is marked
+/// `readOnly` the sandbox writes itself, while something is under way; nobody needs to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(title = "Account", extend("$id" = "https://holdfast.dev/account/v1.json"))]
 pub struct World {
-    /// Twelve digits.
+    /// The number of the account: twelve digits, in quotes.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub account: String,
+    /// The region of everything that names no other.
+    #[schemars(length(min = 1))]
     pub region: String,
     /// How many entries a page of a listing holds at the most.
+    #[schemars(range(min = 1))]
     pub page_size: usize,
+    /// S3: buckets.
     pub s3: s3::State,
+    /// S3's settings of the account as a whole.
     pub s3control: s3control::State,
+    /// RDS: databases.
     pub rds: rds::State,
+    /// ElastiCache: Redis and memcached.
     pub elasticache: elasticache::State,
+    /// CloudTrail: trails.
     pub cloudtrail: cloudtrail::State,
+    /// GuardDuty: the detector.
     pub guardduty: guardduty::State,
+    /// SNS: topics, and what was published to them.
     pub sns: sns::State,
+    /// Secrets Manager: secrets.
     pub secretsmanager: secretsmanager::State,
+    /// KMS: keys and aliases.
     pub kms: kms::State,
+    /// Systems Manager's Parameter Store: parameters.
     pub ssm: ssm::State,
+    /// ECS: clusters and their services.
     pub ecs: ecs::State,
+    /// STS: who asks, and the roles that may be assumed.
     pub sts: sts::State,
     /// The time of the call under way; set before each.
     #[serde(skip)]
@@ -64,6 +85,12 @@ impl Default for World {
 }
 
 impl World {
+    /// The JSON schema of an account file, in one piece: several services have a type of the same name.
+    pub fn schema() -> Value {
+        let in_one_piece = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+        in_one_piece.with_transform(RecursiveTransform(without_empty_defaults)).into_generator().into_root_schema_for::<World>().to_value()
+    }
+
     /// What is wrong with this account as a whole.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.account.len() != 12 || !self.account.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -80,7 +107,7 @@ impl World {
 
     /// Lets everything that takes time become what it is by `now`.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        self.s3.settle(now);
+        self.s3.settle(now, &self.region);
         self.s3control.settle(now);
         self.rds.settle(now);
         self.elasticache.settle(now);
@@ -134,6 +161,13 @@ impl Saved {
     }
 }
 
+/// Takes out the defaults that say nothing: the description says what leaving out means, or the members inside do.
+fn without_empty_defaults(schema: &mut Schema) {
+    if schema.get("default").is_some_and(|value| value.is_null() || value.is_object() || value.is_array() || value == "") {
+        schema.remove("default");
+    }
+}
+
 fn hide(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -150,3 +184,6 @@ fn hide(value: &mut Value) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

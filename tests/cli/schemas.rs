@@ -44,7 +44,7 @@ fn without_description(schema: &Value, place: &str, into: &mut Vec<String>) -> u
 
 #[test]
 fn every_property_of_every_schema_has_a_meaning() {
-    for (of, at_least) in [("manifest", 150), ("plan", 60), ("report", 60)] {
+    for (of, at_least) in [("manifest", 150), ("plan", 60), ("report", 60), ("account", 250)] {
         let mut silent = Vec::new();
         let count = without_description(&schema(of), "", &mut silent);
         assert!(count >= at_least, "schema {of} has {count} properties only: they were not looked at");
@@ -62,5 +62,6 @@ fn every_schema_says_which_version_it_is_of() {
         assert_eq!(schema["$id"], format!("https://{version}.json"));
         assert_eq!(schema["$defs"]["Plan"]["properties"]["schemaVersion"]["const"], "holdfast.dev/plan/v2");
     }
+    assert_eq!(schema("account")["$id"], "https://holdfast.dev/account/v1.json");
     assert_eq!(schema("manifest")["$id"], "https://holdfast.dev/v1alpha1/awsbaseline.json");
 }

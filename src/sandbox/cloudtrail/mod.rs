@@ -11,6 +11,7 @@ mod trails;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -42,42 +43,57 @@ const OPERATIONS: [(&str, bool); 16] = [
 ];
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
     /// The trails by name.
     pub trails: BTreeMap<String, Trail>,
-    /// The management account of the organisation that the account belongs to; absent outside of organisations.
-    /// Trails of the organisation are that account's: everybody else only reads them.
+    /// The management account of the organisation that the account belongs to. Left out: it belongs to none. Trails of the organisation are
+    /// that account's: everybody else only reads them.
     pub management_account: Option<String>,
 }
 
 /// A trail.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Trail {
+    /// The bucket that it delivers to.
     pub s3_bucket_name: String,
+    /// What the keys of its files begin with. Left out: nothing.
     pub s3_key_prefix: Option<String>,
+    /// The topic that is told of each delivery. Left out: none.
     pub sns_topic_arn: Option<String>,
+    /// Whether events of services without a region, such as IAM, are recorded.
     pub include_global_service_events: bool,
+    /// Whether events of all regions are recorded.
     pub is_multi_region_trail: bool,
-    /// Where it was made and alone can be changed; absent: the account's region.
+    /// Where it was made and alone can be changed. Left out: the region of the account.
     pub home_region: Option<String>,
+    /// Whether digests show that no file was changed.
     pub log_file_validation_enabled: bool,
+    /// The log group that events go to, too. Left out: none.
     pub cloud_watch_logs_log_group_arn: Option<String>,
+    /// The role that they are written there with. Left out: none.
     pub cloud_watch_logs_role_arn: Option<String>,
-    /// The ARN of the key.
+    /// The ARN of the key that files are encrypted with. Left out: SSE-S3.
     pub kms_key_id: Option<String>,
+    /// Whether it is the organisation's.
     pub is_organization_trail: bool,
+    /// Whether it records.
     pub is_logging: bool,
+    /// When it last began to record. Left out: never.
     pub started_at: Option<Timestamp>,
+    /// When it last ceased to record. Left out: never.
     pub stopped_at: Option<Timestamp>,
-    /// Validation was turned off at some time: the chain of digests has a gap that nothing mends.
+    /// Whether validation was turned off at some time: the chain of digests has a gap that nothing mends.
     pub digest_chain_broken: bool,
     /// In the API's own form; with both lists empty the trail records management events, reading and writing.
     pub event_selectors: Vec<EventSelector>,
+    /// What is recorded, by conditions; in place of `eventSelectors`.
     pub advanced_event_selectors: Vec<AdvancedEventSelector>,
+    /// The insights that are recorded.
     pub insight_selectors: Vec<InsightSelector>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 

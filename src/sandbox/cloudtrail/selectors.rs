@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -33,16 +34,31 @@ const FIELDS: [&str; 11] = [
 ];
 const INSIGHTS: [&str; 2] = ["ApiCallRateInsight", "ApiErrorRateInsight"];
 
+/// Adds to the members that stand in a schema in the API's spelling those in the spelling of account files.
+fn in_camel_case_too(schema: &mut Schema) {
+    let Some(Value::Object(members)) = schema.get_mut("properties") else { return };
+    for (name, member) in members.clone() {
+        let camel: String =
+            name.chars().enumerate().map(|(at, letter)| if at == 0 { letter.to_ascii_lowercase() } else { letter }).collect();
+        members.insert(camel, member);
+    }
+}
+
 /// A plain event selector, in the API's spelling; account files may also write its members in camel case.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[schemars(transform = in_camel_case_too)]
 pub struct EventSelector {
+    /// `ReadOnly`, `WriteOnly` or `All`.
     #[serde(alias = "readWriteType")]
     pub read_write_type: String,
+    /// Whether management events are recorded.
     #[serde(alias = "includeManagementEvents")]
     pub include_management_events: bool,
+    /// The resources whose data events are recorded.
     #[serde(alias = "dataResources")]
     pub data_resources: Vec<DataResource>,
+    /// Services whose management events are not: `kms.amazonaws.com`, `rdsdata.amazonaws.com`.
     #[serde(alias = "excludeManagementEventSources")]
     pub exclude_management_event_sources: Vec<String>,
 }
@@ -59,41 +75,55 @@ impl Default for EventSelector {
 }
 
 /// Resources whose data events a plain selector records.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[schemars(transform = in_camel_case_too)]
 pub struct DataResource {
+    /// `AWS::S3::Object`, `AWS::Lambda::Function` or `AWS::DynamoDB::Table`.
     #[serde(rename = "Type", alias = "type")]
     pub kind: String,
+    /// Their ARNs, or what those begin with.
     #[serde(alias = "values")]
     pub values: Vec<String>,
 }
 
 /// An advanced event selector.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[schemars(transform = in_camel_case_too)]
 pub struct AdvancedEventSelector {
+    /// What it is called. Left out: nothing.
     #[serde(alias = "name", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Its conditions: all of them must be true.
     #[serde(alias = "fieldSelectors")]
     pub field_selectors: Vec<FieldSelector>,
 }
 
 /// One condition of an advanced event selector.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[schemars(transform = in_camel_case_too)]
 pub struct FieldSelector {
+    /// The field of an event: `eventCategory`, `resources.type`, ...
     #[serde(alias = "field")]
     pub field: String,
+    /// Is one of these.
     #[serde(alias = "equals", skip_serializing_if = "Option::is_none")]
     pub equals: Option<Vec<String>>,
+    /// Begins with one of these.
     #[serde(alias = "startsWith", skip_serializing_if = "Option::is_none")]
     pub starts_with: Option<Vec<String>>,
+    /// Ends with one of these.
     #[serde(alias = "endsWith", skip_serializing_if = "Option::is_none")]
     pub ends_with: Option<Vec<String>>,
+    /// Is none of these.
     #[serde(alias = "notEquals", skip_serializing_if = "Option::is_none")]
     pub not_equals: Option<Vec<String>>,
+    /// Begins with none of these.
     #[serde(alias = "notStartsWith", skip_serializing_if = "Option::is_none")]
     pub not_starts_with: Option<Vec<String>>,
+    /// Ends with none of these.
     #[serde(alias = "notEndsWith", skip_serializing_if = "Option::is_none")]
     pub not_ends_with: Option<Vec<String>>,
 }
@@ -107,11 +137,14 @@ impl FieldSelector {
 }
 
 /// An insight that a trail records.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "PascalCase")]
+#[schemars(transform = in_camel_case_too)]
 pub struct InsightSelector {
+    /// `ApiCallRateInsight` or `ApiErrorRateInsight`.
     #[serde(alias = "insightType")]
     pub insight_type: String,
+    /// Of which events: `Management`, `Data`.
     #[serde(alias = "eventCategories")]
     pub event_categories: Vec<String>,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -19,18 +20,22 @@ const SERVICE: &str = "guardduty.amazonaws.com";
 const VERIFICATION: Duration = Duration::from_secs(60);
 
 /// A publishing destination. Its type is S3, the only one there is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Destination {
     /// The bucket's ARN, with the prefix behind a slash where there is one.
     pub destination_arn: String,
+    /// The ARN of the key that findings are encrypted with.
     pub kms_key_arn: String,
     /// `PENDING_VERIFICATION`, `PUBLISHING`, `UNABLE_TO_PUBLISH_FIX_DESTINATION_PROPERTY` or `STOPPED`.
     pub status: String,
     /// When the verification ends.
+    #[schemars(extend("readOnly" = true))]
     pub ready_at: Option<Timestamp>,
     /// Since when publishing fails.
+    #[schemars(extend("readOnly" = true))]
     pub failing_since: Option<Timestamp>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The idempotency token it was made with.
     #[serde(skip)]

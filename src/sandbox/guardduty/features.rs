@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
@@ -28,11 +29,13 @@ const FEATURES: [(&str, &[&str]); 7] = [
 const FOUNDATIONS: [&str; 3] = ["CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS"];
 
 /// A feature of the detector.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Feature {
     /// `ENABLED` or `DISABLED`.
+    #[schemars(extend("enum" = [ON, OFF]))]
     pub status: String,
+    /// When it was last changed. Left out: when the detector was made.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
     /// By name. What is left out is `DISABLED`.
@@ -41,13 +44,20 @@ pub struct Feature {
 }
 
 /// An additional configuration of a feature.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Additional {
     /// `ENABLED` or `DISABLED`.
+    #[schemars(extend("enum" = [ON, OFF]))]
     pub status: String,
+    /// When it was last changed. Left out: when the detector was made.
     #[serde(default)]
     pub updated_at: Option<Timestamp>,
+}
+
+/// The names of the features that can be set.
+pub fn names() -> [&'static str; 7] {
+    FEATURES.map(|(name, _)| name)
 }
 
 /// "All optional features are enabled by default", except runtime monitoring in both its forms. (CreateDetector)

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -23,22 +24,24 @@ use destinations::Destination;
 use features::Feature;
 
 /// What this service holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
+    /// The detector of the region. Left out: there is none.
     pub detector: Option<Detector>,
     /// The account that administers GuardDuty here. With one, this account is a member: it reads, and the
-    /// administrator changes.
+    /// administrator changes. Left out: it administers itself.
     pub administrator: Option<String>,
     /// How many detectors were made so far: the next one's id comes from it.
+    #[schemars(extend("readOnly" = true))]
     pub detectors_made: u32,
 }
 
 /// The detector: GuardDuty has one a region and account.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Detector {
-    /// 32 hexadecimal digits; absent: made up from account and region.
+    /// 32 hexadecimal digits. Left out: made up from account and region.
     pub id: Option<String>,
     /// `ENABLED`, or `DISABLED` while it is suspended.
     pub status: String,
@@ -46,13 +49,18 @@ pub struct Detector {
     pub finding_publishing_frequency: String,
     /// The features by their API name. One that is left out is as a new detector has it.
     #[serde(deserialize_with = "features::completed")]
+    #[schemars(with = "BTreeMap<String, Feature>", extend("propertyNames" = {"enum": features::names()}))]
     pub features: BTreeMap<String, Feature>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// The publishing destinations by id.
     pub destinations: BTreeMap<String, Destination>,
     /// How many destinations were made so far: the next one's id comes from it.
+    #[schemars(extend("readOnly" = true))]
     pub destinations_made: u32,
+    /// When it was made. Left out: the beginning of 1970.
     pub created_at: Option<Timestamp>,
+    /// When it was last changed. Left out: when it was made.
     pub updated_at: Option<Timestamp>,
     /// The idempotency token it was made with: a repeated request gets the same detector.
     #[serde(skip)]

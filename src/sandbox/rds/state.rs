@@ -3,60 +3,82 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::changes::Changes;
 
 /// What this service holds, by (lower-case) identifier.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct State {
+    /// The databases by identifier.
     pub instances: BTreeMap<String, Instance>,
     /// The groups that somebody made. `default.*` groups are there without being listed.
     pub parameter_groups: BTreeMap<String, ParameterGroup>,
+    /// Snapshots by identifier.
     pub snapshots: BTreeMap<String, Snapshot>,
-    /// How many groups there may be; None: 50, as it is before anybody has the quota raised.
+    /// How many groups there may be. Left out: 50, as it is before anybody has the quota raised.
     pub parameter_group_quota: Option<usize>,
 }
 
 /// A DB instance. What is left out of an account file is what AWS fills in on creation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Instance {
+    /// `postgres` or `mysql`.
     pub engine: String,
-    /// Empty: the engine's default version.
+    /// Left out or empty: the engine's default version.
     pub engine_version: String,
+    /// The instance class.
     pub class: String,
+    /// What it is doing.
     pub status: Status,
+    /// The name of the administrator.
     pub master_username: String,
+    /// The database in it. Left out: none.
     pub database_name: Option<String>,
-    /// None: the engine's usual port.
+    /// Left out: the engine's usual port.
     pub port: Option<i64>,
     /// GiB.
     pub allocated_storage: i64,
-    /// GiB; None: storage does not grow by itself.
+    /// How far storage grows by itself, in GiB. Left out: it does not.
     pub max_allocated_storage: Option<i64>,
+    /// `gp2`, `gp3`, `io1`, ...
     pub storage_type: String,
+    /// Provisioned I/O operations a second. Left out: what the storage type gives.
     pub iops: Option<i64>,
+    /// Whether it is encrypted at rest: nothing changes that later.
     pub storage_encrypted: bool,
+    /// The ARN of the key that it is encrypted with. Left out: none is named.
     pub kms_key_id: Option<String>,
-    /// Days; 0: no backups.
+    /// How many days backups are kept; 0: no backups.
     pub backup_retention: i64,
-    /// `hh:mm-hh:mm`, UTC.
+    /// When backups are taken: `hh:mm-hh:mm`, UTC.
     pub backup_window: String,
-    /// `ddd:hh:mm-ddd:hh:mm`, UTC.
+    /// When what waits for it is changed: `ddd:hh:mm-ddd:hh:mm`, UTC.
     pub maintenance_window: String,
+    /// Whether another one stands by in a second zone.
     pub multi_az: bool,
+    /// Whether its name has an address that the internet reaches.
     pub publicly_accessible: bool,
+    /// Whether a deletion is refused.
     pub deletion_protection: bool,
+    /// Whether its snapshots get its tags.
     pub copy_tags_to_snapshot: bool,
+    /// Whether minor versions come by themselves.
     pub auto_minor_version_upgrade: bool,
+    /// Whether IAM users can log in.
     pub iam_authentication: bool,
+    /// Performance Insights.
     pub performance_insights: PerformanceInsights,
+    /// Enhanced monitoring.
     pub monitoring: Monitoring,
+    /// The logs that go to CloudWatch: `postgresql`, `upgrade`, ...
     pub log_exports: BTreeSet<String>,
+    /// The authority of its certificate.
     pub ca_certificate: String,
-    /// Empty: the default group of the engine's family.
+    /// Left out or empty: the default group of the engine's family.
     pub parameter_group: String,
     /// The values beyond the engine's defaults that the database really runs with, whatever its group says.
     /// Left out: those of its group, or none where `pendingReboot` is written.
@@ -64,20 +86,29 @@ pub struct Instance {
     /// Something of the group comes into force only with a reboot: `ParameterApplyStatus` is `pending-reboot`.
     pub pending_reboot: bool,
     /// Dynamic parameters on their way into force.
+    #[schemars(with = "serde_json::Value", extend("readOnly" = true))]
     pub applying: Option<Applying>,
+    /// The ids of its security groups.
     pub vpc_security_groups: BTreeSet<String>,
+    /// The name of its subnet group. Left out: none is shown.
     pub subnet_group: Option<String>,
-    /// Empty: the first of the region.
+    /// Left out or empty: the first of the region.
     pub availability_zone: String,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// When it was made. Left out: AWS does not say it.
     pub created_at: Option<Timestamp>,
     /// What is under way.
+    #[schemars(with = "serde_json::Value", extend("readOnly" = true))]
     pub work: Option<Work>,
     /// What goes on without keeping the instance from being used or changed.
+    #[schemars(with = "serde_json::Value", extend("readOnly" = true))]
     pub background: Option<Background>,
     /// What waits for the maintenance window.
+    #[schemars(with = "serde_json::Value", extend("readOnly" = true))]
     pub pending: Changes,
     /// When that window opens; worked out when it is first needed.
+    #[schemars(extend("readOnly" = true))]
     pub pending_opens_at: Option<Timestamp>,
 }
 
@@ -128,7 +159,7 @@ impl Default for Instance {
 }
 
 /// `DBInstanceStatus`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     Available,
@@ -213,58 +244,70 @@ pub struct Applying {
     pub values: BTreeMap<String, Option<String>>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Performance Insights.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct PerformanceInsights {
+    /// Whether it is on.
     pub enabled: bool,
+    /// The key that its data is encrypted with. Left out: AWS's own.
     pub kms_key_id: Option<String>,
-    /// Days; None: 7.
+    /// How many days its data is kept. Left out: 7.
     pub retention_period: Option<i64>,
 }
 
 /// Enhanced monitoring.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Monitoring {
-    /// Seconds; 0: off.
+    /// Every how many seconds; 0: off.
     pub interval: i64,
+    /// The role that it writes logs with. Left out: none.
     pub role_arn: Option<String>,
 }
 
 /// A parameter group that somebody made.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ParameterGroup {
-    /// `postgres14`.
+    /// What it is for: `postgres14`.
     pub family: String,
+    /// What somebody said of it.
     pub description: String,
     /// What was set by a user.
     #[serde(deserialize_with = "scalars")]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
     pub parameters: BTreeMap<String, String>,
     /// Which of them were set with the method `immediate`.
     pub immediate: BTreeSet<String>,
+    /// Its tags.
     pub tags: BTreeMap<String, String>,
     /// Until then a database that starts with this group reads the engine's defaults instead.
+    #[schemars(extend("readOnly" = true))]
     pub complete_at: Option<Timestamp>,
 }
 
 /// A final snapshot: only its name matters here.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Snapshot {
+    /// The database that it was taken from.
     pub instance: String,
+    /// Whether it is encrypted.
     pub encrypted: bool,
 }
 
-/// Values as people write them in YAML: `rds.force_ssl: 1` is the text `1`.
+/// A value as people write it in YAML: `rds.force_ssl: 1` is the text `1`.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Scalar {
+    Text(String),
+    Whole(i64),
+    Real(f64),
+}
+
+/// Such values as texts.
 fn scalars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Scalar {
-        Text(String),
-        Whole(i64),
-        Real(f64),
-    }
     let values = BTreeMap::<String, Scalar>::deserialize(deserializer)?;
     let text = |value| match value {
         Scalar::Text(text) => text,
