@@ -66,6 +66,7 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             _ => of_lock(moving, |_| false),
         },
         MoveOp::Count { .. } => of_lock(moving, Lock::is_settled),
+        MoveOp::NotePlaces { .. } => of_lock(moving, |lock| lock.places.is_some()),
         MoveOp::Beat { .. } | MoveOp::Leave { .. } => Progress::Done,
         // Where the target is there, it was restored from it.
         MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,

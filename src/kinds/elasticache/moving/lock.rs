@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::DEAD_AFTER;
 use super::figures::Figures;
+use super::places::{self, Noted};
+use super::DEAD_AFTER;
 use crate::clock::later;
 use crate::migration::hold::{COPIED_WITH, Ledger};
 
@@ -53,6 +54,8 @@ pub const STOPPED_TAG: &str = "holdfast.dev/return-stopped";
 /// A person gives up the writes that this way back cannot keep.
 pub const GIVE_UP_WRITES_TAG: &str = "holdfast.dev/give-up-writes";
 
+/// A place may have been turned, or is about to be.
+pub const TURNING_TAG: &str = "holdfast.dev/turning";
 /// Which clusters and namespaces the move's Kubernetes places stand in, in short.
 pub const CLUSTERS_TAG: &str = "holdfast.dev/clusters";
 /// How what a move notes of its places begins: a name of [`super::names::Names::turned`] ends it.
@@ -182,6 +185,10 @@ pub struct Lock {
     pub gives_up: bool,
     pub forecast: Option<Figures>,
     pub measured: Option<Figures>,
+    /// The places that it was begun with; nothing: an earlier version began it, which took no note of them.
+    pub places: Option<Vec<Noted>>,
+    /// One of them may have been turned.
+    pub turning: bool,
     /// The clusters of its Kubernetes places, in short.
     pub clusters: Vec<String>,
     /// What was noted of places that can keep no note themselves, by tag.
@@ -221,6 +228,8 @@ impl Lock {
             gives_up: text(GIVE_UP_WRITES_TAG) == "yes",
             forecast: tags.get(FORECAST_TAG).map(|text| Figures::read(text)),
             measured: tags.get(MEASURED_TAG).map(|text| Figures::read(text)),
+            places: places::read(tags),
+            turning: tags.contains_key(TURNING_TAG),
             clusters: text(CLUSTERS_TAG).split_whitespace().map(str::to_owned).collect(),
             notes: tags.iter().filter(|(key, _)| key.starts_with(NOTES)).map(|(key, value)| (key.clone(), value.clone())).collect(),
         }

@@ -6,7 +6,7 @@ use super::lock::{Direction, HOLDER_TAG, Lock, Return};
 use super::names::Names;
 use super::op::{MoveOp, Sides};
 use super::seen::{Moving, Stand};
-use super::{ATTEMPTS, FREEZE_BUDGET, KEEP_OLD, reference};
+use super::{ATTEMPTS, FREEZE_BUDGET, KEEP_OLD, places, reference};
 use crate::clock::later;
 use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
 use crate::kinds::elasticache::op::Op;
@@ -94,8 +94,8 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
                 ),
             },
         ),
-        (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
-        (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
+        (Fact::Present(lock), Stand::UnderWay | Stand::Returning) if plan.says_changed_places(lock) => {}
+        (Fact::Present(lock), Stand::UnderWay) if plan.goes_back(lock) => plan.back(lock, lock.direction != Direction::Back),
         (Fact::Present(lock), Stand::Returning) => plan.roll_back(lock),
         (Fact::Present(lock), Stand::Held) => plan.let_go(lock),
         (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
@@ -181,7 +181,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether the restore has failed for the last time, or its time is over.
-    fn failed_for_good(&self, lock: &Lock) -> bool {
+    pub(super) fn failed_for_good(&self, lock: &Lock) -> bool {
         let target = self.moving.target.present();
         let failed = target.is_some_and(|target| target.group.status == "create-failed");
         let there = target.is_some_and(|target| target.group.status != "create-failed" && target.group.status != "creating");
@@ -190,9 +190,9 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether clients were turned under a hold that this process knows nothing of: it was begun by another one, and may have ended.
-    fn lost_its_hold(&self) -> bool {
+    pub(super) fn lost_its_hold(&self, lock: &Lock) -> bool {
         let turned = self.moving.references.iter().any(|place| place.present().is_some_and(|found| !found.turned.is_back()));
-        turned && self.holds() && self.moving.live.is_none()
+        turned && (self.holds() || lock.frozen) && self.moving.live.is_none()
     }
 
     /// Whether writes are held while clients are turned.
@@ -272,6 +272,7 @@ impl<'a> Plan<'a> {
             format!("`holdfast migration rollback {}`: clients are turned back, and {from} takes writes again", self.planning.spec.name);
         if let Some(lock) = lock {
             self.adopt(lock);
+            self.note_places(lock);
         }
         if let Some(token) = wish.token.clone().filter(|_| wish.makes_token) {
             self.push(format!("Have AWS make a token, and store it in {}", token.secret_arn), MoveOp::MakeToken { token }, |step| {
@@ -286,6 +287,7 @@ impl<'a> Plan<'a> {
             source: from.clone(),
             target: to.clone(),
             cutover: cutover.clone(),
+            places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
         };
         let timeout = self.moving.restored_within;
         self.push(format!("Begin to move {from} into a new group, {to}"), op, |step| {

@@ -123,7 +123,7 @@ impl Plan<'_> {
 
     /// Lets the source take writes again, where they may be held.
     fn reopen(&mut self, lock: &Lock) {
-        let held = if lock.returning.is_some() { lock.frozen } else { self.holds() };
+        let held = lock.frozen || lock.returning.is_none() && self.holds();
         if held && self.moving.target.present().is_some_and(|target| target.group.status == "available") {
             let op = MoveOp::Reopen { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
             self.push(format!("Let {} take writes again", self.names.source), op, |step| step.back("nothing: it serves"));
@@ -141,7 +141,7 @@ impl Plan<'_> {
             let why = "the restore failed for the last time or its time was over".to_owned();
             self.push(
                 format!("Note that the move of {from} is taken back"),
-                MoveOp::GoBack { lock: lock.name.clone(), why, asked: false },
+                MoveOp::GoBack { lock: lock.name.clone(), why, asked: false, places: BTreeMap::new() },
                 |step| step.back("nothing: the next move is another one"),
             );
         }

@@ -14,6 +14,8 @@ pub mod ground;
 mod holder;
 #[path = "moving_kubernetes.rs"]
 mod kubernetes;
+#[path = "moving_places.rs"]
+mod places;
 #[path = "moving_teeth.rs"]
 mod teeth;
 

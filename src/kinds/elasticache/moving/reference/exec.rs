@@ -37,6 +37,11 @@ pub fn words(exec: &Exec) -> String {
     format!("the place of the command {}", exec.command.first().map(String::as_str).unwrap_or_default())
 }
 
+/// Its command makes it that place: what undoes it, asks it or bounds it may be corrected while it is turned.
+pub fn key(exec: &Exec) -> String {
+    format!("exec {}", serde_json::to_string(&exec.command).unwrap_or_default())
+}
+
 /// The longest that undoing may take.
 pub fn undone_within() -> Duration {
     UNDOES_FOR

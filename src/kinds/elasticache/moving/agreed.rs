@@ -1,0 +1,70 @@
+//! Whether a move under way is still the one that was begun: what its lock notes of that, beside what the manifest says now. Pure.
+
+use super::lock::{Direction, Lock};
+use super::op::MoveOp;
+use super::places::{self, Changed};
+use super::plan::Plan;
+use super::seen::Stand;
+use crate::kinds::{Reason, few};
+
+impl Plan<'_> {
+    /// Says what of the places stands in the way of going on, forward or back: they are fixed from the lock to the commit, or to the end of the way back.
+    /// A place that is not declared cannot be looked at, and so nothing shows that clients were not turned there, or are back. Whether there was anything to say.
+    pub(super) fn says_changed_places(&mut self, lock: &Lock) -> bool {
+        let before = self.blocks();
+        let name = self.planning.spec.name.clone();
+        let back = self.moving.stand() == Stand::Returning || self.goes_back(lock);
+        let Some(noted) = &lock.places else {
+            if self.is_untouched(lock) {
+                return false;
+            }
+            let message = format!("the move of {} was begun by a version of holdfast that took no note of its places", self.names.source);
+            let what_to_do = format!(
+                "see that migration.cutover names every place that it named when the move was begun, as it did then; then `holdfast migration rollback {name}` turns them back"
+            );
+            self.block(Reason::Conflict, message, what_to_do);
+            return true;
+        };
+        let Changed { missing, added } = places::changed(noted, self.migration.cutover.as_deref().unwrap_or_default());
+        let turning = lock.turning || self.moving.stand() == Stand::Returning;
+        if !missing.is_empty() && (turning || !back) {
+            let message = format!(
+                "the move was begun with a place that migration.cutover does not declare any more, or declares otherwise: {}",
+                few(&missing)
+            );
+            let what_to_do = match turning {
+                true => "declare it again as it was: clients may have been turned there, and until it can be looked at the move goes neither forward nor back".to_owned(),
+                false => format!("declare it again as it was, or take the move back: `holdfast migration rollback {name}`; no place was turned yet"),
+            };
+            self.block(Reason::Conflict, message, what_to_do);
+        } else if !added.is_empty() && !back {
+            self.block(
+                Reason::Conflict,
+                format!("migration.cutover declares a place that the move was begun without: {}", few(&added)),
+                format!("take it out until the move is over, or take the move back (`holdfast migration rollback {name}`) and begin it again"),
+            );
+        }
+        self.blocks() > before
+    }
+
+    /// Whether the next step is one of the way back before the commit.
+    pub(super) fn goes_back(&self, lock: &Lock) -> bool {
+        lock.direction == Direction::Back || self.failed_for_good(lock) || self.lost_its_hold(lock)
+    }
+
+    /// Whether no place can have been turned, though the lock does not say so: no client is sent to a group that is not there, or before writes are held.
+    fn is_untouched(&self, lock: &Lock) -> bool {
+        let up = |status: &str| !matches!(status, "creating" | "create-failed" | "deleting");
+        let there = self.moving.target.present().is_some_and(|target| up(&target.group.status));
+        !lock.turning && (!there || self.holds() && !lock.frozen)
+    }
+
+    /// Takes note of the places on a lock that has none.
+    pub(super) fn note_places(&mut self, lock: &Lock) {
+        if lock.places.is_none() {
+            let places = places::tags(self.migration.cutover.as_deref().unwrap_or_default());
+            let op = MoveOp::NotePlaces { lock: lock.name.clone(), places, asked: false };
+            self.push("Note on the lock which places are turned".to_owned(), op, |step| step.back("nothing to take back: it is a tag"));
+        }
+    }
+}
