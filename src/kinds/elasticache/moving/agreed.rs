@@ -1,11 +1,15 @@
 //! Whether a move under way is still the one that was begun: what its lock notes of that, beside what the manifest says now. Pure.
 
+use super::live::LiveSeen;
 use super::lock::{Direction, Lock};
 use super::op::MoveOp;
 use super::places::{self, Changed};
 use super::plan::Plan;
+use super::reference;
 use super::seen::Stand;
-use crate::kinds::{Reason, few};
+use crate::kinds::elasticache::migration::Cutover;
+use crate::kinds::{Reason, Unreadable, few};
+use crate::migration::mover::Phase;
 
 impl Plan<'_> {
     /// Says what of the places stands in the way of going on, forward or back: they are fixed from the lock to the commit, or to the end of the way back.
@@ -41,7 +45,9 @@ impl Plan<'_> {
             self.block(
                 Reason::Conflict,
                 format!("migration.cutover declares a place that the move was begun without: {}", few(&added)),
-                format!("take it out until the move is over, or take the move back (`holdfast migration rollback {name}`) and begin it again"),
+                format!(
+                    "take it out until the move is over, or take the move back (`holdfast migration rollback {name}`) and begin it again"
+                ),
             );
         }
         self.blocks() > before
@@ -49,7 +55,40 @@ impl Plan<'_> {
 
     /// Whether the next step is one of the way back before the commit.
     pub(super) fn goes_back(&self, lock: &Lock) -> bool {
-        lock.direction == Direction::Back || self.failed_for_good(lock) || self.lost_its_hold(lock)
+        lock.direction == Direction::Back || self.failed_for_good(lock) || self.lost_its_hold(lock) || self.is_undone_untold(lock)
+    }
+
+    /// Whether the mover has undone the move, and a place that could not be read keeps the step from saying so.
+    fn is_undone_untold(&self, lock: &Lock) -> bool {
+        let undone = |live: &LiveSeen| matches!(live.state.phase, Phase::Undoing | Phase::Undone);
+        lock.turning && !self.places_are_told() && self.moving.live.as_ref().is_some_and(undone)
+    }
+
+    /// Whether clients may wait under a hold that this process knows nothing of: it may not be begun anew before that is known.
+    pub(super) fn may_have_lost_its_hold(&self, lock: &Lock) -> bool {
+        lock.turning && (self.holds() || lock.frozen) && self.moving.live.is_none()
+    }
+
+    /// Whether it could be read of every place where it stands.
+    pub(super) fn places_are_told(&self) -> bool {
+        self.moving.references.iter().all(|place| place.unknown().is_none())
+    }
+
+    pub(super) fn says_untold_places(&mut self, then: &str) {
+        self.says_untold(|_| true, then);
+    }
+
+    /// Says of which of these places it could not be read where they stand, and what that means. Whether there was any.
+    pub(super) fn says_untold(&mut self, which: impl Fn(&Cutover) -> bool, then: &str) -> bool {
+        let cutover = self.migration.cutover.as_deref().unwrap_or_default();
+        let places = cutover.iter().zip(&self.moving.references).filter(|(place, _)| which(place));
+        let untold: Vec<(String, Unreadable)> =
+            places.filter_map(|(place, found)| Some((reference::words(place), found.unknown()?.clone()))).collect();
+        for (words, why) in &untold {
+            let message = format!("it could not be read where {words} stands: {}: {}; {then}", why.call, why.message);
+            self.block(Reason::Unreadable, message, why.what_to_do());
+        }
+        !untold.is_empty()
     }
 
     /// Whether no place can have been turned, though the lock does not say so: no client is sent to a group that is not there, or before writes are held.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::DEAD_AFTER;
 use super::figures::Figures;
 use super::places::{self, Noted};
-use super::DEAD_AFTER;
 use crate::clock::later;
 use crate::migration::hold::{COPIED_WITH, Ledger};
 

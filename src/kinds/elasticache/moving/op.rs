@@ -367,6 +367,11 @@ impl MoveOp {
             MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => &sides.lock,
             _ => return None,
         };
-        Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned(), asked: false, places: BTreeMap::new() })
+        Some(MoveOp::GoBack {
+            lock: lock.clone(),
+            why: "a step failed: see the run that reported it".to_owned(),
+            asked: false,
+            places: BTreeMap::new(),
+        })
     }
 }

@@ -166,9 +166,7 @@ mod tests {
         let mut whole = secret("a");
         whole["secretsManager"].as_object_mut().unwrap().remove("key");
         assert!(!same(secret("a"), whole));
-        let entry = |namespace: &str, restart: serde_json::Value| {
-            json!({"kubernetes": {"secret": "app", "key": "URL", "namespace": namespace, "restart": restart}})
-        };
+        let entry = |namespace: &str, restart: serde_json::Value| json!({"kubernetes": {"secret": "app", "key": "URL", "namespace": namespace, "restart": restart}});
         let (one, several) = (json!("deployment/api"), json!(["deployment/api", "deployment/b"]));
         assert!(same(entry("a", one.clone()), entry("a", json!(["deployment/api"]))));
         assert!(same(entry("a", several.clone()), entry("a", json!(["deployment/b", "deployment/api"]))));

@@ -12,7 +12,7 @@ use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap}
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
 use crate::migration::mover::Phase;
 
 /// A change that AWS makes at once.
@@ -51,7 +51,8 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
         block(&mut steps, Reason::Unreadable, "it could not be read where the move stands".to_owned(), "run again".to_owned());
         return steps;
     };
-    if let Some(status) = &moving.busy {
+    // What serves is let go whatever the old group is doing.
+    if let Some(status) = moving.busy.as_ref().filter(|_| moving.stand() != Stand::Held) {
         let title = format!("Wait until {} is available (it is {status})", names.source);
         let op = Op::Move(Box::new(MoveOp::Wait { source: names.source.clone() }));
         steps.push(Step::online(title, op, fields).back("nothing is changed").within(DELETING));
@@ -133,7 +134,11 @@ pub fn late(moving: &Moving) -> Vec<String> {
     live.or_else(|| lock.late.clone()).into_iter().chain(stopped).collect()
 }
 
-fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
+/// What could not be read that every next step depends on. A place is asked about by those steps alone that depend on what it says.
+fn unread(moving: &Moving) -> Vec<Unreadable> {
+    if moving.stand() == Stand::Held {
+        return [moving.lock.unknown(), moving.target.unknown()].into_iter().flatten().cloned().collect();
+    }
     let all = [
         moving.lock.unknown(),
         moving.source.unknown(),
@@ -142,9 +147,8 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
         moving.back_snapshot.unknown(),
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
-    let references = moving.references.iter().filter_map(Fact::unknown);
     let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
-    all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
+    all.into_iter().flatten().chain(snapshots).cloned().collect()
 }
 
 fn since(lock: &Lock) -> String {
@@ -258,9 +262,18 @@ impl<'a> Plan<'a> {
         let name = self.names.lock(epoch);
         let begins = lock.is_some() || self.may_begin(source);
         let wish = self.wish(source, members, &name);
+        let told = self.places_are_told();
+        if lock.is_none() && !told {
+            self.says_untold_places("no move is begun before that");
+        }
         // What stands in the way before the first step is said at once. A move that has begun is judged by what it does.
         let clear = lock.is_some() || begins && self.is_clear(source);
-        let Some(wish) = wish.filter(|_| begins && clear) else { return };
+        let Some(wish) = wish.filter(|_| begins && clear && (told || lock.is_some())) else { return };
+        if let Some(lock) = lock.filter(|lock| !told && self.may_have_lost_its_hold(lock)) {
+            self.adopt(lock);
+            self.says_untold_places("if clients were turned there, they are turned back before anything else");
+            return;
+        }
         let attempt = lock.map_or(1, |lock| lock.attempt);
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         let object = self.planning.scope.object.clone();
@@ -351,6 +364,13 @@ impl<'a> Plan<'a> {
             self.push(format!("Copy to {to} whatever changes on {from}"), op, |step| {
                 step.within(COPYING).back(back.clone()).also_takes("a quarter of a core of the old group's nodes at most")
             });
+        }
+        if !told {
+            // Nothing is held for a place that may not be turned, and none is turned before the others.
+            self.says_untold_places("until then no client is turned");
+            return;
+        }
+        if held {
             self.push(format!("Hold the writes of {from} until clients have moved"), MoveOp::Freeze { sides: sides.clone() }, |step| {
                 let takes = format!(
                     "writes wait, and none is lost; reads go on; after {} s at the most all is turned back by itself",
@@ -509,6 +529,10 @@ impl<'a> Plan<'a> {
         }
         let left = self.drop_snapshots("");
         self.left(&left);
+        // The lock tells what stands at a place of this move: it ends after that was taken off.
+        if self.says_untold(|cutover| reference::leaves_marks(cutover), "until then the move's lock stays") {
+            return;
+        }
         if let Some(lock) = self.moving.lock.present() {
             self.forget(&lock.name, &[]);
         }

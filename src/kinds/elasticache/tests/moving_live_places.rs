@@ -1,5 +1,6 @@
 //! A manifest that is edited while clients are turned, with an application that writes all the time.
 
+use super::super::blind::Blind;
 use super::super::pipeline::reasons;
 use super::*;
 use crate::kinds::Reason;
@@ -26,4 +27,39 @@ async fn no_write_is_lost_where_a_place_is_taken_out_or_edited_while_clients_are
         is_as_found(&account);
         assert_eq!(application.lost(&account).await, [""; 0]);
     }
+}
+
+const OTHER: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:other-q1W2e3";
+
+/// The wish with another secret that names the address, turned after the first.
+fn with_another() -> String {
+    let place = format!("{{secretsManager: {{secretArn: '{APP}'}}}}");
+    wish().replace(&place, &format!("{place}, {{secretsManager: {{secretArn: '{OTHER}'}}}}"))
+}
+
+/// The account that such an application writes to, whose process can be made blind for the other secret.
+async fn serving_with_another() -> Option<(Account, Application, Arc<AtomicBool>)> {
+    let (mut account, application) = serving(FLAT).await?;
+    let text = read_secret(&account.sandbox);
+    account.sandbox.edit(|world| {
+        let secret = format!("{{arnSuffix: q1W2e3, secretString: '{text}'}}");
+        world.secretsmanager.secrets.insert("other".to_owned(), serde_yaml::from_str(&secret).unwrap());
+        world.secretsmanager.settle("2026-01-01T00:00:00Z".parse().unwrap());
+    });
+    let on = Blind::before(&mut account, "DescribeSecret", "secret:other-");
+    Some((account, application, on))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_new_group_is_let_go_after_the_commit_whatever_a_place_says() {
+    let Some((account, application, on)) = serving_with_another().await else { return };
+    let last = |said: &Said| matches!(said, Said::Done { step, .. } if step.starts_with("Let huntaze-redis-72348fb3 serve"));
+    account.apply_until(&with_another(), last).await;
+    on.store(true, Ordering::SeqCst);
+    account.apply(&with_another()).await;
+    application.writes_more(200).await;
+    on.store(false, Ordering::SeqCst);
+    let outcomes = account.apply(&with_another()).await;
+    assert!(matches!(outcomes.resources[0].end, End::Changed | End::Unchanged), "{:#?}", outcomes.resources[0]);
+    assert_eq!(application.lost(&account).await, [""; 0]);
 }

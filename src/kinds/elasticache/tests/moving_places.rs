@@ -1,13 +1,18 @@
 //! The places of a move are those that it was begun with: its lock notes them, and a manifest that says otherwise in the middle is no answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::super::account::Account;
+use super::super::blind::Blind;
 use super::{OLD, account, url, wish};
 use crate::execute::{End, Said};
 use crate::kinds::elasticache::{Move, MoveCommand, MoveStatus, ReplicationGroupSpec, ReplicationGroups};
 use crate::kinds::{Kind, Operation, Reason, registry};
 use crate::plan::ResourcePlan;
 
-const SECRET_PLACE: &str = "{secretsManager: {secretArn: 'arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3', key: REDIS_URL}}";
+const SECRET_PLACE: &str =
+    "{secretsManager: {secretArn: 'arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3', key: REDIS_URL}}";
 const PARAMETER_PLACE: &str = "{ssmParameter: {name: /app/REDIS_URL}}";
 const SERVICE_PLACE: &str = "{ecs: {cluster: main, service: api}}";
 
@@ -161,4 +166,79 @@ async fn a_lock_of_an_earlier_version_waits_for_a_person_once_clients_may_have_b
         assert!(matches!(outcomes.resources[0].end, End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
         assert_eq!(url(&account), before);
     }
+}
+
+/// A process that sees nothing of the parameter from the start.
+fn blind(account: &mut Account) -> Arc<AtomicBool> {
+    let on = Blind::before(account, "GetParameterHistory", "/app/REDIS_URL");
+    on.store(true, Ordering::SeqCst);
+    on
+}
+
+fn unread(plan: &ResourcePlan) -> String {
+    let blocks: Vec<_> = plan.all_blocks().map(|block| (block.reason, block.message.clone())).collect();
+    assert!(
+        matches!(blocks.as_slice(), [(Reason::Unreadable, message)] if message.contains("the parameter /app/REDIS_URL")),
+        "{blocks:#?}"
+    );
+    blocks[0].1.clone()
+}
+
+#[tokio::test]
+async fn a_place_that_cannot_be_read_stops_those_steps_alone_that_depend_on_it() {
+    // None is begun with it.
+    let mut account = account();
+    let on = blind(&mut account);
+    let plan = account.planned(&wish("")).await;
+    assert!(unread(&plan).ends_with("no move is begun before that") && plan.steps.is_empty(), "{plan:#?}");
+    on.store(false, Ordering::SeqCst);
+    // One that was begun copies, and turns nobody.
+    let last = |said: &Said| matches!(said, Said::Done { step, .. } if step.starts_with("Take a snapshot"));
+    account.apply_until(&wish(""), last).await;
+    on.store(true, Ordering::SeqCst);
+    let before = url(&account);
+    let outcomes = account.apply(&wish("")).await;
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
+    assert!(blocks[0].message.ends_with("until then no client is turned"), "{blocks:#?}");
+    assert!(outcomes.resources[0].done.iter().any(|step| step.starts_with("Compare")), "{:#?}", outcomes.resources[0].done);
+    assert_eq!((account.sandbox.world().elasticache.replication_groups.len(), url(&account)), (2, before.clone()));
+    on.store(false, Ordering::SeqCst);
+    account.converge(&wish("")).await;
+    assert_ne!(url(&account), before);
+}
+
+#[tokio::test]
+async fn a_way_back_turns_back_what_it_can_and_is_not_at_its_end() {
+    let mut account = ended_after("Start the ECS service").await;
+    let before = url(&self::account());
+    let on = blind(&mut account);
+    ask_back(&account, &wish("")).await;
+    let outcomes = account.apply(&wish("")).await;
+    // The secret is as it was; its tasks would read a parameter that names the new group still.
+    assert_eq!(url(&account), before);
+    let world = account.sandbox.world();
+    assert_eq!((world.elasticache.replication_groups.len(), world.ecs.clusters["main"].services["api"].made), (2, 2));
+    let End::Partly { blocks } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
+    assert!(blocks[0].message.contains("until then huntaze-redis is not let go"), "{blocks:#?}");
+    on.store(false, Ordering::SeqCst);
+    let outcomes = account.apply(&wish("")).await;
+    assert!(matches!(outcomes.resources[0].end, End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+    assert_eq!(account.sandbox.world().elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
+}
+
+#[tokio::test]
+async fn after_the_soak_a_place_that_cannot_be_read_keeps_the_lock_alone() {
+    let mut account = account();
+    let wish = wish(", keepOld: 2h, retire: Delete");
+    account.converge(&wish).await;
+    account.sandbox.clock().sleep(std::time::Duration::from_secs(7201)).await;
+    let on = blind(&mut account);
+    let locks = |account: &Account| {
+        account.sandbox.world().elasticache.parameter_groups.keys().filter(|name| name.starts_with("holdfast-move-")).count()
+    };
+    account.apply(&wish).await;
+    assert_eq!((account.sandbox.world().elasticache.replication_groups.contains_key(OLD), locks(&account)), (false, 1));
+    on.store(false, Ordering::SeqCst);
+    account.converge(&wish).await;
+    assert_eq!(locks(&account), 0);
 }
