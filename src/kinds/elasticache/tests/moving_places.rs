@@ -226,6 +226,30 @@ async fn a_way_back_turns_back_what_it_can_and_is_not_at_its_end() {
     assert_eq!(account.sandbox.world().elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
 }
 
+/// A step fails, and on the way back a place cannot be read: that is not rolled back.
+#[tokio::test]
+async fn what_could_not_be_read_is_not_rolled_back() {
+    let mut account = account();
+    account.sandbox.edit(|world| world.ecs.clusters.get_mut("main").unwrap().services.get_mut("api").unwrap().fail_deployments = 1);
+    let on = Blind::before(&mut account, "GetParameterHistory", "/app/REDIS_URL");
+    let last = |said: &Said| {
+        if matches!(said, Said::Starting { step, .. } if step.starts_with("Turn back what")) {
+            on.store(true, Ordering::SeqCst);
+        }
+        false
+    };
+    let outcomes = account.apply_until(&wish(""), last).await;
+    let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
+    assert!(
+        message.contains("the way back is not at its end; it could not be read where the parameter /app/REDIS_URL stands"),
+        "{message}"
+    );
+    assert_eq!(account.sandbox.world().elasticache.replication_groups.len(), 2);
+    on.store(false, Ordering::SeqCst);
+    let outcomes = account.apply(&wish("")).await;
+    assert!(matches!(outcomes.resources[0].end, End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+}
+
 #[tokio::test]
 async fn after_the_soak_a_place_that_cannot_be_read_keeps_the_lock_alone() {
     let mut account = account();
