@@ -126,11 +126,9 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             other => pending(other),
         },
         MoveOp::Reopen { .. } => of_lock(moving, |lock| lock.released),
-        MoveOp::Turn { place, held, .. } => of_place(moving, *place, |found| match &found.turned {
-            // While both are held: what breaks the hold is told before the place is looked at.
-            _ if *held && matches!(live::progress(moving.live.as_ref(), Phase::Frozen), Progress::Failed(_)) => {
-                live::progress(moving.live.as_ref(), Phase::Frozen)
-            }
+        // While both are held: what breaks the hold, or spends its budget, counts whatever the place says, and where it says nothing.
+        MoveOp::Turn { held: true, .. } if let failed @ Progress::Failed(_) = live::progress(moving.live.as_ref(), Phase::Frozen) => failed,
+        MoveOp::Turn { place, .. } => of_place(moving, *place, |found| match &found.turned {
             Turned::Target => Progress::Done,
             Turned::Turning(words) => Progress::Running(words.clone()),
             Turned::Failed(why) => Progress::Failed(why.clone()),

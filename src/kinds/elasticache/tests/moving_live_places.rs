@@ -63,3 +63,33 @@ async fn the_new_group_is_let_go_after_the_commit_whatever_a_place_says() {
     assert!(matches!(outcomes.resources[0].end, End::Changed | End::Unchanged), "{:#?}", outcomes.resources[0]);
     assert_eq!(application.lost(&account).await, [""; 0]);
 }
+
+/// What broke the hold, or spent its budget, turns the move back at once, though a place cannot be read meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_cannot_be_read_does_not_keep_a_broken_hold_from_turning_the_move_back() {
+    let Some((account, application, on)) = serving_with_another().await else { return };
+    let wish = with_another();
+    let waits = |said: &Said| {
+        if matches!(said, Said::Done { step, .. } if step.starts_with("Turn the secret app")) {
+            on.store(true, Ordering::SeqCst);
+        }
+        false
+    };
+    let breaks = async {
+        while !on.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        super::back::on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
+    };
+    let (outcomes, ()) = tokio::join!(account.apply_until(&wish, waits), breaks);
+    let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
+    assert!(!message.contains("not done within") && message.contains("it could not be read where the secret other"), "{message}");
+    // Those who can be turned back write on the old group.
+    application.writes_more(200).await;
+    on.store(false, Ordering::SeqCst);
+    let outcomes = account.apply(&wish).await;
+    assert!(matches!(outcomes.resources[0].end, End::RolledBack { .. }), "{:#?}", outcomes.resources[0]);
+    application.writes_more(200).await;
+    is_as_found(&account);
+    assert_eq!(application.lost(&account).await, [""; 0]);
+}
