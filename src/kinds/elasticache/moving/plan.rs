@@ -279,7 +279,7 @@ impl<'a> Plan<'a> {
         let object = self.planning.scope.object.clone();
         let cutover = self.cutover();
         let approved = self.migration.approved == Some(true);
-        let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
+        let clients = reference::all_words(&cutover);
         let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
         let turned_back =
             format!("`holdfast migration rollback {}`: clients are turned back, and {from} takes writes again", self.planning.spec.name);
@@ -379,8 +379,8 @@ impl<'a> Plan<'a> {
                 step.within(budget + AT_ONCE).impact(Impact::Disruptive, takes).back(turned_back.clone()).consented(approved)
             });
         }
-        for (place, cutover) in cutover.into_iter().enumerate() {
-            let words = reference::words(&cutover);
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let reader = reference::reads_another(&cutover);
             let title = match (reader, reference::restarts(&cutover)) {
                 (true, _) => format!("Start {words} anew, to read the address of {to}"),

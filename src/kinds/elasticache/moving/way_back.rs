@@ -174,7 +174,9 @@ impl Plan<'_> {
         // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
         let (mut touched, mut unread) = (false, false);
         let mut written = Vec::new();
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
+        let cutover = self.cutover();
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let reader = reference::reads_another(&cutover);
             let turned = match self.moving.references.get(place) {
                 Some(Fact::Present(found)) => found.turned.clone(),
@@ -195,7 +197,7 @@ impl Plan<'_> {
                 continue;
             }
             written.push(place);
-            let (words, within) = (reference::words(&cutover), reference::back_within(&cutover));
+            let within = reference::back_within(&cutover);
             let restarted = reference::restarts(&cutover).to_vec();
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
             let title = match (reader, restarted.as_slice()) {
@@ -238,12 +240,13 @@ impl Plan<'_> {
 
     /// Takes away what stands at the places of the move; `written`: places that something is yet written at.
     pub fn forget(&mut self, lock: &str, written: &[usize]) {
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
+        let cutover = self.cutover();
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let marked = self.moving.references.get(place).and_then(Fact::present).is_some_and(|found| found.marked);
             if !reference::leaves_marks(&cutover) || !marked && !written.contains(&place) {
                 continue;
             }
-            let words = reference::words(&cutover);
             let (source, target) = (self.names.source.clone(), self.names.target.clone());
             let op = MoveOp::Forget { place, cutover, source, target, lock: lock.to_owned() };
             self.push(format!("Take the notes of the move off {words}"), op, |step| step.back("nothing to take back"));

@@ -132,6 +132,15 @@ pub fn words(cutover: &Cutover) -> String {
     }
 }
 
+/// Each of these places in the words of a plan, no two of them alike: what is done and what is consented to is known by its title.
+pub fn all_words(cutover: &[Cutover]) -> Vec<String> {
+    let all: Vec<String> = cutover.iter().map(words).collect();
+    let alike = |one: &String| all.iter().filter(|other| *other == one).count() > 1;
+    let one =
+        |(place, words): (usize, &String)| if alike(words) { format!("{words}, place {} of cutover", place + 1) } else { words.clone() };
+    all.iter().enumerate().map(one).collect()
+}
+
 /// What it is, for names that follow from it: without what only says how it is turned, which may be corrected while a move is under way.
 pub fn key(cutover: &Cutover) -> String {
     match (&cutover.kubernetes, &cutover.exec) {
