@@ -13,7 +13,8 @@ use crate::manifest::FieldPath;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Migration {
-    /// Whether the move is consented to, up to the turning of clients. Left out: no, and the plan's hash is asked for.
+    /// Whether the move is consented to, up to the turning of clients. Left out: no, and the plan's hash is asked for; a move that was begun with it goes on
+    /// by it. `false` takes that back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved: Option<bool>,
     /// Whether writes may be lost while clients move. `None` loses no write, and needs a network path to both groups; `Accept` takes

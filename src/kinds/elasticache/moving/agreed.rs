@@ -1,14 +1,17 @@
 //! Whether a move under way is still the one that was begun: what its lock notes of that, beside what the manifest says now. Pure.
 
+use sha2::{Digest, Sha256};
+
 use super::live::LiveSeen;
 use super::lock::{Direction, Lock};
 use super::op::MoveOp;
 use super::places::{self, Changed};
 use super::plan::Plan;
-use super::reference;
 use super::seen::Stand;
+use super::{FREEZE_BUDGET, reference};
 use crate::kinds::elasticache::migration::Cutover;
-use crate::kinds::{Reason, Unreadable, few};
+use crate::kinds::elasticache::op::Op;
+use crate::kinds::{Impact, Reason, Unreadable, few};
 use crate::migration::mover::Phase;
 
 impl Plan<'_> {
@@ -95,7 +98,48 @@ impl Plan<'_> {
     fn is_untouched(&self, lock: &Lock) -> bool {
         let up = |status: &str| !matches!(status, "creating" | "create-failed" | "deleting");
         let there = self.moving.target.present().is_some_and(|target| up(&target.group.status));
-        !lock.turning && (!there || self.holds() && !lock.frozen)
+        let before_the_commit = self.moving.stand() == Stand::UnderWay && lock.returning.is_none();
+        before_the_commit && !lock.turning && (!there || self.holds() && !lock.frozen)
+    }
+
+    /// Binds the beginning of the move to every step of it that may be noticed, so that the lock can say what was consented to; and lets those steps pass where
+    /// it says exactly that. It counts as long as the move goes on: a day is for a consent that nothing was begun with.
+    pub(super) fn consents(&mut self, lock: Option<&Lock>) {
+        let now = self.consent();
+        for step in &mut self.steps.steps {
+            if let Op::Move(op) = &mut step.op
+                && let MoveOp::TakeLock { consent, .. } = &mut **op
+            {
+                consent.clone_from(&now);
+            }
+        }
+        let Some(lock) = lock else { return };
+        // A person who writes `approved: false` in the middle takes it back.
+        if lock.consent == now && self.migration.approved != Some(false) {
+            self.steps.steps.iter_mut().filter(|step| step.impact != Impact::Online).for_each(|step| step.begun = true);
+            let since = lock.since.map(|since| format!(", at {}", since.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default();
+            if self.migration.approved.is_none() {
+                self.note(format!(
+                    "what is left of the move goes on by the consent that it was begun with{since}; `approved: false` takes that back"
+                ));
+            }
+        }
+        self.begun_already();
+    }
+
+    /// What was begun is not asked about again.
+    pub(super) fn begun_already(&mut self) {
+        let is_begun = |op: &Op| matches!(op, Op::Move(op) if matches!(**op, MoveOp::TakeLock { .. }));
+        self.steps.steps.iter_mut().filter(|step| is_begun(&step.op)).for_each(|step| step.begun = true);
+    }
+
+    /// A digest of everything of the move, to the commit, that may be noticed, with the lengths of time that a person has agreed to.
+    fn consent(&self) -> String {
+        let ops: Vec<&Op> = self.steps.steps.iter().filter(|step| step.impact != Impact::Online).map(|step| &step.op).collect();
+        let lengths = [self.migration.budget().unwrap_or(FREEZE_BUDGET), self.kept()].map(|length| length.as_secs());
+        let all = (ops, lengths, self.migration.retired(), self.migration.gap());
+        let text = serde_json::to_string(&all).unwrap_or_default();
+        Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Takes note of the places on a lock that has none.

@@ -67,6 +67,9 @@ pub enum MoveOp {
         /// The tags by which the lock notes these places.
         #[serde(default)]
         places: BTreeMap<String, String>,
+        /// All that is consented to with this step, as the lock notes it: a digest of what may be noticed, to the commit.
+        #[serde(default)]
+        consent: String,
     },
     /// Notes the places on a lock that an earlier version made, while none of them was turned.
     NotePlaces {

@@ -301,6 +301,7 @@ impl<'a> Plan<'a> {
             target: to.clone(),
             cutover: cutover.clone(),
             places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
+            consent: String::new(),
         };
         let timeout = self.moving.restored_within;
         self.push(format!("Begin to move {from} into a new group, {to}"), op, |step| {
@@ -368,6 +369,7 @@ impl<'a> Plan<'a> {
         if !told {
             // Nothing is held for a place that may not be turned, and none is turned before the others.
             self.says_untold_places("until then no client is turned");
+            self.begun_already();
             return;
         }
         if held {
@@ -440,6 +442,7 @@ impl<'a> Plan<'a> {
         if held {
             self.push_let_go(&to, sides, arn);
         }
+        self.consents(lock);
     }
 
     /// What is left of the commit, where a process ended in the middle of it.

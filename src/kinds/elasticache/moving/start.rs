@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, CONSENT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
     GIVE_UP_WRITES_TAG, HEIRS_TAG, HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG,
     Return, SINCE_TAG, TAKEN_TAG, TURNING_TAG, WHY_TAG, id,
 };
@@ -41,7 +41,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         None => None,
     };
     match op {
-        MoveOp::TakeLock { name, family, object, source, target, cutover, places } => {
+        MoveOp::TakeLock { name, family, object, source, target, cutover, places, consent } => {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
             let from = endpoints(writes, source).await?;
             for place in cutover {
@@ -63,6 +63,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let request = clusters.into_iter().fold(request, |request, clusters| request.tags(clusters));
                     let request = places.iter().fold(request, |request, (key, value)| request.tags(tag(key, value)));
                     request
+                        .tags(tag(CONSENT_TAG, consent))
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
                         .tags(tag(HOLDER_TAG, writes.reads().holder()))
                         .tags(tag(BEAT_TAG, &writes.now().to_string()))

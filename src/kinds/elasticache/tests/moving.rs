@@ -2,6 +2,8 @@
 
 #[path = "moving_back.rs"]
 mod back;
+#[path = "moving_consent.rs"]
+mod consent;
 #[path = "moving_crashes.rs"]
 mod crashes;
 #[path = "moving_exec.rs"]
