@@ -533,7 +533,7 @@ impl<'a> Plan<'a> {
         let left = self.drop_snapshots("");
         self.left(&left);
         // The lock tells what stands at a place of this move: it ends after that was taken off.
-        if self.says_untold(|cutover| reference::leaves_marks(cutover), "until then the move's lock stays") {
+        if self.says_untold(reference::leaves_marks, "until then the move's lock stays") {
             return;
         }
         if let Some(lock) = self.moving.lock.present() {
