@@ -33,7 +33,7 @@ impl Chooser {
     }
 
     /// Its patterns that match none of these names: those that choose, and those that except.
-    pub(super) fn idle<'n>(&self, ids: &[&'n str]) -> (Vec<String>, Vec<String>) {
+    pub(super) fn idle(&self, ids: &[&str]) -> (Vec<String>, Vec<String>) {
         let idle = |patterns: &[WildMatch]| {
             let matches = |pattern: &&WildMatch| !ids.iter().any(|id| pattern.matches(id));
             patterns.iter().filter(matches).map(ToString::to_string).collect()

@@ -307,6 +307,7 @@ impl<K: Kind> AnyKind for Erased<K> {
                 fields: step.fields,
                 after: step.after,
                 consented: step.consented,
+                begun: step.begun,
             };
             Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
         })

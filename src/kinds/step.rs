@@ -55,6 +55,8 @@ pub struct Step<Op> {
     pub after: Vec<usize>,
     /// The manifest's own words consent to it (a migration approved, an expiry approved), so that policy need not be asked.
     pub consented: bool,
+    /// It belongs to something long that was begun with consent to exactly this step, as AWS itself says: carrying that to its end needs no other one.
+    pub begun: bool,
 }
 
 impl<Op> Step<Op> {
@@ -70,6 +72,7 @@ impl<Op> Step<Op> {
             fields: fields.into_iter().map(Into::into).collect(),
             after: Vec::new(),
             consented: false,
+            begun: false,
         }
     }
 

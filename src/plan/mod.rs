@@ -181,6 +181,9 @@ pub struct PlannedStep {
     pub after: Vec<usize>,
     /// The manifest's own words consent to it.
     pub consented: bool,
+    /// It was consented to when the change of many steps that it belongs to was begun, as AWS says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begun: bool,
     /// Why it is not done in this run; nothing: it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Block>,

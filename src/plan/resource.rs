@@ -322,6 +322,7 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
             fields: step.fields,
             after: step.after,
             consented: step.consented,
+            begun: step.begun,
             held: None,
         })
         .collect();

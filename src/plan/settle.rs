@@ -213,6 +213,7 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
                 "set policy.disruptive to Approve or Allow".to_owned(),
             ))
         } else if !(step.consented
+            || step.begun
             || approval == Approval::Given
             || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow)
             || by_digest())

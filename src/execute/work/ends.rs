@@ -27,14 +27,21 @@ impl Work<'_> {
         // A plan of something long lists what is done of it too, however often it is made.
         let long = plan.steps.iter().any(|step| declared.kind.turns_back(&step.op).is_some());
         let again = !long && open.iter().any(|step| self.finished.contains(&digest(step)));
+        // Everything that can be done now is done, and is listed again beside what stands in the way of the rest.
+        let finished = |step: &&PlannedStep| self.finished.contains(&digest(step));
+        let stands = (long || plan.under_way) && !plan.blocks.is_empty() && !open.is_empty() && open.iter().all(finished);
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
         // What would end it blocked though its plan was not is looked at a second time.
         let new_block = plan.blocks.iter().any(|block| !self.plan.blocks.contains(block));
         let unread = !plan.unreadable.is_empty() || plan.blocks.iter().any(|block| block.reason == Reason::Unreadable);
-        if unread && !denied && patient || (again || new_block) && patient {
+        // A move holds writes: what of it can be done is not kept waiting for what could not be read.
+        let waits = open.is_empty() || stands || !plan.under_way;
+        if unread && !denied && patient && waits || (again && !stands || new_block && waits) && patient {
             // AWS may be showing what was: a moment of patience before it counts.
             self.phase = Phase::Verifying { since: Some(since) };
+        } else if stands {
+            self.end(self.rest_after_rounds(&plan));
         } else if again {
             let fields: Vec<&str> = plan.drifts.iter().map(|drift| drift.field.as_str()).collect();
             self.end(End::Failed {

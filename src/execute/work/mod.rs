@@ -248,10 +248,18 @@ impl<'a> Work<'a> {
     fn rest_after_rounds(&self, plan: &ResourcePlan) -> End {
         if let Some((message, what_to_do)) = &self.turned {
             let (message, what_to_do) = (message.clone(), what_to_do.clone());
-            return match plan.steps.is_empty() {
-                true => End::RolledBack { message, what_to_do },
-                false => End::Failed { message: format!("{message}; the way back is not at its end"), what_to_do, undone: Vec::new() },
-            };
+            // Of what could not be read nobody knows whether it is back.
+            let unread = plan.unreadable.iter().map(|field| (format!("{}: {}", field.why.call, field.why.message), field.why.what_to_do()));
+            let of_blocks = plan.blocks.iter().filter(|block| plan.under_way || block.reason == Reason::Unreadable);
+            let of_blocks = of_blocks.map(|block| (block.message.clone(), block.what_to_do.clone()));
+            let left: Vec<(String, String)> = unread.chain(of_blocks).collect();
+            if plan.steps.is_empty() && left.is_empty() && !plan.under_way {
+                return End::RolledBack { message, what_to_do };
+            }
+            let mut message = format!("{message}; the way back is not at its end");
+            left.iter().for_each(|(why, _)| message.push_str(&format!("; {why}")));
+            let what_to_do = left.into_iter().next().map_or(what_to_do, |(_, what_to_do)| format!("{what_to_do}; then run again"));
+            return End::Failed { message, what_to_do, undone: Vec::new() };
         }
         let mut end = rest(plan, !self.done.is_empty());
         if let (End::Blocked { blocks } | End::Partly { blocks }, Some(why)) = (&mut end, &self.stale) {

@@ -13,7 +13,8 @@ use crate::manifest::FieldPath;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Migration {
-    /// Whether the move is consented to, up to the turning of clients. Left out: no, and the plan's hash is asked for.
+    /// Whether the move is consented to, up to the turning of clients. Left out: no, and the plan's hash is asked for; a move that was begun with it goes on
+    /// by it. `false` takes that back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approved: Option<bool>,
     /// Whether writes may be lost while clients move. `None` loses no write, and needs a network path to both groups; `Accept` takes
@@ -303,6 +304,7 @@ const LONGEST_COMMAND: Duration = Duration::from_secs(3600);
 /// Whether two places are one.
 fn is_same(one: &Cutover, other: &Cutover) -> bool {
     let secret = |one: &Cutover| one.secrets_manager.as_ref().map(|secret| secret.secret_arn.clone());
+    let command = |one: &Cutover| one.exec.as_ref().map(|exec| exec.command.clone());
     let parameter = |one: &Cutover| one.ssm_parameter.as_ref().map(|parameter| parameter.name.clone());
     let entry = |one: &KubernetesEntry, other: &KubernetesEntry| {
         is_same_ground(one, other) && (&one.secret, &one.config_map, &one.key) == (&other.secret, &other.config_map, &other.key)
@@ -310,7 +312,7 @@ fn is_same(one: &Cutover, other: &Cutover) -> bool {
     secret(one).is_some() && secret(one) == secret(other)
         || parameter(one).is_some() && parameter(one) == parameter(other)
         || one.ecs.is_some() && one.ecs == other.ecs
-        || one.exec.is_some() && one.exec == other.exec
+        || one.exec.is_some() && command(one) == command(other)
         || one.kubernetes.as_ref().zip(other.kubernetes.as_ref()).is_some_and(|(one, other)| entry(one, other))
 }
 
@@ -365,11 +367,12 @@ mod tests {
             {"kubernetes": {"key": "URL", "namespace": "other", "restart": "deployment/api"}},
             {"kubernetes": {"secret": "app", "key": "URL"}},
             {"exec": {"command": ["a"], "undo": ["b"], "timeout": "2h"}},
-            {"exec": {"command": ["a"], "undo": ["b"], "timeout": "1h"}},
+            {"exec": {"command": ["c"], "undo": ["b"], "timeout": "1h"}},
+            {"exec": {"command": ["c"], "undo": ["d"]}},
         ]}))
         .unwrap();
         let paths: Vec<String> = migration.problems().into_iter().map(|problem| problem.path.to_string()).collect();
-        let expected = ["[1].kubernetes.restart", "[2].kubernetes", "[3].kubernetes", "[4]", "[5].exec.timeout"];
+        let expected = ["[1].kubernetes.restart", "[2].kubernetes", "[3].kubernetes", "[4]", "[5].exec.timeout", "[7]"];
         assert_eq!(paths, expected.map(|place| format!("migration.cutover{place}")));
     }
 }

@@ -66,6 +66,7 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             _ => of_lock(moving, |_| false),
         },
         MoveOp::Count { .. } => of_lock(moving, Lock::is_settled),
+        MoveOp::NotePlaces { .. } => of_lock(moving, |lock| lock.places.is_some()),
         MoveOp::Beat { .. } | MoveOp::Leave { .. } => Progress::Done,
         // Where the target is there, it was restored from it.
         MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,
@@ -125,11 +126,9 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             other => pending(other),
         },
         MoveOp::Reopen { .. } => of_lock(moving, |lock| lock.released),
-        MoveOp::Turn { place, held, .. } => of_place(moving, *place, |found| match &found.turned {
-            // While both are held: what breaks the hold is told before the place is looked at.
-            _ if *held && matches!(live::progress(moving.live.as_ref(), Phase::Frozen), Progress::Failed(_)) => {
-                live::progress(moving.live.as_ref(), Phase::Frozen)
-            }
+        // While both are held: what breaks the hold, or spends its budget, counts whatever the place says, and where it says nothing.
+        MoveOp::Turn { held: true, .. } if let failed @ Progress::Failed(_) = live::progress(moving.live.as_ref(), Phase::Frozen) => failed,
+        MoveOp::Turn { place, .. } => of_place(moving, *place, |found| match &found.turned {
             Turned::Target => Progress::Done,
             Turned::Turning(words) => Progress::Running(words.clone()),
             Turned::Failed(why) => Progress::Failed(why.clone()),

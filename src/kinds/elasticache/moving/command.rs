@@ -1,5 +1,7 @@
 //! What a person sees of a move, and what a person can ask for.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -7,6 +9,7 @@ use serde::Serialize;
 use super::figures::Figures;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
+use super::places::{self, Changed};
 use super::plan::late;
 use super::reference::{self, Turned};
 use super::report::{self, Report};
@@ -15,11 +18,11 @@ use super::way_back::no_return;
 use super::{ATTEMPTS, KEEP_OLD, observe, serving};
 use crate::aws::{CallError, Reads};
 use crate::clock::later;
-use crate::kinds::elasticache::migration::{Migration, Retire, WriteGap};
+use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
 use crate::kinds::elasticache::observe::{clusters, groups};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::spec::ReplicationGroupSpec;
-use crate::kinds::{Fact, Scope};
+use crate::kinds::{Fact, Scope, few};
 
 /// Where a move stands, as AWS shows it now.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -282,8 +285,8 @@ impl Move {
     }
 
     fn places(&self) -> Vec<PlaceStatus> {
-        let cutover = self.spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
-        let places = cutover.zip(&self.moving.references);
+        let places = self.cutover().iter().zip(&self.moving.references);
+        let changed = self.changed_places().unwrap_or_default();
         let (from, to) = self.moving.names.as_ref().map(|names| (names.source.clone(), names.target.clone())).unwrap_or_default();
         let stands = |found: &Fact<reference::Place>| match found {
             Fact::Present(found) => match &found.turned {
@@ -297,12 +300,16 @@ impl Move {
             Fact::Absent => "is not there".to_owned(),
             Fact::Unknown(why) => format!("could not be read: {}", why.message),
         };
-        places
-            .map(|(cutover, found)| {
-                let place = reference::words(&reference::pinned(cutover.clone(), found.present()));
-                PlaceStatus { place, stands: stands(found) }
-            })
-            .collect()
+        let declared = places.map(|(cutover, found)| {
+            let place = reference::words(&reference::pinned(cutover.clone(), found.present()));
+            match changed.added.contains(&reference::words(cutover)) {
+                true => PlaceStatus { place, stands: "is no place of this move: it was declared since it was begun".to_owned() },
+                false => PlaceStatus { place, stands: stands(found) },
+            }
+        });
+        let lost = "is not known: the move was begun with it, and the manifest does not declare it any more, or otherwise";
+        let missing = changed.missing.iter().map(|place| PlaceStatus { place: place.clone(), stands: lost.to_owned() });
+        declared.chain(missing).collect()
     }
 
     fn next(&self, phase: MovePhase) -> String {
@@ -347,6 +354,26 @@ impl Move {
         }
     }
 
+    fn ask_back(&self, lock: &Lock, give_up: bool) -> (String, MoveOp) {
+        let title = format!("Note that the move of {} is taken back after the commit", self.spec.name);
+        (title, MoveOp::AskBack { lock: lock.name.clone(), give_up, places: self.unnoted(lock) })
+    }
+
+    /// The declared places.
+    fn cutover(&self) -> &[Cutover] {
+        self.spec.migration.as_ref().and_then(|migration| migration.cutover.as_deref()).unwrap_or_default()
+    }
+
+    /// The note of the places, where the lock has none.
+    fn unnoted(&self, lock: &Lock) -> BTreeMap<String, String> {
+        if lock.places.is_some() { BTreeMap::new() } else { places::tags(self.cutover()) }
+    }
+
+    /// How the declared places differ from those that the move was begun with, where its lock says which those are.
+    fn changed_places(&self) -> Option<Changed> {
+        Some(places::changed(self.lock()?.places.as_ref()?, self.cutover()))
+    }
+
     /// Whether a way back after the commit can still be told to give writes up.
     fn may_still_give_up(&self, lock: &Lock) -> bool {
         self.moving.stand() == Stand::Returning && !lock.gives_up && matches!(lock.returning, Some(Return::Asked | Return::Reopened))
@@ -367,13 +394,22 @@ impl Move {
         }
         let step = match (command, phase, self.lock()) {
             (MoveCommand::RollBack { give_up_writes: true }, MovePhase::RollBack, Some(lock)) if self.may_still_give_up(lock) => {
-                Some(ask_back(name, lock, true))
+                Some(self.ask_back(lock, true))
             }
+            (MoveCommand::RollBack { .. }, MovePhase::RollBack, Some(lock)) if lock.places.is_none() => Some((
+                format!("Note on the lock which places the move of {name} turns"),
+                MoveOp::NotePlaces { lock: lock.name.clone(), places: places::tags(self.cutover()), asked: true },
+            )),
             (MoveCommand::RollBack { .. }, MovePhase::RollBack, _) => None,
             (MoveCommand::RollBack { .. }, MovePhase::Snapshot | MovePhase::Restore | MovePhase::Copy | MovePhase::CutOver, Some(lock)) => {
                 Some((
                     format!("Note that the move of {name} is taken back"),
-                    MoveOp::GoBack { lock: lock.name.clone(), why: "asked for by holdfast migration rollback".to_owned(), asked: true },
+                    MoveOp::GoBack {
+                        lock: lock.name.clone(),
+                        why: "asked for by holdfast migration rollback".to_owned(),
+                        asked: true,
+                        places: self.unnoted(lock),
+                    },
                 ))
             }
             (MoveCommand::RollBack { give_up_writes }, MovePhase::Soak | MovePhase::Retire, Some(lock)) => {
@@ -385,7 +421,14 @@ impl Move {
                         "the move was made without holding writes, so that what was written on the new group since it serves cannot be copied back: it would be in a last snapshot alone. `holdfast migration rollback {name} --give-up-writes` gives it up"
                     ));
                 }
-                Some(ask_back(name, lock, give_up_writes))
+                // Before anything is held: the way back would come to no end.
+                if let Some(missing) = self.changed_places().map(|changed| changed.missing).filter(|missing| !missing.is_empty()) {
+                    return Err(format!(
+                        "the move was made with a place that migration.cutover does not declare any more, or declares otherwise: {}; declare it again as it was, so that it can be turned back",
+                        few(&missing)
+                    ));
+                }
+                Some(self.ask_back(lock, give_up_writes))
             }
             (MoveCommand::RollBack { .. }, ..) => return Err(format!("no move of {name} is under way: there is nothing to take back")),
             (MoveCommand::Finalize, MovePhase::Retire, Some(lock)) if lock.finalized || lock.returning.is_none() => None,
@@ -409,8 +452,4 @@ impl Move {
             },
         }
     }
-}
-
-fn ask_back(name: &str, lock: &Lock, give_up: bool) -> (String, MoveOp) {
-    (format!("Note that the move of {name} is taken back after the commit"), MoveOp::AskBack { lock: lock.name.clone(), give_up })
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DEAD_AFTER;
 use super::figures::Figures;
+use super::places::{self, Noted};
 use crate::clock::later;
 use crate::migration::hold::{COPIED_WITH, Ledger};
 
@@ -53,6 +54,10 @@ pub const STOPPED_TAG: &str = "holdfast.dev/return-stopped";
 /// A person gives up the writes that this way back cannot keep.
 pub const GIVE_UP_WRITES_TAG: &str = "holdfast.dev/give-up-writes";
 
+/// What was consented to when the move was begun: [`super::op::MoveOp::TakeLock`] has it.
+pub const CONSENT_TAG: &str = "holdfast.dev/consent";
+/// A place may have been turned, or is about to be.
+pub const TURNING_TAG: &str = "holdfast.dev/turning";
 /// Which clusters and namespaces the move's Kubernetes places stand in, in short.
 pub const CLUSTERS_TAG: &str = "holdfast.dev/clusters";
 /// How what a move notes of its places begins: a name of [`super::names::Names::turned`] ends it.
@@ -182,6 +187,12 @@ pub struct Lock {
     pub gives_up: bool,
     pub forecast: Option<Figures>,
     pub measured: Option<Figures>,
+    /// The places that it was begun with; nothing: an earlier version began it, which took no note of them.
+    pub places: Option<Vec<Noted>>,
+    /// What was consented to when it was begun; empty: an earlier version began it, which took no note of that.
+    pub consent: String,
+    /// One of the places may have been turned.
+    pub turning: bool,
     /// The clusters of its Kubernetes places, in short.
     pub clusters: Vec<String>,
     /// What was noted of places that can keep no note themselves, by tag.
@@ -221,6 +232,9 @@ impl Lock {
             gives_up: text(GIVE_UP_WRITES_TAG) == "yes",
             forecast: tags.get(FORECAST_TAG).map(|text| Figures::read(text)),
             measured: tags.get(MEASURED_TAG).map(|text| Figures::read(text)),
+            places: places::read(tags),
+            consent: text(CONSENT_TAG),
+            turning: tags.contains_key(TURNING_TAG),
             clusters: text(CLUSTERS_TAG).split_whitespace().map(str::to_owned).collect(),
             notes: tags.iter().filter(|(key, _)| key.starts_with(NOTES)).map(|(key, value)| (key.clone(), value.clone())).collect(),
         }

@@ -5,6 +5,7 @@
 //! snapshot, all under names that follow from the group's own. A move goes forward until something fails or a person says otherwise; then the lock's tag
 //! says `back`, and from that moment on only the way back is planned. After the commit there is a way back on command alone: see `lock::Return`.
 
+mod agreed;
 mod check;
 mod command;
 mod figures;
@@ -15,6 +16,7 @@ mod names;
 mod nodes;
 mod observe;
 mod op;
+mod places;
 mod plan;
 mod preflight;
 pub(super) mod reference;

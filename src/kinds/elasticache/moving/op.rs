@@ -64,6 +64,20 @@ pub enum MoveOp {
         source: String,
         target: String,
         cutover: Vec<Cutover>,
+        /// The tags by which the lock notes these places.
+        #[serde(default)]
+        places: BTreeMap<String, String>,
+        /// All that is consented to with this step, as the lock notes it: a digest of what may be noticed, to the commit.
+        #[serde(default)]
+        consent: String,
+    },
+    /// Notes the places on a lock that an earlier version made, while none of them was turned.
+    NotePlaces {
+        lock: String,
+        places: BTreeMap<String, String>,
+        /// By a person, who has seen to it that they are all of them: whoever holds the move.
+        #[serde(default)]
+        asked: bool,
     },
     Snapshot {
         name: String,
@@ -184,6 +198,9 @@ pub enum MoveOp {
         lock: String,
         /// The writes that it cannot keep are given up.
         give_up: bool,
+        /// As for the way back before the commit.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        places: BTreeMap<String, String>,
     },
     /// Holds the writes of the target, which serves, and looks at the source's ledger. Goes on where another process has ended.
     HoldBack {
@@ -262,6 +279,9 @@ pub enum MoveOp {
         /// By a person, whoever holds the move.
         #[serde(default)]
         asked: bool,
+        /// The places, where the lock notes none: the person has seen to it that they are all of them.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        places: BTreeMap<String, String>,
     },
     /// The soak is over when this says so.
     Finalize {
@@ -312,6 +332,7 @@ impl MoveOp {
         let lock = match self {
             MoveOp::Snapshot { lock, .. }
             | MoveOp::Count { lock, .. }
+            | MoveOp::NotePlaces { lock, asked: false, .. }
             | MoveOp::Beat { lock, .. }
             | MoveOp::Restore { lock, .. }
             | MoveOp::Compare { lock, .. }
@@ -349,6 +370,11 @@ impl MoveOp {
             MoveOp::Follow { sides, .. } | MoveOp::Freeze { sides } | MoveOp::Fence { sides } | MoveOp::Prove { sides } => &sides.lock,
             _ => return None,
         };
-        Some(MoveOp::GoBack { lock: lock.clone(), why: "a step failed: see the run that reported it".to_owned(), asked: false })
+        Some(MoveOp::GoBack {
+            lock: lock.clone(),
+            why: "a step failed: see the run that reported it".to_owned(),
+            asked: false,
+            places: BTreeMap::new(),
+        })
     }
 }

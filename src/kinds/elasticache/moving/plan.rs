@@ -6,13 +6,13 @@ use super::lock::{Direction, HOLDER_TAG, Lock, Return};
 use super::names::Names;
 use super::op::{MoveOp, Sides};
 use super::seen::{Moving, Stand};
-use super::{ATTEMPTS, FREEZE_BUDGET, KEEP_OLD, reference};
+use super::{ATTEMPTS, FREEZE_BUDGET, KEEP_OLD, places, reference};
 use crate::clock::later;
 use crate::kinds::elasticache::migration::{Cutover, Migration, Retire, WriteGap};
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::{ReplicationGroups, version};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, few};
+use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
 use crate::migration::mover::Phase;
 
 /// A change that AWS makes at once.
@@ -51,7 +51,8 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
         block(&mut steps, Reason::Unreadable, "it could not be read where the move stands".to_owned(), "run again".to_owned());
         return steps;
     };
-    if let Some(status) = &moving.busy {
+    // What serves is let go whatever the old group is doing.
+    if let Some(status) = moving.busy.as_ref().filter(|_| moving.stand() != Stand::Held) {
         let title = format!("Wait until {} is available (it is {status})", names.source);
         let op = Op::Move(Box::new(MoveOp::Wait { source: names.source.clone() }));
         steps.push(Step::online(title, op, fields).back("nothing is changed").within(DELETING));
@@ -94,8 +95,8 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
                 ),
             },
         ),
-        (Fact::Present(lock), Stand::UnderWay) if lock.direction == Direction::Back => plan.back(lock, false),
-        (Fact::Present(lock), Stand::UnderWay) if plan.failed_for_good(lock) || plan.lost_its_hold() => plan.back(lock, true),
+        (Fact::Present(lock), Stand::UnderWay | Stand::Returning) if plan.says_changed_places(lock) => {}
+        (Fact::Present(lock), Stand::UnderWay) if plan.goes_back(lock) => plan.back(lock, lock.direction != Direction::Back),
         (Fact::Present(lock), Stand::Returning) => plan.roll_back(lock),
         (Fact::Present(lock), Stand::Held) => plan.let_go(lock),
         (Fact::Present(lock), Stand::UnderWay) => plan.forward(Some(lock)),
@@ -133,7 +134,11 @@ pub fn late(moving: &Moving) -> Vec<String> {
     live.or_else(|| lock.late.clone()).into_iter().chain(stopped).collect()
 }
 
-fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
+/// What could not be read that every next step depends on. A place is asked about by those steps alone that depend on what it says.
+fn unread(moving: &Moving) -> Vec<Unreadable> {
+    if moving.stand() == Stand::Held {
+        return [moving.lock.unknown(), moving.target.unknown()].into_iter().flatten().cloned().collect();
+    }
     let all = [
         moving.lock.unknown(),
         moving.source.unknown(),
@@ -142,9 +147,8 @@ fn unread(moving: &Moving) -> Vec<crate::kinds::Unreadable> {
         moving.back_snapshot.unknown(),
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
-    let references = moving.references.iter().filter_map(Fact::unknown);
     let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
-    all.into_iter().flatten().chain(references).chain(snapshots).cloned().collect()
+    all.into_iter().flatten().chain(snapshots).cloned().collect()
 }
 
 fn since(lock: &Lock) -> String {
@@ -181,7 +185,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether the restore has failed for the last time, or its time is over.
-    fn failed_for_good(&self, lock: &Lock) -> bool {
+    pub(super) fn failed_for_good(&self, lock: &Lock) -> bool {
         let target = self.moving.target.present();
         let failed = target.is_some_and(|target| target.group.status == "create-failed");
         let there = target.is_some_and(|target| target.group.status != "create-failed" && target.group.status != "creating");
@@ -190,9 +194,9 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether clients were turned under a hold that this process knows nothing of: it was begun by another one, and may have ended.
-    fn lost_its_hold(&self) -> bool {
+    pub(super) fn lost_its_hold(&self, lock: &Lock) -> bool {
         let turned = self.moving.references.iter().any(|place| place.present().is_some_and(|found| !found.turned.is_back()));
-        turned && self.holds() && self.moving.live.is_none()
+        turned && (self.holds() || lock.frozen) && self.moving.live.is_none()
     }
 
     /// Whether writes are held while clients are turned.
@@ -258,20 +262,30 @@ impl<'a> Plan<'a> {
         let name = self.names.lock(epoch);
         let begins = lock.is_some() || self.may_begin(source);
         let wish = self.wish(source, members, &name);
+        let told = self.places_are_told();
+        if lock.is_none() && !told {
+            self.says_untold_places("no move is begun before that");
+        }
         // What stands in the way before the first step is said at once. A move that has begun is judged by what it does.
         let clear = lock.is_some() || begins && self.is_clear(source);
-        let Some(wish) = wish.filter(|_| begins && clear) else { return };
+        let Some(wish) = wish.filter(|_| begins && clear && (told || lock.is_some())) else { return };
+        if let Some(lock) = lock.filter(|lock| !told && self.may_have_lost_its_hold(lock)) {
+            self.adopt(lock);
+            self.says_untold_places("if clients were turned there, they are turned back before anything else");
+            return;
+        }
         let attempt = lock.map_or(1, |lock| lock.attempt);
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         let object = self.planning.scope.object.clone();
         let cutover = self.cutover();
         let approved = self.migration.approved == Some(true);
-        let clients = cutover.iter().map(reference::words).collect::<Vec<String>>();
+        let clients = reference::all_words(&cutover);
         let back = format!("`holdfast migration rollback {}`: {from} is not touched before clients are turned", self.planning.spec.name);
         let turned_back =
             format!("`holdfast migration rollback {}`: clients are turned back, and {from} takes writes again", self.planning.spec.name);
         if let Some(lock) = lock {
             self.adopt(lock);
+            self.note_places(lock);
         }
         if let Some(token) = wish.token.clone().filter(|_| wish.makes_token) {
             self.push(format!("Have AWS make a token, and store it in {}", token.secret_arn), MoveOp::MakeToken { token }, |step| {
@@ -286,6 +300,8 @@ impl<'a> Plan<'a> {
             source: from.clone(),
             target: to.clone(),
             cutover: cutover.clone(),
+            places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
+            consent: String::new(),
         };
         let timeout = self.moving.restored_within;
         self.push(format!("Begin to move {from} into a new group, {to}"), op, |step| {
@@ -349,6 +365,14 @@ impl<'a> Plan<'a> {
             self.push(format!("Copy to {to} whatever changes on {from}"), op, |step| {
                 step.within(COPYING).back(back.clone()).also_takes("a quarter of a core of the old group's nodes at most")
             });
+        }
+        if !told {
+            // Nothing is held for a place that may not be turned, and none is turned before the others.
+            self.says_untold_places("until then no client is turned");
+            self.begun_already();
+            return;
+        }
+        if held {
             self.push(format!("Hold the writes of {from} until clients have moved"), MoveOp::Freeze { sides: sides.clone() }, |step| {
                 let takes = format!(
                     "writes wait, and none is lost; reads go on; after {} s at the most all is turned back by itself",
@@ -357,8 +381,8 @@ impl<'a> Plan<'a> {
                 step.within(budget + AT_ONCE).impact(Impact::Disruptive, takes).back(turned_back.clone()).consented(approved)
             });
         }
-        for (place, cutover) in cutover.into_iter().enumerate() {
-            let words = reference::words(&cutover);
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let reader = reference::reads_another(&cutover);
             let title = match (reader, reference::restarts(&cutover)) {
                 (true, _) => format!("Start {words} anew, to read the address of {to}"),
@@ -418,6 +442,7 @@ impl<'a> Plan<'a> {
         if held {
             self.push_let_go(&to, sides, arn);
         }
+        self.consents(lock);
     }
 
     /// What is left of the commit, where a process ended in the middle of it.
@@ -507,6 +532,10 @@ impl<'a> Plan<'a> {
         }
         let left = self.drop_snapshots("");
         self.left(&left);
+        // The lock tells what stands at a place of this move: it ends after that was taken off.
+        if self.says_untold(reference::leaves_marks, "until then the move's lock stays") {
+            return;
+        }
         if let Some(lock) = self.moving.lock.present() {
             self.forget(&lock.name, &[]);
         }

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
-    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
+    ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, CONSENT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
     GIVE_UP_WRITES_TAG, HEIRS_TAG, HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG,
-    Return, SINCE_TAG, TAKEN_TAG, WHY_TAG, id,
+    Return, SINCE_TAG, TAKEN_TAG, TURNING_TAG, WHY_TAG, id,
 };
 use super::names::Names;
 use super::observe::named;
@@ -41,7 +41,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         None => None,
     };
     match op {
-        MoveOp::TakeLock { name, family, object, source, target, cutover } => {
+        MoveOp::TakeLock { name, family, object, source, target, cutover, places, consent } => {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
             let from = endpoints(writes, source).await?;
             for place in cutover {
@@ -61,7 +61,9 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let clusters = reference::clusters(cutover);
                     let clusters = (!clusters.is_empty()).then(|| tag(CLUSTERS_TAG, &clusters.join(" ")));
                     let request = clusters.into_iter().fold(request, |request, clusters| request.tags(clusters));
+                    let request = places.iter().fold(request, |request, (key, value)| request.tags(tag(key, value)));
                     request
+                        .tags(tag(CONSENT_TAG, consent))
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
                         .tags(tag(HOLDER_TAG, writes.reads().holder()))
                         .tags(tag(BEAT_TAG, &writes.now().to_string()))
@@ -95,6 +97,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let me = writes.reads();
             tag_lock(writes, lock, &[(HEIRS_TAG, &format!("{heirs}:{}", id(me.holder())))]).await
         }
+        MoveOp::NotePlaces { lock, places, .. } => tag_lock(writes, lock, &pairs(places)).await,
         MoveOp::MakeToken { token } => make_token(writes, token).await,
         MoveOp::Follow { sides, reopen, budget_seconds, kept_seconds } => {
             live::follow(writes, sides, *reopen, lengths(*budget_seconds, *kept_seconds)).await
@@ -131,6 +134,10 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         }
         MoveOp::Turn { held, cutover, source, target, lock, tls, token: with, .. } => {
             still_forward(held_lock.as_ref())?;
+            // Before the first place is turned: from here on none of them may be missing on the way back.
+            if held_lock.is_none_or(|lock| !lock.turning) {
+                tag_lock(writes, lock, &[(TURNING_TAG, "yes")]).await?;
+            }
             if *held {
                 live::order(writes, target, Order::Move).await?;
             }
@@ -197,12 +204,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let late = returning::look_on(writes, sides, &lock, Duration::from_secs(*kept_seconds)).await;
             tag_lock(writes, &sides.lock, &[(LOOKED_TAG, &writes.now().to_string()), (LATE_TAG, &taggable(&late))]).await
         }
-        MoveOp::AskBack { lock, give_up } => {
+        MoveOp::AskBack { lock, give_up, places } => {
             let why = "asked for by holdfast migration rollback";
             let reads = writes.reads();
             let now = writes.now().to_string();
             let mut tags = vec![(RETURN_TAG, Return::Asked.word()), (HOLDER_TAG, reads.holder()), (BEAT_TAG, now.as_str()), (WHY_TAG, why)];
             tags.extend(give_up.then_some((GIVE_UP_WRITES_TAG, "yes")));
+            tags.extend(pairs(places));
             tag_lock(writes, lock, &tags).await
         }
         MoveOp::HoldBack { sides, arn, budget_seconds, kept_seconds } => {
@@ -247,7 +255,11 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         MoveOp::NextAttempt { lock, attempt } => {
             tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
         }
-        MoveOp::GoBack { lock, why, .. } => tag_lock(writes, lock, &[(DIRECTION_TAG, "back"), (WHY_TAG, &taggable(why))]).await,
+        MoveOp::GoBack { lock, why, places, .. } => {
+            let why = taggable(why);
+            let tags: Vec<(&str, &str)> = [(DIRECTION_TAG, "back"), (WHY_TAG, why.as_str())].into_iter().chain(pairs(places)).collect();
+            tag_lock(writes, lock, &tags).await
+        }
         MoveOp::Finalize { lock } => tag_lock(writes, lock, &[(FINALIZED_TAG, &writes.now().to_string())]).await,
         MoveOp::Resume { arn } => {
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(GIVEN_UP_TAG)).await;
@@ -541,6 +553,10 @@ async fn measured(writes: &Writes, sides: &Sides) {
     {
         tracing::warn!(%error, "how long the move took could not be noted on its lock");
     }
+}
+
+fn pairs(tags: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
 pub(super) async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)]) -> Result<(), CallError> {

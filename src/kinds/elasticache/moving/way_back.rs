@@ -63,6 +63,11 @@ impl Plan<'_> {
             self.block(Reason::Conflict, format!("what was written on {to} cannot be copied back: writes were not held"), what_to_do);
             return;
         }
+        // What could not be turned back is not held either: nobody waits yet.
+        if lock.returning == Some(Return::Asked) && !target.held && !self.places_are_told() {
+            self.says_untold_places("until then nothing is held, and the new group serves");
+            return;
+        }
         self.adopt(lock);
         if held {
             self.hold_back(lock);
@@ -123,7 +128,7 @@ impl Plan<'_> {
 
     /// Lets the source take writes again, where they may be held.
     fn reopen(&mut self, lock: &Lock) {
-        let held = if lock.returning.is_some() { lock.frozen } else { self.holds() };
+        let held = lock.frozen || lock.returning.is_none() && self.holds();
         if held && self.moving.target.present().is_some_and(|target| target.group.status == "available") {
             let op = MoveOp::Reopen { sides: self.sides(lock.name.clone(), lock.epoch, self.token()) };
             self.push(format!("Let {} take writes again", self.names.source), op, |step| step.back("nothing: it serves"));
@@ -138,10 +143,14 @@ impl Plan<'_> {
             self.hold_back(lock);
         }
         if turn {
-            let why = "the restore failed for the last time or its time was over".to_owned();
+            let why = match self.failed_for_good(lock) {
+                true => "the restore failed for the last time or its time was over",
+                false => "it is not sure any more that writes were held while clients were turned",
+            };
+            let why = why.to_owned();
             self.push(
                 format!("Note that the move of {from} is taken back"),
-                MoveOp::GoBack { lock: lock.name.clone(), why, asked: false },
+                MoveOp::GoBack { lock: lock.name.clone(), why, asked: false, places: BTreeMap::new() },
                 |step| step.back("nothing: the next move is another one"),
             );
         }
@@ -163,13 +172,24 @@ impl Plan<'_> {
             return;
         }
         // In the manifest's order, as on the way there: what reads an address is started anew after that is back.
-        let mut touched = false;
+        let (mut touched, mut unread) = (false, false);
         let mut written = Vec::new();
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
-            let Some(turned) = self.moving.references.get(place).and_then(Fact::present).map(|found| found.turned.clone()) else {
-                continue;
-            };
+        let cutover = self.cutover();
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let reader = reference::reads_another(&cutover);
+            let turned = match self.moving.references.get(place) {
+                Some(Fact::Present(found)) => found.turned.clone(),
+                Some(Fact::Unknown(_)) => {
+                    unread |= !reader;
+                    continue;
+                }
+                Some(Fact::Absent) | None => continue,
+            };
+            // Begun anew now, it would read an address that may yet be turned back.
+            if reader && unread {
+                continue;
+            }
             // A task that started by itself in between has read the new address, though nobody asked for it.
             let strayed = reader && touched && turned == reference::Turned::Source && !self.moving.target.is_absent();
             touched |= !reader && turned != reference::Turned::Source;
@@ -177,7 +197,7 @@ impl Plan<'_> {
                 continue;
             }
             written.push(place);
-            let (words, within) = (reference::words(&cutover), reference::back_within(&cutover));
+            let within = reference::back_within(&cutover);
             let restarted = reference::restarts(&cutover).to_vec();
             let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
             let title = match (reader, restarted.as_slice()) {
@@ -186,6 +206,9 @@ impl Plan<'_> {
                 (false, restarted) => format!("Turn {words} back to {from}, and restart {}", few(restarted)),
             };
             self.push(title, op, |step| step.within(within).back(format!("move {from} again")));
+        }
+        if self.says_untold(|_| true, &format!("until then {from} is not let go, and {to} is not deleted")) {
+            return;
         }
         self.reopen(lock);
         let last_snapshot = self.keep_target(lock);
@@ -217,12 +240,13 @@ impl Plan<'_> {
 
     /// Takes away what stands at the places of the move; `written`: places that something is yet written at.
     pub fn forget(&mut self, lock: &str, written: &[usize]) {
-        for (place, cutover) in self.cutover().into_iter().enumerate() {
+        let cutover = self.cutover();
+        let words = reference::all_words(&cutover);
+        for (place, (cutover, words)) in cutover.into_iter().zip(words).enumerate() {
             let marked = self.moving.references.get(place).and_then(Fact::present).is_some_and(|found| found.marked);
             if !reference::leaves_marks(&cutover) || !marked && !written.contains(&place) {
                 continue;
             }
-            let words = reference::words(&cutover);
             let (source, target) = (self.names.source.clone(), self.names.target.clone());
             let op = MoveOp::Forget { place, cutover, source, target, lock: lock.to_owned() };
             self.push(format!("Take the notes of the move off {words}"), op, |step| step.back("nothing to take back"));

@@ -126,13 +126,18 @@ impl Plan<'_> {
             ));
         }
         for (place, cutover) in self.migration.cutover.iter().flatten().enumerate() {
-            let Some(found) = self.moving.references.get(place).and_then(Fact::present) else {
-                blocks.push((
-                    Reason::InvalidWish,
-                    format!("{} is not there", reference::words(cutover)),
-                    "correct migration.cutover".to_owned(),
-                ));
-                continue;
+            let found = match self.moving.references.get(place) {
+                Some(Fact::Present(found)) => found,
+                // It is said where it matters.
+                Some(Fact::Unknown(_)) => continue,
+                Some(Fact::Absent) | None => {
+                    blocks.push((
+                        Reason::InvalidWish,
+                        format!("{} is not there", reference::words(cutover)),
+                        "correct migration.cutover".to_owned(),
+                    ));
+                    continue;
+                }
             };
             for (why, what_to_do) in found.cannot.iter().chain(&found.barred) {
                 blocks.push((Reason::NotSupported, why.clone(), what_to_do.clone()));

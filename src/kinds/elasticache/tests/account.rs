@@ -33,6 +33,8 @@ pub struct Account {
     state: tempfile::TempDir,
     /// `policy.disruptive`.
     pub disruptive: &'static str,
+    /// What is consented to in every run.
+    pub consent: Consent,
     /// Told of every write of the journal, with the account as it is then.
     pub watch: Option<Watch>,
 }
@@ -58,7 +60,7 @@ impl Account {
             state: Some(state.path().to_owned()),
             ..ConnectOptions::default()
         };
-        Account { sandbox, connect, state, disruptive: "Allow", watch: None }
+        Account { sandbox, connect, state, disruptive: "Allow", consent: Consent::default(), watch: None }
     }
 
     /// Another process on the same AWS, with a state folder of its own.
@@ -90,7 +92,7 @@ impl Account {
     pub async fn plan(&self, groups: &str) -> Plan {
         let baseline = self.baseline(groups);
         let connection = connected(&baseline, &self.connect).await.unwrap();
-        look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan
+        look(&baseline, &connection, &self.request(), self.sandbox.clock().now()).await.plan
     }
 
     pub async fn planned(&self, group: &str) -> ResourcePlan {
@@ -113,7 +115,7 @@ impl Account {
     pub async fn apply_in(&self, process: &Connection, groups: &str, last: impl Fn(&Said) -> bool + Sync) -> Outcomes {
         let baseline = self.baseline(groups);
         let clock = self.sandbox.clock();
-        let look = look(&baseline, process, &Request::default(), clock.now()).await;
+        let look = look(&baseline, process, &self.request(), clock.now()).await;
         let journal = self.journal();
         let (sandbox, watch) = (self.sandbox.clone(), self.watch.clone());
         let journal = journal.watched(move |_| watch.iter().for_each(|watch| watch(&sandbox.world())));
@@ -129,7 +131,11 @@ impl Account {
                 }
             },
         };
-        apply(&baseline, &look, &Consent::default(), &with).await.unwrap()
+        apply(&baseline, &look, &self.consent, &with).await.unwrap()
+    }
+
+    fn request(&self) -> Request {
+        Request { consent: self.consent.clone(), ..Request::default() }
     }
 
     pub fn journal(&self) -> Journal {

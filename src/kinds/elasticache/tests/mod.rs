@@ -3,6 +3,8 @@
 #[cfg(feature = "sandbox")]
 mod account;
 #[cfg(feature = "sandbox")]
+mod blind;
+#[cfg(feature = "sandbox")]
 mod crashes;
 mod facts;
 #[cfg(feature = "sandbox")]

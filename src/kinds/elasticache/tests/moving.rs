@@ -2,6 +2,8 @@
 
 #[path = "moving_back.rs"]
 mod back;
+#[path = "moving_consent.rs"]
+mod consent;
 #[path = "moving_crashes.rs"]
 mod crashes;
 #[path = "moving_exec.rs"]
@@ -14,6 +16,8 @@ pub mod ground;
 mod holder;
 #[path = "moving_kubernetes.rs"]
 mod kubernetes;
+#[path = "moving_places.rs"]
+mod places;
 #[path = "moving_teeth.rs"]
 mod teeth;
 

@@ -8,6 +8,8 @@ mod crashes;
 mod ground;
 #[path = "moving_heirs.rs"]
 mod heirs;
+#[path = "moving_live_places.rs"]
+mod places;
 #[path = "moving_preflight.rs"]
 mod preflight;
 #[path = "moving_shards.rs"]

@@ -61,7 +61,7 @@ async fn is_back(account: &Account, application: Application, end: &End, what: &
 }
 
 /// A person who still knows the old group's address.
-async fn on_the_old_group(account: &Account, command: &[&str]) {
+pub(super) async fn on_the_old_group(account: &Account, command: &[&str]) {
     let (host, port) = address(account).await;
     let login = Login { user: None, token: None, tls: Tls::Off };
     let to = Endpoint { host, port: u16::try_from(port).unwrap(), login };

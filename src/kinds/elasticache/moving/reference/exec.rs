@@ -22,6 +22,9 @@ use crate::kinds::{Fact, Unreadable};
 static CHECK: Call = Call { service: Service::Exec, operation: "check", action: "check", writes: false };
 static COMMAND: Call = Call { service: Service::Exec, operation: "command", action: "command", writes: true };
 
+/// So many characters of a command are said.
+const SAID: usize = 80;
+
 /// What is noted on the lock.
 const BEGUN: &str = "begun";
 const TARGET: &str = "target";
@@ -34,7 +37,20 @@ const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 const UNDOES_FOR: Duration = Duration::from_secs(30 * 60);
 
 pub fn words(exec: &Exec) -> String {
-    format!("the place of the command {}", exec.command.first().map(String::as_str).unwrap_or_default())
+    format!("the place of the command {}", said(&exec.command.join(" ")))
+}
+
+/// A command's words are for people here: what is long is cut.
+fn said(command: &str) -> String {
+    match command.char_indices().nth(SAID) {
+        Some((end, _)) => format!("{}...", command.get(..end).unwrap_or_default()),
+        None => command.to_owned(),
+    }
+}
+
+/// Its command makes it that place: what undoes it, asks it or bounds it may be corrected while it is turned.
+pub fn key(exec: &Exec) -> String {
+    format!("exec {}", serde_json::to_string(&exec.command).unwrap_or_default())
 }
 
 /// The longest that undoing may take.
@@ -275,6 +291,25 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_places_are_called_alike() {
+        let exec = |command: &[&str]| serde_json::json!({"exec": {"command": command, "undo": ["b"]}});
+        let long = "x".repeat(100);
+        let secret = |region: &str| serde_json::json!({"secretsManager": {"secretArn": format!("arn:aws:secretsmanager:{region}:317805897534:secret:app-AbCdEf")}});
+        let places = serde_json::json!([
+            exec(&["turn.sh", "a"]),
+            exec(&["turn.sh", "b"]),
+            exec(&[&long, "a"]),
+            exec(&[&long, "b"]),
+            secret("us-east-1"),
+            secret("eu-west-1")
+        ]);
+        let words = crate::kinds::elasticache::moving::reference::all_words(&serde_json::from_value::<Vec<_>>(places).unwrap());
+        assert_eq!(words[..2], ["the place of the command turn.sh a", "the place of the command turn.sh b"]);
+        assert!(words[2].ends_with("x..., place 3 of cutover") && words[3].ends_with("x..., place 4 of cutover"), "{words:?}");
+        assert!(words[5].ends_with("app-AbCdEf, place 6 of cutover"), "{words:?}");
+    }
 
     #[test]
     fn what_check_prints_counts_and_without_it_what_was_noted() {

@@ -39,6 +39,14 @@ pub fn key(entry: &KubernetesEntry) -> String {
     format!("kubernetes {kind} {name} {}", entry.key)
 }
 
+/// The same with where it stands, as it is declared: which cluster that was says the lock in a note of its own.
+pub fn identity(entry: &KubernetesEntry) -> String {
+    let mut restarted = restarts(entry).to_vec();
+    restarted.sort();
+    let ground = [&entry.context, &entry.server, &entry.namespace].map(|part| part.as_deref().unwrap_or_default());
+    [key(entry)].into_iter().chain(ground.map(str::to_owned)).chain(restarted).collect::<Vec<String>>().join("\n")
+}
+
 pub fn restarts(entry: &KubernetesEntry) -> &[String] {
     entry.restart.as_ref().map(Workloads::all).unwrap_or_default()
 }

@@ -132,11 +132,30 @@ pub fn words(cutover: &Cutover) -> String {
     }
 }
 
-/// What it is, for names that follow from it.
+/// Each of these places in the words of a plan, no two of them alike: what is done and what is consented to is known by its title.
+pub fn all_words(cutover: &[Cutover]) -> Vec<String> {
+    let all: Vec<String> = cutover.iter().map(words).collect();
+    let alike = |one: &String| all.iter().filter(|other| *other == one).count() > 1;
+    let one =
+        |(place, words): (usize, &String)| if alike(words) { format!("{words}, place {} of cutover", place + 1) } else { words.clone() };
+    all.iter().enumerate().map(one).collect()
+}
+
+/// What it is, for names that follow from it: without what only says how it is turned, which may be corrected while a move is under way.
 pub fn key(cutover: &Cutover) -> String {
+    match (&cutover.kubernetes, &cutover.exec) {
+        (Some(entry), _) => kubernetes::key(entry),
+        (None, Some(exec)) => exec::key(exec),
+        // Nothing of the others says anything else.
+        (None, None) => serde_json::to_string(cutover).unwrap_or_default(),
+    }
+}
+
+/// The same, with what tells it from a place of that name on other ground, and with all that is started anew: so that a lock knows it again.
+pub fn identity(cutover: &Cutover) -> String {
     match &cutover.kubernetes {
-        Some(entry) => kubernetes::key(entry),
-        None => serde_json::to_string(cutover).unwrap_or_default(),
+        Some(entry) => kubernetes::identity(entry),
+        None => key(cutover),
     }
 }
 
