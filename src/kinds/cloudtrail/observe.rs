@@ -17,6 +17,8 @@ use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 pub struct TrailSeen {
     pub trail: Fact<SeenTrail>,
     pub logging: Fact<bool>,
+    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where the bucket is another one than declared.
+    pub delivery_error: Fact<String>,
     /// In canonical form.
     pub events: Fact<Events>,
     pub insights: Fact<Vec<InsightSetting>>,
@@ -83,6 +85,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
         let rest = trail.as_ref().map(|_| ());
         return TrailSeen {
             logging: rest.clone().map(|()| false),
+            delivery_error: Fact::default(),
             events: rest.clone().map(|()| Events::Plain(Vec::new())),
             insights: rest.clone().map(|()| Vec::new()),
             tags: rest.map(|()| BTreeMap::new()),
@@ -92,13 +95,14 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     };
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
     let arn = &shown.arn;
-    let (logging, events, insights, tags) = futures::join!(
-        asked(want.has("logging"), || logging(reads, arn, &home)),
+    let moves = want.has("bucket") && target.spec.bucket.is_some() && target.spec.bucket != shown.settings.bucket;
+    let ((logging, delivery_error), events, insights, tags) = futures::join!(
+        async { if want.has("logging") || moves { status(reads, arn, &home).await } else { Default::default() } },
         asked(events, || read_events(reads, arn, &home)),
         asked(want.has("insights"), || insights(reads, arn, &home)),
         asked(want.has("tags"), || tags(reads, arn, &home)),
     );
-    TrailSeen { trail, logging, events, insights, tags, key }
+    TrailSeen { trail, logging, delivery_error, events, insights, tags, key }
 }
 
 async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {
@@ -165,10 +169,17 @@ async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, 
 
 // A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it, in the trail's home region, where alone it has tags.
 
-async fn logging(reads: &Reads, arn: &str, home: &str) -> Fact<bool> {
+/// Whether it logs, and what its bucket last answered where that was an error.
+async fn status(reads: &Reads, arn: &str, home: &str) -> (Fact<bool>, Fact<String>) {
     match reads.cloudtrail().in_region(home).get_trail_status(|request| request.name(arn)).await {
-        Ok(status) => Fact::Present(status.is_logging().unwrap_or(false)),
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+        Ok(status) => {
+            let error = status.latest_delivery_error().filter(|error| !error.is_empty());
+            (Fact::Present(status.is_logging().unwrap_or(false)), Fact::given(error.map(str::to_owned)))
+        }
+        Err(error) => {
+            let why = Unreadable::from(&error);
+            (Fact::Unknown(why.clone()), Fact::Unknown(why))
+        }
     }
 }
 

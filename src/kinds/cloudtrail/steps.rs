@@ -44,9 +44,12 @@ pub(super) fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {
         ),
         Fact::Present(trail) => {
             let home = &trail.home_region;
+            // What protects and stands on nothing comes first: a step that is refused keeps those behind it from their turn.
+            start_logging(planning, &trail.arn, home, &[], &mut steps);
             settings(planning, trail, &mut steps);
-            tags(planning, trail, &mut steps);
             recording(planning, &trail.arn, home, &[], &mut steps);
+            tags(planning, trail, &mut steps);
+            stop_logging(planning, &trail.arn, home, &mut steps);
             if *home != planning.scope.region && !steps.steps.is_empty() {
                 steps.notes.push(format!("{} is at home in {home}, and is changed there", planning.id));
             }
@@ -96,7 +99,9 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         drifts.iter().filter_map(|drift| paid(drift)),
     );
     let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
-    recording(planning, &arn(planning.scope, name), &planning.scope.region, &[made], steps);
+    let (trail, home) = (arn(planning.scope, name), &planning.scope.region);
+    start_logging(planning, &trail, home, &[made], steps);
+    recording(planning, &trail, home, &[made], steps);
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
@@ -114,7 +119,11 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
         if moves { disruptive.push(drift) } else { online.push(drift) }
     }
-    for drifts in [online, disruptive].into_iter().filter(|drifts| !drifts.is_empty()) {
+    // CloudTrail looks at the bucket whenever a trail is updated: one that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
+    let moves = disruptive.iter().any(|drift| drift.field == "bucket");
+    let mut moved = None;
+    let updates = if moves { [disruptive, online] } else { [online, disruptive] };
+    for drifts in updates.into_iter().filter(|drifts| !drifts.is_empty()) {
         let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
         let settings = match gather(planning, &drifts, Some(trail)) {
             Ok(settings) => settings,
@@ -131,12 +140,16 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         takes.dedup();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
-        steps.push(
+        let moving = drifts.iter().any(|drift| drift.field == "bucket");
+        let place = steps.push(
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
                 .also_takes(&join("", drifts.iter().filter_map(|drift| paid(drift))))
-                .back(back::update(planning.id, trail, &drifts)),
+                .back(back::update(planning.id, trail, &drifts))
+                .after(moved),
         );
+        // Where the present bucket is known to take nothing, the rest would be refused until then.
+        moved = Some(place).filter(|_| moving && planning.seen.delivery_error.present().is_some());
     }
 }
 
@@ -339,30 +352,37 @@ fn tags(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<Tr
     }
 }
 
-/// Logging, event selectors, insights: each a request of its own, on a trail that is there by then.
+/// On a trail that is there by then. StartLogging does not look at the bucket.
+fn start_logging(planning: &Planning<'_, Trails>, trail: &str, home: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
+    let name = planning.id;
+    if planning.drift("logging").is_some_and(|drift| drift.declared == Value::Bool(true)) {
+        let op = TrailOp::StartLogging { trail: trail.to_owned() };
+        let back = format!("`{}`", back::command(home, "stop-logging", "--name", name));
+        let step = Step::online(format!("Start logging of the trail {name}"), op, ["logging"]);
+        steps.push(step.back(back).after(made.iter().copied()));
+    }
+}
+
+/// The last of all: until then the trail records what else is done.
+fn stop_logging(planning: &Planning<'_, Trails>, trail: &str, home: &str, steps: &mut Steps<TrailOp>) {
+    let name = planning.id;
+    if let Some(drift) = planning.drift("logging").filter(|drift| drift.declared != Value::Bool(true)) {
+        let takes = "nothing is recorded any more; what happens meanwhile can never be looked up";
+        steps.notes.push(format!("{name}: {takes}"));
+        let op = TrailOp::StopLogging { trail: trail.to_owned() };
+        steps.push(
+            Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
+                .impact(drift.impact.max(Impact::Disruptive), takes)
+                .back(format!("`{}`", back::command(home, "start-logging", "--name", name))),
+        );
+    }
+}
+
+/// Event selectors, insights: each a request of its own, on a trail that is there by then.
 fn recording(planning: &Planning<'_, Trails>, trail: &str, home: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
     let after = || made.iter().copied();
     let name = planning.id;
     let trail = || trail.to_owned();
-    match planning.drift("logging") {
-        Some(drift) if drift.declared == Value::Bool(true) => {
-            let op = TrailOp::StartLogging { trail: trail() };
-            let back = format!("`{}`", back::command(home, "stop-logging", "--name", name));
-            steps.push(Step::online(format!("Start logging of the trail {name}"), op, ["logging"]).back(back).after(after()));
-        }
-        // A new trail does not log.
-        Some(drift) if made.is_empty() => {
-            let takes = "nothing is recorded any more; what happens meanwhile can never be looked up";
-            steps.notes.push(format!("{name}: {takes}"));
-            let op = TrailOp::StopLogging { trail: trail() };
-            steps.push(
-                Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
-                    .impact(drift.impact.max(Impact::Disruptive), takes)
-                    .back(format!("`{}`", back::command(home, "start-logging", "--name", name))),
-            );
-        }
-        _ => {}
-    }
     let mut before: Vec<usize> = made.to_vec();
     let wished = wished_events(planning);
     let writes = wished.as_ref().map(|(.., events)| events).or(planning.seen.events.present()).is_none_or(Events::record_writes);

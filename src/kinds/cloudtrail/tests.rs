@@ -73,6 +73,48 @@ fn everything() -> Value {
     })
 }
 
+/// What refuses every UpdateTrail: a bucket that is gone, and one whose policy lets CloudTrail in no more.
+#[tokio::test]
+async fn a_trail_whose_bucket_takes_nothing_is_moved_first() {
+    for (found, logs) in [("gone", true), ("gone", false), ("shut", true), ("shut", false)] {
+        let mut services = services(json!({"audit": {"s3BucketName": found, "isLogging": logs}}));
+        services["s3"]["buckets"]["shut"] = json!({});
+        let account = Account::new(&services);
+        let members = json!({"bucket": "logs", "logFileValidation": true, "logging": true, "tags": {"team": "audit"}});
+        let (plan, _) = account.apply_without_consent(&wish(members.clone())).await;
+        let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
+        let update = |field: &str| trail.steps.iter().position(|step| step.fields.iter().any(|of| of == field)).unwrap();
+        assert!(update("bucket") < update("logFileValidation"), "{found}: {trail:#?}");
+        // What is known to be refused waits for the move, and that for consent.
+        assert_eq!(trail.steps[update("logFileValidation")].held.is_some(), logs, "{found}: {trail:#?}");
+        account.converges(&wish(members)).await;
+        assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["logFileValidationEnabled"], true);
+    }
+}
+
+/// A step that is refused halts its resource: recording must not wait behind it.
+#[tokio::test]
+async fn what_protects_and_stands_on_nothing_comes_first() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isLogging": false, "kmsKeyId": KEY}}));
+    services["kms"]["keys"]["k1"] = json!({"state": "Disabled"});
+    let account = Account::new(&services);
+    let members = json!({
+        "logFileValidation": true, "logging": true, "tags": {"team": "audit"},
+        "eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}],
+    });
+    let plan = planned(&account, members.clone()).await;
+    let fields: Vec<&str> = plan.steps.iter().flat_map(|step| &step.fields).map(String::as_str).collect();
+    assert_eq!(fields, ["logging", "logFileValidation", "eventSelectors", "tags.team"]);
+    // CloudTrail refuses every update of a trail whose key is disabled.
+    account.apply(&wish(members)).await;
+    let found = account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"].clone();
+    assert_eq!((&found["isLogging"], &found["logFileValidationEnabled"]), (&json!(true), &json!(false)));
+    // What takes recording away comes last.
+    let account = Account::new(&self::services(json!({"audit": {"s3BucketName": "logs", "isLogging": true}})));
+    let plan = planned(&account, json!({"logFileValidation": true, "logging": false, "tags": {"team": "audit"}})).await;
+    assert_eq!(plan.steps.last().unwrap().fields, ["logging"]);
+}
+
 #[tokio::test]
 async fn a_missing_trail_is_made_as_declared_and_then_left_alone() {
     let account = Account::new(&services(json!({})));
