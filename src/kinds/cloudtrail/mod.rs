@@ -64,8 +64,8 @@ impl Kind for Trails {
         spec.trail.clone().unwrap_or_else(|| spec.name.clone())
     }
 
-    fn problems(spec: &TrailSpec, _: &Scope) -> Vec<SpecProblem> {
-        spec.problems()
+    fn problems(spec: &TrailSpec, scope: &Scope) -> Vec<SpecProblem> {
+        spec.problems(scope)
     }
 
     fn contributes(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Contribution> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
 use super::{Trails, selectors};
-use crate::aws::{CallError, Class, Reads, calls, pages};
+use crate::aws::{CallError, Reads, calls, pages};
 use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a trail.
@@ -23,8 +23,10 @@ pub struct TrailSeen {
     pub events: Fact<Events>,
     pub insights: Fact<Vec<InsightSetting>>,
     pub tags: Fact<BTreeMap<String, String>>,
+    /// The account's trails that the region shows, those of other regions among them, by name.
+    pub(super) shown: Vec<String>,
     /// The key that the manifest names.
-    pub(super) key: Fact<WishedKey>,
+    pub(super) key: Fact<kms::Key>,
 }
 
 /// A trail as DescribeTrails shows it.
@@ -36,13 +38,6 @@ pub struct SeenTrail {
     /// The account that it belongs to: an organisation's trail belongs to the management account.
     pub owner: String,
     pub settings: Settings,
-}
-
-/// A KMS key in the manifest's words, and as CloudTrail shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WishedKey {
-    pub words: String,
-    pub arn: String,
 }
 
 impl TrailSeen {
@@ -71,15 +66,16 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     if want.is_empty() {
         return TrailSeen::default();
     }
-    let trail = match reads.once("DescribeTrails", || all(reads)).await {
-        Ok(trails) => match choose(&trails, target.id, target.scope) {
-            Some(trail) => seen(trail, target.scope),
-            None => Fact::Absent,
-        },
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    let (trail, names) = match reads.once("DescribeTrails", || all(reads)).await {
+        Ok(trails) => {
+            let trail = choose(&trails, target.id, target.scope).map_or(Fact::Absent, |trail| seen(trail, target.scope));
+            let own = trails.iter().filter(|trail| trail.trail_arn().and_then(owner) == Some(target.scope.account.as_str()));
+            (trail, own.filter_map(|trail| trail.name().map(str::to_owned)).collect())
+        }
+        Err(error) => (Fact::Unknown(Unreadable::from(&error)), Vec::new()),
     };
     let home = trail.present().map_or(target.scope.region.as_str(), |trail| trail.home_region.as_str()).to_owned();
-    let key = wished_key(reads, target, want, &home).await;
+    let key = wished_key(reads, target, want, (&trail, &home)).await;
     let Fact::Present(shown) = &trail else {
         // What hangs on the trail is as absent, or as unknown, as the trail.
         let rest = trail.as_ref().map(|_| ());
@@ -90,6 +86,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
             insights: rest.clone().map(|()| Vec::new()),
             tags: rest.map(|()| BTreeMap::new()),
             trail,
+            shown: names,
             key,
         };
     };
@@ -102,7 +99,7 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
         asked(want.has("insights"), || insights(reads, arn, &home)),
         asked(want.has("tags"), || tags(reads, arn, &home)),
     );
-    TrailSeen { trail, logging, delivery_error, events, insights, tags, key }
+    TrailSeen { trail, logging, delivery_error, events, insights, tags, shown: names, key }
 }
 
 async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {
@@ -155,16 +152,13 @@ fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
     })
 }
 
-/// The ARN of the key that the manifest names, which is a key of the trail's home region. The ARN of a key is itself; an alias and an id are looked up.
-async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, home: &str) -> Fact<WishedKey> {
+/// The key that the manifest names, which is a key of the trail's home region where no ARN says another. That of a trail that has it is not asked for.
+async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, (trail, home): (&Fact<SeenTrail>, &str)) -> Fact<kms::Key> {
     let Some(words) = target.spec.kms_key_id.as_ref().filter(|_| want.has("kmsKeyId")) else { return Fact::default() };
-    let found = |arn: &str| WishedKey { words: words.clone(), arn: arn.to_owned() };
-    if words.starts_with("arn:") && words.contains(":key/") {
-        return Fact::Present(found(words));
+    if trail.present().and_then(|trail| trail.settings.kms_key_arn.as_ref()) == Some(words) {
+        return Fact::Present(kms::Key { words: words.clone(), arn: words.clone(), unusable: None });
     }
-    let answer = kms::described(reads, (home != target.scope.region).then_some(home), words).await;
-    let arn = answer.map(|answer| answer.key_metadata().and_then(|key| key.arn()).map(found));
-    Fact::read(arn, |error| error.class == Class::NotFound)
+    kms::wished(reads, target.scope, home, words).await
 }
 
 // A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it, in the trail's home region, where alone it has tags.

@@ -115,7 +115,7 @@ impl TrailSpec {
     }
 
     /// What is wrong with it that the schema cannot say.
-    pub(super) fn problems(&self) -> Vec<SpecProblem> {
+    pub(super) fn problems(&self, scope: &Scope) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
         let mut problem_at = |path: FieldPath, message: &str, expected: &str| {
             problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
@@ -134,6 +134,24 @@ impl TrailSpec {
         }
         if self.event_selectors.is_some() && self.advanced_event_selectors.is_some() {
             problem("advancedEventSelectors", "a trail has plain or advanced event selectors, never both", "one of the two lists");
+        }
+        if let Some(logs) = &self.cloud_watch_logs {
+            // "You must use a log group that exists in your account", and the same of the role.
+            // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+            let part = |arn: &str, place: usize| arn.split(':').nth(place).unwrap_or_default().to_owned();
+            for (path, arn, what) in [("logGroupArn", &logs.log_group_arn, "log group"), ("roleArn", &logs.role_arn, "role")] {
+                let of = part(arn, 4);
+                if of != scope.account {
+                    let message = format!("the {what} is account {of}'s, and CloudTrail takes one of the trail's own account");
+                    problem(&format!("cloudWatchLogs.{path}"), &message, &format!("a {what} of account {}", scope.account));
+                }
+            }
+            // One that records other regions too may be at home in one of them.
+            let region = part(&logs.log_group_arn, 3);
+            if self.multi_region == Some(false) && region != scope.region {
+                let message = format!("the log group is in {region}, and the trail would be in {}", scope.region);
+                problem("cloudWatchLogs.logGroupArn", &message, &format!("a log group in {}", scope.region));
+            }
         }
         let plain = self.event_selectors.iter().flatten();
         let resources = plain.clone().flat_map(|selector| &selector.data_resources).map(|resource| resource.values.len());

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, Trails, arn, back};
+use super::{SeenTrail, TrailSpec, Trails, arn, back};
+use crate::kinds::kms::{self, Unfit as Wrong};
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
@@ -69,6 +70,9 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         let message = format!("there is no trail {name}, and without its bucket, which an exception covers, it cannot be made");
         return block_all(planning, steps, Reason::InvalidWish, message, "end the exception, or make the trail by hand".to_owned());
     }
+    if let Some(wrong) = crowded(planning) {
+        return block_all(planning, steps, wrong.reason, wrong.message, wrong.what_to_do);
+    }
     let drifts: Vec<&Drift> = SETTINGS.iter().filter_map(|field| planning.drift(field)).collect();
     let settings = match gather(planning, &drifts, None) {
         Ok(settings) => settings,
@@ -102,6 +106,31 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
     let (trail, home) = (arn(planning.scope, name), &planning.scope.region);
     start_logging(planning, &trail, home, &[made], steps);
     recording(planning, &trail, home, &[made], steps);
+}
+
+/// Trails a region, shadows among them: a quota that nobody can have raised.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
+const MOST_TRAILS: usize = 5;
+
+/// Why there is no room for one more trail, where there is none: those that the manifest has made take their places by name.
+fn crowded(planning: &Planning<'_, Trails>) -> Option<Wrong> {
+    let shown = &planning.seen.shown;
+    let made = |(id, spec): &(&str, &TrailSpec)| spec.bucket.is_some() && !shown.iter().any(|name| name == id);
+    let before: Vec<&str> = planning.peers().filter(made).map(|(id, _)| id).filter(|id| *id < planning.id).collect();
+    if shown.len() + before.len() < MOST_TRAILS {
+        return None;
+    }
+    let besides = if before.is_empty() { String::new() } else { format!(", and {} would be made before it", before.join(", ")) };
+    Some(Wrong {
+        reason: Reason::NotSupported,
+        message: format!(
+            "CloudTrail takes {MOST_TRAILS} trails a region, and in {} there are {} ({}){besides}",
+            planning.scope.region,
+            shown.len(),
+            shown.join(", ")
+        ),
+        what_to_do: "delete one that is not needed, or let one trail record what two would: this quota cannot be raised".to_owned(),
+    })
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
@@ -200,13 +229,6 @@ fn title(trail: &str, drifts: &[&Drift]) -> String {
     format!("Update the trail {trail}: {}", words.join(", "))
 }
 
-/// Something that stands in the way of a field.
-struct Wrong {
-    reason: Reason,
-    message: String,
-    what_to_do: String,
-}
-
 /// What CloudTrail would refuse, given what is not to be changed.
 fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
     let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
@@ -267,23 +289,7 @@ fn prefix(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
 
 fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
     let words = planning.spec.kms_key_id.as_deref().unwrap_or_default();
-    match &planning.seen.key {
-        Fact::Present(key) => Ok(key.arn.clone()),
-        Fact::Absent => Err(Wrong {
-            reason: Reason::InvalidWish,
-            message: format!(
-                "there is no KMS key {words} in account {}, region {}",
-                planning.scope.account,
-                planning.seen.home(planning.scope)
-            ),
-            what_to_do: "make the key, or correct kmsKeyId".to_owned(),
-        }),
-        Fact::Unknown(why) => Err(Wrong {
-            reason: Reason::Unreadable,
-            message: format!("which key {words} is could not be read: {}: {}", why.call, why.message),
-            what_to_do: "allow kms:DescribeKey, or give the key's ARN".to_owned(),
-        }),
-    }
+    kms::usable(&planning.seen.key, "kmsKeyId", words, planning.scope)
 }
 
 /// The settings that these drifts ask for.
@@ -303,6 +309,17 @@ fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&See
         log_group_arn: declared(drifts, "cloudWatchLogs.logGroupArn").map(|arn: String| format!("{}:*", super::fields::log_group(&arn))),
         role_arn: declared(drifts, "cloudWatchLogs.roleArn"),
     };
+    if let Some(group) = &settings.log_group_arn
+        && let Some(region) = group.split(':').nth(3)
+        && region != planning.seen.home(planning.scope)
+    {
+        let home = planning.seen.home(planning.scope);
+        return Err(Wrong {
+            reason: Reason::InvalidWish,
+            message: format!("the log group is in {region}, and the trail sends its events to one of its own region, {home}"),
+            what_to_do: format!("declare a log group in {home} as cloudWatchLogs.logGroupArn"),
+        });
+    }
     if drifts.iter().any(|drift| drift.field == "kmsKeyId") {
         settings.kms_key_arn = Some(key(planning)?);
     }

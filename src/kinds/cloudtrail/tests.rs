@@ -430,7 +430,7 @@ async fn a_prefix_is_changed_only_where_its_bucket_is_declared() {
 
 #[test]
 fn wishes_that_contradict_themselves_are_said() {
-    let problem = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();
+    let problem = |value: Value| spec(value).problems(&scope()).into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();
     let plain = json!([{"readWriteType": "All", "includeManagementEvents": false, "excludeManagementEventSources": ["kms.amazonaws.com"]}]);
     let advanced = json!([{"fieldSelectors": [{"field": "readOnly"}]}]);
     for (value, paths) in [

@@ -32,6 +32,7 @@ impl Kind for Detector {
         &calls::guardduty::LIST_PUBLISHING_DESTINATIONS,
         &calls::guardduty::DESCRIBE_PUBLISHING_DESTINATION,
         &calls::guardduty::GET_ADMINISTRATOR_ACCOUNT,
+        &calls::kms::DESCRIBE_KEY,
         &calls::guardduty::CREATE_DETECTOR,
         &calls::guardduty::UPDATE_DETECTOR,
         &calls::guardduty::CREATE_PUBLISHING_DESTINATION,

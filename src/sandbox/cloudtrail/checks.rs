@@ -122,21 +122,23 @@ pub fn deliverable(state: &State, here: &Here, name: &str, trail: &Trail) -> Res
     if trail.s3_key_prefix.as_ref().is_some_and(|prefix| prefix.chars().count() > 200) {
         return Err(refusal("InvalidS3PrefixException", "The S3 key prefix must not be longer than 200 characters."));
     }
-    log_group(trail)?;
+    log_group(here, trail)?;
     bucket(state, here, name, trail)?;
     key(state, here, name, trail)
 }
 
-fn log_group(trail: &Trail) -> Result<(), Refusal> {
+/// "You must use a log group that exists in your account", and the same of the role. (CreateTrail)
+fn log_group(here: &Here, trail: &Trail) -> Result<(), Refusal> {
     let (group, role) = (trail.cloud_watch_logs_log_group_arn.as_deref(), trail.cloud_watch_logs_role_arn.as_deref());
     match (group, role) {
         (None, None) => Ok(()),
         (Some(group), Some(role)) => {
-            if !(group.starts_with("arn:") && group.contains(":logs:") && group.contains(":log-group:")) {
+            let place = format!("arn:aws:logs:{}:{}:log-group:", home(here, trail), here.account);
+            if !group.starts_with(&place) {
                 let message = "CloudTrail cannot validate the specified log group ARN.";
                 return Err(refusal("InvalidCloudWatchLogsLogGroupArnException", message));
             }
-            if !(role.starts_with("arn:") && role.contains(":iam::") && role.contains(":role/")) {
+            if !role.starts_with(&format!("arn:aws:iam::{}:role/", here.account)) {
                 let message = "CloudTrail cannot validate the specified role ARN.";
                 return Err(refusal("InvalidCloudWatchLogsRoleArnException", message));
             }

@@ -11,7 +11,7 @@ use super::lifecycle::{from_sdk, impact, to_sdk};
 use super::observe;
 use super::*;
 use crate::kinds::s3::Flags;
-use crate::kinds::{AnyKind, Drift, Reason, Shape, registry};
+use crate::kinds::{AnyKind, Drift, Reason, Shape, kms, registry};
 
 const BUCKET: &str = "huntaze-assets";
 
@@ -202,7 +202,11 @@ fn a_key_is_sent_by_its_arn_and_only_when_it_can_be_used() {
     let yaml = "encryption: {algorithm: 'aws:kms', kmsKeyId: alias/data, bucketKey: true}";
     let with = |state: &str| {
         let mut seen = fresh();
-        seen.key = Fact::Present(observe::Key { arn: "arn:aws:kms:us-east-1:1:key/k".to_owned(), state: state.to_owned() });
+        seen.key = Fact::Present(kms::Key {
+            words: "k".to_owned(),
+            arn: "arn:aws:kms:us-east-1:1:key/k".to_owned(),
+            unusable: Some(state.to_owned()).filter(|state| state != "Enabled"),
+        });
         seen
     };
     let step = only(plan(yaml, with("Enabled")));
