@@ -83,9 +83,16 @@ pub trait Kind: Sized + Send + Sync + 'static {
         None
     }
 
-    /// What must be in sync before this one, or some of its fields, are touched, where the manifest speaks of it.
-    fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Need> {
-        let _ = (spec, id, scope);
+    /// What it asks for in place of that once it was seen, which may hang on where it is at home, or on whom it serves; nothing: what was declared.
+    fn asks(spec: &Self::Spec, id: &str, scope: &Scope, seen: &Self::Seen) -> Option<Vec<Contribution>> {
+        let _ = (spec, id);
+        Self::managed_elsewhere(scope, seen).then(Vec::new)
+    }
+
+    /// What must be in sync before this one, or some of its fields, are touched, where the manifest speaks of it. `asks`: what it asks of others, as far
+    /// as that is known.
+    fn needs(spec: &Self::Spec, id: &str, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
+        let _ = (spec, id, scope, asks);
         Vec::new()
     }
 

@@ -37,6 +37,8 @@ pub struct SeenTrail {
     pub home_region: String,
     /// The account that it belongs to: an organisation's trail belongs to the management account.
     pub owner: String,
+    /// It records for a whole organisation.
+    pub organization: bool,
     pub settings: Settings,
 }
 
@@ -139,6 +141,7 @@ fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
         owner: owner(arn).unwrap_or(&scope.account).to_owned(),
         arn: arn.to_owned(),
         home_region: home_region.to_owned(),
+        organization: trail.is_organization_trail().unwrap_or(false),
         settings: Settings {
             bucket: trail.s3_bucket_name().map(str::to_owned),
             key_prefix: trail.s3_key_prefix().map(str::to_owned),

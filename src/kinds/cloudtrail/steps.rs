@@ -264,6 +264,17 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
             })
         }
         "kmsKeyId" => key(planning).err(),
+        // UpdateTrail refuses a bucket that does not let the members' logs in, and holdfast reads no organization.
+        "bucket" | "keyPrefix"
+            if trail.organization && planning.spec.organization_id.is_none() && planning.spec.own_bucket(planning.scope).is_some() =>
+        {
+            Some(Wrong {
+                reason: Reason::InvalidWish,
+                message: "the trail records for an organization, and without its id the bucket's policy would not let the members' logs in"
+                    .to_owned(),
+                what_to_do: "declare organizationId: `aws organizations describe-organization` shows it".to_owned(),
+            })
+        }
         "keyPrefix" => prefix(planning, trail),
         _ => None,
     }

@@ -63,9 +63,9 @@ impl Kind for Detector {
         policy::contributions(spec, scope)
     }
 
-    fn needs(spec: &DetectorSpec, id: &str, scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        needs_of_delivery(bucket, &Self::contributes(spec, id, scope), &["publishingDestination"])
+        needs_of_delivery(bucket, asks, &["publishingDestination"])
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: &FactSet) -> DetectorSeen {

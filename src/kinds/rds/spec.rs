@@ -252,8 +252,11 @@ impl InstanceSpec {
         // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
         let role = self.enhanced_monitoring.as_ref().and_then(|monitoring| monitoring.role_arn.as_deref());
         if let Some(of) = role.and_then(|role| role.split(':').nth(4)).filter(|of| *of != scope.account) {
-            let message = format!("the role is account {of}'s, and RDS takes one of the instance's own account");
-            problem("enhancedMonitoring.roleArn", message, "a role of the account in spec.account");
+            problem(
+                "enhancedMonitoring.roleArn",
+                format!("the role is account {of}'s, and no service takes one of another account"),
+                "a role of the account in spec.account",
+            );
         }
         if let Some(monitoring) = &self.enhanced_monitoring
             && monitoring.interval_seconds == Some(0)

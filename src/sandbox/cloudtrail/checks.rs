@@ -6,6 +6,10 @@ use super::{Here, State, Trail, refusal};
 
 /// CloudTrail's service principal.
 const SERVICE: &str = "cloudtrail.amazonaws.com";
+/// The organisation of an account file that names none.
+const ORGANIZATION: &str = "o-exampleorgid";
+/// Some member of the organisation.
+const MEMBER: &str = "222222222222";
 
 /// The account that a trail belongs to.
 pub fn owner<'a>(state: &'a State, here: &Here<'a>, trail: &Trail) -> &'a str {
@@ -178,8 +182,16 @@ fn lets_in(policy: &str, state: &State, here: &Here, name: &str, trail: &Trail) 
     if let Some(key) = &trail.kms_key_id {
         writing.extend([("s3:x-amz-server-side-encryption", "aws:kms"), ("s3:x-amz-server-side-encryption-aws-kms-key-id", key)]);
     }
+    let mut objects = vec![object];
+    if trail.is_organization_trail {
+        // Members' logs are written below the organisation's id. (user guide, "Amazon S3 bucket policy for CloudTrail", "Organization trails")
+        let organization = state.organization_id.as_deref().unwrap_or(ORGANIZATION);
+        objects.push(format!("{bucket}/{prefix}AWSLogs/{organization}/{MEMBER}/CloudTrail/{}/log.json.gz", here.region));
+    }
     allows(policy, &Access { service: SERVICE, action: "s3:GetBucketAcl", resource: &bucket, context: &from })
-        && allows(policy, &Access { service: SERVICE, action: "s3:PutObject", resource: &object, context: &writing })
+        && objects
+            .iter()
+            .all(|object| allows(policy, &Access { service: SERVICE, action: "s3:PutObject", resource: object, context: &writing }))
 }
 
 fn key(state: &State, here: &Here, name: &str, trail: &Trail) -> Result<(), Refusal> {

@@ -50,6 +50,8 @@ pub struct State {
     /// The management account of the organisation that the account belongs to; absent outside of organisations.
     /// Trails of the organisation are that account's: everybody else only reads them.
     pub management_account: Option<String>,
+    /// The organisation's id.
+    pub organization_id: Option<String>,
 }
 
 /// A trail.

@@ -11,7 +11,7 @@ use super::Bucket;
 use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::spec::{BucketSpec, Ownership};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::s3::{self, Flags, website, website_key};
+use crate::kinds::s3::{self, At, Flags, website, website_key};
 use crate::kinds::{Candidate, Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a bucket. Facts of a bucket that is not there are absent.
@@ -307,7 +307,8 @@ async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &m
 }
 
 async fn flags(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Flags>, There) {
-    let answer = reads.once(s3::flags_key(bucket), || s3::flags(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(s3::flags_key(at), || s3::flags(reads, at)).await;
     // A bucket without the setting has all four off.
     setting(answer.map(|flags| *flags), s3::NO_FLAGS, Fact::Present(Flags::default()))
 }
@@ -422,13 +423,15 @@ async fn grants(reads: &Reads, bucket: &str, owner: &str) -> Fact<Grants> {
 }
 
 async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.once(s3::public_policy_key(bucket), || s3::public_policy(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(s3::public_policy_key(at), || s3::public_policy(reads, at)).await;
     Fact::read(answer.map(|public| Some(*public)), |error| error.is("NoSuchBucketPolicy"))
 }
 
 /// Whether the bucket serves a website. Its policy's impact asks the same.
 async fn served(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.once(website_key(bucket), || website(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(website_key(at), || website(reads, at)).await;
     Fact::read(answer.map(|website| Some(*website)), |_| false)
 }
 

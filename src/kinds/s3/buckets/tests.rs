@@ -299,8 +299,8 @@ fn a_bucket_is_waited_for_until_the_next_bucket_needs_it() {
     let spec = spec("logging: {targetBucket: huntaze-logs}");
     let needs = [("s3.bucketPolicies", "statements.HoldfastAccessLogs"), ("s3.buckets", "create"), ("s3.buckets", "encryption.algorithm")];
     let needs = needs.map(|(kind, part)| Need::of_field(kind, "huntaze-logs", "logging").only([part]));
-    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), needs);
-    assert!(Bucket::needs(&spec, "huntaze-logs", &scope()).is_empty());
+    assert_eq!(Bucket::needs(&spec, BUCKET, &scope(), &[]), needs);
+    assert!(Bucket::needs(&spec, "huntaze-logs", &scope(), &[]).is_empty());
 }
 
 const RULES: &str = "lifecycle: {rules: [
