@@ -150,6 +150,20 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
     }
     // CloudTrail looks at the bucket whenever a trail is updated: one that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
     let moves = disruptive.iter().any(|drift| drift.field == "bucket");
+    if let Some(error) = planning.seen.delivery_error.present().filter(|_| planning.drift("bucket").is_some() && !moves) {
+        let fields: Vec<String> = online.iter().chain(&disruptive).map(|drift| drift.field.clone()).collect();
+        if !fields.is_empty() {
+            let message =
+                format!("the trail's bucket takes nothing ({error}), and CloudTrail refuses every change until the trail has left it");
+            steps.blocks.push(Block {
+                reason: Reason::WaitsForOther,
+                fields,
+                message,
+                what_to_do: "see what stands against bucket".to_owned(),
+            });
+        }
+        return;
+    }
     let mut moved = None;
     let updates = if moves { [disruptive, online] } else { [online, disruptive] };
     for drifts in updates.into_iter().filter(|drifts| !drifts.is_empty()) {

@@ -139,8 +139,13 @@ async fn an_organisations_trail_takes_its_members_along() {
     services["cloudtrail"]["organizationId"] = json!("o-a1b2c3d4e5");
     let account = Account::new(&services);
     let bucket = |account: &Account| account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["s3BucketName"].clone();
-    let plan = planned(&account, json!({"bucket": "new"})).await;
+    // Its bucket lets no member in, so that CloudTrail refuses all else as well.
+    let plan = planned(&account, json!({"bucket": "new", "logFileValidation": true})).await;
     let block = &plan.blocks[0];
+    assert_eq!(
+        (plan.blocks[1].reason, plan.blocks[1].fields.as_slice()),
+        (Reason::WaitsForOther, ["logFileValidation".to_owned()].as_slice())
+    );
     assert_eq!((block.reason, block.fields.as_slice(), plan.steps.len()), (Reason::InvalidWish, ["bucket".to_owned()].as_slice(), 0));
     assert!(block.what_to_do.contains("organizationId"), "{block:?}");
     // CloudTrail itself looks for it.
