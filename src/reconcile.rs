@@ -64,7 +64,7 @@ use crate::execute::record::Event;
 use crate::execute::{Execution, Interrupt, Journal, JournalError, Outcomes, Said};
 use crate::kinds::{Key, Multiplicity, Peers, Scope, place};
 use crate::manifest::{AwsBaseline, Windows};
-use crate::plan::{Consent, Declared, Draft, Judgement, Observed, Plan, Withheld};
+use crate::plan::{AsSeen, Consent, Declared, Draft, Judgement, Observed, Plan};
 
 /// Resources that are read or changed at once. The budget of requests per service lies below it.
 const AT_ONCE: usize = 32;
@@ -137,17 +137,28 @@ pub async fn look(baseline: &Baseline, connection: &Connection, request: &Reques
     let judgement = Judgement { partial: request.choice.is_partial(), ..judgement(baseline, &desired.peers, &request.consent, at) };
     let mut draft = Draft::new(&judgement);
     let mut planned = Vec::with_capacity(resources.len());
-    let mut withheld = Withheld::default();
+    let mut as_seen = AsSeen::default();
+    let mut stands = BTreeMap::new();
     let composed = |declared: &&Declared| declared.kind.shape() == Multiplicity::Composed;
     // What was seen of a resource goes as soon as it is planned: of thousands it is more than all plans.
     {
         let mut looks = pin!(observe(&reads, scope, resources.iter().filter(|one| !composed(one))));
         while let Some((declared, seen)) = looks.next().await {
-            withheld.note(scope, declared, &seen);
-            planned.push(draft.resource(declared, &seen));
+            match as_seen.note(scope, declared, &seen) {
+                None => planned.push(draft.resource(declared, &seen)),
+                Some(needs) => {
+                    planned.push(draft.resource(&Declared { needs: needs.clone(), ..declared.clone() }, &seen));
+                    stands.insert(declared.key(), needs);
+                }
+            }
         }
     }
-    withheld.take_out_of(scope, &mut resources);
+    for one in &mut resources {
+        if let Some(needs) = stands.remove(&one.key()) {
+            one.needs = needs;
+        }
+    }
+    as_seen.put_into(scope, &mut resources);
     {
         let mut looks = pin!(observe(&reads, scope, resources.iter().filter(composed)));
         while let Some((declared, seen)) = looks.next().await {

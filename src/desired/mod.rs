@@ -80,7 +80,9 @@ pub async fn resolve(reads: &Reads, said: &Said<'_>) -> Desired {
     let there = |need: &Need| known.contains(&need.key) || need.key.id == Need::EVERY && known.iter().any(|one| one.kind == need.key.kind);
     for declared in &mut found {
         let own = declared.key();
-        declared.needs = declared.kind.needs(&declared.wish, scope).into_iter().filter(|need| need.key != own && there(need)).collect();
+        let asks = declared.kind.contributes(&declared.wish, scope);
+        declared.needs =
+            declared.kind.needs(&declared.wish, scope, &asks).into_iter().filter(|need| need.key != own && there(need)).collect();
     }
     found.retain(|declared| choice.admits(declared));
     found.sort_by_key(|declared| place(declared.kind.path()));

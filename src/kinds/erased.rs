@@ -74,14 +74,14 @@ pub trait AnyKind: Send + Sync {
     fn selector(&self, spec: &AnySpec) -> Option<Selector>;
     fn list<'a>(&self, reads: &'a Reads, scope: &'a Scope, tags: bool) -> BoxFuture<'a, Result<Vec<Candidate>, CallError>>;
     fn contributes(&self, wish: &Wish, scope: &Scope) -> Vec<Contribution>;
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need>;
+    fn asks(&self, wish: &Wish, scope: &Scope, seen: &AnySeen) -> Option<Vec<Contribution>>;
+    fn needs(&self, wish: &Wish, scope: &Scope, asks: &[Contribution]) -> Vec<Need>;
     fn missing(&self, id: &str, scope: &Scope) -> (String, String);
     fn creates(&self, wish: &Wish) -> bool;
     fn observe<'a>(&'a self, reads: &'a Reads, scope: &'a Scope, wish: &'a Wish, want: &'a FactSet) -> BoxFuture<'a, AnySeen>;
     fn presence(&self, seen: &AnySeen) -> Fact<()>;
     fn untold(&self, seen: &AnySeen) -> Option<String>;
     fn tend(&self, seen: &AnySeen) -> Option<Operation>;
-    fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool;
     /// The paths of all that a wish declares, a keyed field's with their keys.
     fn declares(&self, wish: &Wish) -> Vec<String>;
     /// Every declared field beside what was found.
@@ -220,8 +220,13 @@ impl<K: Kind> AnyKind for Erased<K> {
         Self::with(&wish.spec, Vec::new(), |spec| K::contributes(spec, &wish.id, scope))
     }
 
-    fn needs(&self, wish: &Wish, scope: &Scope) -> Vec<Need> {
-        Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope))
+    fn asks(&self, wish: &Wish, scope: &Scope, seen: &AnySeen) -> Option<Vec<Contribution>> {
+        let seen = seen.downcast_ref::<K::Seen>()?;
+        Self::with(&wish.spec, None, |spec| K::asks(spec, &wish.id, scope, seen))
+    }
+
+    fn needs(&self, wish: &Wish, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
+        Self::with(&wish.spec, Vec::new(), |spec| K::needs(spec, &wish.id, scope, asks))
     }
 
     fn missing(&self, id: &str, scope: &Scope) -> (String, String) {
@@ -252,10 +257,6 @@ impl<K: Kind> AnyKind for Erased<K> {
 
     fn tend(&self, seen: &AnySeen) -> Option<Operation> {
         seen.downcast_ref::<K::Seen>().and_then(K::tend).map(|op| Operation::of(&op))
-    }
-
-    fn managed_elsewhere(&self, scope: &Scope, seen: &AnySeen) -> bool {
-        seen.downcast_ref::<K::Seen>().is_some_and(|seen| K::managed_elsewhere(scope, seen))
     }
 
     fn declares(&self, wish: &Wish) -> Vec<String> {

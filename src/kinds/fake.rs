@@ -120,7 +120,7 @@ impl Kind for Fake {
         spec.name.clone()
     }
 
-    fn needs(spec: &Spec, _id: &str, _scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &Spec, _id: &str, _scope: &Scope, _: &[Contribution]) -> Vec<Need> {
         // `c.x`: of the thing c the field v.x.
         let whole = spec.needs.iter().map(|need| match need.split_once('.') {
             Some((id, part)) => Need::of_all(Fake::PATH, id).only([format!("v.{part}").as_str()]),
@@ -261,7 +261,7 @@ pub(crate) fn scope(object: &str) -> Scope {
 pub(crate) fn declared(scope: &Scope, spec: Value) -> crate::plan::Declared {
     let wish = FAKE.wish(FAKE.spec(spec).unwrap_or_else(|error| panic!("{error}")), scope);
     let origins = vec![crate::plan::Origin { entry: format!("{}/{}", FAKE.path(), wish.name), field: None, parts: Vec::new(), by: None }];
-    let needs = FAKE.needs(&wish, scope);
+    let needs = FAKE.needs(&wish, scope, &[]);
     crate::plan::Declared { kind: FAKE, wish, origins, blocks: Vec::new(), needs, maker: None }
 }
 

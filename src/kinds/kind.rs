@@ -86,9 +86,16 @@ pub trait Kind: Sized + Send + Sync + 'static {
         None
     }
 
-    /// What must be in sync before this one, or some of its fields, are touched, where the manifest speaks of it.
-    fn needs(spec: &Self::Spec, id: &str, scope: &Scope) -> Vec<Need> {
-        let _ = (spec, id, scope);
+    /// What it asks for in place of that once it was seen, which may hang on where it is at home, or on whom it serves; nothing: what was declared.
+    fn asks(spec: &Self::Spec, id: &str, scope: &Scope, seen: &Self::Seen) -> Option<Vec<Contribution>> {
+        let _ = (spec, id);
+        Self::managed_elsewhere(scope, seen).then(Vec::new)
+    }
+
+    /// What must be in sync before this one, or some of its fields, are touched, where the manifest speaks of it. `asks`: what it asks of others, as far
+    /// as that is known.
+    fn needs(spec: &Self::Spec, id: &str, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
+        let _ = (spec, id, scope, asks);
         Vec::new()
     }
 
@@ -344,6 +351,11 @@ impl<'a, K: Kind> Planning<'a, K> {
     /// What the same manifest says of another one of this kind; nothing where it does not speak for it.
     pub fn peer(&self, id: &str) -> Option<&'a K::Spec> {
         self.peers.specs.get(id)?.downcast_ref()
+    }
+
+    /// All of this kind that the same manifest speaks for, by id.
+    pub fn peers(&self) -> impl Iterator<Item = (&'a str, &'a K::Spec)> {
+        self.peers.specs.iter().filter_map(|(id, spec)| Some((id.as_str(), spec.downcast_ref()?)))
     }
 
     /// The same, by another object of the account and region too: with the words that say which, where it is another. What two of them declare of a

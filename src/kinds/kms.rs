@@ -1,10 +1,72 @@
-//! KMS keys, by any of their names: kinds that name the same key ask for it once a pass.
+//! KMS keys, by any of their names: kinds that name the same key ask for it once a pass, and judge it in one way.
 
 use std::sync::Arc;
 
 use aws_sdk_kms::operation::describe_key::DescribeKeyOutput;
 
-use crate::aws::{CallError, Reads};
+use super::{Fact, Reason, Scope};
+use crate::aws::{CallError, Class, Reads};
+
+/// A KMS key that a manifest names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The manifest's words for it.
+    pub words: String,
+    pub arn: String,
+    /// `PendingDeletion`, `Disabled`, ...: the state in which nothing can be encrypted with it.
+    pub unusable: Option<String>,
+}
+
+/// Why a key cannot be used, and what a person does about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    pub reason: Reason,
+    pub message: String,
+    pub what_to_do: String,
+}
+
+/// The key that a manifest names: in the region that its ARN says, else in `home`.
+pub async fn wished(reads: &Reads, scope: &Scope, home: &str, words: &str) -> Fact<Key> {
+    let key = |arn: &str, unusable| Key { words: words.to_owned(), arn: arn.to_owned(), unusable };
+    let parts: Vec<&str> = words.splitn(6, ':').collect();
+    let region = match parts.as_slice() {
+        // Most owners let others use a key and not describe it: the service that is to use it says whether it may.
+        ["arn", _, "kms", _, account, id] if *account != scope.account && id.starts_with("key/") => {
+            return Fact::Present(key(words, None));
+        }
+        ["arn", _, "kms", region, ..] => region,
+        _ => home,
+    };
+    let answer = described(reads, Some(region).filter(|region| *region != scope.region), words).await;
+    let found = answer.map(|answer| {
+        let found = answer.key_metadata()?;
+        let state = found.key_state().map(|state| state.as_str()).unwrap_or("in no state that AWS says");
+        Some(key(found.arn().unwrap_or_default(), Some(state.to_owned()).filter(|state| state != "Enabled")))
+    });
+    Fact::read(found, |error| error.class == Class::NotFound)
+}
+
+/// The ARN of a key that is declared as `field`, where something can be encrypted with it.
+pub fn usable(key: &Fact<Key>, field: &str, words: &str, scope: &Scope) -> Result<String, Unfit> {
+    match key {
+        Fact::Present(Key { arn, unusable: None, .. }) => Ok(arn.clone()),
+        Fact::Present(Key { unusable: Some(state), .. }) => Err(Unfit {
+            reason: Reason::UnexpectedState,
+            message: format!("the key {words} is {state}: nothing can be encrypted with it, and what is could not be read"),
+            what_to_do: format!("enable the key, or name another as {field}"),
+        }),
+        Fact::Absent => Err(Unfit {
+            reason: Reason::InvalidWish,
+            message: format!("there is no KMS key {words} in account {}, in the region where it would be used", scope.account),
+            what_to_do: format!("make the key, or correct {field}"),
+        }),
+        Fact::Unknown(why) => Err(Unfit {
+            reason: Reason::Unreadable,
+            message: format!("whether the key {words} can be used could not be read: {}: {}", why.call, why.message),
+            what_to_do: "allow kms:DescribeKey, or run again".to_owned(),
+        }),
+    }
+}
 
 /// What KMS says of a key; `region`: where it is asked, if not in the manifest's.
 pub async fn described(reads: &Reads, region: Option<&str>, words: &str) -> Result<Arc<DescribeKeyOutput>, CallError> {

@@ -135,7 +135,9 @@ impl Account {
 /// A manifest's object with these resources.
 pub fn baseline(spec: &Value) -> Baseline {
     let mut spec = spec.clone();
-    spec.as_object_mut().unwrap().extend([("account".to_owned(), json!(ACCOUNT)), ("region".to_owned(), json!("us-east-1"))]);
+    let members = spec.as_object_mut().unwrap();
+    members.insert("account".to_owned(), json!(ACCOUNT));
+    members.entry("region").or_insert_with(|| json!("us-east-1"));
     let object = json!({"apiVersion": "holdfast.dev/v1alpha1", "kind": "AwsBaseline", "metadata": {"name": "test"}, "spec": spec});
     let mut manifests = load_text("manifest.yaml", &serde_yaml::to_string(&object).unwrap());
     assert!(manifests.problems.is_empty(), "{}", manifests.problems.iter().map(|problem| format!("{problem}\n")).collect::<String>());

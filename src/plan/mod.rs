@@ -1,5 +1,6 @@
 //! What would be done, as data: pure, deterministic, the same for the dry run and the apply (contract 1).
 
+mod as_seen;
 pub mod escape;
 mod hash;
 mod needs;
@@ -7,7 +8,6 @@ mod parts;
 mod resource;
 mod settle;
 pub mod text;
-mod withhold;
 
 #[cfg(all(test, feature = "sandbox"))]
 mod said;
@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Reason, Unreadable};
 
+pub use as_seen::AsSeen;
 pub use hash::step_digest;
 pub use resource::{Declared, Maker, Observed, Origin};
 pub use settle::{Consent, ConsentedStep, Draft, Judgement, closed, plan, plan_one};
-pub use withhold::Withheld;
 
 /// The version of the plan's JSON form. A member is only ever added within a version. In v1 what is `partly` was `blocked`.
 pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v2";

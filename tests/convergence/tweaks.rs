@@ -111,6 +111,8 @@ pub fn at(path: &str, about: &About<'_>, draw: &mut Draw) -> Tweak {
         // A move makes a group that no wish names: it has tests of its own (src/kinds/elasticache/tests).
         "elasticache.replicationGroups.migration" => Value::Null,
         "cloudtrail.trails.trail" => Value::Null,
+        // The trails of generated accounts are no organization's.
+        "cloudtrail.trails.organizationId" => Value::Null,
         // A bucket of another account, whose policy nobody here can write.
         "cloudtrail.trails.bucketAccount" | "guardduty.detector.publishingDestination.bucketAccount" => Value::Null,
         "cloudtrail.trails.bucket" | "guardduty.detector.publishingDestination.bucket" => json!(draw.pick(LOG_BUCKETS)),

@@ -15,6 +15,7 @@ use super::{Case, File, file, manifest, planned, sandbox};
 const SETTINGS: &[(&str, &str)] = &[
     ("cloudtrail.trails[].bucketAccount", "says whose policy is left alone"),
     ("cloudtrail.trails[].name", "a label"),
+    ("cloudtrail.trails[].organizationId", "names whose members' logs are let in"),
     ("cloudtrail.trails[].trail", "which trail"),
     ("elasticache.replicationGroups[].auth.key", "where in the secret the token stands"),
     ("elasticache.replicationGroups[].migration", "how a move is made"),

@@ -104,7 +104,8 @@ mod tests {
             role_arn: Some("arn:aws:iam::317805897534:role/old".to_owned()),
             ..Settings::default()
         };
-        let trail = SeenTrail { arn: String::new(), home_region: "us-east-1".to_owned(), owner: String::new(), settings };
+        let trail =
+            SeenTrail { arn: String::new(), home_region: "us-east-1".to_owned(), owner: String::new(), organization: false, settings };
         let drift = |field: &str| Drift { field: field.to_owned(), found: Value::Null, declared: Value::Null, impact: Impact::Online };
         let drifts = ["multiRegion", "kmsKeyId", "cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"].map(drift);
         assert_eq!(

@@ -64,18 +64,22 @@ impl Kind for Trails {
         spec.trail.clone().unwrap_or_else(|| spec.name.clone())
     }
 
-    fn problems(spec: &TrailSpec, _: &Scope) -> Vec<SpecProblem> {
-        spec.problems()
+    fn problems(spec: &TrailSpec, scope: &Scope) -> Vec<SpecProblem> {
+        spec.problems(scope)
     }
 
     fn contributes(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Contribution> {
         policy::contributions(spec, id, scope)
     }
 
-    fn needs(spec: &TrailSpec, id: &str, scope: &Scope) -> Vec<Need> {
+    fn asks(spec: &TrailSpec, id: &str, scope: &Scope, seen: &TrailSeen) -> Option<Vec<Contribution>> {
+        Some(policy::asked(spec, id, scope, seen.trail.present()?))
+    }
+
+    fn needs(spec: &TrailSpec, _: &str, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
         // CloudTrail looks at the policy whenever a trail is made or updated, and not when it is told to log.
-        needs_of_delivery(bucket, &Self::contributes(spec, id, scope), &steps::SETTINGS)
+        needs_of_delivery(bucket, asks, &steps::SETTINGS)
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet) -> TrailSeen {
@@ -84,11 +88,6 @@ impl Kind for Trails {
 
     fn presence(seen: &TrailSeen) -> Fact<()> {
         seen.trail.as_ref().map(|_| ())
-    }
-
-    /// Changed by its own account only. Of one that is at home in another region the bucket stays as it is: its policy names the trail by that region.
-    fn managed_elsewhere(scope: &Scope, seen: &TrailSeen) -> bool {
-        seen.trail.present().is_some_and(|trail| trail.owner != scope.account || trail.home_region != scope.region)
     }
 
     /// A trail cannot be made without a bucket.
@@ -101,6 +100,12 @@ impl Kind for Trails {
 
     fn creates(spec: &TrailSpec) -> bool {
         spec.bucket.is_some()
+    }
+
+    fn notes(spec: &TrailSpec, seen: &TrailSeen) -> Vec<String> {
+        let alone = seen.trail.present().filter(|trail| spec.organization_id.is_some() && !trail.organization);
+        let note = |_| "organizationId is declared, and the trail is none of an organization's: nothing is done with it".to_owned();
+        alone.map(note).into_iter().collect()
     }
 
     fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
 use super::{Trails, selectors};
-use crate::aws::{CallError, Class, Reads, calls, pages};
+use crate::aws::{CallError, Reads, calls, pages};
 use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a trail.
@@ -17,12 +17,16 @@ use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 pub struct TrailSeen {
     pub trail: Fact<SeenTrail>,
     pub logging: Fact<bool>,
+    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where the bucket is another one than declared.
+    pub delivery_error: Fact<String>,
     /// In canonical form.
     pub events: Fact<Events>,
     pub insights: Fact<Vec<InsightSetting>>,
     pub tags: Fact<BTreeMap<String, String>>,
+    /// The account's trails that the region shows, those of other regions among them, by name.
+    pub(super) shown: Vec<String>,
     /// The key that the manifest names.
-    pub(super) key: Fact<WishedKey>,
+    pub(super) key: Fact<kms::Key>,
 }
 
 /// A trail as DescribeTrails shows it.
@@ -33,14 +37,9 @@ pub struct SeenTrail {
     pub home_region: String,
     /// The account that it belongs to: an organisation's trail belongs to the management account.
     pub owner: String,
+    /// It records for a whole organisation.
+    pub organization: bool,
     pub settings: Settings,
-}
-
-/// A KMS key in the manifest's words, and as CloudTrail shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct WishedKey {
-    pub words: String,
-    pub arn: String,
 }
 
 impl TrailSeen {
@@ -69,36 +68,40 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     if want.is_empty() {
         return TrailSeen::default();
     }
-    let trail = match reads.once("DescribeTrails", || all(reads)).await {
-        Ok(trails) => match choose(&trails, target.id, target.scope) {
-            Some(trail) => seen(trail, target.scope),
-            None => Fact::Absent,
-        },
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+    let (trail, names) = match reads.once("DescribeTrails", || all(reads)).await {
+        Ok(trails) => {
+            let trail = choose(&trails, target.id, target.scope).map_or(Fact::Absent, |trail| seen(trail, target.scope));
+            let own = trails.iter().filter(|trail| trail.trail_arn().and_then(owner) == Some(target.scope.account.as_str()));
+            (trail, own.filter_map(|trail| trail.name().map(str::to_owned)).collect())
+        }
+        Err(error) => (Fact::Unknown(Unreadable::from(&error)), Vec::new()),
     };
     let home = trail.present().map_or(target.scope.region.as_str(), |trail| trail.home_region.as_str()).to_owned();
-    let key = wished_key(reads, target, want, &home).await;
+    let key = wished_key(reads, target, want, (&trail, &home)).await;
     let Fact::Present(shown) = &trail else {
         // What hangs on the trail is as absent, or as unknown, as the trail.
         let rest = trail.as_ref().map(|_| ());
         return TrailSeen {
             logging: rest.clone().map(|()| false),
+            delivery_error: Fact::default(),
             events: rest.clone().map(|()| Events::Plain(Vec::new())),
             insights: rest.clone().map(|()| Vec::new()),
             tags: rest.map(|()| BTreeMap::new()),
             trail,
+            shown: names,
             key,
         };
     };
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
     let arn = &shown.arn;
-    let (logging, events, insights, tags) = futures::join!(
-        asked(want.has("logging"), || logging(reads, arn, &home)),
+    let moves = want.has("bucket") && target.spec.bucket.is_some() && target.spec.bucket != shown.settings.bucket;
+    let ((logging, delivery_error), events, insights, tags) = futures::join!(
+        async { if want.has("logging") || moves { status(reads, arn, &home).await } else { Default::default() } },
         asked(events, || read_events(reads, arn, &home)),
         asked(want.has("insights"), || insights(reads, arn, &home)),
         asked(want.has("tags"), || tags(reads, arn, &home)),
     );
-    TrailSeen { trail, logging, events, insights, tags, key }
+    TrailSeen { trail, logging, delivery_error, events, insights, tags, shown: names, key }
 }
 
 async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {
@@ -138,6 +141,7 @@ fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
         owner: owner(arn).unwrap_or(&scope.account).to_owned(),
         arn: arn.to_owned(),
         home_region: home_region.to_owned(),
+        organization: trail.is_organization_trail().unwrap_or(false),
         settings: Settings {
             bucket: trail.s3_bucket_name().map(str::to_owned),
             key_prefix: trail.s3_key_prefix().map(str::to_owned),
@@ -151,24 +155,28 @@ fn seen(trail: &types::Trail, scope: &Scope) -> Fact<SeenTrail> {
     })
 }
 
-/// The ARN of the key that the manifest names, which is a key of the trail's home region. The ARN of a key is itself; an alias and an id are looked up.
-async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, home: &str) -> Fact<WishedKey> {
+/// The key that the manifest names, which is a key of the trail's home region where no ARN says another. That of a trail that has it is not asked for.
+async fn wished_key(reads: &Reads, target: &Target<'_, Trails>, want: &FactSet, (trail, home): (&Fact<SeenTrail>, &str)) -> Fact<kms::Key> {
     let Some(words) = target.spec.kms_key_id.as_ref().filter(|_| want.has("kmsKeyId")) else { return Fact::default() };
-    let found = |arn: &str| WishedKey { words: words.clone(), arn: arn.to_owned() };
-    if words.starts_with("arn:") && words.contains(":key/") {
-        return Fact::Present(found(words));
+    if trail.present().and_then(|trail| trail.settings.kms_key_arn.as_ref()) == Some(words) {
+        return Fact::Present(kms::Key { words: words.clone(), arn: words.clone(), unusable: None });
     }
-    let answer = kms::described(reads, (home != target.scope.region).then_some(home), words).await;
-    let arn = answer.map(|answer| answer.key_metadata().and_then(|key| key.arn()).map(found));
-    Fact::read(arn, |error| error.class == Class::NotFound)
+    kms::wished(reads, target.scope, home, words).await
 }
 
 // A shadow, and an organisation's trail, are known by their ARN only: everything below asks by it, in the trail's home region, where alone it has tags.
 
-async fn logging(reads: &Reads, arn: &str, home: &str) -> Fact<bool> {
+/// Whether it logs, and what its bucket last answered where that was an error.
+async fn status(reads: &Reads, arn: &str, home: &str) -> (Fact<bool>, Fact<String>) {
     match reads.cloudtrail().in_region(home).get_trail_status(|request| request.name(arn)).await {
-        Ok(status) => Fact::Present(status.is_logging().unwrap_or(false)),
-        Err(error) => Fact::Unknown(Unreadable::from(&error)),
+        Ok(status) => {
+            let error = status.latest_delivery_error().filter(|error| !error.is_empty());
+            (Fact::Present(status.is_logging().unwrap_or(false)), Fact::given(error.map(str::to_owned)))
+        }
+        Err(error) => {
+            let why = Unreadable::from(&error);
+            (Fact::Unknown(why.clone()), Fact::Unknown(why))
+        }
     }
 }
 

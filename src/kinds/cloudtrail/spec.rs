@@ -22,7 +22,7 @@ pub struct TrailSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$"), extend("examples" = ["huntaze-audit"]))]
     pub trail: Option<String>,
-    /// The bucket that log files are delivered to. The statements that CloudTrail needs in its policy are merged into it.
+    /// The bucket that log files are delivered to, in whichever region it is. The statements that CloudTrail needs in its policy are merged into it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("examples" = ["huntaze-audit-logs"]))]
     pub bucket: Option<String>,
@@ -31,6 +31,11 @@ pub struct TrailSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 12, max = 12), regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["317805897534"]))]
     pub bucket_account: Option<String>,
+    /// The id of the organization that an organization's trail records for: members' logs are let into `bucket` below it. `aws organizations
+    /// describe-organization` shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 12, max = 34), regex(pattern = r"^o-[a-z0-9]{10,32}$"), extend("examples" = ["o-a1b2c3d4e5"]))]
+    pub organization_id: Option<String>,
     /// What the keys of log files begin with, before `AWSLogs/`; empty for nothing. No slash at its ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 200), regex(pattern = r"^([A-Za-z0-9!_.'()-]([A-Za-z0-9!_.'()/-]*[A-Za-z0-9!_.'()-])?)?$"), extend("examples" = ["cloudtrail"]))]
@@ -115,7 +120,7 @@ impl TrailSpec {
     }
 
     /// What is wrong with it that the schema cannot say.
-    pub(super) fn problems(&self) -> Vec<SpecProblem> {
+    pub(super) fn problems(&self, scope: &Scope) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
         let mut problem_at = |path: FieldPath, message: &str, expected: &str| {
             problems.push(SpecProblem { path, message: message.to_owned(), expected: expected.to_owned() });
@@ -134,6 +139,33 @@ impl TrailSpec {
         }
         if self.event_selectors.is_some() && self.advanced_event_selectors.is_some() {
             problem("advancedEventSelectors", "a trail has plain or advanced event selectors, never both", "one of the two lists");
+        }
+        if let Some(logs) = &self.cloud_watch_logs {
+            // "You must use a log group that exists in your account", and the same of the role.
+            // https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_CreateTrail.html
+            let part = |arn: &str, place: usize| arn.split(':').nth(place).unwrap_or_default().to_owned();
+            if part(&logs.log_group_arn, 4) != scope.account {
+                problem(
+                    "cloudWatchLogs.logGroupArn",
+                    "the log group is another account's, and CloudTrail takes one of the trail's own",
+                    "a log group of the account in spec.account",
+                );
+            }
+            if part(&logs.role_arn, 4) != scope.account {
+                problem(
+                    "cloudWatchLogs.roleArn",
+                    "the role is another account's, and CloudTrail takes one of the trail's own",
+                    "a role of the account in spec.account",
+                );
+            }
+            // One that records other regions too may be at home in one of them.
+            if self.multi_region == Some(false) && part(&logs.log_group_arn, 3) != scope.region {
+                problem(
+                    "cloudWatchLogs.logGroupArn",
+                    "the log group is in another region than the trail",
+                    "a log group of the region in spec.region, or multiRegion: true for a trail that is at home elsewhere",
+                );
+            }
         }
         let plain = self.event_selectors.iter().flatten();
         let resources = plain.clone().flat_map(|selector| &selector.data_resources).map(|resource| resource.values.len());

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, Trails, arn, back};
+use super::{SeenTrail, TrailSpec, Trails, arn, back};
+use crate::kinds::kms::{self, Unfit as Wrong};
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
@@ -44,9 +45,12 @@ pub(super) fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {
         ),
         Fact::Present(trail) => {
             let home = &trail.home_region;
+            // What protects and stands on nothing comes first: a step that is refused keeps those behind it from their turn.
+            start_logging(planning, &trail.arn, home, &[], &mut steps);
             settings(planning, trail, &mut steps);
-            tags(planning, trail, &mut steps);
             recording(planning, &trail.arn, home, &[], &mut steps);
+            tags(planning, trail, &mut steps);
+            stop_logging(planning, &trail.arn, home, &mut steps);
             if *home != planning.scope.region && !steps.steps.is_empty() {
                 steps.notes.push(format!("{} is at home in {home}, and is changed there", planning.id));
             }
@@ -65,6 +69,9 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
     if planning.drift("bucket").is_none() {
         let message = format!("there is no trail {name}, and without its bucket, which an exception covers, it cannot be made");
         return block_all(planning, steps, Reason::InvalidWish, message, "end the exception, or make the trail by hand".to_owned());
+    }
+    if let Some(wrong) = crowded(planning) {
+        return block_all(planning, steps, wrong.reason, wrong.message, wrong.what_to_do);
     }
     let drifts: Vec<&Drift> = SETTINGS.iter().filter_map(|field| planning.drift(field)).collect();
     let settings = match gather(planning, &drifts, None) {
@@ -96,7 +103,34 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         drifts.iter().filter_map(|drift| paid(drift)),
     );
     let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
-    recording(planning, &arn(planning.scope, name), &planning.scope.region, &[made], steps);
+    let (trail, home) = (arn(planning.scope, name), &planning.scope.region);
+    start_logging(planning, &trail, home, &[made], steps);
+    recording(planning, &trail, home, &[made], steps);
+}
+
+/// Trails a region, shadows among them: a quota that nobody can have raised.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
+const MOST_TRAILS: usize = 5;
+
+/// Why there is no room for one more trail, where there is none: those that the manifest has made take their places by name.
+fn crowded(planning: &Planning<'_, Trails>) -> Option<Wrong> {
+    let shown = &planning.seen.shown;
+    let made = |(id, spec): &(&str, &TrailSpec)| spec.bucket.is_some() && !shown.iter().any(|name| name == id);
+    let before: Vec<&str> = planning.peers().filter(made).map(|(id, _)| id).filter(|id| *id < planning.id).collect();
+    if shown.len() + before.len() < MOST_TRAILS {
+        return None;
+    }
+    let besides = if before.is_empty() { String::new() } else { format!(", and {} would be made before it", before.join(", ")) };
+    Some(Wrong {
+        reason: Reason::NotSupported,
+        message: format!(
+            "CloudTrail takes {MOST_TRAILS} trails a region, and in {} there are {} ({}){besides}",
+            planning.scope.region,
+            shown.len(),
+            shown.join(", ")
+        ),
+        what_to_do: "delete one that is not needed, or let one trail record what two would: this quota cannot be raised".to_owned(),
+    })
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
@@ -114,7 +148,25 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
         if moves { disruptive.push(drift) } else { online.push(drift) }
     }
-    for drifts in [online, disruptive].into_iter().filter(|drifts| !drifts.is_empty()) {
+    // CloudTrail looks at the bucket whenever a trail is updated: one that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
+    let moves = disruptive.iter().any(|drift| drift.field == "bucket");
+    if let Some(error) = planning.seen.delivery_error.present().filter(|_| planning.drift("bucket").is_some() && !moves) {
+        let fields: Vec<String> = online.iter().chain(&disruptive).map(|drift| drift.field.clone()).collect();
+        if !fields.is_empty() {
+            let message =
+                format!("the trail's bucket takes nothing ({error}), and CloudTrail refuses every change until the trail has left it");
+            steps.blocks.push(Block {
+                reason: Reason::WaitsForOther,
+                fields,
+                message,
+                what_to_do: "see what stands against bucket".to_owned(),
+            });
+        }
+        return;
+    }
+    let mut moved = None;
+    let updates = if moves { [disruptive, online] } else { [online, disruptive] };
+    for drifts in updates.into_iter().filter(|drifts| !drifts.is_empty()) {
         let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
         let settings = match gather(planning, &drifts, Some(trail)) {
             Ok(settings) => settings,
@@ -131,12 +183,16 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         takes.dedup();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
-        steps.push(
+        let moving = drifts.iter().any(|drift| drift.field == "bucket");
+        let place = steps.push(
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
                 .also_takes(&join("", drifts.iter().filter_map(|drift| paid(drift))))
-                .back(back::update(planning.id, trail, &drifts)),
+                .back(back::update(planning.id, trail, &drifts))
+                .after(moved),
         );
+        // Where the present bucket is known to take nothing, the rest would be refused until then.
+        moved = Some(place).filter(|_| moving && planning.seen.delivery_error.present().is_some());
     }
 }
 
@@ -187,13 +243,6 @@ fn title(trail: &str, drifts: &[&Drift]) -> String {
     format!("Update the trail {trail}: {}", words.join(", "))
 }
 
-/// Something that stands in the way of a field.
-struct Wrong {
-    reason: Reason,
-    message: String,
-    what_to_do: String,
-}
-
 /// What CloudTrail would refuse, given what is not to be changed.
 fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift) -> Option<Wrong> {
     let becomes = |field: &str, found: Option<bool>| planning.drift(field).and_then(|drift| drift.declared.as_bool()).or(found);
@@ -229,6 +278,17 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
             })
         }
         "kmsKeyId" => key(planning).err(),
+        // UpdateTrail refuses a bucket that does not let the members' logs in, and holdfast reads no organization.
+        "bucket" | "keyPrefix"
+            if trail.organization && planning.spec.organization_id.is_none() && planning.spec.own_bucket(planning.scope).is_some() =>
+        {
+            Some(Wrong {
+                reason: Reason::InvalidWish,
+                message: "the trail records for an organization, and without its id the bucket's policy would not let the members' logs in"
+                    .to_owned(),
+                what_to_do: "declare organizationId: `aws organizations describe-organization` shows it".to_owned(),
+            })
+        }
         "keyPrefix" => prefix(planning, trail),
         _ => None,
     }
@@ -254,23 +314,7 @@ fn prefix(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
 
 fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
     let words = planning.spec.kms_key_id.as_deref().unwrap_or_default();
-    match &planning.seen.key {
-        Fact::Present(key) => Ok(key.arn.clone()),
-        Fact::Absent => Err(Wrong {
-            reason: Reason::InvalidWish,
-            message: format!(
-                "there is no KMS key {words} in account {}, region {}",
-                planning.scope.account,
-                planning.seen.home(planning.scope)
-            ),
-            what_to_do: "make the key, or correct kmsKeyId".to_owned(),
-        }),
-        Fact::Unknown(why) => Err(Wrong {
-            reason: Reason::Unreadable,
-            message: format!("which key {words} is could not be read: {}: {}", why.call, why.message),
-            what_to_do: "allow kms:DescribeKey, or give the key's ARN".to_owned(),
-        }),
-    }
+    kms::usable(&planning.seen.key, "kmsKeyId", words, planning.scope)
 }
 
 /// The settings that these drifts ask for.
@@ -290,6 +334,17 @@ fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&See
         log_group_arn: declared(drifts, "cloudWatchLogs.logGroupArn").map(|arn: String| format!("{}:*", super::fields::log_group(&arn))),
         role_arn: declared(drifts, "cloudWatchLogs.roleArn"),
     };
+    if let Some(group) = &settings.log_group_arn
+        && let Some(region) = group.split(':').nth(3)
+        && region != planning.seen.home(planning.scope)
+    {
+        let home = planning.seen.home(planning.scope);
+        return Err(Wrong {
+            reason: Reason::InvalidWish,
+            message: format!("the log group is in {region}, and the trail sends its events to one of its own region, {home}"),
+            what_to_do: format!("declare a log group in {home} as cloudWatchLogs.logGroupArn"),
+        });
+    }
     if drifts.iter().any(|drift| drift.field == "kmsKeyId") {
         settings.kms_key_arn = Some(key(planning)?);
     }
@@ -339,30 +394,37 @@ fn tags(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<Tr
     }
 }
 
-/// Logging, event selectors, insights: each a request of its own, on a trail that is there by then.
+/// On a trail that is there by then. StartLogging does not look at the bucket.
+fn start_logging(planning: &Planning<'_, Trails>, trail: &str, home: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
+    let name = planning.id;
+    if planning.drift("logging").is_some_and(|drift| drift.declared == Value::Bool(true)) {
+        let op = TrailOp::StartLogging { trail: trail.to_owned() };
+        let back = format!("`{}`", back::command(home, "stop-logging", "--name", name));
+        let step = Step::online(format!("Start logging of the trail {name}"), op, ["logging"]);
+        steps.push(step.back(back).after(made.iter().copied()));
+    }
+}
+
+/// The last of all: until then the trail records what else is done.
+fn stop_logging(planning: &Planning<'_, Trails>, trail: &str, home: &str, steps: &mut Steps<TrailOp>) {
+    let name = planning.id;
+    if let Some(drift) = planning.drift("logging").filter(|drift| drift.declared != Value::Bool(true)) {
+        let takes = "nothing is recorded any more; what happens meanwhile can never be looked up";
+        steps.notes.push(format!("{name}: {takes}"));
+        let op = TrailOp::StopLogging { trail: trail.to_owned() };
+        steps.push(
+            Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
+                .impact(drift.impact.max(Impact::Disruptive), takes)
+                .back(format!("`{}`", back::command(home, "start-logging", "--name", name))),
+        );
+    }
+}
+
+/// Event selectors, insights: each a request of its own, on a trail that is there by then.
 fn recording(planning: &Planning<'_, Trails>, trail: &str, home: &str, made: &[usize], steps: &mut Steps<TrailOp>) {
     let after = || made.iter().copied();
     let name = planning.id;
     let trail = || trail.to_owned();
-    match planning.drift("logging") {
-        Some(drift) if drift.declared == Value::Bool(true) => {
-            let op = TrailOp::StartLogging { trail: trail() };
-            let back = format!("`{}`", back::command(home, "stop-logging", "--name", name));
-            steps.push(Step::online(format!("Start logging of the trail {name}"), op, ["logging"]).back(back).after(after()));
-        }
-        // A new trail does not log.
-        Some(drift) if made.is_empty() => {
-            let takes = "nothing is recorded any more; what happens meanwhile can never be looked up";
-            steps.notes.push(format!("{name}: {takes}"));
-            let op = TrailOp::StopLogging { trail: trail() };
-            steps.push(
-                Step::online(format!("Stop logging of the trail {name}"), op, ["logging"])
-                    .impact(drift.impact.max(Impact::Disruptive), takes)
-                    .back(format!("`{}`", back::command(home, "start-logging", "--name", name))),
-            );
-        }
-        _ => {}
-    }
     let mut before: Vec<usize> = made.to_vec();
     let wished = wished_events(planning);
     let writes = wished.as_ref().map(|(.., events)| events).or(planning.seen.events.present()).is_none_or(Events::record_writes);

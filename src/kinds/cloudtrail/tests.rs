@@ -73,6 +73,172 @@ fn everything() -> Value {
     })
 }
 
+/// The normal case of several regions: one bucket that all of their trails deliver to.
+#[tokio::test]
+async fn one_bucket_takes_the_trails_of_all_regions() {
+    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}}}}));
+    let mut far = wish(json!({"bucket": "logs", "logging": true, "logFileValidation": true}));
+    far["region"] = json!("eu-west-1");
+    let plan = account.converges(&far).await;
+    let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();
+    assert!(policy.notes.iter().any(|note| note.contains("us-east-1")), "{policy:#?}");
+    assert!(policy.steps[0].back.contains("--region us-east-1"), "{policy:#?}");
+    let near = json!({
+        "cloudtrail": {"trails": [{"name": "home", "bucket": "logs", "logging": true}]},
+        "s3": {"buckets": [{"name": "logs", "denyInsecureTransport": true}]},
+    });
+    account.converges(&near).await;
+    // Neither takes from the policy what the other put in.
+    assert!(account.plan(&far).await.in_sync());
+    let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
+    for part in ["cloudtrail:eu-west-1:317805897534:trail/audit", "cloudtrail:us-east-1:317805897534:trail/home", "aws:SecureTransport"] {
+        assert!(written.contains(part), "{part}: {written}");
+    }
+}
+
+/// An object is for one region: what its entry says of a bucket elsewhere is blocked, and holds what stands on that bucket.
+#[tokio::test]
+async fn an_entry_for_a_bucket_elsewhere_changes_nothing_of_its_policy() {
+    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}}}}));
+    let mut far = wish(json!({"bucket": "logs", "logging": true}));
+    far["region"] = json!("eu-west-1");
+    far["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
+    let (plan, _) = account.apply(&far).await;
+    let bucket = plan.resources.iter().find(|one| one.key.kind == "s3.buckets").unwrap();
+    assert_eq!(bucket.status, Status::Unreadable, "{bucket:#?}");
+    assert_eq!(account.writes(), Vec::<String>::new());
+    // S3 delivers access logs within a region.
+    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}, "far": {"region": "eu-west-1"}}}}));
+    let logging = json!([{"name": "far", "logging": {"targetBucket": "logs", "targetPrefix": ""}}]);
+    account.apply(&json!({"region": "eu-west-1", "s3": {"buckets": logging}})).await;
+    assert_eq!(account.writes(), Vec::<String>::new());
+}
+
+/// The policy of its bucket names a trail by the region where it is at home.
+#[tokio::test]
+async fn a_trail_from_elsewhere_is_let_into_its_bucket() {
+    let trails = json!({"audit": {"s3BucketName": "bare", "isMultiRegionTrail": true, "isLogging": true, "homeRegion": "eu-west-1"}});
+    let account = Account::new(&json!({"s3": {"buckets": {"bare": {}}}, "cloudtrail": {"trails": trails}}));
+    let members = wish(json!({"bucket": "bare", "logging": true}));
+    assert!(!account.plan(&members).await.in_sync(), "its bucket lets no CloudTrail in");
+    account.converges(&members).await;
+    let written = account.sandbox.snapshot()["s3"]["buckets"]["bare"]["policy"].to_string();
+    assert!(written.contains("cloudtrail:eu-west-1:") && !written.contains("cloudtrail:us-east-1:"), "{written}");
+    // An object of its home asks for the very same.
+    let mut home = members.clone();
+    home["region"] = json!("eu-west-1");
+    assert!(account.plan(&home).await.in_sync());
+}
+
+/// Members' logs are delivered below the organisation's id.
+#[tokio::test]
+async fn an_organisations_trail_takes_its_members_along() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isOrganizationTrail": true, "isLogging": true}}));
+    services["s3"]["buckets"]["new"] = json!({});
+    services["cloudtrail"]["managementAccount"] = json!(ACCOUNT);
+    services["cloudtrail"]["organizationId"] = json!("o-a1b2c3d4e5");
+    let account = Account::new(&services);
+    let bucket = |account: &Account| account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["s3BucketName"].clone();
+    // Its bucket lets no member in, so that CloudTrail refuses all else as well.
+    let plan = planned(&account, json!({"bucket": "new", "logFileValidation": true})).await;
+    let block = &plan.blocks[0];
+    assert_eq!(
+        (plan.blocks[1].reason, plan.blocks[1].fields.as_slice()),
+        (Reason::WaitsForOther, ["logFileValidation".to_owned()].as_slice())
+    );
+    assert_eq!((block.reason, block.fields.as_slice(), plan.steps.len()), (Reason::InvalidWish, ["bucket".to_owned()].as_slice(), 0));
+    assert!(block.what_to_do.contains("organizationId"), "{block:?}");
+    // CloudTrail itself looks for it.
+    account.apply(&wish(json!({"bucket": "new", "organizationId": "o-zzzzzzzzzz"}))).await;
+    assert_eq!(bucket(&account), "logs");
+    account.converges(&wish(json!({"bucket": "new", "organizationId": "o-a1b2c3d4e5"}))).await;
+    assert_eq!(bucket(&account), "new");
+    let written = account.sandbox.snapshot()["s3"]["buckets"]["new"]["policy"].to_string();
+    assert!(written.contains("AWSLogs/o-a1b2c3d4e5/*") && written.contains("AWSLogs/317805897534/*"), "{written}");
+    // Of a trail of the account's own nothing of that is asked.
+    let account = Account::new(&self::services(json!({"audit": {"s3BucketName": "logs"}})));
+    let plan = account.converges(&wish(json!({"bucket": "logs", "organizationId": "o-a1b2c3d4e5"}))).await;
+    assert!(plan.resources.iter().any(|one| one.notes.iter().any(|note| note.contains("organizationId"))), "{plan:#?}");
+    let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
+    assert!(!written.contains("o-a1b2c3d4e5"), "{written}");
+}
+
+#[tokio::test]
+async fn a_region_takes_five_trails() {
+    let one = json!({"s3BucketName": "logs"});
+    let account = Account::new(&services(json!({"one": one, "two": one, "audit": one})));
+    let trails = ["new1", "new2", "new3"].map(|name| json!({"name": name, "bucket": "logs"}));
+    let (plan, outcomes) = account.apply(&json!({"cloudtrail": {"trails": trails}})).await;
+    let new: Vec<&ResourcePlan> = plan.resources.iter().filter(|one| one.key.kind == "cloudtrail.trails").collect();
+    assert_eq!(new.iter().map(|one| one.steps.len()).collect::<Vec<_>>(), [1, 1, 0], "{new:#?}");
+    assert_eq!(new[2].blocks[0].reason, Reason::NotSupported);
+    assert!(new[2].blocks[0].message.contains("5 trails a region") && new[2].blocks[0].message.contains("new1, new2"), "{new:#?}");
+    assert!(outcomes.resources.iter().all(|one| !matches!(one.end, crate::execute::End::Failed { .. })), "{outcomes:#?}");
+    assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_said_beforehand() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs"}}));
+    services["kms"]["keys"]["k1"] = json!({"state": "Disabled"});
+    let account = Account::new(&services);
+    for words in ["alias/audit", KEY] {
+        let plan = planned(&account, json!({"kmsKeyId": words, "logFileValidation": true})).await;
+        assert_eq!((plan.blocks[0].reason, plan.steps.len()), (Reason::UnexpectedState, 1), "{words}: {plan:#?}");
+        assert!(plan.blocks[0].message.contains("Disabled"), "{plan:#?}");
+        let new = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "logs", "kmsKeyId": words}]}});
+        let new = account.resource("cloudtrail.trails", &new).await;
+        assert_eq!((new.blocks[0].reason, new.steps.len()), (Reason::UnexpectedState, 0), "{words}: {new:#?}");
+    }
+    let missing = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:317805897534:key/none"})).await;
+    assert_eq!((missing.blocks[0].reason, missing.steps.len()), (Reason::InvalidWish, 0), "{missing:#?}");
+    // What another account's key is, its owner knows.
+    let theirs = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/k1"})).await;
+    assert_eq!((theirs.blocks.len(), theirs.steps.len()), (0, 1), "{theirs:#?}");
+}
+
+/// What refuses every UpdateTrail: a bucket that is gone, and one whose policy lets CloudTrail in no more.
+#[tokio::test]
+async fn a_trail_whose_bucket_takes_nothing_is_moved_first() {
+    for (found, logs) in [("gone", true), ("gone", false), ("shut", true), ("shut", false)] {
+        let mut services = services(json!({"audit": {"s3BucketName": found, "isLogging": logs}}));
+        services["s3"]["buckets"]["shut"] = json!({});
+        let account = Account::new(&services);
+        let members = json!({"bucket": "logs", "logFileValidation": true, "logging": true, "tags": {"team": "audit"}});
+        let (plan, _) = account.apply_without_consent(&wish(members.clone())).await;
+        let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
+        let update = |field: &str| trail.steps.iter().position(|step| step.fields.iter().any(|of| of == field)).unwrap();
+        assert!(update("bucket") < update("logFileValidation"), "{found}: {trail:#?}");
+        // What is known to be refused waits for the move, and that for consent.
+        assert_eq!(trail.steps[update("logFileValidation")].held.is_some(), logs, "{found}: {trail:#?}");
+        account.converges(&wish(members)).await;
+        assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["logFileValidationEnabled"], true);
+    }
+}
+
+/// A step that is refused halts its resource: recording must not wait behind it.
+#[tokio::test]
+async fn what_protects_and_stands_on_nothing_comes_first() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isLogging": false, "kmsKeyId": KEY}}));
+    services["kms"]["keys"]["k1"] = json!({"state": "Disabled"});
+    let account = Account::new(&services);
+    let members = json!({
+        "logFileValidation": true, "logging": true, "tags": {"team": "audit"},
+        "eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}],
+    });
+    let plan = planned(&account, members.clone()).await;
+    let fields: Vec<&str> = plan.steps.iter().flat_map(|step| &step.fields).map(String::as_str).collect();
+    assert_eq!(fields, ["logging", "logFileValidation", "eventSelectors", "tags.team"]);
+    // CloudTrail refuses every update of a trail whose key is disabled.
+    account.apply(&wish(members)).await;
+    let found = account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"].clone();
+    assert_eq!((&found["isLogging"], &found["logFileValidationEnabled"]), (&json!(true), &json!(false)));
+    // What takes recording away comes last.
+    let account = Account::new(&self::services(json!({"audit": {"s3BucketName": "logs", "isLogging": true}})));
+    let plan = planned(&account, json!({"logFileValidation": true, "logging": false, "tags": {"team": "audit"}})).await;
+    assert_eq!(plan.steps.last().unwrap().fields, ["logging"]);
+}
+
 #[tokio::test]
 async fn a_missing_trail_is_made_as_declared_and_then_left_alone() {
     let account = Account::new(&services(json!({})));
@@ -153,7 +319,7 @@ async fn a_shadow_is_changed_in_its_home_region() {
     account.apply(&wish(members.clone())).await;
     let mut sent = account.writes();
     sent.sort();
-    assert_eq!(sent, ["AddTags", "PutEventSelectors", "PutInsightSelectors", "StartLogging", "UpdateTrail"]);
+    assert_eq!(sent, ["AddTags", "PutBucketPolicy", "PutEventSelectors", "PutInsightSelectors", "StartLogging", "UpdateTrail"]);
     account.converges(&wish(members)).await;
 }
 
@@ -183,10 +349,10 @@ async fn an_organisations_trail_is_managed_above() {
 /// Nothing is put into a bucket's policy for a trail that is left as it is; what others ask of that policy is.
 #[tokio::test]
 async fn nothing_is_asked_of_a_bucket_for_a_trail_that_is_changed_elsewhere() {
-    for trail in [json!({"isMultiRegionTrail": true, "homeRegion": "eu-west-1"}), json!({"isOrganizationTrail": true})] {
+    let abroad = json!({"s3BucketName": "old", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"});
+    for trail in [abroad, json!({"s3BucketName": "logs", "isOrganizationTrail": true})] {
         let mut services = json!({"s3": {"buckets": {"logs": {}}}, "cloudtrail": {"managementAccount": "999988887777"}});
         services["cloudtrail"]["trails"]["audit"] = trail;
-        services["cloudtrail"]["trails"]["audit"]["s3BucketName"] = json!("logs");
         let account = Account::new(&services);
         let mut spec = wish(json!({"bucket": "logs", "tags": {"team": "audit"}}));
         let (plan, _) = account.apply(&spec).await;
@@ -341,7 +507,7 @@ async fn trails_that_share_a_bucket_each_have_their_own_statements() {
     let spec = spec(json!({"name": "one", "bucket": "logs", "keyPrefix": "audit/one"}));
     let sid = |scope: &Scope| Trails::contributes(&spec, "one", scope)[0].value["statements"][0]["sid"].clone();
     assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
-    let [policy, bucket] = Trails::needs(&spec, "one", &scope()).try_into().unwrap();
+    let [policy, bucket] = Trails::needs(&spec, "one", &scope(), &Trails::contributes(&spec, "one", &scope())).try_into().unwrap();
     assert_eq!((policy.key.to_string().as_str(), bucket.key.to_string().as_str()), ("s3.bucketPolicies/logs", "s3.buckets/logs"));
     assert!(policy.parts.len() == 2 && policy.parts.iter().all(|part| sids.contains(part.trim_start_matches("statements."))), "{policy:?}");
     assert_eq!(bucket.parts, ["create"]);
@@ -388,9 +554,13 @@ async fn a_prefix_is_changed_only_where_its_bucket_is_declared() {
 
 #[test]
 fn wishes_that_contradict_themselves_are_said() {
-    let problem = |value: Value| spec(value).problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();
+    let problem = |value: Value| spec(value).problems(&scope()).into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>();
     let plain = json!([{"readWriteType": "All", "includeManagementEvents": false, "excludeManagementEventSources": ["kms.amazonaws.com"]}]);
     let advanced = json!([{"fieldSelectors": [{"field": "readOnly"}]}]);
+    let logs = |region: &str, account: &str| {
+        let (group, role) = (format!("arn:aws:logs:{region}:{account}:log-group:g"), format!("arn:aws:iam::{account}:role/r"));
+        json!({"logGroupArn": group, "roleArn": role})
+    };
     for (value, paths) in [
         (json!({"name": "audit"}), vec![]),
         (json!({"name": "ab"}), vec!["name"]),
@@ -407,6 +577,13 @@ fn wishes_that_contradict_themselves_are_said() {
             ],
         ),
         (json!({"name": "audit", "tags": {"aws:x": "y"}}), vec!["tags[\"aws:x\"]"]),
+        (json!({"name": "audit", "cloudWatchLogs": logs("us-east-1", ACCOUNT)}), vec![]),
+        (
+            json!({"name": "audit", "cloudWatchLogs": logs("us-east-1", "111122223333")}),
+            vec!["cloudWatchLogs.logGroupArn", "cloudWatchLogs.roleArn"],
+        ),
+        (json!({"name": "audit", "cloudWatchLogs": logs("eu-west-1", ACCOUNT)}), vec![]),
+        (json!({"name": "audit", "multiRegion": false, "cloudWatchLogs": logs("eu-west-1", ACCOUNT)}), vec!["cloudWatchLogs.logGroupArn"]),
     ] {
         assert_eq!(problem(value.clone()), paths, "{value}");
     }
@@ -422,7 +599,8 @@ fn drift(field: &str, found: Value, declared: Value) -> Drift {
 }
 
 fn seen(settings: Settings) -> TrailSeen {
-    let trail = SeenTrail { arn: TRAIL.to_owned(), home_region: "us-east-1".to_owned(), owner: ACCOUNT.to_owned(), settings };
+    let trail =
+        SeenTrail { arn: TRAIL.to_owned(), home_region: "us-east-1".to_owned(), owner: ACCOUNT.to_owned(), organization: false, settings };
     TrailSeen { trail: Fact::Present(trail), ..TrailSeen::default() }
 }
 
@@ -507,7 +685,8 @@ fn a_step_is_done_when_it_is_seen_to_be() {
 fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
     let asked = |account: Value| {
         let spec = spec(json!({"name": "t", "bucket": "theirs-logs", "bucketAccount": account}));
-        (Trails::contributes(&spec, "t", &scope()).len(), Trails::needs(&spec, "t", &scope()).len())
+        let parts = Trails::contributes(&spec, "t", &scope());
+        (parts.len(), Trails::needs(&spec, "t", &scope(), &parts).len())
     };
     assert_eq!(asked(Value::Null), (1, 2));
     assert_eq!(asked(json!("317805897534")), (1, 2));

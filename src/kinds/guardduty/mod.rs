@@ -32,6 +32,7 @@ impl Kind for Detector {
         &calls::guardduty::LIST_PUBLISHING_DESTINATIONS,
         &calls::guardduty::DESCRIBE_PUBLISHING_DESTINATION,
         &calls::guardduty::GET_ADMINISTRATOR_ACCOUNT,
+        &calls::kms::DESCRIBE_KEY,
         &calls::guardduty::CREATE_DETECTOR,
         &calls::guardduty::UPDATE_DETECTOR,
         &calls::guardduty::CREATE_PUBLISHING_DESTINATION,
@@ -62,9 +63,9 @@ impl Kind for Detector {
         policy::contributions(spec, scope)
     }
 
-    fn needs(spec: &DetectorSpec, id: &str, scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &DetectorSpec, _: &str, scope: &Scope, asks: &[Contribution]) -> Vec<Need> {
         let Some(bucket) = spec.own_bucket(scope) else { return Vec::new() };
-        needs_of_delivery(bucket, &Self::contributes(spec, id, scope), &["publishingDestination"])
+        needs_of_delivery(bucket, asks, &["publishingDestination"])
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: &FactSet) -> DetectorSeen {

@@ -8,13 +8,15 @@ use serde_json::Value;
 
 use super::{Detector, DetectorSpec};
 use crate::aws::{CallError, Class, Reads, calls, pages};
-use crate::kinds::{Fact, FactSet, Kind, Shape, Target, Unreadable, Why};
+use crate::kinds::{Fact, FactSet, Kind, Shape, Target, Unreadable, Why, kms};
 
 /// What was seen of the detector.
 #[derive(Clone, Debug, Default)]
 pub struct DetectorSeen {
     pub detector: Fact<SeenDetector>,
     pub destination: Fact<SeenDestination>,
+    /// The key that findings are to be encrypted with. Asked for only where it is another one than before, or publishing fails.
+    pub(super) key: Fact<kms::Key>,
     /// The account that administers GuardDuty here. Asked for only when something differs that it would decide.
     pub administrator: Fact<String>,
 }
@@ -63,19 +65,33 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Detector>, want: 
     }
     let id = match detector_id(reads).await {
         Fact::Present(id) => id,
-        Fact::Absent => return DetectorSeen { detector: Fact::Absent, destination: Fact::Absent, administrator: Fact::Absent },
+        Fact::Absent => {
+            let key = key(reads, target, want, &Fact::Absent).await;
+            return DetectorSeen { detector: Fact::Absent, destination: Fact::Absent, key, administrator: Fact::Absent };
+        }
         Fact::Unknown(why) => {
-            return DetectorSeen { detector: Fact::Unknown(why.clone()), destination: Fact::Unknown(why), administrator: Fact::default() };
+            return DetectorSeen { detector: Fact::Unknown(why.clone()), destination: Fact::Unknown(why), ..DetectorSeen::default() };
         }
     };
     let wants_destination = want.any_below("publishingDestination");
     let destination = async { if wants_destination { destination(reads, &id).await } else { Fact::default() } };
     let (detector, destination) = futures::join!(detector(reads, &id, target.spec), destination);
-    let mut seen = DetectorSeen { detector, destination, administrator: Fact::default() };
+    let key = key(reads, target, want, &destination).await;
+    let mut seen = DetectorSeen { detector, destination, key, administrator: Fact::default() };
     if differs(target.spec, &seen, want) {
         seen.administrator = administrator(reads, &id).await;
     }
     seen
+}
+
+async fn key(reads: &Reads, target: &Target<'_, Detector>, want: &FactSet, destination: &Fact<SeenDestination>) -> Fact<kms::Key> {
+    let to = target.spec.publishing_destination.as_ref().filter(|_| want.any_below("publishingDestination"));
+    let Some(words) = to.and_then(|to| to.kms_key_arn.as_deref()) else { return Fact::default() };
+    match destination {
+        Fact::Present(found) if found.kms_key_arn.as_deref() == Some(words) && !found.fails() => Fact::default(),
+        Fact::Unknown(_) => Fact::default(),
+        _ => kms::wished(reads, target.scope, &target.scope.region, words).await,
+    }
 }
 
 /// The detector of the region, as AWS shows it at this moment.

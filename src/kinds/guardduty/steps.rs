@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::op::{DetectorOp, Place, Settings};
 use super::spec::bucket_name;
 use super::{Detector, SeenDetector, back};
-use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::kms::{self, Unfit};
+use crate::kinds::{Block, Drift, Fact, Impact, Planning, Reason, Step, Steps, Why};
 
 /// GuardDuty verifies a publishing destination for about a minute; a quarter of an hour is plenty.
 const VERIFYING: Duration = Duration::from_secs(900);
@@ -61,7 +62,9 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
     let destination = planning.below("publishingDestination");
     let asked = |field: &str| planning.drift(field).is_some_and(|drift| drift.declared.is_string());
     // Known before anything is made, hence said before.
-    let possible = asked("publishingDestination.bucket") && asked("publishingDestination.kmsKeyArn");
+    let complete = asked("publishingDestination.bucket") && asked("publishingDestination.kmsKeyArn");
+    let unfit = key(planning);
+    let possible = complete && unfit.is_none();
     let own: Vec<&Drift> = planning.drifts.iter().filter(|drift| !is_destination(drift)).collect();
     let mut tags = ours(planning);
     tags.extend(own.iter().filter_map(|drift| tag(drift)).filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned()))));
@@ -74,7 +77,10 @@ fn create(planning: &Planning<'_, Detector>, steps: &mut Steps<DetectorOp>) {
     let settings = Settings { enabled: None, ..gather(&own) };
     let region = &planning.scope.region;
     if !possible {
-        block(steps, Reason::InvalidWish, &destination, NO_PLACE.0, NO_PLACE.1);
+        match unfit.filter(|_| complete) {
+            Some(unfit) => block(steps, unfit.reason, &destination, unfit.message, unfit.what_to_do),
+            None => block(steps, Reason::InvalidWish, &destination, NO_PLACE.0, NO_PLACE.1),
+        }
         if own.is_empty() {
             // Nothing else asks for a detector.
             return;
@@ -179,6 +185,16 @@ fn gather(drifts: &[&Drift]) -> Settings {
     settings
 }
 
+/// Why findings cannot be encrypted with the declared key, where that is to be used anew.
+fn key(planning: &Planning<'_, Detector>) -> Option<Unfit> {
+    let words = planning.spec.publishing_destination.as_ref()?.kms_key_arn.as_deref()?;
+    // One that an exception covers is not to be used.
+    let asked = planning.drift("publishingDestination.kmsKeyArn").or_else(|| planning.drift("publishingDestination.publishing"));
+    let known = !matches!(&planning.seen.key, Fact::Unknown(why) if why.why == Why::NotAsked);
+    asked.filter(|_| known)?;
+    kms::usable(&planning.seen.key, "publishingDestination.kmsKeyArn", words, planning.scope).err()
+}
+
 /// The ARN of a folder of a bucket, which may be named by its ARN.
 fn folder(planning: &Planning<'_, Detector>, bucket: &str, prefix: &str) -> String {
     let bucket = bucket_name(bucket);
@@ -213,6 +229,9 @@ fn new_destination(
 fn publish(planning: &Planning<'_, Detector>, detector: &SeenDetector, drifts: &[&Drift], before: &[usize], steps: &mut Steps<DetectorOp>) {
     if drifts.is_empty() {
         return;
+    }
+    if let Some(unfit) = key(planning) {
+        return block(steps, unfit.reason, drifts, unfit.message, unfit.what_to_do);
     }
     let fields = drifts.iter().map(|drift| drift.field.clone());
     let declared = |field: &str| drifts.iter().find(|drift| drift.field == field).and_then(|drift| drift.declared.as_str());

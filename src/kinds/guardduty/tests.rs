@@ -73,6 +73,39 @@ async fn a_missing_detector_is_made_and_its_destination_follows() {
     assert!(destinations.values().all(|one| one["destinationArn"] == "arn:aws:s3:::findings/audit" && one["kmsKeyArn"] == KEY));
 }
 
+/// One bucket takes the findings of all regions; its key is of its region.
+#[tokio::test]
+async fn a_bucket_in_another_region_is_published_to() {
+    let account = Account::new(&json!({"s3": {"buckets": {"findings": {}}}, "kms": {"keys": {"k1": {}}}}));
+    let mut far = wish(json!({"enabled": true, "publishingDestination": destination()}));
+    far["region"] = json!("eu-west-1");
+    account.converges(&far).await;
+    let written = account.sandbox.snapshot()["s3"]["buckets"]["findings"]["policy"].to_string();
+    assert!(written.contains("guardduty:eu-west-1:317805897534:detector"), "{written}");
+}
+
+/// A key that GuardDuty would refuse is said in the plan, and holds back nothing else.
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_said_beforehand() {
+    let off = json!({"state": "PendingDeletion"});
+    for (key, reason) in [(Some(off), Reason::UnexpectedState), (None, Reason::InvalidWish)] {
+        let mut services = services(json!({}));
+        services["kms"]["keys"] = json!({});
+        if let Some(key) = key {
+            services["kms"]["keys"]["k1"] = key;
+        }
+        let account = Account::new(&services);
+        let members = json!({"enabled": true, "publishingDestination": destination()});
+        let (plan, outcomes) = account.apply(&wish(members.clone())).await;
+        let detector = plan.resources.iter().find(|one| one.key.kind == "guardduty.detector").unwrap();
+        assert_eq!((detector.blocks[0].reason, detector.steps.len()), (reason, 1), "{detector:#?}");
+        assert!(outcomes.resources.iter().all(|one| !matches!(one.end, End::Failed { .. })), "{outcomes:#?}");
+        // The detector is there, and its destination still waits for a key.
+        let again = planned(&account, members).await;
+        assert_eq!((again.blocks[0].reason, again.steps.len()), (reason, 0), "{again:#?}");
+    }
+}
+
 #[tokio::test]
 async fn the_bucket_and_its_policy_come_before_the_destination() {
     let account = Account::new(&json!({"kms": {"keys": {"k1": {}}}}));
@@ -239,7 +272,7 @@ fn the_policy_lets_in_the_detectors_of_this_region_only() {
     let condition = &statements[1]["statement"]["Condition"];
     assert_eq!(condition["StringEquals"]["aws:SourceAccount"], ACCOUNT);
     assert_eq!(condition["ArnLike"]["aws:SourceArn"], "arn:aws:guardduty:us-east-1:317805897534:detector/*");
-    assert_eq!(Detector::needs(&wish, "us-east-1", &scope()).len(), 2);
+    assert_eq!(Detector::needs(&wish, "us-east-1", &scope(), &Detector::contributes(&wish, "us-east-1", &scope())).len(), 2);
     assert!(Detector::contributes(&DetectorSpec::default(), "us-east-1", &scope()).is_empty());
 }
 
@@ -405,7 +438,8 @@ fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
     let asked = |account: Value| {
         let spec = json!({"publishingDestination": {"bucket": "theirs-findings", "kmsKeyArn": KEY, "bucketAccount": account}});
         let spec: DetectorSpec = serde_json::from_value(spec).unwrap();
-        (Detector::contributes(&spec, "d", &scope()).len(), Detector::needs(&spec, "d", &scope()).len())
+        let parts = Detector::contributes(&spec, "d", &scope());
+        (parts.len(), Detector::needs(&spec, "d", &scope(), &parts).len())
     };
     assert_eq!(asked(Value::Null), (1, 2));
     assert_eq!(asked(json!("111111111111")), (0, 0));

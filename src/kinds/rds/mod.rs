@@ -66,8 +66,8 @@ impl Kind for Instances {
         spec.identifier()
     }
 
-    fn problems(spec: &InstanceSpec, _scope: &Scope) -> Vec<SpecProblem> {
-        spec.problems()
+    fn problems(spec: &InstanceSpec, scope: &Scope) -> Vec<SpecProblem> {
+        spec.problems(scope)
     }
 
     async fn observe(reads: &Reads, target: &Target<'_, Instances>, want: &FactSet) -> Seen {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::values::plain;
 use super::window;
-use crate::kinds::{SpecProblem, tags};
+use crate::kinds::{Scope, SpecProblem, tags};
 use crate::manifest::FieldPath;
 
 /// An RDS DB instance. Every field is optional: what is left out is neither read nor changed.
@@ -208,7 +208,7 @@ impl InstanceSpec {
     }
 
     /// What is wrong with it that its schema cannot say.
-    pub fn problems(&self) -> Vec<SpecProblem> {
+    pub fn problems(&self, scope: &Scope) -> Vec<SpecProblem> {
         let mut problems = Vec::new();
         let mut problem_at = |path: FieldPath, message: String, expected: &str| {
             problems.push(SpecProblem { path, message, expected: expected.to_owned() });
@@ -248,6 +248,16 @@ impl InstanceSpec {
                     "enabled: true, or neither key nor retention",
                 );
             }
+        }
+        // "You can only use the PassRole permission to pass an IAM role to a service that shares the same AWS account."
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html
+        let role = self.enhanced_monitoring.as_ref().and_then(|monitoring| monitoring.role_arn.as_deref());
+        if let Some(of) = role.and_then(|role| role.split(':').nth(4)).filter(|of| *of != scope.account) {
+            problem(
+                "enhancedMonitoring.roleArn",
+                format!("the role is account {of}'s, and no service takes one of another account"),
+                "a role of the account in spec.account",
+            );
         }
         if let Some(monitoring) = &self.enhanced_monitoring
             && monitoring.interval_seconds == Some(0)

@@ -316,13 +316,16 @@ fn wishes_that_contradict_themselves_are_said() {
     let problems = |yaml: &str| {
         let name = if yaml.starts_with("name:") { "" } else { "name: db, " };
         let spec: InstanceSpec = serde_yaml::from_str(&format!("{{{name}{yaml}}}")).unwrap();
-        spec.problems().into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
+        let scope = Scope { object: "test".into(), account: "317805897534".into(), region: "us-east-1".into(), partition: "aws".into() };
+        spec.problems(&scope).into_iter().map(|problem| problem.path.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(problems("backupWindow: '03:00-04:00', maintenanceWindow: 'sun:03:30-sun:04:30'"), ["maintenanceWindow"]);
     assert_eq!(problems("backupWindow: '03:00-03:10'"), ["backupWindow"]);
     assert_eq!(problems("performanceInsights: {retentionDays: 94}"), ["performanceInsights.retentionDays"]);
     assert_eq!(problems("performanceInsights: {enabled: false, retentionDays: 93}"), ["performanceInsights.enabled"]);
     assert_eq!(problems("enhancedMonitoring: {intervalSeconds: 0, roleArn: 'arn:aws:iam::317805897534:role/x'}").len(), 1);
+    let role = "enhancedMonitoring: {intervalSeconds: 60, roleArn: 'arn:aws:iam::111122223333:role/x'}";
+    assert_eq!(problems(role), ["enhancedMonitoring.roleArn"], "no service takes a role of another account");
     assert_eq!(problems("tags: {'aws:x': y}"), ["tags[\"aws:x\"]"]);
     assert_eq!(problems("tags: {'AWS:x': y, 'rds:x': null, holdfast.dev/x: y, 'cost(center)': y}").len(), 4);
     assert_eq!(problems("tags: {k: 'a;b'}"), ["tags.k"]);

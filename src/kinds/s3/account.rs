@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::{Flags, NO_FLAGS, PublicAccessBlock, explain_denied, reached, wants};
 use crate::aws::{Call, CallError, Reads, Writes, calls};
 use crate::kinds::{
-    Basis, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, Step, Steps, Target,
-    Unreadable, Why,
+    Basis, Contribution, Control, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, Step, Steps,
+    Target, Unreadable, Why,
 };
 
 /// S3 as it is for the whole account.
@@ -103,7 +103,7 @@ impl Kind for Account {
 
     /// The policies of all buckets come first: the account's BlockPublicPolicy leaves one that lets everybody in as it is, and takes no change of it any
     /// more.
-    fn needs(spec: &AccountSpec, _: &str, _: &Scope) -> Vec<Need> {
+    fn needs(spec: &AccountSpec, _: &str, _: &Scope, _: &[Contribution]) -> Vec<Need> {
         let blocks = spec.public_access_block.as_ref().is_some_and(|flags| flags.block_public_policy == Some(true));
         Vec::from_iter(blocks.then(|| Need::of_all("s3.bucketPolicies", Need::EVERY).order_only()))
     }

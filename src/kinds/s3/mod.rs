@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Drift, Fact, Kind, Progress, Shape};
-use crate::aws::{Call, CallError, Class, Reads};
+use crate::aws::{Call, CallError, Class, Reads, calls};
 
 /// What each of these drifts is to become, by its path: what an operation carries so that [`reached`] can judge it.
 fn wants<'a>(drifts: impl IntoIterator<Item = &'a Drift>) -> BTreeMap<String, Value> {
@@ -52,9 +52,33 @@ fn not_built(call: &'static Call, error: impl std::fmt::Display) -> CallError {
     CallError { call, class: Class::Invalid, code: "RequestNotBuilt".to_owned(), message: error.to_string(), request_id: None }
 }
 
+/// A bucket, and whose it must be.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    bucket: &'a str,
+    owner: &'a str,
+    /// Where it is, if not in the manifest's region.
+    region: Option<&'a str>,
+}
+
+impl At<'_> {
+    fn s3<'r>(&self, reads: &'r Reads) -> calls::s3::Reads<'r> {
+        match self.region {
+            Some(region) => reads.s3().in_region(region),
+            None => reads.s3(),
+        }
+    }
+
+    /// Under which all who ask for it do so.
+    fn key(&self, operation: &str) -> String {
+        format!("{operation}/{}{}", self.bucket, self.region.map(|region| format!("/{region}")).unwrap_or_default())
+    }
+}
+
 /// Whether a bucket serves a website: buckets and their policies both say whom a change cuts off.
-async fn website(reads: &Reads, bucket: &str, owner: &str) -> Result<bool, CallError> {
-    match reads.s3().get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
+async fn website(reads: &Reads, at: At<'_>) -> Result<bool, CallError> {
+    let At { bucket, owner, .. } = at;
+    match at.s3(reads).get_bucket_website(|request| request.bucket(bucket).expected_bucket_owner(owner)).await {
         Ok(_) => Ok(true),
         Err(error) if error.is("NoSuchWebsiteConfiguration") => Ok(false),
         Err(error) => Err(error),
@@ -62,31 +86,33 @@ async fn website(reads: &Reads, bucket: &str, owner: &str) -> Result<bool, CallE
 }
 
 /// Under which both ask for it.
-fn website_key(bucket: &str) -> String {
-    format!("GetBucketWebsite/{bucket}")
+fn website_key(at: At<'_>) -> String {
+    at.key("GetBucketWebsite")
 }
 
 /// The flags of a bucket, which its policy asks for as well. A bucket without the setting is refused with [`NO_FLAGS`].
-async fn flags(reads: &Reads, bucket: &str, owner: &str) -> Result<Flags, CallError> {
-    let answer = reads.s3().get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
+async fn flags(reads: &Reads, at: At<'_>) -> Result<Flags, CallError> {
+    let At { bucket, owner, .. } = at;
+    let answer = at.s3(reads).get_public_access_block(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
     Ok(answer.public_access_block_configuration().map(Flags::from).unwrap_or_default())
 }
 
-fn flags_key(bucket: &str) -> String {
-    format!("GetPublicAccessBlock/{bucket}")
+fn flags_key(at: At<'_>) -> String {
+    at.key("GetPublicAccessBlock")
 }
 
 /// The code that says that all four flags are off.
 const NO_FLAGS: &str = "NoSuchPublicAccessBlockConfiguration";
 
 /// Whether S3 judges the policy of a bucket public, which both ask for, too. A bucket without a policy is refused with `NoSuchBucketPolicy`.
-async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Result<bool, CallError> {
-    let answer = reads.s3().get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
+async fn public_policy(reads: &Reads, at: At<'_>) -> Result<bool, CallError> {
+    let At { bucket, owner, .. } = at;
+    let answer = at.s3(reads).get_bucket_policy_status(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
     Ok(answer.policy_status().and_then(|status| status.is_public()) == Some(true))
 }
 
-fn public_policy_key(bucket: &str) -> String {
-    format!("GetBucketPolicyStatus/{bucket}")
+fn public_policy_key(at: At<'_>) -> String {
+    at.key("GetBucketPolicyStatus")
 }
 
 /// Adds to a refusal what a person does about it; other errors stay as they are.

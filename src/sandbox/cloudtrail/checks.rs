@@ -6,6 +6,10 @@ use super::{Here, State, Trail, refusal};
 
 /// CloudTrail's service principal.
 const SERVICE: &str = "cloudtrail.amazonaws.com";
+/// The organisation of an account file that names none.
+const ORGANIZATION: &str = "o-exampleorgid";
+/// Some member of the organisation.
+const MEMBER: &str = "222222222222";
 
 /// The account that a trail belongs to.
 pub fn owner<'a>(state: &'a State, here: &Here<'a>, trail: &Trail) -> &'a str {
@@ -122,21 +126,23 @@ pub fn deliverable(state: &State, here: &Here, name: &str, trail: &Trail) -> Res
     if trail.s3_key_prefix.as_ref().is_some_and(|prefix| prefix.chars().count() > 200) {
         return Err(refusal("InvalidS3PrefixException", "The S3 key prefix must not be longer than 200 characters."));
     }
-    log_group(trail)?;
+    log_group(here, trail)?;
     bucket(state, here, name, trail)?;
     key(state, here, name, trail)
 }
 
-fn log_group(trail: &Trail) -> Result<(), Refusal> {
+/// "You must use a log group that exists in your account", and the same of the role. (CreateTrail)
+fn log_group(here: &Here, trail: &Trail) -> Result<(), Refusal> {
     let (group, role) = (trail.cloud_watch_logs_log_group_arn.as_deref(), trail.cloud_watch_logs_role_arn.as_deref());
     match (group, role) {
         (None, None) => Ok(()),
         (Some(group), Some(role)) => {
-            if !(group.starts_with("arn:") && group.contains(":logs:") && group.contains(":log-group:")) {
+            let place = format!("arn:aws:logs:{}:{}:log-group:", home(here, trail), here.account);
+            if !group.starts_with(&place) {
                 let message = "CloudTrail cannot validate the specified log group ARN.";
                 return Err(refusal("InvalidCloudWatchLogsLogGroupArnException", message));
             }
-            if !(role.starts_with("arn:") && role.contains(":iam::") && role.contains(":role/")) {
+            if !role.starts_with(&format!("arn:aws:iam::{}:role/", here.account)) {
                 let message = "CloudTrail cannot validate the specified role ARN.";
                 return Err(refusal("InvalidCloudWatchLogsRoleArnException", message));
             }
@@ -176,8 +182,16 @@ fn lets_in(policy: &str, state: &State, here: &Here, name: &str, trail: &Trail) 
     if let Some(key) = &trail.kms_key_id {
         writing.extend([("s3:x-amz-server-side-encryption", "aws:kms"), ("s3:x-amz-server-side-encryption-aws-kms-key-id", key)]);
     }
+    let mut objects = vec![object];
+    if trail.is_organization_trail {
+        // Members' logs are written below the organisation's id. (user guide, "Amazon S3 bucket policy for CloudTrail", "Organization trails")
+        let organization = state.organization_id.as_deref().unwrap_or(ORGANIZATION);
+        objects.push(format!("{bucket}/{prefix}AWSLogs/{organization}/{MEMBER}/CloudTrail/{}/log.json.gz", here.region));
+    }
     allows(policy, &Access { service: SERVICE, action: "s3:GetBucketAcl", resource: &bucket, context: &from })
-        && allows(policy, &Access { service: SERVICE, action: "s3:PutObject", resource: &object, context: &writing })
+        && objects
+            .iter()
+            .all(|object| allows(policy, &Access { service: SERVICE, action: "s3:PutObject", resource: object, context: &writing }))
 }
 
 fn key(state: &State, here: &Here, name: &str, trail: &Trail) -> Result<(), Refusal> {

@@ -33,7 +33,9 @@ pub fn status(state: &mut State, here: &Here, named: Named) -> Result<Value, Ref
     let name = checks::find(state, here, named.name.as_deref())?;
     let Some(trail) = state.trails.get(&name) else { return Ok(json!({"IsLogging": false})) };
     let until = if trail.is_logging { Some(here.now) } else { trail.stopped_at };
-    let error = trail.started_at.and_then(|_| checks::delivery_error(state, here, &name, trail));
+    // Of one that an account file lets log nobody knows since when.
+    let began = trail.is_logging || trail.started_at.is_some();
+    let error = checks::delivery_error(state, here, &name, trail).filter(|_| began);
     let last = |every: i64| match (trail.started_at, until, error) {
         (Some(from), Some(until), None) => last_tick(from, until, every),
         _ => None,

@@ -51,6 +51,8 @@ pub struct State {
     /// The management account of the organisation that the account belongs to. Left out: it belongs to none. Trails of the organisation are
     /// that account's: everybody else only reads them.
     pub management_account: Option<String>,
+    /// The organisation's id.
+    pub organization_id: Option<String>,
 }
 
 /// A trail.

@@ -184,7 +184,7 @@ pub fn operation(call: &Call) -> Result<Operation, Refusal> {
 pub fn answer(world: &mut World, _op: &Operation, call: &Call) -> Result<Answer, Refusal> {
     // Taken out for the call, so that the neighbours can be looked at while this state changes.
     let mut state = std::mem::take(&mut world.guardduty);
-    let answered = perform(&mut state, &here(world, world), call);
+    let answered = perform(&mut state, &here(world, call, world), call);
     world.guardduty = state;
     answered
 }
@@ -193,8 +193,10 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Answer {
     json::refuse(refusal, request_id)
 }
 
-fn here<'a>(world: &'a World, neighbours: &'a dyn Neighbours) -> Here<'a> {
-    Here { account: &world.account, region: &world.region, now: world.now, page_size: world.page_size.max(1), neighbours }
+fn here<'a>(world: &'a World, call: &'a Call, neighbours: &'a dyn Neighbours) -> Here<'a> {
+    // An account has one detector here, in the region that asks for it.
+    let region = if call.region.is_empty() { &world.region } else { &call.region };
+    Here { account: &world.account, region, now: world.now, page_size: world.page_size.max(1), neighbours }
 }
 
 fn perform(state: &mut State, here: &Here, call: &Call) -> Result<Answer, Refusal> {

@@ -268,7 +268,7 @@ impl Kind for Bucket {
     /// so that it is let in before it is sent.
     ///
     /// The bucket's own policy comes before BlockPublicPolicy, which leaves a policy that lets everybody in as it is, and takes no change of it any more.
-    fn needs(spec: &BucketSpec, id: &str, scope: &Scope) -> Vec<Need> {
+    fn needs(spec: &BucketSpec, id: &str, scope: &Scope, _: &[Contribution]) -> Vec<Need> {
         let mut needs = Vec::new();
         if spec.public_access_block.as_ref().is_some_and(|flags| flags.block_public_policy == Some(true)) {
             needs.push(Need::of_field("s3.bucketPolicies", id, "publicAccessBlock").order_only());

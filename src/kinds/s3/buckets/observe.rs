@@ -11,8 +11,8 @@ use super::Bucket;
 use super::lifecycle::{self, ID_PREFIX, Rule};
 use super::spec::{BucketSpec, Ownership};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::s3::{self, Flags, website, website_key};
-use crate::kinds::{Candidate, Fact, FactSet, Target, Unreadable, Why, kms};
+use crate::kinds::s3::{self, At, Flags, website, website_key};
+use crate::kinds::{Candidate, Fact, FactSet, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a bucket. Facts of a bucket that is not there are absent.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub struct BucketSeen {
     pub(super) object_acls: Fact<bool>,
     pub(super) encryption: Fact<Encryption>,
     /// The key that the manifest names, where the bucket does not have it already.
-    pub(super) key: Fact<Key>,
+    pub(super) key: Fact<kms::Key>,
     pub(super) versioning: Fact<Versioning>,
     pub(super) ownership: Fact<String>,
     /// Whether the ACL grants something to others than the owner. Read only when ACLs are to be turned off.
@@ -67,14 +67,6 @@ impl Encryption {
     pub(super) fn of_a_new_bucket() -> Encryption {
         Encryption { algorithm: "AES256".to_owned(), key: Fact::Absent, ..Encryption::default() }
     }
-}
-
-/// A KMS key.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Key {
-    pub(super) arn: String,
-    /// `Enabled`, or why it cannot be used.
-    pub(super) state: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -214,11 +206,11 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
         (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &mut seen.encryption)
         && want.has("encryption.kmsKeyId")
     {
-        seen.key = resolve(reads, declared, found).await;
+        seen.key = resolve(reads, target.scope, declared, found).await;
     } else if let (Some(declared), Fact::Absent) = (spec.encryption.as_ref().and_then(|spec| spec.kms_key_id.as_deref()), &seen.encryption)
     {
         // The bucket is to be made first, and then gets this key.
-        seen.key = described(reads, declared).await;
+        seen.key = kms::wished(reads, target.scope, &target.scope.region, declared).await;
     }
     seen
 }
@@ -315,7 +307,8 @@ async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &m
 }
 
 async fn flags(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Flags>, There) {
-    let answer = reads.once(s3::flags_key(bucket), || s3::flags(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(s3::flags_key(at), || s3::flags(reads, at)).await;
     // A bucket without the setting has all four off.
     setting(answer.map(|flags| *flags), s3::NO_FLAGS, Fact::Present(Flags::default()))
 }
@@ -430,13 +423,15 @@ async fn grants(reads: &Reads, bucket: &str, owner: &str) -> Fact<Grants> {
 }
 
 async fn public_policy(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.once(s3::public_policy_key(bucket), || s3::public_policy(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(s3::public_policy_key(at), || s3::public_policy(reads, at)).await;
     Fact::read(answer.map(|public| Some(*public)), |error| error.is("NoSuchBucketPolicy"))
 }
 
 /// Whether the bucket serves a website. Its policy's impact asks the same.
 async fn served(reads: &Reads, bucket: &str, owner: &str) -> Fact<bool> {
-    let answer = reads.once(website_key(bucket), || website(reads, bucket, owner)).await;
+    let at = At { bucket, owner, region: None };
+    let answer = reads.once(website_key(at), || website(reads, at)).await;
     Fact::read(answer.map(|website| Some(*website)), |_| false)
 }
 
@@ -455,15 +450,16 @@ fn exposure(grants: &Fact<Grants>, policy: &Fact<bool>, website: &Fact<bool>) ->
 
 /// Turns the key that was found into the manifest's word for it, where both mean one key, and answers with the declared one
 /// where they do not.
-async fn resolve(reads: &Reads, declared: &str, found: &mut Encryption) -> Fact<Key> {
-    let Some(raw) = found.raw_key.clone() else { return described(reads, declared).await };
+async fn resolve(reads: &Reads, scope: &Scope, declared: &str, found: &mut Encryption) -> Fact<kms::Key> {
+    let described = async |words: &str| kms::wished(reads, scope, &scope.region, words).await;
+    let Some(raw) = found.raw_key.clone() else { return described(declared).await };
     let is_alias = |key: &str| key.starts_with("alias/") || key.contains(":alias/");
     if raw == declared || (!is_alias(&raw) && raw.rsplit_once('/').is_some_and(|(_, id)| id == declared)) {
         found.key = Fact::Present(declared.to_owned());
         return Fact::default();
     }
-    let key = described(reads, declared).await;
-    let present = if is_alias(&raw) { described(reads, &raw).await.map(|key| key.arn) } else { Fact::Present(raw.clone()) };
+    let key = described(declared).await;
+    let present = if is_alias(&raw) { described(&raw).await.map(|key| key.arn) } else { Fact::Present(raw.clone()) };
     let id = |arn: &str| arn.rsplit('/').next().map(str::to_owned);
     found.key = match (&key, &present) {
         // S3 gives a key back as it was sent: as an ARN or as the bare id.
@@ -474,15 +470,4 @@ async fn resolve(reads: &Reads, declared: &str, found: &mut Encryption) -> Fact<
         _ => Fact::Present(raw),
     };
     key
-}
-
-/// A key by any of its names.
-async fn described(reads: &Reads, key: &str) -> Fact<Key> {
-    let answer = kms::described(reads, None, key).await.map(|answer| {
-        answer.key_metadata().map(|key| Key {
-            arn: key.arn().unwrap_or_default().to_owned(),
-            state: key.key_state().map(|state| state.as_str().to_owned()).unwrap_or_default(),
-        })
-    });
-    Fact::read(answer, |error| error.is("NotFoundException"))
 }

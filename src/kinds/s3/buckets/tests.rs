@@ -11,7 +11,7 @@ use super::lifecycle::{from_sdk, impact, to_sdk};
 use super::observe;
 use super::*;
 use crate::kinds::s3::Flags;
-use crate::kinds::{AnyKind, Drift, Reason, Shape, registry};
+use crate::kinds::{AnyKind, Drift, Reason, Shape, kms, registry};
 
 const BUCKET: &str = "huntaze-assets";
 
@@ -202,7 +202,11 @@ fn a_key_is_sent_by_its_arn_and_only_when_it_can_be_used() {
     let yaml = "encryption: {algorithm: 'aws:kms', kmsKeyId: alias/data, bucketKey: true}";
     let with = |state: &str| {
         let mut seen = fresh();
-        seen.key = Fact::Present(observe::Key { arn: "arn:aws:kms:us-east-1:1:key/k".to_owned(), state: state.to_owned() });
+        seen.key = Fact::Present(kms::Key {
+            words: "k".to_owned(),
+            arn: "arn:aws:kms:us-east-1:1:key/k".to_owned(),
+            unusable: Some(state.to_owned()).filter(|state| state != "Enabled"),
+        });
         seen
     };
     let step = only(plan(yaml, with("Enabled")));
@@ -295,8 +299,8 @@ fn a_bucket_is_waited_for_until_the_next_bucket_needs_it() {
     let spec = spec("logging: {targetBucket: huntaze-logs}");
     let needs = [("s3.bucketPolicies", "statements.HoldfastAccessLogs"), ("s3.buckets", "create"), ("s3.buckets", "encryption.algorithm")];
     let needs = needs.map(|(kind, part)| Need::of_field(kind, "huntaze-logs", "logging").only([part]));
-    assert_eq!(Bucket::needs(&spec, BUCKET, &scope()), needs);
-    assert!(Bucket::needs(&spec, "huntaze-logs", &scope()).is_empty());
+    assert_eq!(Bucket::needs(&spec, BUCKET, &scope(), &[]), needs);
+    assert!(Bucket::needs(&spec, "huntaze-logs", &scope(), &[]).is_empty());
 }
 
 const RULES: &str = "lifecycle: {rules: [

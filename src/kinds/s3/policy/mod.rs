@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use self::merge::Document;
-use super::{NO_FLAGS, account, explain_denied, flags, flags_key, public_policy, public_policy_key, reached, wants, website, website_key};
+use super::{
+    At, NO_FLAGS, account, explain_denied, flags, flags_key, public_policy, public_policy_key, reached, wants, website, website_key,
+};
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
     Basis, Contribution, Drift, Fact, FactSet, Field, Impact, Kind, Multiplicity, Need, Planning, Progress, Reason, Scope, SpecProblem,
@@ -47,6 +49,8 @@ pub struct BucketPolicy;
 #[derive(Debug, Default)]
 pub struct BucketPolicySeen {
     bucket: Fact<()>,
+    /// Where the bucket is, if that is another region than the manifest's.
+    region: Option<String>,
     /// A bucket without a policy has an empty one.
     policy: Fact<Document>,
     /// Whether the bucket serves a website, whose endpoint speaks plain HTTP only. Read only when a refusal is to be added.
@@ -63,6 +67,9 @@ pub struct BucketPolicyOp {
     bucket: String,
     /// The bucket's owner: S3 refuses the request when the bucket is somebody else's.
     account: String,
+    /// Where the bucket is, if that is another region than the manifest's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
     /// The policy to be written; `null` deletes it, since S3 takes none without statements.
     policy: Option<Value>,
     /// The policy that was found.
@@ -125,7 +132,7 @@ impl Kind for BucketPolicy {
             .collect()
     }
 
-    fn needs(_: &BucketPolicySpec, id: &str, _: &Scope) -> Vec<Need> {
+    fn needs(_: &BucketPolicySpec, id: &str, _: &Scope, _: &[Contribution]) -> Vec<Need> {
         // S3 keeps a policy for any bucket that is there, however it is set.
         vec![Need::of_all("s3.buckets", id).only(["create"])]
     }
@@ -138,8 +145,21 @@ impl Kind for BucketPolicy {
             return seen;
         }
         let owner = &target.scope.account;
-        let answer = reads.s3().get_bucket_policy(|request| request.bucket(target.id).expected_bucket_owner(owner)).await;
-        (seen.bucket, seen.policy) = match answer.map(|answer| answer.policy().map(str::to_owned)) {
+        let mut answer = read(reads, At { bucket: target.id, owner, region: None }).await;
+        if answer.as_ref().is_err_and(CallError::is_elsewhere) && may_be_elsewhere(target.spec) {
+            match region_of(reads, target).await {
+                Ok(region) => {
+                    answer = read(reads, At { bucket: target.id, owner, region: Some(&region) }).await;
+                    seen.region = Some(region);
+                }
+                Err(why) => {
+                    (seen.bucket, seen.policy) = (Fact::Unknown(why.clone()), Fact::Unknown(why));
+                    return seen;
+                }
+            }
+        }
+        let at = At { bucket: target.id, owner, region: seen.region.as_deref() };
+        (seen.bucket, seen.policy) = match answer {
             Ok(None) => (Fact::Present(()), Fact::Present(Document::default())),
             Ok(Some(text)) => (Fact::Present(()), parsed(&text)),
             Err(error) if error.is("NoSuchBucketPolicy") => (Fact::Present(()), Fact::Present(Document::default())),
@@ -154,10 +174,10 @@ impl Kind for BucketPolicy {
         };
         let (lacks, refuses_more) = lacking(target.spec, seen.policy.present());
         if lacks && seen.policy.present().is_some_and(|policy| !policy.naming_everybody(target.spec).is_empty()) {
-            seen.refused_by = refused_by(reads, target.id, owner).await;
+            seen.refused_by = refused_by(reads, at).await;
         }
         if refuses_more {
-            let answer = reads.last(website_key(target.id), || website(reads, target.id, owner)).await;
+            let answer = reads.last(website_key(at), || website(reads, at)).await;
             seen.website = Fact::read(answer.map(|website| Some(*website)), |_| false);
         }
         seen
@@ -231,10 +251,16 @@ impl Kind for BucketPolicy {
             (true, false) => "clients that do what the statement denies (plain HTTP, old TLS) are refused from then on",
             (true, true) => "the website stops answering, and clients that do what the statement denies (plain HTTP, old TLS) are refused",
         };
+        let in_region = planning.seen.region.as_ref().map(|region| format!(" --region {region}")).unwrap_or_default();
+        if let Some(region) = &planning.seen.region {
+            steps.notes.push(format!("{bucket} is in {region}, and its policy is changed there"));
+        }
         let back = match policy.text() {
             // No command: it would put the whole policy back, over what others write into it meanwhile, and a policy may hold what is not to be shown.
             Some(_) => statements_back(&drifts),
-            None => format!("`aws s3api delete-bucket-policy --bucket {bucket}`, if nobody added to it since: there was none before"),
+            None => {
+                format!("`aws s3api delete-bucket-policy --bucket {bucket}{in_region}`, if nobody added to it since: there was none before")
+            }
         };
         let impact = match planning.seen.policy {
             // Nobody is a client of a bucket that is made in the same plan.
@@ -244,6 +270,7 @@ impl Kind for BucketPolicy {
         let op = BucketPolicyOp {
             bucket: bucket.to_owned(),
             account: planning.scope.account.clone(),
+            region: planning.seen.region.clone(),
             policy: merged,
             from: Basis::of(&policy.canonical()),
             wants: wants(drifts.iter().copied()),
@@ -269,7 +296,10 @@ impl Kind for BucketPolicy {
     }
 
     async fn start(writes: &Writes, op: &BucketPolicyOp) -> Result<(), CallError> {
-        let s3 = writes.s3();
+        let s3 = match &op.region {
+            Some(region) => writes.s3().in_region(region),
+            None => writes.s3(),
+        };
         let sent = match &op.policy {
             Some(policy) => s3
                 .put_bucket_policy(|request| request.bucket(&op.bucket).expected_bucket_owner(&op.account).policy(policy.to_string()))
@@ -382,14 +412,15 @@ fn lacking(spec: &BucketPolicySpec, found: Option<&Document>) -> (bool, bool) {
 
 /// Which Block Public Access refuses a further write of a policy that names everybody; absent where S3 does not judge it public, or none is on.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html#access-control-block-public-access-options>
-async fn refused_by(reads: &Reads, bucket: &str, owner: &str) -> Fact<&'static str> {
-    match reads.last(public_policy_key(bucket), || public_policy(reads, bucket, owner)).await {
+async fn refused_by(reads: &Reads, at: At<'_>) -> Fact<&'static str> {
+    let owner = at.owner;
+    match reads.last(public_policy_key(at), || public_policy(reads, at)).await {
         Ok(public) if *public => {}
         Ok(_) => return Fact::Absent,
         Err(error) if error.is("NoSuchBucketPolicy") => return Fact::Absent,
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     }
-    match reads.last(flags_key(bucket), || flags(reads, bucket, owner)).await {
+    match reads.last(flags_key(at), || flags(reads, at)).await {
         Ok(flags) if flags.block_public_policy => return Fact::Present("the bucket's BlockPublicPolicy"),
         Ok(_) => {}
         Err(error) if error.is(NO_FLAGS) => {}
@@ -400,6 +431,38 @@ async fn refused_by(reads: &Reads, bucket: &str, owner: &str) -> Fact<&'static s
         Ok(_) => Fact::Absent,
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
     }
+}
+
+/// The text of a bucket's policy.
+async fn read(reads: &Reads, at: At<'_>) -> Result<Option<String>, CallError> {
+    let At { bucket, owner, .. } = at;
+    let answer = at.s3(reads).get_bucket_policy(|request| request.bucket(bucket).expected_bucket_owner(owner)).await?;
+    Ok(answer.policy().map(str::to_owned))
+}
+
+/// Whether the bucket may be of another region than the object: trails and detectors of all regions deliver to one bucket, and each object puts in what
+/// its own ask for. Access logs go to buckets of their own region alone.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerLogs.html>
+fn may_be_elsewhere(spec: &BucketPolicySpec) -> bool {
+    spec.statements.iter().all(|one| one.sid != ACCESS_LOGS)
+}
+
+/// Where a bucket is that S3 says is elsewhere. The list of the account's own buckets tells, whichever region is asked.
+async fn region_of(reads: &Reads, target: &Target<'_, BucketPolicy>) -> Result<String, Unreadable> {
+    let own = reads.once("ListBuckets", || super::buckets::all(reads)).await.map_err(|error| {
+        let why = Unreadable::from(&error);
+        Unreadable { message: format!("{} is in another region, and which one could not be read: {}", target.id, why.message), ..why }
+    })?;
+    let region = own.iter().find(|(name, _)| name == target.id).and_then(|(_, region)| region.clone());
+    region.ok_or_else(|| Unreadable {
+        call: calls::s3::LIST_BUCKETS.to_string(),
+        why: Why::Failed,
+        message: format!(
+            "{} is in another region, and no bucket of account {}. Where a trail or a publishing destination delivers to it, have its owner put the \
+             statements that the service needs into its policy, and declare the owner's account as bucketAccount beside the bucket",
+            target.id, target.scope.account
+        ),
+    })
 }
 
 fn parsed(text: &str) -> Fact<Document> {

@@ -12,12 +12,13 @@ fn tls() -> Value {
 }
 
 fn seen(policy: &str) -> BucketPolicySeen {
-    BucketPolicySeen { bucket: Fact::Present(()), policy: parsed(policy), website: Fact::Present(false), refused_by: Fact::Absent }
+    BucketPolicySeen { policy: parsed(policy), ..without() }
 }
 
 fn without() -> BucketPolicySeen {
     BucketPolicySeen {
         bucket: Fact::Present(()),
+        region: None,
         policy: Fact::Present(Document::default()),
         website: Fact::Present(false),
         refused_by: Fact::Absent,

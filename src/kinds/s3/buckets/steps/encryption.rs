@@ -3,7 +3,7 @@
 use super::super::change::Change;
 use super::super::observe::Encryption;
 use super::{Maker, back};
-use crate::kinds::{Fact, Impact, Reason, few};
+use crate::kinds::{Fact, Impact, Reason, few, kms};
 
 impl Maker<'_> {
     pub(super) fn encryption(&mut self) {
@@ -84,21 +84,18 @@ impl Maker<'_> {
 
     /// The ARN of the declared key, where it can be used.
     fn key(&mut self, declared: &str) -> Option<String> {
-        match &self.planning.seen.key {
-            Fact::Present(key) if key.state == "Enabled" => return Some(key.arn.clone()),
-            Fact::Present(key) => {
-                let message = format!("the key {declared} is {}: what is written with it could not be read", key.state);
-                self.steps.block(Reason::UnexpectedState, "encryption.kmsKeyId", message, "enable the key, or name another");
-            }
-            Fact::Absent => {
-                let message = format!("there is no KMS key {declared} in this account and region");
-                self.steps.block(Reason::InvalidWish, "encryption.kmsKeyId", message, "correct encryption.kmsKeyId, or make the key");
-            }
-            Fact::Unknown(why) => {
-                let why = why.clone();
-                self.unreadable("encryption.kmsKeyId", &why);
+        let key = &self.planning.seen.key;
+        if let Fact::Unknown(why) = key {
+            let why = why.clone();
+            self.unreadable("encryption.kmsKeyId", &why);
+            return None;
+        }
+        match kms::usable(key, "encryption.kmsKeyId", declared, self.planning.scope) {
+            Ok(arn) => Some(arn),
+            Err(wrong) => {
+                self.steps.block(wrong.reason, "encryption.kmsKeyId", wrong.message, wrong.what_to_do);
+                None
             }
         }
-        None
     }
 }
