@@ -31,6 +31,10 @@ pub enum Op {
     Transit {
         group: String,
         mode: TransitEncryption,
+        /// The token that is to be set afterwards, where one is: looked at before anything is sent, so that nobody is cut off for a token that
+        /// cannot be had.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenRef>,
     },
     /// Makes the token valid, beside what is valid now.
     RotateToken {
@@ -57,6 +61,9 @@ pub enum Op {
         /// What their group sets besides what is declared, and nodes made anew begin with: consent is to that, too.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         brings: BTreeMap<String, String>,
+        /// As with [`Op::Transit`], where the version comes first since the token needs it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenRef>,
     },
     CreateParameterGroup {
         name: String,

@@ -34,21 +34,24 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
             .await
         }
         // Once TLS is on, sending TransitEncryptionEnabled again makes AWS refuse the request. [aws-controllers-k8s/community#2536]
-        Op::Transit { group, mode: TransitEncryption::Preferred } => {
+        Op::Transit { group, mode: TransitEncryption::Preferred, token } => {
+            looked_at(writes, token.as_ref()).await?;
             modify(writes, group, |request| {
                 let mode = TransitEncryptionMode::Preferred;
                 request.apply_immediately(true).transit_encryption_enabled(true).transit_encryption_mode(mode)
             })
             .await
         }
-        Op::Transit { group, mode: TransitEncryption::Required } => {
+        Op::Transit { group, mode: TransitEncryption::Required, token } => {
+            looked_at(writes, token.as_ref()).await?;
             let mode = TransitEncryptionMode::Required;
             modify(writes, group, |request| request.apply_immediately(true).transit_encryption_mode(mode)).await
         }
         Op::RotateToken { group, token } => rotate(writes, group, token).await,
         Op::SetToken { group, token } => set(writes, group, token).await,
         Op::RecordToken { group, token } => record(writes, group, token).await,
-        Op::Upgrade { group, version, parameter_group, .. } => {
+        Op::Upgrade { group, version, parameter_group, token, .. } => {
+            looked_at(writes, token.as_ref()).await?;
             modify(writes, group, |request| {
                 request.apply_immediately(true).engine_version(version).set_cache_parameter_group_name(parameter_group.clone())
             })
@@ -299,6 +302,14 @@ async fn record(writes: &Writes, id: &str, token: &TokenRef) -> Result<(), CallE
 /// The token's bytes, of exactly the planned version while it is the current one: a stale token is never put back.
 pub async fn bytes(writes: &Writes, token: &TokenRef) -> Result<SecretString, CallError> {
     well_shaped(writes.secret_version(&token.secret_arn, token.key.as_deref(), &token.version).await?, token)
+}
+
+/// Fails where the token that a later step is to set cannot be had: before anything is sent for the steps that lead up to it.
+async fn looked_at(writes: &Writes, token: Option<&TokenRef>) -> Result<(), CallError> {
+    match token {
+        Some(token) => bytes(writes, token).await.map(|_| ()),
+        None => Ok(()),
+    }
 }
 
 /// The same to log in, for whoever changes nothing.

@@ -34,8 +34,13 @@ impl Context<'_> {
             }
             return;
         }
+        let first = self.plan.steps.len();
         let tls = self.transit(upgraded);
+        let before = self.plan.steps.len();
         self.auth(tls, upgraded);
+        if self.plan.steps.len() > before {
+            self.look_at_token_before(upgraded.into_iter().chain(first..before));
+        }
     }
 
     /// The differences that only a new group repairs, with those that come with it: changing the old one first would cut clients off twice.
@@ -77,6 +82,16 @@ impl Context<'_> {
         version::reaches(found, least) || declared.is_some_and(|declared| version::newest_reaches(declared, least))
     }
 
+    /// Has the steps that lead up to the token's look at it first: what cuts clients off is not done for a token that cannot be set.
+    fn look_at_token_before(&mut self, places: impl Iterator<Item = usize>) {
+        let Fact::Present(found) = &self.planning.seen.token else { return };
+        for place in places {
+            if let Some(Op::Transit { token, .. } | Op::Upgrade { token, .. }) = self.plan.steps.get_mut(place).map(|step| &mut step.op) {
+                *token = Some(found.clone());
+            }
+        }
+    }
+
     fn transit(&mut self, upgraded: Option<usize>) -> Tls {
         let Some(drift) = self.drift("transitEncryption") else {
             return match self.group.transit {
@@ -101,7 +116,7 @@ impl Context<'_> {
         let waiting = self.waiting();
         let mut after: Vec<usize> = upgraded.into_iter().collect();
         if self.group.transit.is_none() {
-            let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Preferred };
+            let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Preferred, token: None };
             let mut step = Step::online(format!("Let {id} accept TLS beside plain text"), op, fields.clone())
                 .back(format!(
                     "`{} --replication-group-id {id} --no-transit-encryption-enabled --apply-immediately`, while the mode is still preferred",
@@ -118,7 +133,7 @@ impl Context<'_> {
         if drift.declared.as_str() != Some(TransitEncryption::Required.word()) {
             return Tls::Not;
         }
-        let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Required };
+        let op = Op::Transit { group: id.to_owned(), mode: TransitEncryption::Required, token: None };
         let step = Step::online(format!("Let {id} accept nothing but TLS"), op, fields)
             .impact(Impact::Disruptive, "clients that still connect in plain text are cut off: move them to TLS first")
             .back(format!(

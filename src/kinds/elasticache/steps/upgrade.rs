@@ -85,7 +85,7 @@ impl<'a> Context<'a> {
             takes =
                 format!("{takes}. Nodes made anew begin with what their parameter group sets besides what is declared: {list} ({waits})");
         }
-        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group, brings };
+        let op = Op::Upgrade { group: id.to_owned(), version: version::asked(declared), parameter_group, brings, token: None };
         let fields = std::iter::once(drift.field.clone()).chain(more);
         let step = Step::online(format!("Upgrade {id} from {} to {declared}", plain(&drift.found)), op, fields)
             .impact(Impact::Disruptive, takes)

@@ -87,7 +87,7 @@ fn the_example_is_a_wish_without_problems() {
 
 #[test]
 fn progress_is_judged_from_facts() {
-    let transit = Op::Transit { group: "g".to_owned(), mode: TransitEncryption::Preferred };
+    let transit = Op::Transit { group: "g".to_owned(), mode: TransitEncryption::Preferred, token: None };
     let with = |change: &dyn Fn(&mut Group)| {
         let mut seen = available();
         if let Fact::Present(group) = &mut seen.group {

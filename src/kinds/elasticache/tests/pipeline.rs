@@ -155,6 +155,24 @@ async fn a_token_of_the_wrong_shape_is_refused_and_not_shown() {
     assert_eq!(account.writes(), [], "nothing was sent, no note written");
 }
 
+/// The secret is looked at before anybody is cut off for it: JSON without a `key`, no JSON with one, another member, the wrong signs.
+#[tokio::test]
+async fn tls_is_not_required_for_a_token_that_cannot_be_set() {
+    let old = found(", atRestEncryption: true, engineVersion: 7.0.4").replacen("engineVersion: 7.1.0, ", "", 1);
+    for world in [found(", atRestEncryption: true"), found(", atRestEncryption: true, transitEncryption: preferred"), old] {
+        let account = Account::new(&world);
+        let wish = auth().replace("huntaze-redis,", "huntaze-redis, engineVersion: '7.1',");
+        for wrong in [wish.replace(", key: token", ""), wish.replace("key: token", "key: other")] {
+            account.sandbox.forget_records();
+            let outcomes = account.apply(&wrong).await;
+            assert!(matches!(outcomes.resources[0].end, End::Failed { .. }), "{outcomes:?}");
+            assert_eq!((account.writes(), outcomes.resources[0].done.len()), (Vec::new(), 0), "nothing was sent");
+            assert!(!format!("{outcomes:?}").contains(TOKEN));
+        }
+        account.converge(&wish).await;
+    }
+}
+
 #[tokio::test]
 async fn the_tokens_bytes_are_in_the_request_and_nowhere_else() {
     let account = Account::new(&found(ENCRYPTED));
