@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Context, SETTINGS, names};
 use crate::kinds::elasticache::op::Op;
-use crate::kinds::elasticache::version;
+use crate::kinds::elasticache::{version, window};
 use crate::kinds::{Drift, Impact, Reason, Step, few};
 
 /// Settings that touch no node: in force as soon as AWS takes them, whatever ApplyImmediately says. [AWS documentation, ModifyReplicationGroup]
@@ -50,10 +50,11 @@ impl Context<'_> {
     }
 
     pub(super) fn settings(&mut self) {
-        let untouching: Vec<&Drift> = UNTOUCHING.iter().filter_map(|field| self.drift(field)).collect();
+        let untouching = UNTOUCHING.iter().filter_map(|field| self.drift(field));
+        let (untouching, clashing): (Vec<&Drift>, Vec<&Drift>) = untouching.partition(|drift| self.impossible(drift).is_none());
         let touching = TOUCHING.iter().filter_map(|field| self.drift(field)).filter(|drift| !self.comes_with_version(drift));
         let (touching, impossible): (Vec<&Drift>, Vec<&Drift>) = touching.partition(|drift| self.impossible(drift).is_none());
-        for drift in impossible {
+        for drift in clashing.into_iter().chain(impossible) {
             self.block_impossible(drift);
         }
         let waiting = self.waiting();
@@ -125,7 +126,11 @@ impl Context<'_> {
 
     fn block_impossible(&mut self, drift: &Drift) {
         if let Some((message, what_to_do)) = self.impossible(drift) {
-            let reason = if drift.found.get("error").is_some() { Reason::UnexpectedState } else { Reason::NotSupported };
+            let reason = match drift.field.as_str() {
+                _ if drift.found.get("error").is_some() => Reason::UnexpectedState,
+                "snapshotWindow" | "maintenanceWindow" => Reason::InvalidWish,
+                _ => Reason::NotSupported,
+            };
             self.block(reason, std::slice::from_ref(&drift.field), message, what_to_do.to_owned());
         }
     }
@@ -135,7 +140,23 @@ impl Context<'_> {
         if let Some(error) = gave_up(drift) {
             return Some((format!("AWS gave the delivery up: {error}"), "mend its cause, turn the delivery off, then run again"));
         }
+        if let ("snapshotWindow" | "maintenanceWindow", Some((daily, weekly))) = (drift.field.as_str(), self.windows_meet()) {
+            let message =
+                format!("the snapshot window {daily} and the maintenance window {weekly} would overlap, which ElastiCache refuses");
+            return Some((message, "declare both windows, apart from each other"));
+        }
         self.unsupported(drift).map(|(message, what_to_do)| (message.to_owned(), what_to_do))
+    }
+
+    /// The two windows as they will be, where they run into each other.
+    fn windows_meet(&self) -> Option<(String, String)> {
+        let declared = |field: &str| self.drift(field).and_then(|drift| drift.declared.as_str()).map(str::to_owned);
+        let daily = declared("snapshotWindow").or_else(|| self.group.snapshot_window.clone())?;
+        let weekly: Vec<String> = match declared("maintenanceWindow") {
+            Some(declared) => vec![declared],
+            None => self.members()?.maintenance_windows.iter().cloned().collect(),
+        };
+        weekly.into_iter().find(|weekly| window::overlap(&daily, weekly)).map(|weekly| (daily, weekly))
     }
 
     fn unsupported(&self, drift: &Drift) -> Option<(&'static str, &'static str)> {

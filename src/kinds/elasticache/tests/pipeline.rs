@@ -65,6 +65,20 @@ async fn snapshots_are_turned_on_from_a_replica() {
     }
 }
 
+/// The window that is declared against the one that is found, and the other way round: AWS refuses it, so that the plan does not promise it.
+#[tokio::test]
+async fn windows_that_would_overlap_are_blocked_in_the_plan() {
+    let account = Account::new(&found(", snapshotWindow: '03:00-04:00', maintenanceWindow: 'sun:05:00-sun:06:00'"));
+    for (field, window) in [("snapshotWindow", "05:30-06:30"), ("maintenanceWindow", "tue:02:30-tue:03:30")] {
+        let plan = account.planned(&format!("{{name: huntaze-redis, {field}: '{window}', snapshotRetentionDays: 5}}")).await;
+        assert_eq!(reasons(&plan), [blocked(Reason::InvalidWish, &[field])]);
+        assert!(plan.blocks[0].message.contains(window), "{}", plan.blocks[0].message);
+        assert_eq!(plan.steps.iter().map(|step| step.fields.clone()).collect::<Vec<_>>(), [["snapshotRetentionDays"]]);
+    }
+    // Both, apart from each other, though each meets what is found of the other.
+    account.converge("{name: huntaze-redis, snapshotWindow: '05:30-06:30', maintenanceWindow: 'tue:03:00-tue:04:00'}").await;
+}
+
 /// Bug family 2 and issue 30700: TLS is two online requests, not a new group.
 #[tokio::test]
 async fn tls_goes_by_preferred_to_required_and_the_second_waits_for_consent() {
