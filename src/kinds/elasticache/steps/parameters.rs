@@ -107,7 +107,9 @@ impl<'a> Context<'a> {
     /// Blocks what only a restart puts in force: what waits for one already, and what the declared group brings with it.
     fn in_force(&mut self, members: &Members) {
         let present = members.parameter_group().unwrap_or_default();
-        let declared = self.drift("parameterGroup").map(|named| plain(&named.declared));
+        // One that is not attached brings nothing.
+        let named = self.drift("parameterGroup").filter(|named| !self.is_blocked(&named.field));
+        let declared = named.map(|named| plain(&named.declared));
         let (group, names) = match (&declared, self.drift(IN_FORCE)) {
             (None, Some(_)) => {
                 let group = self.planning.seen.parameter_groups.get(present).and_then(Fact::present);
@@ -151,12 +153,18 @@ impl<'a> Context<'a> {
             }
             return;
         }
-        let values = self.settable(&parameters, &name);
+        let mut values = self.settable(&parameters, &name);
+        if let Some(named) = named {
+            match self.to_change(named, &name, &present, &parameters, values) {
+                Some(changes) => values = changes,
+                None => return,
+            }
+        }
         let fields = values.fields();
         // What the declared group holds already comes with it.
         let held = |drift: &&&Drift| {
             let parameter = drift.field.strip_prefix("parameters.").unwrap_or_default();
-            self.present_value(&name, parameter).is_some_and(|held| held == self.spelled(&name, parameter, &drift.declared))
+            self.has(&name, parameter, &drift.declared)
         };
         let carried = parameters.iter().filter(held).map(|drift| drift.field.clone());
         let attached: Option<Vec<String>> = named.map(|named| std::iter::once(named.field.clone()).chain(carried).collect());
@@ -175,13 +183,7 @@ impl<'a> Context<'a> {
                 self.attach(prepared, attached);
             }
         } else if declared_name {
-            let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
-            let message = format!("{name} is used by {who} too, of whose parameters this manifest says nothing");
-            let what_to_do = "say sharedParameterGroup: Allow, or leave parameterGroup out to have a group of its own made".to_owned();
-            self.block(Reason::Conflict, &fields, message, what_to_do);
-            if let Some(attached) = attached {
-                self.attach(Prepared::of(&name), attached);
-            }
+            self.block_shared(&name, &others, &fields);
         } else {
             let mut set = self.copied(&name);
             set.retain(|name, _| !values.reset.contains(name));
@@ -189,6 +191,80 @@ impl<'a> Context<'a> {
             if let Some(own) = self.own_group(family, Changes { set, reset: values.reset }, &fields, &fields) {
                 self.attach(own, fields);
             }
+        }
+    }
+
+    fn block_shared(&mut self, name: &str, others: &BTreeSet<&String>, fields: &[String]) {
+        let who = others.iter().map(|user| user.as_str()).collect::<Vec<_>>().join(", ");
+        let message = format!("{name} is used by {who} too, of whose parameters this manifest says nothing");
+        let what_to_do = "say sharedParameterGroup: Allow, or leave parameterGroup out to have a group of its own made".to_owned();
+        self.block(Reason::Conflict, fields, message, what_to_do);
+    }
+
+    /// What is changed in a declared group before it is attached, so that it has all that is declared: `values` that differ there, and what is as
+    /// declared in the present group and is not in that one. None, and blocked, where it cannot have all of it: a group that is known to be wrong
+    /// is not attached.
+    pub(super) fn to_change(
+        &mut self,
+        named: &Drift,
+        name: &str,
+        present: &str,
+        parameters: &[&Drift],
+        mut values: Changes,
+    ) -> Option<Changes> {
+        let catalog = self.planning.seen.parameter_groups.get(name).and_then(Fact::present);
+        // A difference that is excepted is none, and none is made of it.
+        let asked: Vec<(String, Value)> = self.planning.spec.parameter_values().unwrap_or_default().into_iter().collect();
+        let asked = asked.into_iter().filter(|(parameter, declared)| {
+            self.drift(&format!("parameters.{parameter}")).is_some() || self.has(present, parameter, declared)
+        });
+        let lacks: Vec<(String, Value)> = asked.filter(|(parameter, declared)| !self.has(name, parameter, declared)).collect();
+        for (parameter, declared) in &lacks {
+            let Some(known) = catalog.and_then(|catalog| catalog.parameters.get(parameter)) else { continue };
+            let spelled = known.spelled(&plain(declared));
+            // Of what differs now the values are given.
+            let kept = self.drift(&format!("parameters.{parameter}")).is_none() && known.modifiable && !known.restart;
+            if kept && declared.is_null() {
+                values.reset.insert(parameter.clone());
+            } else if kept && known.takes(&spelled) {
+                values.set.insert(parameter.clone(), spelled);
+            }
+        }
+        let values = self.agreed(name, values.differing(catalog));
+        let others = self.outsiders(name);
+        let may = others.is_empty() || self.planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
+        let set = |parameter: &String| may && (values.set.contains_key(parameter) || values.reset.contains(parameter));
+        let words = |(parameter, declared): &(String, Value)| {
+            let found = self.present_value(name, parameter).map_or_else(|| "nothing".to_owned(), |found| format!("{found:?}"));
+            let declared = if declared.is_null() { "the engine's default".to_owned() } else { declared.to_string() };
+            format!("{parameter} is {found} there, and {declared} is declared")
+        };
+        let wrong: Vec<String> = lacks.iter().filter(|(parameter, _)| !set(parameter)).map(words).collect();
+        if wrong.is_empty() {
+            return Some(values);
+        }
+        let fields: Vec<String> = values.fields().into_iter().filter(|field| self.drift(field).is_some()).collect();
+        if !may && !fields.is_empty() {
+            self.block_shared(name, &others, &fields);
+        }
+        let message = format!("{name} would be attached without what is declared: {}", few(&wrong));
+        let what_to_do = "name a group that has it, or correct `parameters`".to_owned();
+        self.block(Reason::Conflict, std::slice::from_ref(&named.field), message, what_to_do);
+        let rest: Vec<String> = names(parameters).into_iter().filter(|field| !self.is_blocked(field)).collect();
+        if !rest.is_empty() {
+            let message = "they belong into the parameter group, which is blocked".to_owned();
+            self.block(Reason::WaitsForOther, &rest, message, "see parameterGroup".to_owned());
+        }
+        None
+    }
+
+    /// Whether a parameter is as declared in a parameter group.
+    fn has(&self, group: &str, parameter: &str, declared: &Value) -> bool {
+        let known = self.planning.seen.parameter_groups.get(group).and_then(Fact::present);
+        let known = known.and_then(|group| group.parameters.get(parameter));
+        match declared.is_null() {
+            true => known.is_none_or(|known| !known.set),
+            false => known.is_some_and(|known| known.value == known.spelled(&plain(declared))),
         }
     }
 
@@ -349,7 +425,12 @@ impl<'a> Context<'a> {
     /// Changes a group that may be changed.
     pub(super) fn change_group(&mut self, name: &str, values: Changes) -> Option<Prepared> {
         let values = self.agreed(name, values);
-        let fields = values.fields();
+        let mut fields = values.fields();
+        // What is so now, and is set in another group before that is attached, is no difference of its own.
+        fields.retain(|field| self.drift(field).is_some());
+        if fields.is_empty() {
+            fields.extend(self.drift("parameterGroup").map(|named| named.field.clone()));
+        }
         let others = self.outsiders(name);
         let may = self.planning.spec.shared_parameter_group == Some(SharedParameterGroup::Allow);
         if name.starts_with("default.") || !(others.is_empty() || may) {

@@ -308,7 +308,8 @@ async fn two_entries_with_one_group_that_disagree_are_both_told() {
     let account = Account::new(&with_groups("", ""));
     let named = "{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 5}}, {name: other, parameterGroup: Team, parameters: {timeout: 6}}";
     for resource in &account.plan(named).await.resources {
-        assert_eq!(reasons(resource), [blocked(Reason::Conflict, &["parameters.timeout"])]);
+        let expected = [blocked(Reason::Conflict, &["parameters.timeout"]), blocked(Reason::Conflict, &["parameterGroup"])];
+        assert_eq!(reasons(resource), expected, "it is not attached without what is declared");
     }
     // One that leaves the group is no hindrance.
     let account = Account::new(&with_groups(", parameterGroup: team", ", parameterGroup: team"));

@@ -40,6 +40,40 @@ async fn a_named_group_that_waits_for_a_restart_is_not_done() {
     account.converge(upgrade).await;
 }
 
+/// A group that is known to lack what is declared is not attached; what it lacks and may be given is set first.
+#[tokio::test]
+async fn a_named_group_that_is_not_as_declared_is_not_attached() {
+    let world = with_groups("", "").replacen("timeout: '30'", "timeout: '30', databases: '32'", 1);
+    let account = Account::new(&world);
+    for (databases, timeout) in [("64", "30"), ("64", "5"), ("16", "30")] {
+        let wish = format!("{{name: huntaze-redis, parameterGroup: team, parameters: {{databases: {databases}, timeout: {timeout}}}}}");
+        let plan = account.planned(&wish).await;
+        let group = plan.blocks.iter().find(|block| block.fields == ["parameterGroup"]).unwrap();
+        assert_eq!(group.reason, Reason::Conflict);
+        assert!(group.message.contains("databases is \"32\" there") && group.message.contains(databases), "{}", group.message);
+        assert_eq!(plan.steps, [], "{databases} {timeout}");
+    }
+    let had = account.planned("{name: huntaze-redis, parameterGroup: team, parameters: {databases: 32}}").await;
+    assert_eq!(had.steps.len(), 1, "what it holds comes with it");
+
+    // What is as declared now stays so: the declared group has another value, and gets that one before it is attached.
+    let kept = "{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 0, maxmemory-samples: null}}";
+    let account = Account::new(&with_groups("", ""));
+    let plan = account.planned(kept).await;
+    assert_eq!(plan.steps.last().unwrap().fields, ["parameterGroup"]);
+    account.converge(kept).await;
+    let team = account.sandbox.world().elasticache.parameter_groups["team"].parameters.clone();
+    assert_eq!((team["timeout"].as_str(), team.get("maxmemory-samples")), ("0", None));
+    assert_eq!(account.writes().last().unwrap().0, "ModifyReplicationGroup");
+
+    // Others use it, and nobody asked for theirs to be changed.
+    let account = Account::new(&with_groups("", ", parameterGroup: team"));
+    let plan = account.planned("{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 300}}").await;
+    assert_eq!(reasons(&plan), [blocked(Reason::Conflict, &["parameters.timeout"]), blocked(Reason::Conflict, &["parameterGroup"])]);
+    assert_eq!(plan.steps, []);
+    account.converge("{name: huntaze-redis, parameterGroup: team, parameters: {timeout: 30}}").await;
+}
+
 #[tokio::test]
 async fn a_group_that_evicts_otherwise_is_attached_with_consent_only() {
     let mut account = Account::new(&with_groups("", "").replacen("timeout: '30'", "maxmemory-policy: allkeys-lru", 1));
