@@ -60,6 +60,16 @@ pub struct Budget {
     said: Mutex<Option<Instant>>,
 }
 
+/// What is waited for, in words: a throttled request was answered, and waits by our own will.
+fn waiting(endpoint: &str, call: &Call, attempt: u32, seconds: u64, last: Option<&CallError>) -> String {
+    match last {
+        Some(error) if error.class == Class::Throttled => {
+            format!("{endpoint} throttles {call} ({}): sent again and again, attempt {attempt}, for {seconds} s", error.code)
+        }
+        _ => format!("no answer yet from {endpoint} to {call}, attempt {attempt}, for {seconds} s"),
+    }
+}
+
 /// After how long somebody is told that an answer is waited for, and how often.
 const SILENCE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(10);
@@ -90,7 +100,7 @@ impl Budget {
     }
 
     /// Says, as long as there is no answer, what is waited for; of many requests side by side one at a time.
-    async fn tell_of_waiting(&self, call: &Call, sent: &AtomicU32) -> Infallible {
+    async fn tell_of_waiting(&self, call: &Call, sent: &AtomicU32, last: &Mutex<Option<CallError>>) -> Infallible {
         let since = Instant::now();
         loop {
             tokio::time::sleep(SILENCE).await;
@@ -102,7 +112,9 @@ impl Budget {
             }
             *said = Some(Instant::now());
             let endpoint = self.endpoint.as_deref().unwrap_or("AWS");
-            tracing::warn!("no answer yet from {endpoint} to {call}, attempt {attempt}, for {} s", since.elapsed().as_secs());
+            let seconds = since.elapsed().as_secs();
+            let last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            tracing::warn!("{}", waiting(endpoint, call, attempt, seconds, last.as_ref()));
         }
     }
 
@@ -205,7 +217,7 @@ impl Budget {
             tokio::select! {
                 biased;
                 answer = answered => answer,
-                never = self.tell_of_waiting(call, &sent) => match never {},
+                never = self.tell_of_waiting(call, &sent, &last) => match never {},
             }
         };
         if !call.writes {
@@ -314,6 +326,18 @@ mod tests {
         let impatient = Budget::new(Pace { patience: Duration::ZERO, ..pace() });
         let (result, sent) = send(&impatient, READ, vec![Some(throttled)]).await;
         assert_eq!((result.unwrap_err().class, sent), (Class::Throttled, 1));
+    }
+
+    #[test]
+    fn throttling_is_no_silence() {
+        let throttled = CallError::new(WRITE, throttled());
+        assert_eq!(
+            waiting("AWS", WRITE, 16, 142, Some(&throttled)),
+            "AWS throttles s3:PutBucketPolicy (Throttling): sent again and again, attempt 16, for 142 s"
+        );
+        for last in [None, Some(&CallError::new(WRITE, silent()))] {
+            assert_eq!(waiting("AWS", WRITE, 1, 2, last), "no answer yet from AWS to s3:PutBucketPolicy, attempt 1, for 2 s");
+        }
     }
 
     #[tokio::test]
