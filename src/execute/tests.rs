@@ -237,7 +237,7 @@ async fn what_somebody_else_left_running_has_a_deadline_too() {
         world.status.insert(("a".to_owned(), "x".to_owned()), Progress::Running("modifying".to_owned()));
     })
     .await;
-    assert!(failed(&ground.run(&one()).await, 0).0.contains("not done within 5 min (modifying)"));
+    assert!(failed(&ground.run(&one()).await, 0).0.contains("not done within 5 min (modifying; nothing was sent for it in this run)"));
     assert_eq!(ground.log(), Vec::<String>::new());
 }
 

@@ -36,6 +36,10 @@ impl Work<'_> {
                 too_late(&format!("{} could not be read: {}", why.call, why.message))
             }
             Progress::Unknown(why) => Verdict::Wait(format!("an answer to {}", why.call)),
+            // Something else is under way there: the step itself was never begun.
+            Progress::Running(what) if late && self.begun.as_ref().is_none_or(|begun| begun.attempts == 0) => {
+                too_late(&format!("{what}; nothing was sent for it in this run"))
+            }
             Progress::Running(what) if late => too_late(&what),
             Progress::Running(what) => {
                 if let Some(begun) = self.begun.as_mut().filter(|begun| begun.attempts > 0) {

@@ -113,6 +113,7 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     }
     let upgraded = if first { upgraded } else { context.parameters_and_version() };
     context.settings_of_version(upgraded);
+    context.say_busy();
     context.plan
 }
 
@@ -195,6 +196,16 @@ impl<'a> Context<'a> {
                 let title = format!("Wait until {} is available (it is {})", self.id(), self.group.status);
                 self.plan.push(Step::online(title, op, fields).back("nothing is changed").within(NODES))
             }
+        }
+    }
+
+    /// Says that something else is under way on the group, where there are steps that wait for its end.
+    fn say_busy(&mut self) {
+        let status = self.group.status.as_str();
+        if status != "available" && !self.plan.steps.is_empty() {
+            self.plan
+                .notes
+                .push(format!("the group is {status}: a step that changes it waits until it is available, and sends nothing before"));
         }
     }
 

@@ -34,6 +34,10 @@ pub fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
     tags(planning, instance, &mut steps);
     settings(planning, instance, &mut steps);
     parameter_steps::finish(planning, rest, &mut steps);
+    if State::of(&instance.status) == State::Busy && !steps.steps.is_empty() {
+        let status = &instance.status;
+        steps.notes.push(format!("the instance is {status}: a step that changes it waits until that is over, and sends nothing before"));
+    }
     steps
 }
 

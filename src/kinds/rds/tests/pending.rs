@@ -121,7 +121,13 @@ async fn a_number_that_was_raised_meanwhile_is_not_lowered() {
     for from in [7, 0] {
         let account = changing(from, "");
         let manifest = "    - {name: db, backupRetentionDays: 14}";
-        assert_eq!(account.plan(manifest).await.resources[0].drifts.len(), 1);
+        let plan = account.planned(manifest).await;
+        assert_eq!(plan.drifts.len(), 1);
+        assert!(
+            plan.notes.iter().any(|note| note.contains("is modifying") && note.contains("waits until that is over")),
+            "{:?}",
+            plan.notes
+        );
         account.apply(manifest).await;
         assert_eq!(account.sandbox.world().rds.instances["db"].backup_retention, 30, "from {from}");
         assert!(account.writes().is_empty(), "{:?}", account.writes());
