@@ -9,7 +9,7 @@ use super::{Call, secret};
 
 /// A request that did not succeed.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{call}: {code}: {message}{}", request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
+#[error("{call}: {}{message}{}", shown(code), request_id.as_deref().map(|id| format!(" (request {id})")).unwrap_or_default())]
 pub struct CallError {
     pub call: &'static Call,
     pub class: Class,
@@ -18,6 +18,13 @@ pub struct CallError {
     /// The service's words, cleaned: one line, no secret, at most 300 characters.
     pub message: String,
     pub request_id: Option<String>,
+}
+
+/// Words of ours for what no service answered, and that would pass for a service's code: a person is told the message alone.
+const OURS: &[&str] = &["NoAuthToken", "SecretEmpty"];
+
+fn shown(code: &str) -> String {
+    if OURS.contains(&code) { String::new() } else { format!("{code}: ") }
 }
 
 /// What an error means for what happens next.

@@ -527,9 +527,11 @@ impl Clients {
     ) -> Result<SecretString, CallError> {
         let answer = self.budget.send(&GET_SECRET_VALUE, || request.clone().send()).await?;
         let text = answer.secret_string().unwrap_or_default();
-        let value = match key {
-            None => Some(text.to_owned()),
-            Some(key) => serde_json::from_str::<serde_json::Value>(text).ok().and_then(|value| Some(value.get(key)?.as_str()?.to_owned())),
+        let json = key.map(|_| serde_json::from_str::<serde_json::Value>(text));
+        let no_json = matches!(json, Some(Err(_)));
+        let value = match (key, json) {
+            (None, _) => Some(text.to_owned()),
+            (Some(key), json) => json.and_then(Result::ok).and_then(|value| Some(value.get(key)?.as_str()?.to_owned())),
         };
         match value.filter(|value| !value.is_empty()) {
             Some(value) => {
@@ -542,6 +544,12 @@ impl Clients {
                 class: Class::Invalid,
                 code: "SecretEmpty".to_owned(),
                 message: match key {
+                    // The parser's own words would show some of it.
+                    Some(key) if no_json && !text.is_empty() => {
+                        format!(
+                            "the secret {secret_id} is not JSON, and its key {key} is asked for: leave key out where all of it is meant"
+                        )
+                    }
                     Some(key) => format!("the secret {secret_id} holds no text under the key {key}"),
                     None => format!("the secret {secret_id} holds no text"),
                 },

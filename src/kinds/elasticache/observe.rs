@@ -86,6 +86,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
         && let Some(auth) = auth
     {
         seen.empty_secret = empty_secret(reads, &auth.secret_arn).await;
+        seen.doomed_secret = secret(reads, &auth.secret_arn).await.is_ok_and(|found| found.deleted_date().is_some());
     }
     seen.token = token.unwrap_or_default();
     seen.token_words = spec.auth_value().unwrap_or_default();

@@ -20,6 +20,8 @@ pub struct Seen {
     pub moving: Moving,
     /// The secret of the token is there and holds nothing: by its ARN.
     pub empty_secret: Option<String>,
+    /// The secret of the token is scheduled for deletion: it is there, and gives nothing out.
+    pub doomed_secret: bool,
     /// There is no such group, but a standalone cluster of that name.
     pub standalone: bool,
     /// The group's clusters taken together.
@@ -229,7 +231,7 @@ impl Seen {
             Fact::Present(token) if group.auth => token,
             // Without the secret nothing can be told of the token but that there is one.
             Fact::Absent if group.auth => {
-                return Fact::Present(json!({ "state": "a token that cannot be compared: the secret is not there" }));
+                return Fact::Present(json!({ "state": format!("a token that cannot be compared: the secret {}", self.no_token()) }));
             }
             _ => return Fact::Absent,
         };
@@ -242,6 +244,15 @@ impl Seen {
             Stage::Rotated => json!({ "state": "the secret's token is valid; what was valid before it still is" }),
             Stage::Set => json!({ "state": "the secret's token is the only one; that is not noted yet" }),
         })
+    }
+
+    /// What of its secret it is that leaves the group without a token to compare: "the secret ...".
+    pub fn no_token(&self) -> &'static str {
+        match (self.doomed_secret, &self.empty_secret) {
+            (true, _) => "is scheduled for deletion",
+            (false, Some(_)) => "holds no value yet",
+            (false, None) => "is not there, or has no current version",
+        }
     }
 
     pub fn failover(&self) -> Fact<Value> {

@@ -321,9 +321,19 @@ fn well_shaped(bytes: SecretString, token: &TokenRef) -> Result<SecretString, Ca
     if is_well_shaped(bytes.expose_secret()) {
         return Ok(bytes);
     }
+    let text = bytes.expose_secret();
     let what = token.key.as_ref().map_or_else(String::new, |key| format!(" under the key {key}"));
-    let message =
-        format!("the secret {}{what} is no AUTH token: it takes 16 to 128 letters, digits and the signs ! & # $ ^ < > -", token.secret_arn);
+    // The slips that are told apart say nothing of the token itself.
+    let why = if token.key.is_none() && serde_json::from_str::<serde_json::Map<String, Value>>(text).is_ok() {
+        "it is JSON: name the member that is the token in auth.key"
+    } else if text.ends_with(['\n', '\r']) {
+        "it ends with a line break: put it without (`echo -n`, `printf %s`)"
+    } else if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        "it begins or ends with a blank: put it without"
+    } else {
+        "it takes 16 to 128 letters, digits and the signs ! & # $ ^ < > -"
+    };
+    let message = format!("the secret {}{what} is no AUTH token: {why}", token.secret_arn);
     Err(not_sent(&GET_SECRET_VALUE, Class::Invalid, "NoAuthToken", message))
 }
 

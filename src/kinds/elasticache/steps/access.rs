@@ -157,8 +157,13 @@ impl Context<'_> {
         let token = match &self.planning.seen.token {
             Fact::Present(token) => token,
             _ => {
-                let message = "the secret is not there, or has no current version".to_owned();
-                self.block(Reason::InvalidWish, &fields, message, "correct auth.secretArn, or make the secret".to_owned());
+                let seen = self.planning.seen;
+                let what_to_do = match (seen.doomed_secret, &seen.empty_secret) {
+                    (true, _) => "restore it (`aws secretsmanager restore-secret`), or name another in auth.secretArn",
+                    (false, Some(_)) => "put the token into it (`aws secretsmanager put-secret-value`)",
+                    (false, None) => "correct auth.secretArn, or make the secret",
+                };
+                self.block(Reason::InvalidWish, &fields, format!("the secret {}", seen.no_token()), what_to_do.to_owned());
                 return;
             }
         };

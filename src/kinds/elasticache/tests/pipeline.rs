@@ -187,6 +187,53 @@ async fn tls_is_not_required_for_a_token_that_cannot_be_set() {
     }
 }
 
+/// The slips that people make with secrets are told apart, in words that show nothing of the secret.
+#[tokio::test]
+async fn what_is_wrong_with_a_secret_is_said() {
+    let (with_key, whole) = (auth(), auth().replace(", key: token", ""));
+    for (secret, wish, said) in [
+        (r#"{"token": "sandbox-only-token-0001"}"#, &whole, "name the member that is the token in auth.key"),
+        ("sandbox-only-token-0001", &with_key, "is not JSON, and its key token is asked for"),
+        (r#"{"other": "sandbox-only-token-0001"}"#, &with_key, "holds no text under the key token"),
+        (r#"["sandbox-only-token-0001"]"#, &with_key, "holds no text under the key token"),
+        ("sandbox-only-token-0001\n", &whole, "ends with a line break"),
+        (" sandbox-only-token-0001", &whole, "begins or ends with a blank"),
+        (r#"{"token": "sandbox-only-token-0001 "}"#, &with_key, "under the key token is no AUTH token: it begins or ends with a blank"),
+        ("sandbox-only@token-0001", &whole, "16 to 128 letters"),
+    ] {
+        let account = Account::new(&found(ENCRYPTED));
+        account.sandbox.edit(|world| {
+            let secret_of = world.secretsmanager.secrets.get_mut("redis").unwrap();
+            secret_of.versions.values_mut().for_each(|version| secret.clone_into(&mut version.secret_string.as_mut().unwrap().0));
+        });
+        let outcomes = format!("{:?}", account.apply(wish).await);
+        assert!(outcomes.contains(said), "{said}: {outcomes}");
+        for wrong in ["NoAuthToken", "SecretEmpty", "sandbox-only", "0001"] {
+            assert!(!outcomes.contains(wrong), "{wrong}: {outcomes}");
+        }
+        assert_eq!(account.writes(), []);
+    }
+    let doomed = found(ENCRYPTED).replacen("arnSuffix: a1B2c3,", "arnSuffix: a1B2c3, deleted: '2025-12-20T00:00:00Z',", 1);
+    let plan = Account::new(&doomed).planned(&auth()).await;
+    assert_eq!(plan.blocks[0].message, "the secret is scheduled for deletion");
+    assert!(plan.blocks[0].what_to_do.contains("restore-secret"), "{}", plan.blocks[0].what_to_do);
+}
+
+/// A group that something else is done to: the plan says that its steps wait, and the end that nothing was sent.
+#[tokio::test]
+async fn a_group_that_stays_busy_is_said() {
+    let account = Account::new(&found(", status: modifying"));
+    let wish = "{name: huntaze-redis, snapshotRetentionDays: 7}";
+    let plan = account.planned(wish).await;
+    assert!(plan.notes.iter().any(|note| note.contains("is modifying") && note.contains("waits")), "{:?}", plan.notes);
+    let outcomes = account.apply(wish).await;
+    let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{outcomes:?}") };
+    assert!(message.contains("within 60 min (the group, which is modifying; nothing was sent for it in this run)"), "{message}");
+    assert_eq!(account.writes(), []);
+    let free = Account::new(&found("")).planned(wish).await;
+    assert!(free.notes.iter().all(|note| !note.contains("waits until")), "{:?}", free.notes);
+}
+
 #[tokio::test]
 async fn the_tokens_bytes_are_in_the_request_and_nowhere_else() {
     let account = Account::new(&found(ENCRYPTED));
