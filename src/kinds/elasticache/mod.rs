@@ -95,8 +95,10 @@ impl Kind for ReplicationGroups {
         spec.group_id()
     }
 
-    fn problems(spec: &ReplicationGroupSpec, _scope: &Scope) -> Vec<SpecProblem> {
-        spec.problems()
+    fn problems(spec: &ReplicationGroupSpec, scope: &Scope) -> Vec<SpecProblem> {
+        let mut problems = spec.problems();
+        problems.extend(spec.problems_in(scope));
+        problems
     }
 
     fn shares(spec: &ReplicationGroupSpec) -> Option<String> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::migration::Migration;
 use super::window;
-use crate::kinds::{SpecProblem, tags};
+use crate::kinds::{Scope, SpecProblem, tags};
 use crate::manifest::FieldPath;
 
 /// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
@@ -72,7 +72,7 @@ pub struct ReplicationGroupSpec {
     /// Where the engine's logs go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_delivery: Option<LogDeliveries>,
-    /// The SNS topic that is told of the group's events, in the group's own account. It is made active too.
+    /// The SNS topic that is told of the group's events, in the group's own account and region. It is made active too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$"), extend("examples" = ["arn:aws:sns:us-east-1:317805897534:huntaze-ops-alerts"]))]
     pub notification_topic_arn: Option<String>,
@@ -186,7 +186,7 @@ pub struct LogDeliveries {
 pub struct LogDelivery {
     /// The service that takes it.
     pub destination_type: DestinationType,
-    /// The name of the log group or the delivery stream, which must exist.
+    /// The name (not the ARN) of the log group or the delivery stream, which must exist.
     #[schemars(length(min = 1, max = 512))]
     pub destination: String,
     /// How an entry is written.
@@ -278,8 +278,49 @@ impl ReplicationGroupSpec {
         for name in self.parameters.iter().flat_map(BTreeMap::keys).filter(|name| name.as_str() == "cluster-enabled") {
             say_at(FieldPath::fixed("parameters").key(name), "the cluster mode is no parameter of a running group", "no such parameter");
         }
+        let logs = self.log_delivery.iter().flat_map(|logs| [("slowLog", &logs.slow_log), ("engineLog", &logs.engine_log)]);
+        for (name, log) in logs {
+            if let Some(log) = log
+                && let Some((message, expected)) = log.problem()
+            {
+                say_at(FieldPath::fixed("logDelivery").key(name).key("destination"), message, expected);
+            }
+        }
         problems.extend(tags::problems(self.tags.as_ref(), &["aws:"]));
         problems
+    }
+}
+
+impl LogDelivery {
+    /// Why the destination can be no name of what it is said to be. [service models: logs, LogGroupName; firehose, DeliveryStreamName]
+    fn problem(&self) -> Option<(&'static str, &'static str)> {
+        let holds = |signs: &str| self.destination.chars().all(|one| one.is_ascii_alphanumeric() || signs.contains(one));
+        match self.destination_type {
+            DestinationType::CloudWatchLogs => {
+                (!holds("._-/#")).then_some(("is no name of a log group", "its name, not its ARN: letters, digits and . _ - / #"))
+            }
+            DestinationType::KinesisFirehose => (!holds("._-") || self.destination.len() > 64)
+                .then_some(("is no name of a delivery stream", "its name, not its ARN: 1 to 64 letters, digits and . _ -")),
+        }
+    }
+}
+
+impl ReplicationGroupSpec {
+    /// What is wrong with it in this account and region. The topic's owner must be the group's [service model, ModifyReplicationGroup], and SNS
+    /// knows a topic in its own region alone.
+    pub fn problems_in(&self, scope: &Scope) -> Vec<SpecProblem> {
+        let Some(topic) = &self.notification_topic_arn else { return Vec::new() };
+        let mut parts = topic.split(':').skip(1);
+        let (Some(partition), Some("sns"), Some(region), Some(account)) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+            // Its form is the schema's matter.
+            return Vec::new();
+        };
+        if (partition, region, account) == (scope.partition.as_str(), scope.region.as_str(), scope.account.as_str()) {
+            return Vec::new();
+        }
+        let message = format!("is a topic of account {account} in {region}, and ElastiCache takes one of the group's own");
+        let expected = format!("arn:{}:sns:{}:{}:NAME", scope.partition, scope.region, scope.account);
+        vec![SpecProblem { path: FieldPath::fixed("notificationTopicArn"), message, expected }]
     }
 }
 

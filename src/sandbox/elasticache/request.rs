@@ -150,6 +150,20 @@ pub fn log_delivery(form: &Form, present: &[LogDelivery], engine_version: &str) 
     Ok(Some(all))
 }
 
+/// The topic of a request: empty takes it away. "The Amazon SNS topic owner must be same as the replication group owner." [service model,
+/// ModifyReplicationGroup]
+pub fn topic(form: &Form, place: &Place) -> Result<Option<Option<String>>, Refusal> {
+    let Some(topic) = form.get("NotificationTopicArn") else { return Ok(None) };
+    if topic.is_empty() {
+        return Ok(Some(None));
+    }
+    match topic.split(':').collect::<Vec<_>>().as_slice() {
+        ["arn", _, "sns", _, account, name] if !name.is_empty() && *account == place.account => Ok(Some(Some(topic.to_owned()))),
+        ["arn", _, "sns", _, _, _] => Err(value(format!("The topic {topic} is not owned by the account of the replication group."))),
+        _ => Err(value(format!("Invalid topic ARN: {topic}"))),
+    }
+}
+
 /// `hh24:mi-hh24:mi`, at least an hour.
 pub fn snapshot_window(form: &Form) -> Result<Option<String>, Refusal> {
     let Some(window) = form.get("SnapshotWindow") else { return Ok(None) };

@@ -8,7 +8,8 @@ use super::super::lifecycle::CREATE;
 use super::super::place::Place;
 use super::super::refusal::{combination, value};
 use super::super::request::{
-    apart, log_delivery, maintenance_window, new_id, node_rank, node_type, number, only, security_groups, snapshot_window, tags, word,
+    apart, log_delivery, maintenance_window, new_id, node_rank, node_type, number, only, security_groups, snapshot_window, tags, topic,
+    word,
 };
 use super::super::state::{Auth, MAINTENANCE_WINDOW, ReplicationGroup, SNAPSHOT_WINDOW, SnapshotStatus, State, Status, Transit};
 use super::super::topology::ranges;
@@ -135,7 +136,7 @@ fn wish(state: &State, place: &Place, form: &Form, origin: Option<&ReplicationGr
         group.maintenance_window = maintenance.unwrap_or_else(|| MAINTENANCE_WINDOW.to_owned());
         apart(&group.snapshot_window, &group.maintenance_window)?;
     }
-    group.notification_topic = form.get("NotificationTopicArn").filter(|topic| !topic.is_empty()).map(str::to_owned);
+    group.notification_topic = topic(form, place)?.flatten();
     group.auto_minor_version_upgrade = form.bool("AutoMinorVersionUpgrade")?.unwrap_or(true);
     group.log_delivery = log_delivery(form, &[], &group.engine_version)?.unwrap_or_default();
     Ok(group)

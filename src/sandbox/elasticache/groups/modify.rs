@@ -5,7 +5,9 @@ use super::super::engine::{self, TOKEN_CHANGE, TRANSIT_IN_PLACE, numbers};
 use super::super::lifecycle::next_window;
 use super::super::place::Place;
 use super::super::refusal::{combination, group_state, no_cluster, no_group, value};
-use super::super::request::{apart, id, log_delivery, maintenance_window, node_type, number, only, security_groups, snapshot_window, word};
+use super::super::request::{
+    apart, id, log_delivery, maintenance_window, node_type, number, only, security_groups, snapshot_window, topic, word,
+};
 use super::super::state::{AuthChange, Change, Pending, ReplicationGroup, State, Status, Strategy, Transit};
 use super::describe::answer;
 use crate::sandbox::call::Refusal;
@@ -53,7 +55,7 @@ pub fn modify(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refu
     let immediately = form.bool("ApplyImmediately")?.unwrap_or(false);
     let change = changes(state, form, &id, found, immediately)?;
     let mut group = found.clone();
-    let settings = settings(&mut group, form, &id)?;
+    let settings = settings(&mut group, place, form, &id)?;
     schedule(&mut group, change, immediately, settings, place);
     let answer = answer(&id, &group, place);
     state.replication_groups.insert(id, group);
@@ -99,7 +101,7 @@ fn merge(earlier: Change, later: Change) -> Change {
 }
 
 /// The members that touch no node: in force as soon as they are accepted. Whether there were any.
-fn settings(group: &mut ReplicationGroup, form: &Form, id: &str) -> Result<bool, Refusal> {
+fn settings(group: &mut ReplicationGroup, place: &Place, form: &Form, id: &str) -> Result<bool, Refusal> {
     let before = group.clone();
     if let Some(description) = form.get("ReplicationGroupDescription") {
         if description.is_empty() {
@@ -133,11 +135,8 @@ fn settings(group: &mut ReplicationGroup, form: &Form, id: &str) -> Result<bool,
         }
         group.snapshotting_cluster = Some(cluster);
     }
-    if let Some(topic) = form.get("NotificationTopicArn") {
-        if !topic.is_empty() && !topic.starts_with("arn:") {
-            return Err(value(format!("Invalid topic ARN: {topic}")));
-        }
-        group.notification_topic = Some(topic.to_owned()).filter(|topic| !topic.is_empty());
+    if let Some(topic) = topic(form, place)? {
+        group.notification_topic = topic;
         group.notification_active = group.notification_topic.is_some() || group.notification_active;
     }
     if let Some(status) = word(form, "NotificationTopicStatus", &["active", "inactive"])? {

@@ -225,6 +225,9 @@ async fn settings_are_in_force_at_once_and_still_pass_through_modifying() {
     let cluster = &clusters.cache_clusters()[0];
     assert_eq!(cluster.preferred_maintenance_window(), Some("mon:07:00-mon:08:00"));
     assert_eq!(cluster.notification_configuration().unwrap().topic_status(), Some("active"));
+    for wrong in ["arn:aws:sns:us-east-1:999999999999:alerts", "arn:aws:sqs:us-east-1:317805897534:alerts", "alerts"] {
+        assert_eq!(code(account.modify("huntaze-redis").notification_topic_arn(wrong).send().await), "InvalidParameterValue");
+    }
     account.modify("huntaze-redis").notification_topic_status("inactive").send().await.unwrap();
     assert!(!account.state("huntaze-redis").notification_active);
     account.wait(1);
