@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
         }
         let mut values = self.settable(&parameters, &name);
         if let Some(named) = named {
-            match self.to_change(named, &name, &present, &parameters, values) {
+            match self.changed_first(named, &name, &present, &parameters, values) {
                 Some(changes) => values = changes,
                 None => return,
             }
@@ -204,7 +204,7 @@ impl<'a> Context<'a> {
     /// What is changed in a declared group before it is attached, so that it has all that is declared: `values` that differ there, and what is as
     /// declared in the present group and is not in that one. None, and blocked, where it cannot have all of it: a group that is known to be wrong
     /// is not attached.
-    pub(super) fn to_change(
+    pub(super) fn changed_first(
         &mut self,
         named: &Drift,
         name: &str,

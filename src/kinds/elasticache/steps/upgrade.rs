@@ -108,7 +108,7 @@ impl<'a> Context<'a> {
             }
             let values = self.settable(&parameters, &name);
             let present = members.parameter_group().unwrap_or_default();
-            let values = self.to_change(named, &name, present, &parameters, values)?;
+            let values = self.changed_first(named, &name, present, &parameters, values)?;
             let prepared = if values.is_empty() { Prepared::of(&name) } else { self.change_group(&name, values)? };
             let more = names(&parameters).into_iter().chain([named.field.clone()]).chain(in_force).collect();
             let brings = self.brought_by(&prepared.name);
