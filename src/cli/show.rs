@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::execute::{Counts, End, Outcomes, ResourceOutcome, UnderWay};
 use crate::exit::Exit;
+use crate::kinds::few;
 use crate::manifest::{Problem, Scope};
 use crate::plan::escape::shown;
 use crate::plan::{Plan, SCHEMA_VERSION, Summary, text};
@@ -223,7 +224,8 @@ pub fn in_all(reports: &[Report], problems: &[Problem]) -> Option<String> {
     if reports.len() + wrong < 2 {
         return None;
     }
-    let failed = reports.iter().filter(|report| report.error.is_some()).count();
+    // What went wrong is said where it happened, on stderr: its name is what ties the two together.
+    let failed: Vec<&str> = reports.iter().filter(|report| report.error.is_some()).map(|report| report.object.as_str()).collect();
     let mut ended: Option<Counts> = None;
     let mut planned = Summary::default();
     for report in reports {
@@ -237,7 +239,7 @@ pub fn in_all(reports: &[Report], problems: &[Problem]) -> Option<String> {
         ended.as_ref().map(counted),
         text::resources(&planned),
         text::steps(&planned.steps),
-        (failed > 0).then(|| format!("{} failed, see above", count(failed, "object"))),
+        (!failed.is_empty()).then(|| format!("{} failed: {}", count(failed.len(), "object"), shown(&few(&failed)))),
         text::wrong(wrong, "object"),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
