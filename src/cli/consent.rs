@@ -38,12 +38,16 @@ pub fn misspelt(looked: &[Looked<'_>]) -> Option<String> {
 }
 
 /// That hashes were given which are of none of the run's plans, and of no consent that the journal still counts. One that is used up is refused like any
-/// other, unless nothing is left to be done for its object: then it was carried out, and is. Where nothing could be looked at, there is nothing to be refused.
+/// other, unless nothing is left to be done for its object but to go on with what was begun: then it was carried out, and what was begun (an old group
+/// that is watched) is not left alone for it. Where nothing could be looked at, there is nothing to be refused.
 pub fn stale(approve: &[String], looked: &[Looked<'_>]) -> Option<String> {
     let plans: Vec<&Plan> = looked.iter().filter_map(|one| Some(&one.look.as_ref().ok()?.plan)).collect();
     let counts = |one: &Looked<'_>, before: &Before| {
         before.used_up.is_none()
-            || one.look.as_ref().map_or(true, |look| look.plan.resources.iter().all(|resource| resource.steps.is_empty()))
+            || one
+                .look
+                .as_ref()
+                .map_or(true, |look| look.plan.resources.iter().all(|resource| resource.steps.is_empty() || resource.under_way))
     };
     let known = |hash: &&String| {
         plans.iter().any(|plan| plan.hash == **hash)

@@ -9,7 +9,8 @@ use super::{Output, complain, print, reconcile, tell};
 use crate::execute::record::{Event, short};
 use crate::execute::{Given, Journal};
 use crate::exit::Exit;
-use crate::kinds::Key;
+use crate::kinds::{Key, registry};
+use crate::plan::ConsentedStep;
 use crate::plan::escape::shown;
 
 #[derive(Debug, clap::Args)]
@@ -102,11 +103,25 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
         steps => format!("{steps} steps that were not done wait"),
     };
     let plan = short(&given.plan);
+    // That stands on AWS, where another machine may go on with it that has no journal of this.
+    let begun = match given.of.iter().any(is_of_many) {
+        true => {
+            "what was begun on it goes on all the same, by its lock on AWS: `approved: false` under its migration stops that, and \
+             `holdfast migration rollback NAME` takes it back\n"
+        }
+        false => "",
+    };
     print(&format!(
-        "the consent to plan {plan} of {}, given on {}, is taken back: {left} for a new one\n",
+        "the consent to plan {plan} of {}, given on {}, is taken back: {left} for a new one\n{begun}",
         shown(&given.object),
         when(given.at)
     ))
+}
+
+/// Whether the step belongs to something that is done in many, and is carried to its end once it was begun.
+fn is_of_many(step: &ConsentedStep) -> bool {
+    let kind = registry().iter().find(|kind| kind.path() == step.resource.kind);
+    kind.is_some_and(|kind| kind.must_end().iter().any(|path| step.fields.iter().any(|field| field == path)))
 }
 
 fn when(at: Timestamp) -> String {

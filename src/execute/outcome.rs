@@ -135,9 +135,9 @@ pub struct ResourceOutcome {
 pub struct FailedAt {
     /// Its sentence.
     pub step: String,
-    /// The fields that it was to repair.
+    /// The fields that it was to repair; none where the change is carried to its end or taken back as a whole.
     pub fields: Vec<String>,
-    /// The steps behind it that were to be done in this run, and were not begun.
+    /// The steps behind it that were to be done in this run, and were not begun; none of a change that is taken back as a whole.
     pub not_tried: Vec<String>,
 }
 

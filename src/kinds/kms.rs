@@ -41,7 +41,8 @@ pub async fn wished(reads: &Reads, scope: &Scope, home: &str, words: &str) -> Fa
     let found = answer.map(|answer| {
         let found = answer.key_metadata()?;
         let state = found.key_state().map(|state| state.as_str()).unwrap_or("in no state that AWS says");
-        Some(key(found.arn().unwrap_or_default(), Some(state.to_owned()).filter(|state| state != "Enabled")))
+        // While its primary region is changed a key goes on encrypting. <https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html>
+        Some(key(found.arn().unwrap_or_default(), Some(state.to_owned()).filter(|state| !matches!(state.as_str(), "Enabled" | "Updating"))))
     });
     Fact::read(found, |error| error.class == Class::NotFound)
 }

@@ -263,6 +263,10 @@ fn trail(draw: &mut Draw) -> Value {
     }
     maybe(&mut trail, "insightSelectors", 30, draw, |_| json!([{"InsightType": "ApiCallRateInsight"}]));
     maybe(&mut trail, "homeRegion", if multi { 12 } else { 0 }, draw, |_| json!("eu-west-1"));
+    // A trail's log group is in its home region: CloudTrail takes no other.
+    if let (Some(home), Some(group)) = (trail["homeRegion"].as_str(), trail["cloudWatchLogsLogGroupArn"].as_str()) {
+        trail["cloudWatchLogsLogGroupArn"] = json!(group.replace("us-east-1", home));
+    }
     trail
 }
 

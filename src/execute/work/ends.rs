@@ -77,9 +77,15 @@ impl Work<'_> {
         if let Phase::Stepping(at) = self.phase
             && let Some(step) = self.plan.steps.get(at)
         {
-            let behind = self.plan.steps.iter().skip(at + 1).filter(|step| step.held.is_none());
-            let not_tried = behind.map(|step| step.title.clone()).collect();
-            self.failed_at = Some(Box::new(FailedAt { step: step.title.clone(), fields: step.fields.clone(), not_tried }));
+            let mut at_step = FailedAt { step: step.title.clone(), fields: Vec::new(), not_tried: Vec::new() };
+            // What is done in many steps is brought to an end or back as a whole: nobody is to go on without one of them.
+            let kind = declared.kind;
+            if !self.plan.under_way && self.turned.is_none() && kind.turns_back(&step.op).is_none() && !kind.is_way_back(&step.op) {
+                at_step.fields.clone_from(&step.fields);
+                let behind = self.plan.steps.iter().skip(at + 1).filter(|step| step.held.is_none());
+                at_step.not_tried = behind.map(|step| step.title.clone()).collect();
+            }
+            self.failed_at = Some(Box::new(at_step));
         }
         if let (Phase::Turning(step), Some((first, what_to_do))) = (&self.phase, &self.turned) {
             let message = format!("{first}; and it could not be turned back: \"{}\": {why}", step.title);
