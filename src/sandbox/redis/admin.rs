@@ -89,7 +89,10 @@ impl Admin {
     pub fn has_replicas(&self, count: usize) -> Result<(), FleetError> {
         self.wait("replicas in step", || {
             let text: String = self.ask(&["INFO", "replication"])?;
-            Ok(text.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count() >= count)
+            let online = text.lines().filter(|line| line.starts_with("slave") && line.contains("state=online")).count();
+            // Told by a primary with `min-replicas-to-write` alone. It counts once a second, and refuses writes until it has.
+            let good = text.lines().find_map(|line| line.trim_end().strip_prefix("min_slaves_good_slaves:")?.parse().ok());
+            Ok(online.min(good.unwrap_or(online)) >= count)
         })
     }
 
