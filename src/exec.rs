@@ -1,8 +1,9 @@
 //! Commands of a manifest: how an address is turned where holdfast knows no other way.
 //!
-//! A manifest by itself never runs anything: that takes an [`Allowed`]. No release gives one yet, so that a move with such a place is blocked from its
-//! start: a command goes on where holdfast is killed, and no pass may wait for one. A dry run is given no more than a [`Looks`]. No shell is in between, a command has a process group of its own and ends with it at its timeout, and of what it prints
-//! little is kept and less is shown.
+//! A manifest by itself never runs anything: that takes an [`Allowed`]. No release gives one yet, so that a move with such a place is blocked
+//! from its start: a command goes on where holdfast is killed, and no pass may wait for one. A dry run is given no more than a [`Looks`].
+//! No shell is in between, a command has a process group of its own and ends with it at its timeout, and of what it prints little is kept and
+//! less is shown.
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;

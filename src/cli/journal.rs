@@ -7,10 +7,9 @@ use jiff::Timestamp;
 
 use super::{Output, complain, print, reconcile, tell};
 use crate::execute::record::{Event, short};
-use crate::execute::{Given, Journal};
+use crate::execute::{Given, Journal, Opened};
 use crate::exit::Exit;
-use crate::kinds::{Key, registry};
-use crate::plan::ConsentedStep;
+use crate::kinds::Key;
 use crate::plan::escape::shown;
 
 #[derive(Debug, clap::Args)]
@@ -59,20 +58,26 @@ pub async fn run(args: &Args) -> Exit {
     }
 }
 
+/// Opens the journal of `state` for the command `who`, to write into it, and says where it had to be set aside.
+pub(super) async fn open(state: &Path, who: String) -> Result<Opened, String> {
+    let state = state.to_owned();
+    let opened = tokio::task::spawn_blocking(move || Journal::open(&state, &who)).await;
+    let opened = opened.map_err(|error| format!("the journal could not be opened: {error}"))?.map_err(|error| error.to_string())?;
+    if let Some((place, why)) = &opened.set_aside {
+        tell(&format!("the journal could not be used ({why}). It was set aside as {}: no consent in it counts\n", place.display()));
+    }
+    Ok(opened)
+}
+
 /// Takes back the consent to a plan: on disk when it says so.
 async fn revoke(state: &Path, hash: &str) -> Exit {
     if !state.join("journal").exists() {
         return complain(Exit::Failed, &format!("there is no journal in {}, and so no consent{}", state.display(), elsewhere(state)));
     }
-    let (folder, who) = (state.to_owned(), format!("holdfast journal revoke {hash}"));
-    let opened = match tokio::task::spawn_blocking(move || Journal::open(&folder, &who)).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(error)) => return complain(Exit::Failed, &error.to_string()),
-        Err(error) => return complain(Exit::Failed, &format!("the journal could not be opened: {error}")),
+    let opened = match open(state, format!("holdfast journal revoke {hash}")).await {
+        Ok(opened) => opened,
+        Err(why) => return complain(Exit::Failed, &why),
     };
-    if let Some((place, why)) = &opened.set_aside {
-        tell(&format!("the journal could not be used ({why}). It was set aside as {}: no consent in it counts\n", place.display()));
-    }
     let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.open.is_empty()).collect();
     let meant: Vec<&Given> = open.iter().copied().filter(|given| given.plan.starts_with(hash)).collect();
     let plans: BTreeSet<&str> = meant.iter().map(|given| given.plan.as_str()).collect();
@@ -104,7 +109,7 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
     };
     let plan = short(&given.plan);
     // That stands on AWS, where another machine may go on with it that has no journal of this.
-    let begun = match given.of.iter().any(is_of_many) {
+    let begun = match given.of.iter().any(|step| step.of_many) {
         true => {
             "what was begun on it goes on all the same, by its lock on AWS: `approved: false` under its migration stops that, and \
              `holdfast migration rollback NAME` takes it back\n"
@@ -116,12 +121,6 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
         shown(&given.object),
         when(given.at)
     ))
-}
-
-/// Whether the step belongs to something that is done in many, and is carried to its end once it was begun.
-fn is_of_many(step: &ConsentedStep) -> bool {
-    let kind = registry().iter().find(|kind| kind.path() == step.resource.kind);
-    kind.is_some_and(|kind| kind.must_end().iter().any(|path| step.fields.iter().any(|field| field == path)))
 }
 
 fn when(at: Timestamp) -> String {

@@ -5,16 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::{show, tell};
 use crate::aws::{CallError, Class, Connection, Writes};
 use crate::clock::Clock;
 use crate::desired::Choice;
 use crate::execute::record::{Event, Record};
 use crate::execute::{Counts, End, Interrupt, Journal, JournalError, Outcomes, Past};
-use crate::hex::hex;
-use crate::kinds::{Block, Key, Reason};
+use crate::hex::{sha256, short_sha256};
+use crate::kinds::{Block, Key};
 use crate::manifest::Problem;
 use crate::plan::escape::shown;
 use crate::plan::text;
@@ -114,7 +112,7 @@ impl Messages<'_> {
         );
         // SNS takes at most 100 ASCII characters.
         let subject = subject.chars().filter(char::is_ascii).take(100).collect();
-        let id = digest(&format!("{} {object}", self.run))[..32].to_owned();
+        let id = short_sha256(format!("{} {object}", self.run), 32);
         let mut body = body(baseline, outcomes, &left_out, &earlier, self.run, &id, &part);
         if waits_for_consent(outcomes) {
             body.push_str(&format!("to consent to exactly the plan as it is now: --approve {hash}\n"));
@@ -199,7 +197,7 @@ fn state(outcomes: &Outcomes, left_out: &BTreeMap<String, &Problem>) -> String {
     wrong.extend(left_out.values().map(|problem| format!("wrong {} {}", problem.path, problem.message)));
     wrong.sort();
     wrong.extend(outcomes.stopped.clone());
-    if wrong.is_empty() { String::new() } else { digest(&wrong.join("\n")) }
+    if wrong.is_empty() { String::new() } else { sha256(wrong.join("\n")) }
 }
 
 /// What runs did that ended before they could tell: a line a resource and run.
@@ -275,8 +273,7 @@ fn body(
 }
 
 fn waits_for_consent(outcomes: &Outcomes) -> bool {
-    let consent = |block: &Block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges);
-    outcomes.blocked().any(|one| one.end.blocks().is_some_and(|blocks| blocks.iter().any(consent)))
+    outcomes.blocked().any(|one| one.end.blocks().is_some_and(|blocks| blocks.iter().any(Block::waits_for_consent)))
 }
 
 /// Sentences after one another, each once: steps that wait for the same thing each say so.
@@ -288,8 +285,4 @@ fn once(sentences: impl Iterator<Item = String>) -> String {
         }
     }
     told.join("; ")
-}
-
-fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
 }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 
 use super::{complain, ground, print, reconcile, tell};
 use crate::clock::Clock;
-use crate::execute::Journal;
 use crate::execute::record::Event;
 use crate::exit::Exit;
 use crate::sandbox::application::{Application, Reads};
@@ -88,14 +87,10 @@ async fn reset(state: &Path) -> Exit {
     // A run that goes on would save its account once more: the journal is held against it until all is gone.
     let journal = match folder.exists() {
         false => None,
-        true => {
-            let state = state.to_owned();
-            match tokio::task::spawn_blocking(move || Journal::open(&state, "holdfast sandbox reset")).await {
-                Ok(Ok(opened)) => Some(opened.journal),
-                Ok(Err(error)) => return complain(Exit::Failed, &error.to_string()),
-                Err(error) => return complain(Exit::Failed, &format!("the journal could not be opened: {error}")),
-            }
-        }
+        true => match super::journal::open(state, "holdfast sandbox reset".to_owned()).await {
+            Ok(opened) => Some(opened.journal),
+            Err(why) => return complain(Exit::Failed, &why),
+        },
     };
     if let Some(journal) = &journal {
         // First: consents without the account that they are of would count on the next one.

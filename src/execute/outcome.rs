@@ -28,7 +28,7 @@ pub enum End {
     },
     /// A step did not succeed.
     Failed {
-        /// What went wrong, with the step.
+        /// What went wrong.
         message: String,
         /// What a person does about it.
         what_to_do: String,

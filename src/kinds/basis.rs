@@ -2,10 +2,9 @@
 //! together from one document and sent over another would undo what somebody else did in between.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Progress;
-use crate::hex::hex;
+use crate::hex::short_sha256;
 
 /// The digest of a document as it was when an operation that replaces it was planned: 32 hexadecimal digits. It is part of the operation,
 /// and so of the plan's hash: consent is to the change of that very document.
@@ -18,9 +17,7 @@ impl Basis {
     pub fn of(document: &impl Serialize) -> Basis {
         // Texts, numbers, flags, lists and maps by text: they can always be written down.
         let text = serde_json::to_vec(document).unwrap_or_default();
-        let mut digits = hex(&Sha256::digest(text));
-        digits.truncate(32);
-        Basis(digits)
+        Basis(short_sha256(text, 32))
     }
 
     /// How far an operation is that is not done: it may begin where it finds what it was planned from. `what` is the document, in words:

@@ -1,8 +1,6 @@
 //! Values that nobody declared, as they are shown in a plan.
 
-use sha2::{Digest, Sha256};
-
-use crate::hex::hex;
+use crate::hex::short_sha256;
 
 /// So much of one is shown: it is somebody else's, and may be as long as the service takes it.
 const LONGEST: usize = 60;
@@ -15,8 +13,7 @@ pub fn bounded(value: &str) -> String {
     if length <= LONGEST && !password {
         return value.to_owned();
     }
-    let mut digest = hex(&Sha256::digest(value));
-    digest.truncate(16);
+    let digest = short_sha256(value, 16);
     let shown: String = value.chars().take(if password { 0 } else { LONGEST }).collect();
     format!("{shown}... ({length} characters, SHA-256 {digest})")
 }

@@ -161,6 +161,11 @@ impl Block {
         self.fields.is_empty() || self.fields.iter().any(|blocked| is_within(field, blocked))
     }
 
+    /// Whether a person's word is all that it waits for.
+    pub fn waits_for_consent(&self) -> bool {
+        matches!(self.reason, Reason::NeedsConsent | Reason::TooManyChanges)
+    }
+
     /// Whether these all say that the manifest only observes, and there is one.
     pub fn only_observe<'b>(blocks: impl IntoIterator<Item = &'b Block>) -> bool {
         let mut blocks = blocks.into_iter().peekable();

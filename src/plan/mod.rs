@@ -17,7 +17,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Reason, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
 
 pub use as_seen::AsSeen;
 pub use hash::step_digest;
@@ -225,7 +225,7 @@ impl Plan {
     /// Whether something of it waits for a person's consent.
     pub fn waits_for_consent(&self) -> bool {
         let mut blocks = self.resources.iter().flat_map(ResourcePlan::all_blocks);
-        blocks.any(|block| matches!(block.reason, Reason::NeedsConsent | Reason::TooManyChanges))
+        blocks.any(Block::waits_for_consent)
     }
 
     /// Whether a difference is left that no exception covers.

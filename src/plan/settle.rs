@@ -54,6 +54,9 @@ pub struct ConsentedStep {
     pub resource: Key,
     /// The differences that it repairs.
     pub fields: Vec<String>,
+    /// It belongs to something of many steps, which goes on by what stands on AWS once it was begun.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_many: bool,
 }
 
 /// What a plan is judged by, besides the facts.

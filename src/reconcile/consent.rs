@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::Baseline;
 use crate::execute::{Given, Outcomes};
-use crate::kinds::{Impact, Key, Reason};
+use crate::kinds::{Impact, Key, Reason, registry};
 use crate::plan::{Consent, ConsentedStep, Plan, PlannedStep, ResourcePlan, Status, step_digest};
 
 /// How long a consent counts.
@@ -61,10 +61,12 @@ pub(super) fn not_asked_for(baseline: &Baseline, plan: &Plan, consent: &Consent)
 pub(super) fn consented_steps<'p>(baseline: &'p Baseline, plan: &'p Plan) -> impl Iterator<Item = ConsentedStep> + 'p {
     let scope = &baseline.scope;
     plan.resources.iter().flat_map(move |resource| {
+        let kind = registry().iter().find(|kind| kind.path() == resource.key.kind);
         resource.steps.iter().map(move |step| ConsentedStep {
             digest: step_digest(scope, &resource.key, &step.op, step.impact),
             resource: resource.key.clone(),
             fields: step.fields.clone(),
+            of_many: kind.is_some_and(|kind| kind.turns_back(&step.op).is_some()),
         })
     })
 }
@@ -270,7 +272,8 @@ mod tests {
         assert_eq!((left_over.steps.len(), held(&planned(&left_over))[0]), (1, Some(Reason::NeedsConsent)));
         // One for what is in force by now is used up; one for what differs still, by a step of another form, is not.
         for (field, counts) in [("v.z", false), ("v.x", true)] {
-            let step = ConsentedStep { digest: "old".to_owned(), resource: plan.resources[0].key.clone(), fields: vec![field.to_owned()] };
+            let (digest, resource) = ("old".to_owned(), plan.resources[0].key.clone());
+            let step = ConsentedStep { digest, resource, fields: vec![field.to_owned()], of_many: false };
             let consent = Consent { steps: ["old".to_owned()].into(), earlier: vec![step], ..Consent::default() };
             assert_eq!(still_given(&baseline, &plan, &consent, &after(&[])).steps.contains("old"), counts, "{field}");
         }

@@ -167,7 +167,7 @@ impl Service {
     fn begin(&mut self, cluster: &str, name: &str, at: Timestamp, reason: &str) {
         self.made += 1;
         let digits: String =
-            ids::sha256(&format!("{cluster}/{name}/{}", self.made)).bytes().map(|byte| char::from(b'0' + byte % 10)).take(19).collect();
+            ids::sha256(format!("{cluster}/{name}/{}", self.made)).bytes().map(|byte| char::from(b'0' + byte % 10)).take(19).collect();
         let doomed = self.fail_deployments > 0 && self.made > 1;
         if doomed {
             self.fail_deployments -= 1;

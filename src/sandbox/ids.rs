@@ -1,8 +1,8 @@
 //! Identifiers that services make up. Never random: two runs that do the same must end in equal accounts.
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
+
+pub use crate::hex::{hex, sha256};
 
 /// The SHA-256 of `parts`, as 64 lower-case hex digits. Each part's length goes in, so that `ab`+`c` is not `a`+`bc`.
 pub fn hash(parts: &[&str]) -> String {
@@ -12,20 +12,6 @@ pub fn hash(parts: &[&str]) -> String {
         hasher.update(part.as_bytes());
     }
     hex(&hasher.finalize())
-}
-
-/// The SHA-256 of a text alone, as anybody can compute it.
-pub fn sha256(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// `bytes` as lower-case hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What [`hex`] wrote, or nothing where it is no hex.

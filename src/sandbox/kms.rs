@@ -126,8 +126,9 @@ impl State {
         let (id, key) = self.find(name, account, region)?;
         let arn = arn(account, region, &id);
         match key.state.as_str() {
-            "Enabled" if key.usage == "ENCRYPT_DECRYPT" => Ok(arn),
-            "Enabled" => Err(Refusal::new(400, "InvalidKeyUsageException", format!("{arn} key usage is {}", key.usage))),
+            // Encrypting goes on while the primary region is changed. <https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html>
+            "Enabled" | "Updating" if key.usage == "ENCRYPT_DECRYPT" => Ok(arn),
+            "Enabled" | "Updating" => Err(Refusal::new(400, "InvalidKeyUsageException", format!("{arn} key usage is {}", key.usage))),
             "Disabled" => Err(Refusal::new(400, "DisabledException", format!("{arn} is disabled."))),
             state => Err(Refusal::new(400, "KMSInvalidStateException", format!("{arn} is {state}."))),
         }

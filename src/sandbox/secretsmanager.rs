@@ -324,7 +324,7 @@ fn random_password(world: &World, body: &Value) -> Result<Value, Refusal> {
     let left_out = text(body, "ExcludeCharacters").unwrap_or_default();
     let letters: Vec<char> = letters.into_iter().filter(|letter| !left_out.contains(*letter)).collect();
     let pick = |place: usize| {
-        let at = ids::sha256(&format!("{} {place}", world.now)).get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok());
+        let at = ids::sha256(format!("{} {place}", world.now)).get(..8).and_then(|digits| usize::from_str_radix(digits, 16).ok());
         letters.get(at.unwrap_or_default() % letters.len().max(1)).copied()
     };
     let password: String = (0..length).filter_map(pick).collect();

@@ -418,7 +418,7 @@ fn page<'a>(all: &'a [String], size: usize, form: &Form) -> Result<(&'a [String]
     };
     let page = all.get(from..(from + size).min(all.len())).unwrap_or_default();
     let more = from + page.len() < all.len();
-    Ok((page, page.last().filter(|_| more).map(|last| ids::sha256(last))))
+    Ok((page, page.last().filter(|_| more).map(ids::sha256)))
 }
 
 const DELIVERY: &str = r#"{"http":{"defaultHealthyRetryPolicy":{"minDelayTarget":20,"maxDelayTarget":20,"numRetries":3,"numMaxDelayRetries":0,"numNoDelayRetries":0,"numMinDelayRetries":0,"backoffFunction":"linear"},"disableSubscriptionOverrides":false}}"#;

@@ -174,7 +174,7 @@ fn hide(value: &mut Value) {
             for (name, member) in members {
                 match member {
                     Value::String(text) if matches!(name.as_str(), "secretString" | "secretBinary") => {
-                        *text = format!("sha256:{}", ids::sha256(text));
+                        *text = format!("sha256:{}", ids::sha256(&*text));
                     }
                     other => hide(other),
                 }

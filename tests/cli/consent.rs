@@ -217,6 +217,14 @@ fn after_a_reset_of_the_sandbox_no_consent_of_before_is_known() {
     assert_ne!(denied.get_output().status.code(), Some(0));
     reset();
     assert!(run(&folder, &[], 3).0.contains("nobody has consented"));
+    // A journal that cannot be read is set aside, and that is said.
+    let hash = advised(&run(&folder, &["--dry-run"], 3).0).remove(0);
+    run(&folder, &["--approve", &hash], 0);
+    std::fs::write(folder.path().join("state/sandbox/journal/header.json"), "{").expect("it is written");
+    let said = holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(0);
+    let said = String::from_utf8_lossy(&said.get_output().stderr).into_owned();
+    assert!(said.contains("It was set aside as ") && said.contains("no consent in it counts"), "{said}");
+    run(&folder, &[], 3);
     // While a run goes on there is nothing to forget: it would save its account all the same.
     let _held = holdfast::execute::Journal::open(&folder.path().join("state/sandbox"), "the test").expect("a journal");
     let refused = holdfast(folder.path()).args(["sandbox", "reset"]).assert().code(1);

@@ -162,3 +162,29 @@ fn a_name_that_is_not_there_is_said() {
     assert!(code == 1 && err.contains("no entry other"), "{code} {err}");
     assert_eq!(ran(folder.path(), "", &["migration", "status"]).0, 64);
 }
+
+/// The consent to a move counts until the old group is gone: it can be given again on the way, and is on the lock once the move has begun.
+#[test]
+fn a_consent_to_a_move_is_given_once_and_again() {
+    let folder = folder(ACCOUNT, &MOVE.replace("  policy: {disruptive: Allow}\n", "").replace("          approved: true\n", ""));
+    let folder = folder.path();
+    let (code, out, err) = ran(folder, "", &["reconcile", "--dry-run"]);
+    let hash = out.rsplit("--approve ").next().map(|rest| rest.chars().take_while(char::is_ascii_hexdigit).collect::<String>());
+    let hash = hash.unwrap_or_else(|| panic!("{code} {out}{err}"));
+    let (code, out, err) = ran(folder, "end-after@60", &["reconcile", "--approve", &hash]);
+    assert_eq!(phase(folder), "snapshot", "{code} {out}{err}");
+    // What is on the lock is not in the journal's hands.
+    let revoked = holdfast(folder).args(["journal", "revoke", &hash, "--state-dir", "state/sandbox"]).assert().code(0);
+    let said = String::from_utf8_lossy(&revoked.get_output().stdout).into_owned();
+    assert!(said.contains("what was begun on it goes on all the same, by its lock on AWS"), "{said}");
+    let (code, out, err) = ran(folder, "", &["reconcile"]);
+    assert_eq!((code, phase(folder).as_str()), (0, "soak"), "{out}{err}");
+    // One that was taken back is none.
+    assert_eq!(ran(folder, "", &["reconcile", "--approve", &hash]).0, 3);
+    assert_eq!(holdfast(folder).args(["sandbox", "reset"]).output().expect("it runs").status.code(), Some(0));
+    // The pipeline's command, again and again as it was: nothing but what was begun is left, and a used-up hash is no reason to leave that alone.
+    for _ in 0..3 {
+        let (code, out, err) = ran(folder, "", &["reconcile", "--approve", &hash]);
+        assert_eq!((code, phase(folder).as_str()), (0, "soak"), "{out}{err}");
+    }
+}

@@ -17,10 +17,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::record::{Event, Record, VERSION};
-use crate::hex::hex;
+use crate::hex::sha256;
 
 pub use past::{Given, Past};
 
@@ -179,7 +178,7 @@ impl Journal {
                 event,
             };
             let bytes = serde_json::to_vec(&record).map_err(|error| error.to_string())?;
-            next = Chain { number: record.number, digest: digest(&bytes) };
+            next = Chain { number: record.number, digest: sha256(&bytes) };
             numbers.push(record.number);
             batch.insert(&record.number.to_be_bytes(), bytes);
             size += 1;
@@ -241,8 +240,4 @@ fn said(error: sled::Error) -> String {
         sled::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
 }

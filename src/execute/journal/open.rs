@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{Copied, lock, lock_to_read};
 use super::past::{Gathering, Past};
-use super::{Chain, Journal, JournalError, Opened, digest};
+use super::{Chain, Journal, JournalError, Opened};
 use crate::execute::record::{Record, VERSION};
+use crate::hex::sha256;
 use crate::plain;
 
 /// How long sled may take to open before it is given up. A sound journal of 20,000 records opens in well under a second.
@@ -287,7 +288,7 @@ fn open_and_check(folder: &Path, known: Option<&Chain>, trim: bool) -> Result<Co
         if key.as_ref() != record.number.to_be_bytes() || !follows {
             return Err(damaged(&format!("records are missing before number {}", record.number)));
         }
-        let digest = digest(&bytes);
+        let digest = sha256(&bytes);
         if known.is_some_and(|known| known.number == record.number && known.digest != digest) {
             return Err(damaged(&format!("record {} is not the one that was written", record.number)));
         }
@@ -317,7 +318,7 @@ fn shorten(db: &sled::Db, gone: std::ops::Range<u64>, needed: Vec<Record>, chain
     let chain = needed.into_iter().try_fold(chain, |chain, record| {
         let record = Record { version: VERSION, number: chain.number + 1, previous: chain.digest, ..record };
         let bytes = serde_json::to_vec(&record).map_err(|error| Trouble::Damaged(error.to_string()))?;
-        let next = Chain { number: record.number, digest: digest(&bytes) };
+        let next = Chain { number: record.number, digest: sha256(&bytes) };
         batch.insert(&record.number.to_be_bytes(), bytes);
         Ok(next)
     })?;

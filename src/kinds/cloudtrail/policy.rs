@@ -2,9 +2,9 @@
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html>
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::{SeenTrail, TrailSpec, arn};
+use crate::hex::short_sha256;
 use crate::kinds::{Contribution, Key, Scope};
 
 /// For a trail that is at home in `scope`, and records the events of this account.
@@ -73,5 +73,5 @@ fn composed(spec: &TrailSpec, id: &str, scope: &Scope, organization: Option<&str
 
 /// Tells statements apart in their Sids, which hold letters and digits only: a short hash.
 fn mark(of: &str) -> String {
-    Sha256::digest(of).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    short_sha256(of, 12)
 }

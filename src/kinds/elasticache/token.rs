@@ -7,7 +7,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::hex::short_sha256;
 
 /// The tag in which it is noted: `phase:secret:version:date`.
 pub const TAG: &str = "holdfast.dev/auth-secret";
@@ -29,7 +30,7 @@ impl TokenRef {
     /// The secret and its member, short enough for a tag: 16 hexadecimal digits.
     fn fingerprint(&self) -> String {
         let named = format!("{}\n{}", self.secret_arn, self.key.as_deref().unwrap_or_default());
-        Sha256::digest(named.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        short_sha256(named, 16)
     }
 
     /// The note for a phase of this token.

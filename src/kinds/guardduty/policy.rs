@@ -2,9 +2,9 @@
 //! <https://docs.aws.amazon.com/guardduty/latest/ug/guardduty_exportfindings.html>
 
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use super::DetectorSpec;
+use crate::hex::short_sha256;
 use crate::kinds::{Contribution, Key, Scope};
 
 pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribution> {
@@ -13,10 +13,7 @@ pub(super) fn contributions(spec: &DetectorSpec, scope: &Scope) -> Vec<Contribut
     // Each prefix has a statement of its own: findings go to the one that the destination has until it is changed, and what lets
     // GuardDuty in there must not go before. Without a prefix the statement is for the whole bucket, any prefix in it too.
     let (folder, mark) = match to.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
-        Some(prefix) => {
-            let mark: String = Sha256::digest(prefix).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-            (format!("{prefix}/"), format!("X{mark}"))
-        }
+        Some(prefix) => (format!("{prefix}/"), format!("X{}", short_sha256(prefix, 12))),
         None => (String::new(), String::new()),
     };
     let service = json!({"Service": "guardduty.amazonaws.com"});

@@ -106,6 +106,13 @@ async fn a_key_that_cannot_be_used_is_said_beforehand() {
     }
 }
 
+/// While a key's primary region is changed everything is encrypted with it as before.
+#[tokio::test]
+async fn a_key_whose_primary_region_changes_is_used() {
+    let account = Account::new(&json!({"s3": {"buckets": {"findings": {}}}, "kms": {"keys": {"k1": {"state": "Updating"}}}}));
+    account.converges(&wish(json!({"enabled": true, "publishingDestination": destination()}))).await;
+}
+
 #[tokio::test]
 async fn the_bucket_and_its_policy_come_before_the_destination() {
     let account = Account::new(&json!({"kms": {"keys": {"k1": {}}}}));

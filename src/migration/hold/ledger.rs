@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use redis::Value;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::nodes::Nodes;
+use crate::hex::sha256;
 use crate::migration::wire::{Info, Link, WireError};
 
 /// COMMAND answers some 200 kB.
@@ -58,7 +58,7 @@ impl Ledger {
                 text.push_str(&format!("{command} {calls}\n"));
             }
         }
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(text)
     }
 
     /// What happened since then, in words; nothing where nobody wrote.

@@ -70,7 +70,8 @@ pub fn written_key(kms: &Value, account: &str, region: &str, id: &str) -> Option
     let arn = format!("{place}key/{id}");
     let key = keys.get(id).or_else(|| keys.get(&arn))?;
     let state = key.get("keyState").or_else(|| key.get("state")).and_then(Value::as_str).unwrap_or("Enabled");
-    let enabled = key.get("enabled").and_then(Value::as_bool).unwrap_or(true) && state.eq_ignore_ascii_case("enabled");
+    let usable = ["enabled", "updating"].iter().any(|usable| state.eq_ignore_ascii_case(usable));
+    let enabled = usable && key.get("enabled").and_then(Value::as_bool).unwrap_or(true);
     Some(Key { arn, enabled, policy: key.get("policy").and_then(Value::as_str).map(str::to_owned) })
 }
 

@@ -52,7 +52,7 @@ impl Place {
 
     /// The part of host names that is the account's own, six letters.
     pub fn host_key(&self) -> String {
-        sha256(&format!("{}/{}", self.account, self.region)).chars().take(6).collect()
+        sha256(format!("{}/{}", self.account, self.region)).chars().take(6).collect()
     }
 
     /// The end of every host name: `use1.cache.amazonaws.com`.

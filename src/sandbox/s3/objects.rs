@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 
 use super::buckets;
 use super::route::Target;
@@ -13,7 +12,7 @@ use super::state::Object;
 use super::wire::{document, done, gone, header, invalid_argument, invalid_request, moment};
 use super::{find, find_mut};
 use crate::sandbox::call::{Answer, Call, Refusal};
-use crate::sandbox::ids::hex;
+use crate::sandbox::ids::{hex, sha256};
 use crate::sandbox::protocol::rest::member;
 use crate::sandbox::world::World;
 
@@ -39,7 +38,7 @@ pub fn put(world: &mut World, name: &str, target: &Target, call: &Call) -> Resul
     let bucket = find_mut(world, name)?;
     let object = Object {
         size: content.len() as u64,
-        sha256: hex(&Sha256::digest(&content)),
+        sha256: sha256(&content),
         modified,
         content_type: header(call, "content-type").map(str::to_owned),
     };

@@ -171,7 +171,7 @@ fn reopening_goes_on_numbering_and_the_chain_holds() {
     }
     let records = Journal::read(folder.path(), "test").unwrap();
     assert_eq!(records.iter().map(|record| record.number).collect::<Vec<_>>(), (1..=8).collect::<Vec<_>>());
-    assert!(records.windows(2).all(|two| two[1].previous == digest(&serde_json::to_vec(&two[0]).unwrap())));
+    assert!(records.windows(2).all(|two| two[1].previous == crate::hex::sha256(serde_json::to_vec(&two[0]).unwrap())));
 }
 
 #[test]

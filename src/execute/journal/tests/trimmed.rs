@@ -63,6 +63,6 @@ fn what_still_counts_outlives_a_large_run() {
         assert!(matches!(steps.as_slice(), [one] if one.contains("open")), "round {round}: {steps:?}");
         let records = opened.journal.records().unwrap();
         assert!((open::KEPT..open::KEPT + 10).contains(&records.len()), "round {round}: {}", records.len());
-        assert!(records.windows(2).all(|two| two[1].previous == digest(&serde_json::to_vec(&two[0]).unwrap())));
+        assert!(records.windows(2).all(|two| two[1].previous == crate::hex::sha256(serde_json::to_vec(&two[0]).unwrap())));
     }
 }

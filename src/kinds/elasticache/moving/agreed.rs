@@ -1,7 +1,5 @@
 //! Whether a move under way is still the one that was begun: what its lock notes of that, beside what the manifest says now. Pure.
 
-use sha2::{Digest, Sha256};
-
 use super::live::LiveSeen;
 use super::lock::{Direction, Lock};
 use super::op::MoveOp;
@@ -9,6 +7,7 @@ use super::places::{self, Changed};
 use super::plan::Plan;
 use super::seen::Stand;
 use super::{FREEZE_BUDGET, reference};
+use crate::hex::short_sha256;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::{Impact, Reason, Unreadable, few};
@@ -139,7 +138,7 @@ impl Plan<'_> {
         let lengths = [self.migration.budget().unwrap_or(FREEZE_BUDGET), self.kept()].map(|length| length.as_secs());
         let all = (ops, lengths, self.migration.retired(), self.migration.gap());
         let text = serde_json::to_string(&all).unwrap_or_default();
-        Sha256::digest(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        short_sha256(text, 32)
     }
 
     /// Takes note of the places on a lock that has none.

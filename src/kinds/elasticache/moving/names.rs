@@ -1,7 +1,6 @@
 //! The names of what a move makes: they follow from the group that is moved, so that whoever looks finds it again.
 
-use sha2::{Digest, Sha256};
-
+use crate::hex::short_sha256;
 use crate::kinds::Scope;
 
 /// The longest id of a replication group. [service model, CreateReplicationGroup]
@@ -19,7 +18,7 @@ pub struct Names {
 impl Names {
     pub fn of(scope: &Scope, source: &str) -> Names {
         let text = format!("{}\n{}\n{source}", scope.account, scope.region);
-        let digest: String = Sha256::digest(text.as_bytes()).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let digest = short_sha256(&text, 8);
         let room = LONGEST - digest.len() - 1;
         let short = source.get(..source.len().min(room)).unwrap_or(source).trim_end_matches('-');
         Names { source: source.to_owned(), target: format!("{short}-{digest}") }
@@ -54,7 +53,7 @@ impl Names {
     /// the manifest's list, which can be changed while a move is under way.
     pub fn turned(&self, lock: &str, place: &str) -> String {
         let text = format!("{lock}\n{place}\n{}", self.target);
-        let digest: String = Sha256::digest(text.as_bytes()).iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+        let digest = short_sha256(&text, 24);
         format!("holdfast-{digest}")
     }
 }

@@ -6,10 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::reference;
 use super::start::taggable;
+use crate::hex::short_sha256;
 use crate::kinds::elasticache::migration::Cutover;
 
 /// How many places there are: without it, no note was taken.
@@ -22,8 +21,8 @@ const TAGS: usize = 12;
 const VALUE: usize = 256;
 /// Between two places in a value. No words hold it.
 const BETWEEN: &str = " @ ";
-/// Bytes of a place's digest.
-const DIGEST: usize = 8;
+/// Hexadecimal digits of a place's digest.
+const DIGEST: usize = 16;
 
 /// A place as a lock notes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +43,14 @@ pub struct Changed {
 }
 
 fn digest(cutover: &Cutover) -> String {
-    Sha256::digest(reference::identity(cutover).as_bytes()).iter().take(DIGEST).map(|byte| format!("{byte:02x}")).collect()
+    short_sha256(reference::identity(cutover), DIGEST)
 }
 
 /// The tags that note these places.
 pub fn tags(cutover: &[Cutover]) -> BTreeMap<String, String> {
     let in_one = cutover.len().div_ceil(TAGS).max(1);
     // A space stands between the digest and the words.
-    let room = (VALUE + BETWEEN.len()) / in_one - BETWEEN.len() - 2 * DIGEST - 1;
+    let room = (VALUE + BETWEEN.len()) / in_one - BETWEEN.len() - DIGEST - 1;
     let one = |place: &Cutover| format!("{} {}", digest(place), short(&words(place), room));
     let notes: Vec<String> = cutover.iter().map(one).collect();
     let numbered = notes.chunks(in_one).zip(1..).map(|(some, number)| (format!("{PLACES_TAG}{number}"), some.join(BETWEEN)));

@@ -244,6 +244,9 @@ async fn what_could_not_be_read_is_not_rolled_back() {
         message.contains("the way back is not at its end; it could not be read where the parameter /app/REDIS_URL stands"),
         "{message}"
     );
+    // A move is brought to an end or back as a whole: nobody is told how to go on without one of its steps.
+    let at = outcomes.resources[0].failed_at.as_deref().unwrap();
+    assert!(at.fields.is_empty() && at.not_tried.is_empty() && at.step.contains("ECS service"), "{at:?}");
     assert_eq!(account.sandbox.world().elasticache.replication_groups.len(), 2);
     on.store(false, Ordering::SeqCst);
     let outcomes = account.apply(&wish("")).await;

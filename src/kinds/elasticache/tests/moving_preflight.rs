@@ -1,8 +1,7 @@
 //! What a dry run of a move with `writeGap: None` finds out, from real Redis servers, and that it changes nothing there.
 
-use sha2::{Digest, Sha256};
-
 use super::*;
+use crate::hex::sha256;
 use crate::kinds::Reason;
 use crate::migration::hold::writing_commands;
 use crate::plan::ResourcePlan;
@@ -22,7 +21,7 @@ async fn found_with(more: &str, faults: &str) -> Option<(Account, String)> {
 
 /// A group with a token, as it was made with it.
 fn secured(token: &str) -> String {
-    let hash: String = Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = sha256(token);
     format!(", transitEncryption: required, auth: {{tokens: ['{hash}'], passwordless: false}}")
 }
 

@@ -13,11 +13,10 @@ pub use address::{Endpoints, Way, names, rewritten};
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
-
 use super::lock::Lock;
 use super::plan::{AT_ONCE, ROLLOUT};
 use crate::aws::{CallError, Reads, Writes};
+use crate::hex::short_sha256;
 use crate::kinds::Fact;
 use crate::kinds::elasticache::migration::Cutover;
 
@@ -50,7 +49,7 @@ impl Standing {
 }
 
 fn digest(server: &str, namespace: &str) -> String {
-    Sha256::digest(format!("{server}\n{namespace}").as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    short_sha256(format!("{server}\n{namespace}"), 12)
 }
 
 /// Which clusters a move's Kubernetes places stand in, for the lock: another process that reaches others by the same names must not take them for these.
