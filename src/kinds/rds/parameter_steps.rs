@@ -17,7 +17,7 @@ use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::{InstanceSpec, SharedParameterGroup};
 use super::steps::back;
 use super::values::{plain, same, same_text};
-use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
+use crate::kinds::{Block, Fact, Impact, Once, Planning, Reason, Step, Steps, Unreadable, few};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const IN_FORCE: &str = "parametersInForce";
@@ -467,11 +467,17 @@ fn restart(
 ) -> Step<Op> {
     let id = planning.id;
     let besides = brings::words(planning.seen, group, &brings);
-    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed, brings };
+    let reboot = |changed| Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed, brings: brings.clone() };
+    // Where it has to wait for its window, or the run ends before it, the next plan has it alone: it is the same restart, and goes on with its consent.
+    let once = Once { consent_to: reboot(false), unasked: false };
+    // A difference of each parameter ends as it is set; this one is there for as long as the restart is to come.
+    let fields = distinct(fields.into_iter().chain([IN_FORCE.to_owned()]));
+    let op = reboot(changed);
     Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
         .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
         .also_takes(&besides)
         .back("nothing: a restart is not taken back; where the values themselves are, it takes another one")
         .within(60 * MINUTE)
         .after(after)
+        .once(once)
 }

@@ -11,6 +11,8 @@ mod pending;
 #[cfg(feature = "sandbox")]
 mod pipeline;
 #[cfg(feature = "sandbox")]
+mod restarts;
+#[cfg(feature = "sandbox")]
 mod settings;
 
 use std::collections::BTreeMap;
