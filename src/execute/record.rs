@@ -75,6 +75,7 @@ pub enum Event {
     StepDone {
         resource: Key,
         step: String,
+        /// Empty where the record was written once more, to be told.
         digest: String,
         undo: bool,
     },

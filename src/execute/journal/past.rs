@@ -181,16 +181,18 @@ impl Gathering {
             },
             ..record.clone()
         });
+        let done = self.past.untold.values().flat_map(BTreeMap::values).filter(|record| matches!(record.event, Event::StepDone { .. }));
+        let others = self.open.values().chain(&self.past.unsent).chain(self.told.values()).chain(done).cloned();
         // What they used up is no longer in those consents, and they come to stand behind consents that were given after them.
-        let intents = self.open.values().cloned().map(|mut record| {
-            if let Event::Intent { uses, .. } = &mut record.event {
-                *uses = None;
+        let others = others.map(|mut record| {
+            match &mut record.event {
+                Event::Intent { uses, .. } => *uses = None,
+                Event::StepDone { digest, .. } => digest.clear(),
+                _ => {}
             }
             record
         });
-        let done = self.past.untold.values().flat_map(BTreeMap::values).filter(|record| matches!(record.event, Event::StepDone { .. }));
-        let others = self.past.unsent.iter().chain(self.told.values()).chain(done).cloned();
-        let mut needed: Vec<Record> = consents.chain(intents).chain(others).filter(|record| record.number < end).collect();
+        let mut needed: Vec<Record> = consents.chain(others).filter(|record| record.number < end).collect();
         needed.sort_by_key(|record| record.number);
         needed.dedup_by_key(|record| record.number);
         needed
