@@ -79,6 +79,17 @@ impl Account {
 
     /// A run of the command under another policy: with the consents that the journal keeps, and with one to the plan of that hash.
     pub(super) async fn run(&self, policy: &str, manifest: &str, approve: Option<&str>) -> (Plan, Outcomes) {
+        self.disturbed(policy, manifest, approve, |_| ()).await
+    }
+
+    /// The same, with something that happens between the look and the first request.
+    pub(super) async fn disturbed(
+        &self,
+        policy: &str,
+        manifest: &str,
+        approve: Option<&str>,
+        between: impl FnOnce(&Sandbox),
+    ) -> (Plan, Outcomes) {
         let baseline = under(policy, manifest);
         let Opened { journal, past, .. } = Journal::open(self.state.path(), "test").unwrap();
         let connection = connected(&baseline, &self.connect).await.unwrap();
@@ -87,6 +98,7 @@ impl Account {
         let (consent, _) = consent(&past.consents, "test", &hashes, clock.now());
         let request = Request { consent, ..Request::default() };
         let look = look(&baseline, &connection, &request, clock.now()).await;
+        between(&self.sandbox);
         let interrupt = Interrupt::default();
         let with = Apply { journal: &journal, clock: &clock, run: "run", interrupt: &interrupt, say: &|_| {} };
         let outcomes = apply(&baseline, &look, &request.consent, &with).await.unwrap();

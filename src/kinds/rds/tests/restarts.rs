@@ -182,3 +182,39 @@ async fn a_second_restart_asks_again() {
     assert_eq!((outcomes.resources[0].end.clone(), account.restarts()), (End::Changed, 2));
     assert!(in_force(&account));
 }
+
+/// What waits in the group is nothing that is declared: a restart that nobody asked for waits for consent, whatever the policy, and the difference stays.
+#[tokio::test]
+async fn nobody_is_restarted_for_what_nobody_declared() {
+    const ALLOW: &str = "{disruptive: Allow}";
+    let waiting = |group: &str, parameters: &str| {
+        Account::new(&format!(
+            "account: '317805897534'\nrds:\n  instances:\n    db: {{engineVersion: '14.9', parameterGroup: {group}, pendingReboot: true}}\n  \
+             parameterGroups:\n    {group}: {{family: postgres14, parameters: {{{parameters}}}, immediate: [log_connections]}}\n"
+        ))
+    };
+    let wish = "    - {name: db, parameters: {log_connections: 1}}";
+    let account = waiting("team", "log_connections: '1', shared_buffers: '1000'");
+    let (plan, outcomes) = account.run(ALLOW, wish, None).await;
+    assert_eq!((blocks(&outcomes), account.restarts()), (vec![Reason::NeedsConsent], 0));
+    let step = &plan.resources[0].steps[0];
+    assert_eq!((step.fields.as_slice(), plan.resources[0].drifts.len()), (&["parametersInForce".to_owned()][..], 1));
+    let block = step.held.as_ref().unwrap();
+    assert!(block.message.contains("policy.disruptive: Allow does not count"), "{}", block.message);
+    assert!(step.takes.contains("none of the declared parameters needs a restart"), "{}", step.takes);
+    account.run(ALLOW, wish, Some(&plan.hash)).await;
+    assert_eq!((account.restarts(), account.in_force("db", "shared_buffers").as_deref()), (1, Some("1000")));
+    // One of the declared ones may be what waits: static, set back perhaps, or dynamic and set for the next restart. Or the group was attached for them.
+    let own = "holdfast-db-postgres14";
+    for (group, parameters, declared) in [
+        ("team", "shared_buffers: '1000', max_connections: '200'", "max_connections: 200"),
+        ("team", "shared_buffers: '1000'", "max_connections: null"),
+        ("team", "shared_buffers: '1000', log_statement: ddl", "log_statement: ddl"),
+        (own, "shared_buffers: '1000', log_connections: '1'", "log_connections: 1"),
+    ] {
+        let account = waiting(group, parameters);
+        let wish = format!("    - {{name: db, parameters: {{{declared}}}}}");
+        let (_, outcomes) = account.run(ALLOW, &wish, None).await;
+        assert_eq!((outcomes.resources[0].end.clone(), account.restarts()), (End::Changed, 1), "{group} {declared}");
+    }
+}
