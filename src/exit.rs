@@ -123,6 +123,7 @@ mod tests {
             end: End::Changed,
             sent: true,
             failed_at: None,
+            spent: Default::default(),
         };
         let report = |left: Option<Plan>| Report {
             object: "exit".to_owned(),
@@ -162,6 +163,7 @@ mod tests {
                 done: vec!["x".to_owned()],
                 sent: true,
                 failed_at: None,
+                spent: Default::default(),
                 end,
             }],
             stopped: None,
@@ -206,6 +208,7 @@ mod tests {
             end: End::Blocked { blocks: blocks.clone() },
             sent: false,
             failed_at: None,
+            spent: Default::default(),
         };
         let wet = Report { outcomes: Some(Outcomes { resources: vec![blocked.clone()], stopped: None }), ..dry(differs()) };
         for report in [dry(differs()), wet] {

@@ -231,7 +231,7 @@ async fn act(what: &What, command: MoveCommand) -> Result<(), String> {
         let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).ok_or("there is no such kind")?;
         let run = ground.clock.now().strftime("%Y%m%dT%H%M%SZ-migration").to_string();
         let resource = Key::new(ReplicationGroups::PATH, &what.name);
-        let intent = Event::Intent { resource, step: title.clone(), op: op.clone(), undo: false, attempt: 1 };
+        let intent = Event::Intent { resource, step: title.clone(), op: op.clone(), undo: false, attempt: 1, uses: None };
         let object = &baseline.scope.object;
         let lost = |error: crate::execute::JournalError| error.to_string();
         let numbers = journal.append(&run, object, ground.clock.now(), vec![intent], true).await.map_err(lost)?;

@@ -1,6 +1,6 @@
 //! What came of a run, resource by resource.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -125,6 +125,9 @@ pub struct ResourceOutcome {
     /// The step at which it failed, where it did at one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Box<FailedAt>>,
+    /// Digests of steps the consent to which was used up as they were begun, seen done or not.
+    #[serde(skip)]
+    pub spent: BTreeSet<String>,
     #[serde(flatten)]
     pub end: End,
 }
@@ -226,6 +229,7 @@ impl Outcomes {
                     done: Vec::new(),
                     sent: false,
                     failed_at: None,
+                    spent: BTreeSet::new(),
                     end: end(false),
                 }),
             }
@@ -253,6 +257,7 @@ mod tests {
             done: done.iter().map(|step| (*step).to_owned()).collect(),
             sent: false,
             failed_at: None,
+            spent: BTreeSet::new(),
             end,
         }
     }

@@ -7,7 +7,7 @@ use crate::kinds::{Key, Operation};
 use crate::plan::ConsentedStep;
 
 /// The version of the records' form. A reader refuses what is newer, and reads what is older.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One record. Records are chained: each carries the digest of the one before it, so that a journal in which bytes were lost is known
 /// as damaged.
@@ -62,6 +62,9 @@ pub enum Event {
         /// It takes an earlier step back.
         undo: bool,
         attempt: u32,
+        /// The digest of the step, where a consent to it counts for one beginning: this is it, unless the request is refused or was not sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uses: Option<String>,
     },
     /// What came of the intent with that number.
     Outcome {
@@ -72,6 +75,7 @@ pub enum Event {
     StepDone {
         resource: Key,
         step: String,
+        /// Empty where the record was written once more, to be told.
         digest: String,
         undo: bool,
     },

@@ -13,7 +13,7 @@ use super::{End, Interrupt, Journal, JournalError, Outcomes, ResourceOutcome};
 use crate::aws::{Class, Reads, Writes};
 use crate::clock::Clock;
 use crate::kinds::{AnySeen, Key, Operation, StartError};
-use crate::plan::{Declared, Judgement, Plan, PlannedStep, plan_one, step_digest};
+use crate::plan::{Declared, Judgement, Plan, PlannedStep, op_digest, plan_one, step_digest};
 
 /// The waits between passes in which nothing moved, from the first to the longest.
 const WAITS: [Duration; 5] =
@@ -87,6 +87,7 @@ impl Execution<'_> {
                 done: work.done,
                 sent: work.sent,
                 failed_at: work.failed_at,
+                spent: work.spent,
                 end: match work.phase {
                     Phase::Ended(end) => end,
                     _ => End::Interrupted { under_way },
@@ -196,14 +197,16 @@ impl Execution<'_> {
         for (place, seen) in seen {
             let (Some(work), Some(declared)) = (works.get_mut(place), resources.get(place)) else { continue };
             let key = work.plan.key.clone();
-            let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, &step.op, step.impact);
+            let digest = |step: &PlannedStep| step_digest(self.judgement.scope, &key, step);
             let judgement = Judgement { at: now, ..self.judgement };
             if let Some(op) = declared.kind.tend(&seen) {
                 signs.push((place, op.clone(), events.len()));
-                events.push(Event::Intent { resource: key.clone(), step: SIGN.to_owned(), op, undo: false, attempt: 1 });
+                events.push(Event::Intent { resource: key.clone(), step: SIGN.to_owned(), op, undo: false, attempt: 1, uses: None });
             }
             if matches!(work.phase, Phase::Verifying { .. }) {
-                work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now, digest);
+                let left = (!work.spent.is_empty()).then(|| judgement.consent.after(&work.spent));
+                let judgement = Judgement { consent: left.as_ref().unwrap_or(judgement.consent), ..judgement };
+                work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now);
                 match work.phase {
                     Phase::Verifying { .. } => {
                         tracing::debug!(resource = %key, why = "its steps are done, and AWS does not show it as declared", "looked at again in the next pass");
@@ -218,16 +221,16 @@ impl Execution<'_> {
                     moved = true;
                 }
                 Decision::Wait(what) => self.tell(&Said::Waiting { resource: key.clone(), what }),
-                Decision::Start { title, op, undo, attempt } => {
+                Decision::Start { title, op, undo, attempt, uses } => {
                     self.tell(&Said::Starting { resource: key.clone(), step: title.clone(), undo });
                     starts.push((place, op.clone(), events.len()));
-                    events.push(Event::Intent { resource: key.clone(), step: title, op, undo, attempt });
+                    events.push(Event::Intent { resource: key.clone(), step: title, op, undo, attempt, uses });
                 }
                 Decision::Advanced(advances) => {
                     moved = true;
                     for advance in advances {
                         self.tell(&Said::Done { resource: key.clone(), step: advance.title.clone(), undo: advance.undo });
-                        let digest = step_digest(self.judgement.scope, &key, &advance.op, advance.impact);
+                        let digest = op_digest(self.judgement.scope, &key, &advance.op, advance.impact);
                         events.push(Event::StepDone { resource: key.clone(), step: advance.title, digest, undo: advance.undo });
                     }
                 }

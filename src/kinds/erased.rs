@@ -8,8 +8,8 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 
 use super::{
-    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Operation, Planning, Progress,
-    Scope, Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
+    Candidate, Contribution, Control, Drift, Fact, FactSet, Impact, Kind, KindPeers, Multiplicity, Need, Once, Operation, Planning,
+    Progress, Scope, Selector, Shape, SpecProblem, Step, Steps, Target, Unreadable,
 };
 use crate::aws::{Call, CallError, Reads, Writes};
 
@@ -309,6 +309,7 @@ impl<K: Kind> AnyKind for Erased<K> {
                 after: step.after,
                 consented: step.consented,
                 begun: step.begun,
+                once: step.once.map(|once| Box::new(Once { consent_to: Operation::of(&once.consent_to), unasked: once.unasked })),
             };
             Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
         })

@@ -57,6 +57,18 @@ pub struct Step<Op> {
     pub consented: bool,
     /// It belongs to something long that was begun with consent to exactly this step, as AWS itself says: carrying that to its end needs no other one.
     pub begun: bool,
+    /// Each beginning of it is felt.
+    pub once: Option<Box<Once<Op>>>,
+}
+
+/// Of a step that is felt each time it is begun, whatever it leads to (a restart): a consent to it counts for one beginning, and is used up by it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Once<Op> {
+    /// What a consent to it is remembered by: `op` without what says how far its plan is. The same step of a later plan, in which what comes before it is
+    /// done, goes on with the consent to the earlier one.
+    pub consent_to: Op,
+    /// As far as can be told, nothing that is declared needs it: `policy.disruptive: Allow` does not let it through, consent does.
+    pub unasked: bool,
 }
 
 impl<Op> Step<Op> {
@@ -73,6 +85,7 @@ impl<Op> Step<Op> {
             after: Vec::new(),
             consented: false,
             begun: false,
+            once: None,
         }
     }
 
@@ -107,6 +120,11 @@ impl<Op> Step<Op> {
 
     pub fn consented(mut self, consented: bool) -> Step<Op> {
         self.consented = consented;
+        self
+    }
+
+    pub fn once(mut self, once: Once<Op>) -> Step<Op> {
+        self.once = Some(Box::new(once));
         self
     }
 }

@@ -158,7 +158,7 @@ pub enum Mode {
 /// What happens to a step that interrupts a service.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Disruptive {
-    /// It runs, inside the change windows.
+    /// It runs, inside the change windows; save a restart that, as far as can be told, nothing declared needs.
     Allow,
     /// It waits for consent to the exact plan.
     #[default]

@@ -11,7 +11,12 @@ use crate::hex::hex;
 use crate::kinds::{Impact, Key, Operation, Scope};
 
 /// The digest of one step: what is done to what, with which impact. Consent that was given to a plan is remembered by these.
-pub fn step_digest(scope: &Scope, key: &Key, op: &Operation, impact: Impact) -> String {
+pub fn step_digest(scope: &Scope, key: &Key, step: &PlannedStep) -> String {
+    op_digest(scope, key, step.consent_to(), step.impact)
+}
+
+/// The same of an operation that stands in no plan.
+pub fn op_digest(scope: &Scope, key: &Key, op: &Operation, impact: Impact) -> String {
     // Texts can always be written down. The operation, which is JSON already, is the last element of their list.
     let list = serde_json::to_string(&(&scope.account, &scope.region, &scope.object, key, impact)).unwrap_or_default();
     let mut hasher = Sha256::new();
@@ -26,8 +31,7 @@ const FORM: &str = "holdfast.dev/plan/v1";
 
 /// The digest of a whole plan.
 pub(super) fn plan_hash(scope: &Scope, resources: &[ResourcePlan]) -> String {
-    let step = |key: &Key, step: &PlannedStep| step_digest(scope, key, &step.op, step.impact);
-    let of = |resource: &'_ ResourcePlan| resource.steps.iter().map(|one| step(&resource.key, one)).collect::<Vec<String>>();
+    let of = |resource: &'_ ResourcePlan| resource.steps.iter().map(|one| step_digest(scope, &resource.key, one)).collect::<Vec<String>>();
     let digests = side_by_side(resources, |part| part.iter().map(of).collect::<Vec<_>>());
     let with_steps = resources.iter().zip(digests.into_iter().flatten()).filter(|(resource, _)| !resource.steps.is_empty());
     let mut steps: Vec<(&Key, Vec<String>)> = with_steps.map(|(resource, digests)| (&resource.key, digests)).collect();
@@ -73,6 +77,6 @@ mod tests {
         let key = Key::new("test.things", "a \"b\"]");
         let op = json!({"b": [1, -2, u64::MAX, 0.5], "a": {"text": "]ü\n", "none": null}, "yes": true});
         let whole = digest(&(&scope.account, &scope.region, &scope.object, &key, Impact::Disruptive, &op));
-        assert_eq!(step_digest(&scope, &key, &Operation::from(op), Impact::Disruptive), whole);
+        assert_eq!(op_digest(&scope, &key, &Operation::from(op), Impact::Disruptive), whole);
     }
 }

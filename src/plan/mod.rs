@@ -17,12 +17,12 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Once, Operation, Unreadable};
 
 pub use as_seen::AsSeen;
-pub use hash::step_digest;
+pub use hash::{op_digest, step_digest};
 pub use resource::{Declared, Maker, Observed, Origin};
-pub use settle::{Consent, ConsentedStep, Draft, Judgement, closed, plan, plan_one};
+pub use settle::{Consent, ConsentedStep, Draft, Judgement, begun_already, closed, plan, plan_one};
 
 /// The version of the plan's JSON form. A member is only ever added within a version. In v1 what is `partly` was `blocked`.
 pub const SCHEMA_VERSION: &str = "holdfast.dev/plan/v2";
@@ -184,9 +184,19 @@ pub struct PlannedStep {
     /// It was consented to when the change of many steps that it belongs to was begun, as AWS says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub begun: bool,
+    /// Each beginning of it is felt. Known to the process that planned it.
+    #[serde(skip)]
+    pub once: Option<Box<Once<Operation>>>,
     /// Why it is not done in this run; nothing: it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Block>,
+}
+
+impl PlannedStep {
+    /// What a consent to it is remembered by.
+    pub fn consent_to(&self) -> &Operation {
+        self.once.as_ref().map_or(&self.op, |once| &once.consent_to)
+    }
 }
 
 impl std::ops::AddAssign for StepCounts {

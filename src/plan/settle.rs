@@ -21,8 +21,20 @@ pub struct Consent {
     pub steps: BTreeSet<String>,
     /// What those steps are about.
     pub earlier: Vec<ConsentedStep>,
+    /// Digests of steps the consent to which was used up as they were begun ([`crate::kinds::Once`]).
+    pub begun: BTreeSet<String>,
     /// The hashes of plans that were consented to less than a day ago and carried to their end: they count no more.
     pub used_up: BTreeSet<String>,
+}
+
+impl Consent {
+    /// What is left of it when the steps with these digests were begun.
+    pub fn after(&self, begun: &BTreeSet<String>) -> Consent {
+        let mut left = self.clone();
+        left.steps.retain(|digest| !begun.contains(digest));
+        left.begun.extend(begun.iter().cloned());
+        left
+    }
 }
 
 /// What the plan's own hash was consented to.
@@ -186,10 +198,7 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
     let policy = judgement.policy;
     for place in 0..resource.steps.len() {
         let Some(step) = resource.steps.get(place) else { continue };
-        let by_digest = || {
-            let digest = hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact);
-            judgement.consent.steps.contains(&digest)
-        };
+        let digest = || hash::step_digest(judgement.scope, &resource.key, step);
         let waits = step.after.iter().find(|before| resource.steps.get(**before).is_some_and(|before| before.held.is_some()));
         let held = if policy.mode == Mode::Observe {
             let (message, what_to_do) = match resource.under_way {
@@ -215,20 +224,38 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
                 "it is disruptive, and the manifest says policy.disruptive: Deny".to_owned(),
                 "set policy.disruptive to Approve or Allow".to_owned(),
             ))
-        } else if !(step.consented
-            || step.begun
-            || approval == Approval::Given
-            || (step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow)
-            || by_digest())
-        {
-            let how = if step.impact == Impact::Irreversible { "it cannot be taken back" } else { "it is disruptive" };
-            Some((Reason::NeedsConsent, format!("{how}, and nobody has consented to it"), approval.asked().to_owned()))
+        } else if !(needs_no_consent(policy, step) || approval == Approval::Given || judgement.consent.steps.contains(&digest())) {
+            let begun = step.once.is_some() && judgement.consent.begun.contains(&digest());
+            Some((Reason::NeedsConsent, unconsented(policy, step, begun), approval.asked().to_owned()))
         } else {
             outside_window(judgement)
         };
         if let (Some((reason, message, what_to_do)), Some(step)) = (held, resource.steps.get_mut(place)) {
             step.held = Some(Block { reason, fields: step.fields.clone(), message, what_to_do });
         }
+    }
+}
+
+/// Whether what is not online is done without a consent of its own.
+fn needs_no_consent(policy: &Policy, step: &PlannedStep) -> bool {
+    let unasked = step.once.as_ref().is_some_and(|once| once.unasked);
+    step.consented || step.begun || step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow && !unasked
+}
+
+/// Why a step waits for consent; `begun`: one was given, and used up as the step was begun.
+fn unconsented(policy: &Policy, step: &PlannedStep, begun: bool) -> String {
+    let how = match step.impact {
+        Impact::Irreversible => "it cannot be taken back",
+        _ if policy.disruptive == Disruptive::Allow => {
+            "it is disruptive, and as far as can be told nothing that is declared needs it, so that policy.disruptive: Allow does not count"
+        }
+        _ => "it is disruptive",
+    };
+    match begun {
+        true => format!(
+            "{how}; the consent to it counted for one beginning, and it was begun since: whatever came of that, another needs another consent"
+        ),
+        false => format!("{how}, and nobody has consented to it"),
     }
 }
 
@@ -247,6 +274,17 @@ pub fn closed(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Block> {
     Some(Block { reason, fields: step.fields.clone(), message, what_to_do })
 }
 
+/// Why a step whose consent was used up as it was begun may not be begun a second time, though nobody knows what came of the first. Pure.
+pub fn begun_already(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Block> {
+    let held = !needs_no_consent(judgement.policy, step);
+    held.then(|| Block {
+        reason: Reason::NeedsConsent,
+        fields: step.fields.clone(),
+        message: unconsented(judgement.policy, step, true),
+        what_to_do: Approval::None.asked().to_owned(),
+    })
+}
+
 /// Holds everything where more resources would change than the manifest allows in one pass.
 fn hold_too_many(judgement: &Judgement<'_>, approval: Approval, resources: &mut [ResourcePlan]) {
     let changing = resources.iter().filter(|resource| resource.changes()).count();
@@ -259,7 +297,7 @@ fn hold_too_many(judgement: &Judgement<'_>, approval: Approval, resources: &mut 
             .steps
             .iter()
             .filter(|step| step.held.is_none())
-            .all(|step| judgement.consent.steps.contains(&hash::step_digest(judgement.scope, &resource.key, &step.op, step.impact)))
+            .all(|step| judgement.consent.steps.contains(&hash::step_digest(judgement.scope, &resource.key, step)))
     };
     if approval == Approval::Given || resources.iter().all(consented) {
         return;

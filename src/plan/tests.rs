@@ -145,7 +145,7 @@ fn policy_consent_and_windows() {
     assert_eq!(with(&|given| given.consent.hashes = ["another".to_owned()].into())[1], Some(Reason::NeedsConsent));
     let digest = |place: usize| {
         let step = &plan.resources[0].steps[place];
-        step_digest(&base.scope, &plan.resources[0].key, &step.op, step.impact)
+        step_digest(&base.scope, &plan.resources[0].key, step)
     };
     assert_eq!(with(&|given| given.consent.steps = [digest(1)].into()), [None, None, Some(Reason::NeedsConsent)]);
     assert_eq!(with(&|given| given.consent.steps = [digest(1), digest(2)].into()), [None, None, None]);
@@ -181,11 +181,8 @@ fn too_many_changes_wait_for_consent() {
     approved.consent.hashes = [plan.hash.clone()].into();
     assert_eq!(held(&approved.of(&specs)), [vec![None], vec![None], vec![]]);
     // The rest of a plan that was consented to needs no second word; anything beyond it does.
-    given.consent.steps = plan
-        .resources
-        .iter()
-        .flat_map(|one| one.steps.iter().map(|step| step_digest(&given.scope, &one.key, &step.op, step.impact)))
-        .collect();
+    given.consent.steps =
+        plan.resources.iter().flat_map(|one| one.steps.iter().map(|step| step_digest(&given.scope, &one.key, step))).collect();
     assert_eq!(held(&given.of(&specs)), [vec![None], vec![None], vec![]]);
     assert_eq!(held(&given.of(&[thing("a", 1), thing("b", 5)])), [[Some(Reason::TooManyChanges)], [Some(Reason::TooManyChanges)]]);
 }

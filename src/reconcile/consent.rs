@@ -21,8 +21,9 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     if given {
         steps.extend(digests(baseline, plan));
     }
+    let mut begun = consent.begun.clone();
     if steps.is_empty() {
-        return Consent { used_up, ..Consent::default() };
+        return Consent { begun, used_up, ..Consent::default() };
     }
     // Carrying it out used these up.
     for digest in not_asked_for(baseline, plan, consent) {
@@ -32,13 +33,17 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     for resource in &plan.resources {
         let done = done.get(&resource.key).copied().unwrap_or_default();
         for step in resource.steps.iter().filter(|step| done.contains(&step.title)) {
-            steps.remove(&step_digest(&baseline.scope, &resource.key, &step.op, step.impact));
+            steps.remove(&step_digest(&baseline.scope, &resource.key, step));
         }
+    }
+    for digest in outcomes.resources.iter().flat_map(|one| &one.spent) {
+        steps.remove(digest);
+        begun.insert(digest.clone());
     }
     if given && steps.is_disjoint(&digests(baseline, plan)) {
         used_up.insert(plan.hash.clone());
     }
-    Consent { steps, used_up, ..Consent::default() }
+    Consent { steps, begun, used_up, ..Consent::default() }
 }
 
 /// The steps consented to earlier that the plan does not have, and of whose fields none differs any more: they are in force, or nobody wants them. Of what
@@ -63,7 +68,7 @@ pub(super) fn consented_steps<'p>(baseline: &'p Baseline, plan: &'p Plan) -> imp
     plan.resources.iter().flat_map(move |resource| {
         let kind = registry().iter().find(|kind| kind.path() == resource.key.kind);
         resource.steps.iter().map(move |step| ConsentedStep {
-            digest: step_digest(scope, &resource.key, &step.op, step.impact),
+            digest: step_digest(scope, &resource.key, step),
             resource: resource.key.clone(),
             fields: step.fields.clone(),
             of_many: kind.is_some_and(|kind| kind.turns_back(&step.op).is_some()),
@@ -74,7 +79,7 @@ pub(super) fn consented_steps<'p>(baseline: &'p Baseline, plan: &'p Plan) -> imp
 /// The steps of a plan that go on a consent which was given to an earlier one, in words. Pure.
 pub fn on_earlier_consent(baseline: &Baseline, plan: &Plan, consent: &Consent, given: &[Given]) -> Vec<String> {
     let own = |given: &&Given| given.object == baseline.scope.object;
-    let digest_of = |resource: &ResourcePlan, step: &PlannedStep| step_digest(&baseline.scope, &resource.key, &step.op, step.impact);
+    let digest_of = |resource: &ResourcePlan, step: &PlannedStep| step_digest(&baseline.scope, &resource.key, step);
     let steps = |given: &Given| -> Vec<String> {
         let of = plan.resources.iter().flat_map(|resource| resource.steps.iter().map(move |step| (resource, step)));
         let counts = of.filter(|(resource, step)| {
@@ -111,7 +116,7 @@ pub fn kept(baseline: &Baseline, plan: &Plan, still: &Consent, given: &[Given], 
     let open = |given: &Given| -> Vec<&PlannedStep> {
         let of = plan.resources.iter().flat_map(|resource| resource.steps.iter().map(move |step| (resource, step)));
         let waits = of.filter(|(resource, step)| {
-            let digest = step_digest(&baseline.scope, &resource.key, &step.op, step.impact);
+            let digest = step_digest(&baseline.scope, &resource.key, step);
             (step.impact != Impact::Online || step.held.is_some()) && given.open.contains(&digest) && still.steps.contains(&digest)
         });
         waits.map(|(_, step)| step).collect()
@@ -132,15 +137,21 @@ pub fn kept(baseline: &Baseline, plan: &Plan, still: &Consent, given: &[Given], 
 pub fn given_now(baseline: &Baseline, plan: &Plan, consent: &Consent, at: Timestamp) -> Option<Given> {
     let given = consent.hashes.contains(&plan.hash);
     let object = baseline.scope.object.clone();
-    given.then(|| Given { object, plan: plan.hash.clone(), at, open: digests(baseline, plan), used_up: None, of: Vec::new() })
+    given.then(|| Given {
+        object,
+        plan: plan.hash.clone(),
+        at,
+        open: digests(baseline, plan),
+        begun: BTreeMap::new(),
+        used_up: None,
+        of: Vec::new(),
+    })
 }
 
 /// The steps of a plan, as consent remembers them.
 pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
-    let digests = plan
-        .resources
-        .iter()
-        .flat_map(|resource| resource.steps.iter().map(|step| step_digest(&baseline.scope, &resource.key, &step.op, step.impact)));
+    let digests =
+        plan.resources.iter().flat_map(|resource| resource.steps.iter().map(|step| step_digest(&baseline.scope, &resource.key, step)));
     digests.collect()
 }
 
@@ -151,6 +162,7 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
     let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.open.is_empty()).map(|given| &given.plan).collect();
     let mut consent = Consent {
         steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
+        begun: fresh.iter().flat_map(|given| given.begun.values().cloned()).collect(),
         earlier: fresh.iter().flat_map(|given| given.of.iter().cloned()).collect(),
         used_up: fresh.iter().map(|given| &given.plan).filter(|plan| !open.contains(plan)).cloned().collect(),
         ..Consent::default()
@@ -211,6 +223,7 @@ mod tests {
             plan: plan.to_owned(),
             at: at.parse().unwrap(),
             open: open.iter().map(|one| (*one).to_owned()).collect(),
+            begun: BTreeMap::new(),
             used_up: open.is_empty().then(|| at.parse().unwrap()),
             of: Vec::new(),
         }
@@ -249,6 +262,7 @@ mod tests {
                 done,
                 sent: true,
                 failed_at: None,
+                spent: Default::default(),
                 end: End::Changed,
             };
             Outcomes { resources: vec![one], stopped: None }

@@ -33,7 +33,9 @@ pub struct Given {
     pub at: Timestamp,
     /// The steps consented to that are not done yet.
     pub open: BTreeSet<String>,
-    /// When the last of them was done or found in force; none also where the record of that is gone.
+    /// Those of them whose consent was used up as they were begun, by the intent.
+    pub begun: BTreeMap<u64, String>,
+    /// When the last of them was done, begun or found in force; none also where the record of that is gone.
     pub used_up: Option<Timestamp>,
     /// What each of the steps is about.
     pub of: Vec<ConsentedStep>,
@@ -46,6 +48,22 @@ impl Given {
         self.open.retain(|digest| !is_done(digest));
         if self.open.is_empty() && before > 0 {
             self.used_up = Some(at);
+        }
+    }
+
+    /// A step was begun, and a consent to it counts for one beginning.
+    fn begin(&mut self, at: Timestamp, intent: u64, digest: &str) {
+        if self.open.contains(digest) {
+            self.begun.insert(intent, digest.to_owned());
+            self.done(at, |open| open == digest);
+        }
+    }
+
+    /// It was not begun after all.
+    fn not_begun(&mut self, intent: u64) {
+        if let Some(digest) = self.begun.remove(&intent) {
+            self.open.insert(digest);
+            self.used_up = None;
         }
     }
 }
@@ -85,15 +103,20 @@ impl Gathering {
                     past.untold.retain(|object, _| !looked.contains(object));
                 }
             }
-            Event::Intent { resource, step, .. } => {
+            Event::Intent { resource, step, uses, .. } => {
+                // Before anything is sent: whatever becomes of the process, what may have been begun is not begun a second time on the same consent.
+                for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
+                    uses.iter().for_each(|digest| given.begin(record.at, record.number, digest));
+                }
                 self.open.insert(record.number, record.clone());
                 past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }
             Event::Outcome { intent, outcome } => {
-                if let Outcome::Refused { .. } | Outcome::NotSent = outcome
-                    && let Some(untold) = past.untold.get_mut(&record.object)
-                {
-                    untold.retain(|_, sent| sent.number != *intent);
+                if let Outcome::Refused { .. } | Outcome::NotSent = outcome {
+                    past.consents.iter_mut().for_each(|given| given.not_begun(*intent));
+                    if let Some(untold) = past.untold.get_mut(&record.object) {
+                        untold.retain(|_, sent| sent.number != *intent);
+                    }
                 }
                 self.open.remove(intent);
             }
@@ -104,6 +127,7 @@ impl Gathering {
                     plan: plan.clone(),
                     at: record.at,
                     open: steps.iter().cloned().collect(),
+                    begun: BTreeMap::new(),
                     used_up: None,
                     of: of.clone(),
                 });
@@ -159,6 +183,15 @@ impl Gathering {
         });
         let done = self.past.untold.values().flat_map(BTreeMap::values).filter(|record| matches!(record.event, Event::StepDone { .. }));
         let others = self.open.values().chain(&self.past.unsent).chain(self.told.values()).chain(done).cloned();
+        // What they used up is no longer in those consents, and they come to stand behind consents that were given after them.
+        let others = others.map(|mut record| {
+            match &mut record.event {
+                Event::Intent { uses, .. } => *uses = None,
+                Event::StepDone { digest, .. } => digest.clear(),
+                _ => {}
+            }
+            record
+        });
         let mut needed: Vec<Record> = consents.chain(others).filter(|record| record.number < end).collect();
         needed.sort_by_key(|record| record.number);
         needed.dedup_by_key(|record| record.number);

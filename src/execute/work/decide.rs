@@ -3,7 +3,7 @@
 use super::judge::Verdict;
 use super::{Advance, Decision, Phase, Taken, UNDOING, Work};
 use crate::kinds::AnySeen;
-use crate::plan::{Declared, Judgement, PlannedStep, closed};
+use crate::plan::{Declared, Judgement, PlannedStep, begun_already, closed};
 
 impl Work<'_> {
     /// What comes next, from what is seen now.
@@ -32,7 +32,7 @@ impl Work<'_> {
                     }
                     match self.judge(declared.kind.check(&step.op, seen), &step.title, step.deadline_seconds, false, now) {
                         Verdict::Done => {
-                            self.finished.push(digest(&step));
+                            self.finished.push((step.op.clone(), step.impact));
                             // A plan that is made again may list what an earlier round did.
                             if !self.done.contains(&step.title) {
                                 self.done.push(step.title.clone());
@@ -41,7 +41,8 @@ impl Work<'_> {
                                 let what_to_do = "see why it was taken back; until that is mended it is not begun again".to_owned();
                                 self.turned = Some(("it was being taken back, and was brought to that end".to_owned(), what_to_do));
                             }
-                            advances.push(Advance { title: step.title.clone(), op: step.op.clone(), impact: step.impact, undo: false });
+                            let op = step.consent_to().clone();
+                            advances.push(Advance { title: step.title.clone(), op, impact: step.impact, undo: false });
                             self.turn();
                             self.phase = Phase::Stepping(at + 1);
                             if waits && self.plan.steps.iter().skip(at + 1).any(|next| next.held.is_none()) {
@@ -52,7 +53,9 @@ impl Work<'_> {
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
                         Verdict::Start(attempt) => {
-                            if let Some(block) = closed(judgement, &step) {
+                            let uses = step.once.as_ref().map(|_| digest(&step));
+                            let again = uses.as_ref().filter(|uses| self.spent.contains(*uses));
+                            if let Some(block) = again.and_then(|_| begun_already(judgement, &step)).or_else(|| closed(judgement, &step)) {
                                 self.hold(at, block);
                                 self.turn();
                                 continue;
@@ -64,7 +67,8 @@ impl Work<'_> {
                                     undo: declared.kind.undo(&step.op, seen),
                                 });
                             }
-                            return Decision::Start { title: step.title, op: step.op, undo: false, attempt };
+                            self.using.clone_from(&uses);
+                            return Decision::Start { title: step.title, op: step.op, undo: false, attempt, uses };
                         }
                         Verdict::Stale(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Stale(why) => {
@@ -102,7 +106,7 @@ impl Work<'_> {
                         }
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
-                        Verdict::Start(attempt) => return Decision::Start { title, op, undo: true, attempt },
+                        Verdict::Start(attempt) => return Decision::Start { title, op, undo: true, attempt, uses: None },
                         Verdict::Failed(why) | Verdict::Stale(why) => {
                             // It is stuck: a person is told, and nothing more is tried.
                             if let Phase::Undoing { why: first, .. } = &mut self.phase {
@@ -125,7 +129,9 @@ impl Work<'_> {
                         }
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
-                        Verdict::Start(attempt) => return Decision::Start { title: step.title, op: step.op, undo: false, attempt },
+                        Verdict::Start(attempt) => {
+                            return Decision::Start { title: step.title, op: step.op, undo: false, attempt, uses: None };
+                        }
                         Verdict::Failed(why) => self.fail(declared, why, String::new()),
                     }
                 }

@@ -10,13 +10,7 @@ use crate::plan::{Declared, PlannedStep, ResourcePlan};
 
 impl Work<'_> {
     /// Takes the plan of a resource that was looked at again as a whole.
-    pub(in crate::execute) fn verified(
-        &mut self,
-        declared: &Declared,
-        mut plan: ResourcePlan,
-        now: Timestamp,
-        digest: impl Fn(&PlannedStep) -> String,
-    ) {
+    pub(in crate::execute) fn verified(&mut self, declared: &Declared, mut plan: ResourcePlan, now: Timestamp) {
         let Phase::Verifying { since } = &self.phase else { return };
         let since = since.unwrap_or(now);
         for need in &self.stuck {
@@ -26,9 +20,9 @@ impl Work<'_> {
         let denied = plan.unreadable.iter().any(|field| field.why.why == Why::Denied);
         // A plan of something long lists what is done of it too, however often it is made.
         let long = plan.steps.iter().any(|step| declared.kind.turns_back(&step.op).is_some());
-        let again = !long && open.iter().any(|step| self.finished.contains(&digest(step)));
+        let again = !long && open.iter().any(|step| self.is_finished(step));
         // Everything that can be done now is done, and is listed again beside what stands in the way of the rest.
-        let finished = |step: &&PlannedStep| self.finished.contains(&digest(step));
+        let finished = |step: &&PlannedStep| self.is_finished(step);
         let stands = (long || plan.under_way) && !plan.blocks.is_empty() && !open.is_empty() && open.iter().all(finished);
         let throttled = plan.unreadable.iter().any(|field| field.why.why == Why::Throttled);
         let patient = now < later(since, if throttled { THROTTLED } else { PATIENCE });
@@ -120,6 +114,7 @@ impl Work<'_> {
         Some(PlannedStep {
             title: format!("Turn back what \"{}\" belongs to", step.title),
             op,
+            once: None,
             deadline_seconds: UNDOING.as_secs(),
             ..step.clone()
         })

@@ -4,6 +4,7 @@ mod decide;
 mod ends;
 mod judge;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -44,8 +45,12 @@ pub(super) struct Work<'a> {
     taken: Vec<Taken>,
     /// The step that is about to be begun: one of those once a request may have had an effect.
     starting: Option<Taken>,
-    /// Digests of operations that AWS acknowledged and showed as done in this run.
-    finished: Vec<String>,
+    /// Operations that AWS acknowledged and showed as done in this run, with their impacts.
+    finished: Vec<(Operation, Impact)>,
+    /// The digest of the step that is about to be begun, where a consent to it counts for one beginning.
+    using: Option<String>,
+    /// Digests of such steps that were begun: their consents are used up.
+    pub(super) spent: BTreeSet<String>,
     /// Since when the present step is looked at.
     entered: Option<Timestamp>,
     begun: Option<Begun>,
@@ -122,6 +127,8 @@ pub(super) enum Decision {
         op: Operation,
         undo: bool,
         attempt: u32,
+        /// The digest of the consent that it uses up.
+        uses: Option<String>,
     },
     /// Something was found done; look again at once.
     Advanced(Vec<Advance>),
@@ -167,6 +174,8 @@ impl<'a> Work<'a> {
             taken: Vec::new(),
             starting: None,
             finished: Vec::new(),
+            using: None,
+            spent: BTreeSet::new(),
             entered: None,
             begun: None,
             rounds: 0,
@@ -182,6 +191,11 @@ impl<'a> Work<'a> {
     /// Whether this run sent anything for it, or found a step done.
     pub(super) fn touched(&self) -> bool {
         self.begun.is_some() || !self.taken.is_empty() || !self.done.is_empty()
+    }
+
+    /// Whether it was planned and found done in this run already: the very operation, not one that the same consent would be for.
+    fn is_finished(&self, step: &PlannedStep) -> bool {
+        self.finished.iter().any(|(op, impact)| *op == step.op && *impact == step.impact)
     }
 
     /// The step that AWS may be carrying out now.
@@ -305,11 +319,13 @@ impl<'a> Work<'a> {
         self.begun = None;
         self.entered = None;
         self.starting = None;
+        self.using = None;
     }
 
     /// Notes a request that may have had an effect. `ours`: an effect would be this run's, to be taken back.
     pub(super) fn begun(&mut self, now: Timestamp, acknowledged: bool, ours: bool) {
         self.sent |= ours;
+        self.spent.extend(self.using.take_if(|_| ours));
         let begun = self.begun.get_or_insert_with(|| Begun::new(now));
         if begun.attempts == 0 {
             begun.first = now;

@@ -1,7 +1,8 @@
 //! What a restart puts in force besides what is declared: parameters that somebody set in the instance's group, and that wait there.
 //!
-//! RDS tells one status for the whole group (`pending-reboot`), never which of its parameters wait. So all of those are named that may: whoever consents
-//! to a restart consents to them, too, with the values that they have then.
+//! RDS tells one status for the whole group (`pending-reboot`), never which of its parameters wait. So all of those are named that somebody set and that
+//! may: static ones, and dynamic ones that were set to wait for a restart (`ApplyMethod` is `pending-reboot`). Whoever consents to a restart consents to
+//! them, too, with the values that they have then. Not named is what somebody set back to the engine's default, as RDS then shows nobody's hand in it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use super::op::{Op, Setting};
 use super::seen::{OwnGroup, Seen};
 use super::spec::InstanceSpec;
 use super::values::{Parameter, same};
-use crate::kinds::{Block, Fact, Planning, Progress, Reason, Step, Unreadable, Why, bounded, few};
+use crate::kinds::{Block, Fact, Planning, Progress, Reason, Step, Steps, Unreadable, Why, bounded, few};
 
 /// The parameters of a group that somebody set and that a restart may put in force, by name, with their values as they are shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,36 +39,40 @@ impl Waiting {
         waiting
     }
 
-    /// The first parameter that somebody set, or set otherwise or back, since `brings` was planned.
+    /// All of them but those that the plan sets before the restart: what is declared otherwise and not set (a conflict, an exception, a value that is not
+    /// taken) stays as it is, and comes into force so.
+    fn besides(&self, sets: &[&str]) -> BTreeMap<String, String> {
+        let left = self.otherwise.iter().filter(|(name, _)| !sets.contains(&name.as_str()));
+        self.undeclared.iter().chain(left).map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
+    /// The first parameter that somebody set, or set otherwise or back, since `brings` was planned. What the plan sets is as declared by then.
     fn changed<'a>(&'a self, brings: &'a BTreeMap<String, String>) -> Option<&'a String> {
-        let more = self.undeclared.iter().find(|(name, value)| brings.get(*name) != Some(value));
+        let more = self.undeclared.iter().chain(&self.otherwise).find(|(name, value)| brings.get(*name) != Some(value));
         let now = |name| self.undeclared.get(name).or_else(|| self.otherwise.get(name));
         let less = || brings.iter().find(|(name, value)| now(*name) != Some(value));
         more.or_else(less).map(|(name, _)| name)
     }
 }
 
-/// What a restart of the instance may put in force besides what its plan sets.
-pub fn of<'a>(planning: &Planning<'a, Instances>) -> Result<BTreeMap<String, String>, &'a Unreadable> {
+/// What a restart of the instance with the group that it has may put in force besides the parameters that its plan `sets` in that group before.
+pub fn of<'a>(planning: &Planning<'a, Instances>, sets: &[&str]) -> Result<BTreeMap<String, String>, &'a Unreadable> {
     match &planning.seen.waiting {
-        Fact::Present(waiting) => {
-            // What differs and is no difference is excepted: it stays as it is, and comes into force so.
-            let excepted = waiting.otherwise.iter().filter(|(name, _)| planning.drift(&format!("parameters.{name}")).is_none());
-            Ok(waiting.undeclared.iter().chain(excepted).map(|(name, value)| (name.clone(), value.clone())).collect())
-        }
+        Fact::Present(waiting) => Ok(waiting.besides(sets)),
         Fact::Absent => Ok(BTreeMap::new()),
         Fact::Unknown(why) => Err(why),
     }
 }
 
-/// The same of a group that was begun for the instance, as it is when it is attached.
-pub fn begun(spec: &InstanceSpec, own: &OwnGroup, settings: &[Setting]) -> BTreeMap<String, String> {
-    let value = |name: &str, parameter: &Parameter| {
-        let set = settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.clone());
-        set.or_else(|| parameter.value.clone())
-    };
-    let undeclared = own.parameters.iter().filter(|(name, parameter)| parameter.may_wait() && spec.parameter(name).is_none());
-    undeclared.filter_map(|(name, parameter)| Some((name.clone(), bounded(&value(name, parameter)?)))).collect()
+/// The same of a group that was begun for the instance, as it is when it is attached: with `settings`, which are carried over too, and all that the plan
+/// `sets`.
+pub fn begun(spec: &InstanceSpec, own: &OwnGroup, settings: &[Setting], sets: &[&str]) -> BTreeMap<String, String> {
+    let mut parameters = own.parameters.clone();
+    for setting in settings {
+        let parameter = parameters.entry(setting.name.clone()).or_default();
+        (parameter.value, parameter.set, parameter.waits) = (Some(setting.value.clone()), true, setting.restarts);
+    }
+    Waiting::read(spec, &parameters).besides(sets)
 }
 
 /// In words, for what a restart takes; `group` is the one that the instance restarts with.
@@ -99,9 +104,21 @@ pub fn words(seen: &Seen, group: &str, brings: &BTreeMap<String, String>) -> Str
     group.into_iter().chain(cluster).collect::<Vec<_>>().join("; ")
 }
 
-/// A step that restarts the instance, or may, says and holds what that brings; a block where nobody knows.
-pub fn told(planning: &Planning<'_, Instances>, mut step: Step<Op>) -> Result<Step<Op>, Block> {
-    let brought = match of(planning) {
+/// A step that restarts the instance, or may, says and holds what that brings, and comes after those of `steps` that change the group before; a block where
+/// nobody knows.
+pub fn told(planning: &Planning<'_, Instances>, mut step: Step<Op>, steps: &Steps<Op>) -> Result<Step<Op>, Block> {
+    let mut sets: Vec<&str> = Vec::new();
+    let mut changing = Vec::new();
+    for (place, before) in steps.steps.iter().enumerate() {
+        match &before.op {
+            Op::SetParameters { settings, .. } => sets.extend(settings.iter().map(|one| one.name.as_str())),
+            Op::ResetParameters { parameters, .. } => sets.extend(parameters.iter().map(|one| one.name.as_str())),
+            _ => continue,
+        }
+        changing.push(place);
+    }
+    step = step.after(changing);
+    let brought = match of(planning, &sets) {
         Ok(brought) => brought,
         Err(why) => {
             let message = format!("it may restart the instance, and what that puts in force is not known: {}: {}", why.call, why.message);

@@ -38,7 +38,7 @@ pub const FIELDS: &[Field<Instances>] = &[
     .keyed()
     .rule(Rule::Own(same))
     .controls(&[fsbp("RDS.38"), fsbp("RDS.39")]),
-    // Not a wish of its own: parameters are declared to be in force, not only to stand in a group.
+    // Not a wish of its own: parameters are declared to be in force, not only to stand in a group. What is restarted for it: restart.rs.
     Field::new(
         "parametersInForce",
         |spec: &InstanceSpec| spec.parameters.as_ref().filter(|parameters| !parameters.is_empty()).map(|_| Value::Bool(true)),

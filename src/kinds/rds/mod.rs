@@ -9,6 +9,7 @@ mod observe;
 mod op;
 mod parameter_steps;
 mod progress;
+mod restart;
 mod seen;
 mod spec;
 mod steps;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_rds::types::{DbInstance, DbParameterGroup};
+use aws_sdk_rds::types::{ApplyMethod, DbInstance, DbParameterGroup};
 use serde_json::{Map, Value};
 
 use super::Instances;
@@ -128,6 +128,7 @@ async fn parameters_from(reads: &Reads, group: &str, source: Option<&str>) -> Re
                 let parameter = Parameter {
                     set: is(row.source(), "user"),
                     restarts: is(row.apply_type(), "static"),
+                    waits: row.apply_method() == Some(&ApplyMethod::PendingReboot),
                     modifiable: row.is_modifiable().unwrap_or(false),
                     list: is(row.data_type(), "list"),
                     value: row.parameter_value,

@@ -24,9 +24,21 @@ pub enum Op {
         object: String,
     },
     /// Sets parameters of a group, at most 20 at once.
-    SetParameters { group: String, settings: Vec<Setting> },
+    SetParameters {
+        group: String,
+        settings: Vec<Setting>,
+        /// The other instances that were seen to use the group: they get the values too, and consent is to that. In alphabetical order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        users: Vec<String>,
+    },
     /// Sets parameters of a group back to the engine's defaults, at most 20 at once.
-    ResetParameters { group: String, parameters: Vec<Resetting> },
+    ResetParameters {
+        group: String,
+        parameters: Vec<Resetting>,
+        /// As of `SetParameters`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        users: Vec<String>,
+    },
     /// Has the instance use a group in the place of the one that it `was` using as it was planned.
     Attach { instance: String, group: String, was: String },
     /// Waits until RDS has applied the group that the instance has, as an earlier run or somebody else asked for. Nothing is sent.
@@ -85,7 +97,7 @@ pub const MOST_PARAMETERS: usize = 20;
 pub struct Setting {
     pub name: String,
     pub value: String,
-    /// It is static: a restart puts it in force. `immediate` would be refused.
+    /// A restart puts it in force: it is static, so that `immediate` would be refused, or it waits for one in the group that this is to be a copy of.
     pub restarts: bool,
 }
 
@@ -174,7 +186,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 answer => answer,
             }
         }
-        Op::SetParameters { group, settings } => {
+        Op::SetParameters { group, settings, .. } => {
             let parameters = settings.iter().map(|setting| {
                 Parameter::builder()
                     .parameter_name(&setting.name)
@@ -187,7 +199,7 @@ pub async fn start(writes: &Writes, op: &Op) -> Result<(), CallError> {
                 rds.modify_db_parameter_group(|request| request.db_parameter_group_name(group).set_parameters(Some(parameters))).await;
             soon(answer.map(drop))
         }
-        Op::ResetParameters { group, parameters } => {
+        Op::ResetParameters { group, parameters, .. } => {
             let parameters =
                 parameters.iter().map(|one| Parameter::builder().parameter_name(&one.name).apply_method(method(one.restarts)).build());
             let parameters = parameters.collect();

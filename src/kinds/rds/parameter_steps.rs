@@ -3,9 +3,6 @@
 //! A `default.*` group cannot be changed, and one that instances use whose parameters the manifest does not declare is left alone: then the instance gets
 //! a group of its own, with the values of the present one and the declared ones. What was begun is found again by the group's name.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::Instances;
@@ -13,14 +10,12 @@ use super::brings;
 use super::cuts::{Cuts, cuts, worst};
 use super::observe::own_name;
 use super::op::{MOST_PARAMETERS, Op, Resetting, Setting};
+use super::restart::{IN_FORCE, Restart, may_be_what_waits};
 use super::seen::{Attached, Instance, OwnGroup};
 use super::spec::{InstanceSpec, SharedParameterGroup};
-use super::steps::back;
+use super::steps::{MINUTE, back, distinct};
 use super::values::{plain, same, same_text};
 use crate::kinds::{Block, Fact, Impact, Planning, Reason, Step, Steps, Unreadable, few};
-
-const MINUTE: Duration = Duration::from_secs(60);
-const IN_FORCE: &str = "parametersInForce";
 
 /// A parameter that is to be set.
 pub struct Wanted {
@@ -206,7 +201,7 @@ fn restart_only<'a>(planning: &Planning<'_, Instances>, attached: &Attached, ste
         }
         "failed-to-apply" => (format!("RDS could not apply {name}: a value in it is wrong"), "correct the group's values by hand"),
         "pending-database-upgrade" => (format!("{name} comes into force with an engine upgrade that waits"), "let the upgrade happen"),
-        _ => return restart_in_place(planning, name, vec![IN_FORCE.to_owned()], Vec::new(), false, steps),
+        _ => return restart_in_place(planning, attached, vec![IN_FORCE.to_owned()], &[], Vec::new(), steps),
     };
     steps.block(Reason::UnexpectedState, IN_FORCE, message, what_to_do);
     Rest::Nothing
@@ -227,6 +222,8 @@ fn in_place<'a>(
             attached.others.join(", ")
         ));
     }
+    let mut users = attached.others.clone();
+    users.sort();
     let settling = in_force && attached.status == "applying";
     let mut set = Vec::new();
     let repairs = |name: &str| {
@@ -236,30 +233,35 @@ fn in_place<'a>(
     let settings: Vec<Setting> = wanted.iter().filter_map(Wanted::setting).collect();
     for chunk in settings.chunks(MOST_PARAMETERS) {
         let fields = distinct(chunk.iter().flat_map(|one| repairs(&one.name)));
-        set.push(steps.push(set_step(planning, &attached.name, chunk.to_vec(), fields, true)));
+        set.push(steps.push(set_step(planning, &attached.name, chunk.to_vec(), fields, Some(&users))));
     }
     let resets: Vec<Resetting> = wanted.iter().filter_map(Wanted::resetting).collect();
     for chunk in resets.chunks(MOST_PARAMETERS) {
         let fields = distinct(chunk.iter().flat_map(|one| repairs(&one.name)));
-        set.push(steps.push(reset_step(planning, &attached.name, chunk.to_vec(), fields, true)));
+        set.push(steps.push(reset_step(planning, &attached.name, chunk.to_vec(), fields, Some(&users))));
     }
     let mut fields: Vec<String> = wanted.iter().filter(|one| one.restarts).map(|one| one.field.clone()).collect();
-    let changed = !fields.is_empty();
     fields.extend((in_force && !settling).then(|| IN_FORCE.to_owned()));
-    if fields.is_empty() { Rest::Nothing } else { restart_in_place(planning, &attached.name, fields, set, changed, steps) }
+    if fields.is_empty() { Rest::Nothing } else { restart_in_place(planning, attached, fields, wanted, set, steps) }
 }
 
-/// A restart with the group that the instance has; a block where nobody knows what that would put in force.
+/// A restart with the group that the instance has, in which the steps of the places `after` set what is `wanted`; a block where nobody knows what that would
+/// put in force.
 fn restart_in_place<'a>(
     planning: &Planning<'_, Instances>,
-    group: &str,
+    attached: &Attached,
     fields: Vec<String>,
+    wanted: &[Wanted],
     after: Vec<usize>,
-    changed: bool,
     steps: &mut Steps<Op>,
 ) -> Rest<'a> {
-    match brings::of(planning) {
-        Ok(brings) => Rest::Restart(Box::new(restart(planning, group, fields, after, changed, brings))),
+    let changed = wanted.iter().any(|one| one.restarts);
+    match brings::of(planning, &names(wanted)) {
+        Ok(brings) => {
+            let unasked = !changed && !may_be_what_waits(planning, attached);
+            let restart = Restart { group: &attached.name, changed, unasked, brings };
+            Rest::Restart(Box::new(restart.step(planning, fields, after)))
+        }
         Err(why) => {
             unreadable(why, fields, steps);
             Rest::Nothing
@@ -288,7 +290,8 @@ fn in_own_group(
     };
     let group = own_name(planning.id, family);
     let settings = wanted.iter().filter_map(Wanted::setting);
-    let mut brings = match brings::of(planning) {
+    let sets = names(wanted);
+    let mut brings = match brings::of(planning, &sets) {
         Ok(brings) => brings,
         Err(why) => return unreadable(why, fields, steps),
     };
@@ -312,7 +315,7 @@ fn in_own_group(
     };
     let begun = planning.seen.own.present();
     // One that was begun may set more than the present group does: with the same values, and set all the same.
-    brings.extend(begun.map(|own| brings::begun(planning.spec, own, &settings)).unwrap_or_default());
+    brings.extend(begun.map(|own| brings::begun(planning.spec, own, &settings, &sets)).unwrap_or_default());
     let default = attached.name.starts_with("default.");
     let mut after = Vec::new();
     if create {
@@ -342,14 +345,14 @@ fn in_own_group(
             // A chunk of values that are only carried over from the present group: it serves all of them.
             repairs.clone_from(&fields);
         }
-        let step = set_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
+        let step = set_step(planning, &group, chunk.to_vec(), repairs, None).after(after.clone());
         set.push(steps.push(step));
     }
     let still_set = |one: &Resetting| begun.is_none_or(|own| own.parameters.get(&one.name).is_some_and(|parameter| parameter.set));
     let resets: Vec<Resetting> = wanted.iter().filter_map(Wanted::resetting).filter(still_set).collect();
     for chunk in resets.chunks(MOST_PARAMETERS) {
         let repairs: Vec<String> = chunk.iter().map(|one| format!("parameters.{}", one.name)).collect();
-        let step = reset_step(planning, &group, chunk.to_vec(), repairs, false).after(after.clone());
+        let step = reset_step(planning, &group, chunk.to_vec(), repairs, None).after(after.clone());
         set.push(steps.push(step));
     }
     let title = format!("Have {} use the parameter group {group}", planning.id);
@@ -368,7 +371,9 @@ fn in_own_group(
         .after(after.into_iter().chain(set));
     let attach = steps.push(attach);
     fields.extend(in_force.then(|| IN_FORCE.to_owned()));
-    steps.push(restart(planning, &group, fields, vec![attach], true, brings));
+    // Only a restart puts a group in force that was attached: it is for what is declared.
+    let restart = Restart { group: &group, changed: true, unasked: false, brings };
+    steps.push(restart.step(planning, fields, vec![attach]));
 }
 
 /// What is still to be set in an own group that is there already, so that it holds the present group's values and the declared ones.
@@ -395,7 +400,10 @@ fn left_over(planning: &Planning<'_, Instances>, own: &OwnGroup, family: &str, w
         }
         match (present.value.as_deref(), has(name)) {
             (Some(value), Some(other)) if same_text(value, other) => {}
-            (Some(value), _) => settings.push(Setting { name: name.clone(), value: value.to_owned(), restarts: present.restarts }),
+            (Some(value), _) => {
+                let restarts = present.restarts || present.may_wait();
+                settings.push(Setting { name: name.clone(), value: value.to_owned(), restarts });
+            }
             (None, None) => {}
             (None, Some(other)) => {
                 return Err(format!("the parameter group {} sets {name} to {other}, which the present group leaves alone", own.name));
@@ -414,16 +422,6 @@ fn unreadable(why: &Unreadable, fields: Vec<String>, steps: &mut Steps<Op>) {
     });
 }
 
-fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
-    let mut distinct: Vec<String> = Vec::new();
-    for field in fields {
-        if !distinct.contains(&field) {
-            distinct.push(field);
-        }
-    }
-    distinct
-}
-
 /// What changing an attached group does to clients.
 fn cutting_off<'a>(attached: bool, parameters: impl Iterator<Item = (&'a str, Option<Cuts>)>) -> (Impact, String) {
     match worst(parameters.filter(|_| attached)) {
@@ -432,12 +430,19 @@ fn cutting_off<'a>(attached: bool, parameters: impl Iterator<Item = (&'a str, Op
     }
 }
 
-fn set_step(planning: &Planning<'_, Instances>, group: &str, settings: Vec<Setting>, fields: Vec<String>, attached: bool) -> Step<Op> {
+/// `users`: of a group that is attached, the other instances that use it.
+fn set_step(
+    planning: &Planning<'_, Instances>,
+    group: &str,
+    settings: Vec<Setting>,
+    fields: Vec<String>,
+    users: Option<&[String]>,
+) -> Step<Op> {
     let list: Vec<String> = settings.iter().map(|setting| format!("{} = {}", setting.name, setting.value)).collect();
     let title = format!("Set {} in {group}", few(&list));
-    let (impact, takes) = cutting_off(attached, settings.iter().map(|one| (one.name.as_str(), cuts(&one.name, Some(&one.value)))));
+    let (impact, takes) = cutting_off(users.is_some(), settings.iter().map(|one| (one.name.as_str(), cuts(&one.name, Some(&one.value)))));
     let back = back::parameters(planning, group, back::set(&settings));
-    let op = Op::SetParameters { group: group.to_owned(), settings };
+    let op = Op::SetParameters { group: group.to_owned(), settings, users: users.unwrap_or_default().to_vec() };
     Step::online(title, op, fields).impact(impact, takes).back(back).within(20 * MINUTE)
 }
 
@@ -446,32 +451,16 @@ fn reset_step(
     group: &str,
     parameters: Vec<Resetting>,
     fields: Vec<String>,
-    attached: bool,
+    users: Option<&[String]>,
 ) -> Step<Op> {
     let names: Vec<&str> = parameters.iter().map(|one| one.name.as_str()).collect();
     let title = format!("Set {} in {group} back to the engine's default", names.join(", "));
-    let (impact, takes) = cutting_off(attached, names.iter().map(|name| (*name, cuts(name, None))));
+    let (impact, takes) = cutting_off(users.is_some(), names.iter().map(|name| (*name, cuts(name, None))));
     let back = back::parameters(planning, group, back::reset(&parameters));
-    let op = Op::ResetParameters { group: group.to_owned(), parameters };
+    let op = Op::ResetParameters { group: group.to_owned(), parameters, users: users.unwrap_or_default().to_vec() };
     Step::online(title, op, fields).impact(impact, takes).back(back).within(20 * MINUTE)
 }
 
-/// `changed`: the plan changes the group before. `brings`: what it may put in force besides what is declared.
-fn restart(
-    planning: &Planning<'_, Instances>,
-    group: &str,
-    fields: Vec<String>,
-    after: Vec<usize>,
-    changed: bool,
-    brings: BTreeMap<String, String>,
-) -> Step<Op> {
-    let id = planning.id;
-    let besides = brings::words(planning.seen, group, &brings);
-    let op = Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed, brings };
-    Step::online(format!("Restart {id}, without failover, so that {group} comes into force"), op, fields)
-        .impact(Impact::Disruptive, "a restart: about a minute without connections; everything that waits in the group comes into force")
-        .also_takes(&besides)
-        .back("nothing: a restart is not taken back; where the values themselves are, it takes another one")
-        .within(60 * MINUTE)
-        .after(after)
+fn names(wanted: &[Wanted]) -> Vec<&str> {
+    wanted.iter().map(|one| one.name.as_str()).collect()
 }

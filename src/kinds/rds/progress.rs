@@ -38,18 +38,18 @@ pub fn check(op: &Op, seen: &Seen) -> Progress {
             Fact::Absent => Progress::Pending,
             Fact::Unknown(why) => Progress::Unknown(why.clone()),
         },
-        Op::SetParameters { group, settings } => {
+        Op::SetParameters { group, settings, users } => {
             let set = |values: &BTreeMap<String, Parameter>| {
                 let value = |name: &str| values.get(name).and_then(|parameter| parameter.value.as_deref());
                 settings.iter().all(|setting| value(&setting.name).is_some_and(|value| same_text(value, &setting.value)))
             };
-            changed(group, settings.iter().any(|setting| setting.restarts), set, instance, seen)
+            changed(group, users, settings.iter().any(|setting| setting.restarts), set, instance, seen)
         }
-        Op::ResetParameters { group, parameters } => {
+        Op::ResetParameters { group, parameters, users } => {
             let reset = |values: &BTreeMap<String, Parameter>| {
                 parameters.iter().all(|one| values.get(&one.name).is_none_or(|parameter| !parameter.set))
             };
-            changed(group, parameters.iter().any(|one| one.restarts), reset, instance, seen)
+            changed(group, users, parameters.iter().any(|one| one.restarts), reset, instance, seen)
         }
         Op::Attach { group, was, .. } => match &instance.group {
             // The name changes at once; what it means for the instance is told when `applying` is over.
@@ -115,9 +115,10 @@ fn not_yet(instance: &Instance) -> Progress {
     }
 }
 
-/// How far a change of a group's values is; `restarts`: one of them is static.
+/// How far a change of a group's values is; `users` are the other instances that were seen to use it, `restarts`: one of the values is static.
 fn changed(
     group: &str,
+    users: &[String],
     restarts: bool,
     right: impl FnOnce(&BTreeMap<String, Parameter>) -> bool,
     instance: &Instance,
@@ -134,7 +135,15 @@ fn changed(
         Fact::Unknown(why) => return Progress::Unknown(why),
     };
     if !right(values) {
-        return Progress::Pending;
+        let now: &[String] = match &instance.group {
+            Some(attached) if attached.name == group => &attached.others,
+            _ => seen.own.present().filter(|own| own.name == group).map_or(&[], |own| &own.users),
+        };
+        // Whoever came into the group since would get values that no plan shows for it.
+        return match now.iter().find(|user| !users.contains(user)) {
+            Some(user) => Progress::Stale(format!("{user} uses the parameter group {group} since it was planned")),
+            None => Progress::Pending,
+        };
     }
     match instance.group.as_ref().map(|attached| attached.status.as_str()) {
         Some("applying") if attached => Progress::Running(format!("{group} is being applied")),

@@ -24,6 +24,11 @@ pub struct InstanceSpec {
     pub instance: Option<String>,
     /// Database parameters (`rds.force_ssl: 1`) and their values. They are set through a parameter group; `true`, `on` and `1` mean the
     /// same, and `null` sets one back to the engine's default. Parameters that are not named keep what they have.
+    ///
+    /// They are declared to be in force, which is compared as `parametersInForce`: RDS tells one status for a whole group, and they count as in force when
+    /// that is `in-sync`. Where something waits in the group and may be one of them (one that needs a restart is declared, or the group is the instance's
+    /// own), the restart is a disruptive step. Where none of them needs a restart, what waits is most likely somebody else's, set for a restart at a time of
+    /// their own: the difference is shown, and the restart waits for consent under `policy.disruptive: Allow` too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("maxProperties" = 200))]
     pub parameters: Option<BTreeMap<String, Option<ParameterValue>>>,

@@ -11,6 +11,8 @@ mod pending;
 #[cfg(feature = "sandbox")]
 mod pipeline;
 #[cfg(feature = "sandbox")]
+mod restarts;
+#[cfg(feature = "sandbox")]
 mod settings;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,7 @@ use serde_json::json;
 use super::brings::Waiting;
 use super::seen::{Instance, OwnGroup};
 use super::values::Parameter;
-use super::{Changes, InstanceSpec, Instances, Op, Seen, Setting, Timing};
+use super::{Changes, InstanceSpec, Instances, Op, Resetting, Seen, Setting, Timing};
 use crate::kinds::{Drift, Fact, Impact, Kind, KindPeers, Planning, Progress, Reason, Scope, Steps};
 
 fn instance(status: &str, group: &str, apply: &str) -> Instance {
@@ -84,7 +86,7 @@ fn after_a_change_of_the_group_only_a_restart_that_was_asked_for_puts_it_in_forc
 #[test]
 fn a_static_parameter_is_not_taken_for_in_force_before_the_instance_noticed() {
     let setting = Setting { name: "max_connections".to_owned(), value: "120".to_owned(), restarts: true };
-    let op = Op::SetParameters { group: "g".to_owned(), settings: vec![setting] };
+    let op = Op::SetParameters { group: "g".to_owned(), settings: vec![setting], users: Vec::new() };
     let progress = |value, apply| {
         let attached = BTreeMap::from([("max_connections".to_owned(), parameter(value))]);
         Instances::check(&op, &Seen { attached: Fact::Present(attached), ..seen(instance("available", "g", apply)) })
@@ -93,6 +95,34 @@ fn a_static_parameter_is_not_taken_for_in_force_before_the_instance_noticed() {
     assert!(matches!(progress("120", "in-sync"), Progress::Unclear { settle, .. } if settle >= Duration::from_secs(60)));
     assert!(matches!(progress("120", "applying"), Progress::Running(_)));
     assert_eq!(progress("120", "pending-reboot"), Progress::Done);
+}
+
+/// Whoever uses a group gets its values: nobody does whom the plan did not show.
+#[test]
+fn a_group_that_somebody_came_into_is_not_changed() {
+    let setting = Setting { name: "work_mem".to_owned(), value: "120".to_owned(), restarts: false };
+    let users = vec!["other".to_owned()];
+    let set = Op::SetParameters { group: "g".to_owned(), settings: vec![setting], users: users.clone() };
+    let resetting = Resetting { name: "work_mem".to_owned(), restarts: false };
+    let reset = Op::ResetParameters { group: "g".to_owned(), parameters: vec![resetting], users };
+    let progress = |op: &Op, value: &str, others: &[&str]| {
+        let mut instance = instance("available", "g", "in-sync");
+        instance.group.as_mut().unwrap().others = others.iter().map(|one| (*one).to_owned()).collect();
+        let attached = BTreeMap::from([("work_mem".to_owned(), Parameter { set: true, ..parameter(value) })]);
+        Instances::check(op, &Seen { attached: Fact::Present(attached), ..seen(instance) })
+    };
+    for op in [&set, &reset] {
+        assert_eq!(progress(op, "100", &["other"]), Progress::Pending);
+        assert_eq!(progress(op, "100", &[]), Progress::Pending, "who left gets nothing");
+        let stale = progress(op, "100", &["new", "other"]);
+        assert!(matches!(&stale, Progress::Stale(why) if why.contains("new uses the parameter group g")), "{stale:?}");
+    }
+    assert_eq!(progress(&set, "120", &["new", "other"]), Progress::Done, "nothing is left to be changed");
+    // The instance's own group, before it is attached, has no other user.
+    let own = OwnGroup { name: "own".to_owned(), ours: true, users: vec!["new".to_owned()], ..OwnGroup::default() };
+    let create = Op::SetParameters { group: "own".to_owned(), settings: Vec::new(), users: Vec::new() };
+    let found = seen(instance("available", "default.postgres14", "in-sync"));
+    assert_eq!(Instances::check(&create, &Seen { own: Fact::Present(own), ..found }), Progress::Done);
 }
 
 #[test]
@@ -249,8 +279,9 @@ fn a_restart_does_not_begin_where_more_waits_than_was_planned() {
     for op in [&reboot, &modify] {
         let progress = |values: &[(&str, &str)]| Instances::check(op, &waiting(values));
         assert!(matches!(progress(&[("rds.force_ssl", "1")]), Progress::Pending | Progress::Unclear { .. }), "{op:?}");
-        assert!(!matches!(progress(&[("rds.force_ssl", "1"), ("max_connections", "9")]), Progress::Stale(_)), "that one is the plan's own");
-        for other in [&[("rds.force_ssl", "0")][..], &[], &[("rds.force_ssl", "1"), ("shared_buffers", "9")]] {
+        // The last is declared, and as declared by the time of the restart: somebody set it otherwise since.
+        let more = |more| [("rds.force_ssl", "1"), more];
+        for other in [&[("rds.force_ssl", "0")][..], &[], &more(("shared_buffers", "9")), &more(("max_connections", "9"))] {
             assert!(matches!(progress(other), Progress::Stale(_)), "{op:?} {other:?}");
         }
         let denied = crate::kinds::Unreadable {

@@ -11,6 +11,8 @@ pub struct Parameter {
     pub set: bool,
     /// It is put in force by a restart alone (`ApplyType` is `static`).
     pub restarts: bool,
+    /// It was set to wait for a restart (`ApplyMethod` is `pending-reboot`), which a dynamic one can be, too.
+    pub waits: bool,
     pub modifiable: bool,
     /// `0,1`, `1-65535`, `on,off`; what is left out is not bounded.
     pub allowed: Option<String>,
@@ -82,7 +84,7 @@ fn number(text: &str) -> Option<f64> {
 impl Parameter {
     /// Whether somebody set it, and a restart may be what puts it in force: RDS does not say whether it was.
     pub fn may_wait(&self) -> bool {
-        self.set && self.restarts
+        self.set && (self.restarts || self.waits)
     }
 
     /// The declared value as it is sent: in the spelling of the allowed values, where they are listed.

@@ -25,6 +25,7 @@ fn intent(step: &str) -> Event {
         op: serde_json::json!({"set": 1}).into(),
         undo: false,
         attempt: 1,
+        uses: None,
     }
 }
 
@@ -416,8 +417,8 @@ fn a_journal_that_was_only_half_begun_is_begun_again() {
 #[test]
 fn a_newer_journal_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":4,\"segments\":[]}");
-    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 4, .. })));
+    put(folder.path(), "header.json", "{\"format\":\"holdfast.dev/journal\",\"version\":5,\"segments\":[]}");
+    assert!(matches!(Journal::open(folder.path(), "test"), Err(JournalError::Newer { found: 5, .. })));
     assert!(set_aside(folder.path()).is_empty());
     // An older header with records of a newer holdfast, of a form that this one cannot know.
     let folder = tempfile::tempdir().unwrap();
@@ -476,6 +477,36 @@ fn the_past_is_what_is_still_open() {
     runtime.block_on(opened.journal.append("two", "", Timestamp::UNIX_EPOCH, vec![Event::RunEnded { exit: 0 }], true)).unwrap();
     drop(opened);
     assert_eq!(numbers(&Journal::open(folder.path(), "test").unwrap().past), [other[1]]);
+}
+
+/// A consent to what is felt each time counts for one beginning: from before the request is sent, unless that is known not to have had an effect.
+#[test]
+fn a_consent_that_counts_for_one_beginning_is_used_up_by_the_intent() {
+    let given_after = |outcome: Option<Outcome>| {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Journal::open(folder.path(), "test").unwrap();
+        let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s".to_owned()], of: Vec::new() };
+        write(&opened.journal, vec![consented("first")], true).unwrap();
+        let uses = |event: Event| match event {
+            Event::Intent { resource, step, op, .. } => {
+                Event::Intent { resource, step, op, undo: false, attempt: 1, uses: Some("s".to_owned()) }
+            }
+            other => other,
+        };
+        let number = write(&opened.journal, vec![uses(intent("restart"))], true).unwrap()[0];
+        write(&opened.journal, outcome.map(|outcome| Event::Outcome { intent: number, outcome }).into_iter().collect(), true).unwrap();
+        write(&opened.journal, vec![consented("second")], true).unwrap();
+        drop(opened);
+        let past = Journal::open(folder.path(), "test").unwrap().past;
+        past.consents.iter().map(|given| (given.open.len(), given.used_up.is_some())).collect::<Vec<_>>()
+    };
+    let text = String::new;
+    for outcome in [None, Some(Outcome::Acknowledged), Some(Outcome::Unknown { code: text(), message: text() })] {
+        assert_eq!(given_after(outcome.clone()), [(0, true), (1, false)], "{outcome:?}");
+    }
+    for outcome in [Outcome::NotSent, Outcome::Refused { code: text(), message: text() }] {
+        assert_eq!(given_after(Some(outcome.clone())), [(1, false), (1, false)], "{outcome:?}");
+    }
 }
 
 /// Prints what a journal costs: memory is that of a process of its own.

@@ -8,15 +8,16 @@ use super::super::{Instances, brings, window};
 use super::obstacle::obstacle;
 use super::settings::set_off;
 use super::{MINUTE, back, joined, shown};
-use crate::kinds::{Block, Drift, Impact, Planning, Step};
+use crate::kinds::{Block, Drift, Impact, Planning, Step, Steps};
 
-/// A step for one setting that is noticed, or that may wait for the maintenance window; a block where it may not be begun.
+/// A step for one setting that is noticed, or that may wait for the maintenance window, behind those `before`; a block where it may not be begun.
 pub(super) fn alone_step(
     planning: &Planning<'_, Instances>,
     instance: &Instance,
     drift: &Drift,
     changes: Changes,
     besides: &[&str],
+    before: &Steps<Op>,
 ) -> Result<Step<Op>, Block> {
     let id = planning.id;
     let waits = planning.spec.waits();
@@ -75,7 +76,7 @@ pub(super) fn alone_step(
         .also_takes(paid(drift).unwrap_or_default())
         .back(back)
         .within(deadline);
-    if restarts { brings::told(planning, step) } else { Ok(step) }
+    if restarts { brings::told(planning, step, before) } else { Ok(step) }
 }
 
 /// Whether the engine takes another certificate while it runs.

@@ -19,7 +19,7 @@ use crate::kinds::{Block, Planning, Reason, Step, Steps, few};
 
 use settings::settings;
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(in crate::kinds::rds) const MINUTE: Duration = Duration::from_secs(60);
 const NEW_WINDOW: &str = "what waits for maintenance happens in the new window";
 
 pub fn steps(planning: &Planning<'_, Instances>) -> Steps<Op> {
@@ -107,6 +107,17 @@ fn tags(planning: &Planning<'_, Instances>, instance: &Instance, steps: &mut Ste
     let keys: Vec<&str> = fields.iter().filter_map(|field| field.strip_prefix("tags.")).collect();
     let title = format!("Tag {}: {}", planning.id, few(&keys));
     steps.push(Step::online(title, Op::Tag { arn, set, remove }, fields).back(back));
+}
+
+/// Each of them once, in their order.
+pub(in crate::kinds::rds) fn distinct(fields: impl Iterator<Item = String>) -> Vec<String> {
+    let mut distinct: Vec<String> = Vec::new();
+    for field in fields {
+        if !distinct.contains(&field) {
+            distinct.push(field);
+        }
+    }
+    distinct
 }
 
 fn joined(one: &str, other: &str) -> String {

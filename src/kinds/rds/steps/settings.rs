@@ -58,7 +58,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     let mut first: Option<usize> = None;
     if !kept.is_empty() {
         let step = keep_step(planning, instance, &kept, keep, &waiting);
-        match unless_unknown(planning, step, Pending::restarts(&waiting)) {
+        match unless_unknown(planning, step, Pending::restarts(&waiting), steps) {
             Ok(step) => first = Some(steps.push(step)),
             Err(block) => steps.blocks.push(block),
         }
@@ -80,7 +80,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
     }
     for (drift, changes) in alone {
         let besides = if first.is_some() { Vec::new() } else { instance.pending.besides(&[&drift.field]) };
-        let step = match alone_step(planning, instance, drift, changes, &besides) {
+        let step = match alone_step(planning, instance, drift, changes, &besides, steps) {
             Ok(step) => step,
             Err(block) => {
                 steps.blocks.push(block);
@@ -106,7 +106,7 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
             None => (Impact::Disruptive, format!("{NEW_WINDOW}, at once where that is open: {}", waiting.join(", "))),
         };
         let step = Step::online(title, op, fields).impact(impact, takes).back(back).within(30 * MINUTE).after(first);
-        match unless_unknown(planning, step, first.is_none() && Pending::restarts(&waiting)) {
+        match unless_unknown(planning, step, first.is_none() && Pending::restarts(&waiting), steps) {
             Ok(step) => drop(steps.push(step)),
             Err(block) => steps.blocks.push(block),
         }
@@ -114,8 +114,8 @@ pub(super) fn settings(planning: &Planning<'_, Instances>, instance: &Instance, 
 }
 
 /// Where a step may restart the instance it says what that brings; a block where that is not known.
-fn unless_unknown(planning: &Planning<'_, Instances>, step: Step<Op>, restarts: bool) -> Result<Step<Op>, Block> {
-    if restarts { brings::told(planning, step) } else { Ok(step) }
+fn unless_unknown(planning: &Planning<'_, Instances>, step: Step<Op>, restarts: bool, steps: &Steps<Op>) -> Result<Step<Op>, Block> {
+    if restarts { brings::told(planning, step, steps) } else { Ok(step) }
 }
 
 /// Whether the instance is as declared, and only what waits for the maintenance window will undo it.

@@ -85,6 +85,33 @@ async fn nobody_is_restarted_for_a_parameter_of_another_entry_that_no_plan_shows
     }
 }
 
+/// `sharedParameterGroup: Allow` is for those that use the group when somebody reads the plan: one that comes into it after that belongs to another plan.
+#[tokio::test]
+async fn who_uses_a_shared_group_belongs_to_the_plan() {
+    const APPROVE: &str = "{disruptive: Approve}";
+    let with_new = SHARED.replace("  parameterGroups:", "    new: {engineVersion: '14.9'}\n  parameterGroups:");
+    let come = |world: &mut crate::sandbox::world::World| world.rds.instances.get_mut("new").unwrap().parameter_group = "team".to_owned();
+    // Clients may notice the value: it is consented to.
+    let manifest = "    - {name: db, parameters: {statement_timeout: 1000}, sharedParameterGroup: Allow}";
+    let account = Account::new(&with_new);
+    let plan = account.plan(manifest).await;
+    assert_eq!(plan.resources[0].steps[0].op.value()["users"], serde_json::json!(["other"]));
+    let hash = account.hash(APPROVE, manifest).await;
+    account.sandbox.edit(come);
+    assert_ne!(account.hash(APPROVE, manifest).await, hash);
+    // It comes after the plan was made and before its request: the consent does not count for it.
+    let account = Account::new(&with_new);
+    let (_, outcomes) = account.disturbed(APPROVE, manifest, Some(&hash), |sandbox| sandbox.edit(come)).await;
+    let blocks = outcomes.resources[0].end.blocks().unwrap();
+    assert_eq!(blocks[0].reason, Reason::NeedsConsent);
+    assert!(blocks[0].message.contains("new uses the parameter group team since it was planned"), "{blocks:?}");
+    assert!(account.writes().is_empty());
+    // Without a disturbance it does.
+    let account = Account::new(&with_new);
+    account.run(APPROVE, manifest, Some(&hash)).await;
+    assert_eq!(account.sandbox.world().rds.parameter_groups["team"].parameters["statement_timeout"], "1000");
+}
+
 /// What the manifest speaks for is no outsider because this run leaves it out.
 #[tokio::test]
 async fn a_part_of_the_manifest_knows_the_rest() {

@@ -1,14 +1,16 @@
 //! Whole runs against the embedded AWS: drifted, repaired, in sync.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::aws::{ConnectOptions, Pace};
-use crate::execute::{End, Interrupt, Journal, Outcomes};
+use crate::execute::{End, Interrupt, Journal, Opened, Outcomes};
 use crate::kinds::{Impact, Reason, Scope};
 use crate::manifest::{AwsBaseline, Windows};
 use crate::plan::{Consent, Plan, PlannedStep, ResourcePlan, Status};
+use crate::reconcile::consent::consent;
 use crate::reconcile::{Apply, Baseline, Request, apply, connected, look};
 use crate::sandbox::faults::Faults;
 use crate::sandbox::{Options, Sandbox};
@@ -17,7 +19,7 @@ use crate::{clock::Clock, desired, desired::Choice};
 pub(super) struct Account {
     pub(super) sandbox: Sandbox,
     connect: ConnectOptions,
-    state: tempfile::TempDir,
+    state: Arc<tempfile::TempDir>,
 }
 
 impl Account {
@@ -35,11 +37,16 @@ impl Account {
         Account::of(Sandbox::new(self.sandbox.world(), Options { clock: self.sandbox.clock(), ..Options::default() }).unwrap())
     }
 
+    /// The same with the journal as it was left.
+    pub(super) fn with_its_journal(&self) -> Account {
+        Account { state: self.state.clone(), ..self.next() }
+    }
+
     fn of(sandbox: Sandbox) -> Account {
         let pace = Pace { first: Duration::from_millis(1), longest: Duration::from_millis(5), ..Pace::default() };
         let connect =
             ConnectOptions { embedded: Some(sandbox.http_client()), clock: Some(sandbox.clock()), pace, ..ConnectOptions::default() };
-        Account { sandbox, connect, state: tempfile::tempdir().unwrap() }
+        Account { sandbox, connect, state: Arc::new(tempfile::tempdir().unwrap()) }
     }
 
     pub(super) async fn plan(&self, manifest: &str) -> Plan {
@@ -70,6 +77,46 @@ impl Account {
         apply(&baseline, &look, &Consent::default(), &with).await.unwrap()
     }
 
+    /// A run of the command under another policy: with the consents that the journal keeps, and with one to the plan of that hash.
+    pub(super) async fn run(&self, policy: &str, manifest: &str, approve: Option<&str>) -> (Plan, Outcomes) {
+        self.disturbed(policy, manifest, approve, |_| ()).await
+    }
+
+    /// The same, with something that happens between the look and the first request.
+    pub(super) async fn disturbed(
+        &self,
+        policy: &str,
+        manifest: &str,
+        approve: Option<&str>,
+        between: impl FnOnce(&Sandbox),
+    ) -> (Plan, Outcomes) {
+        let baseline = under(policy, manifest);
+        let Opened { journal, past, .. } = Journal::open(self.state.path(), "test").unwrap();
+        let connection = connected(&baseline, &self.connect).await.unwrap();
+        let clock = self.sandbox.clock();
+        let hashes: Vec<String> = approve.map(str::to_owned).into_iter().collect();
+        let (consent, _) = consent(&past.consents, "test", &hashes, clock.now());
+        let request = Request { consent, ..Request::default() };
+        let look = look(&baseline, &connection, &request, clock.now()).await;
+        between(&self.sandbox);
+        let interrupt = Interrupt::default();
+        let with = Apply { journal: &journal, clock: &clock, run: "run", interrupt: &interrupt, say: &|_| {} };
+        let outcomes = apply(&baseline, &look, &request.consent, &with).await.unwrap();
+        (look.plan, outcomes)
+    }
+
+    /// The hash of the plan under a policy.
+    pub(super) async fn hash(&self, policy: &str, manifest: &str) -> String {
+        let baseline = under(policy, manifest);
+        let connection = connected(&baseline, &self.connect).await.unwrap();
+        look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan.hash
+    }
+
+    /// How often the instances were restarted.
+    pub(super) fn restarts(&self) -> usize {
+        self.writes().iter().filter(|name| *name == "RebootDBInstance").count()
+    }
+
     /// Applies, and demands that everything was changed and that nothing is left to change.
     pub(super) async fn converge(&self, manifest: &str) {
         let outcomes = self.apply(manifest).await;
@@ -98,9 +145,13 @@ impl Account {
 }
 
 fn baseline(manifest: &str) -> Baseline {
+    under("{disruptive: Allow}", manifest)
+}
+
+fn under(policy: &str, manifest: &str) -> Baseline {
     let text = format!(
         "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {{name: test}}\nspec:\n  account: '317805897534'\n  region: us-east-1\n  \
-         policy: {{disruptive: Allow}}\n  rds:\n    instances:\n{manifest}"
+         policy: {policy}\n  rds:\n    instances:\n{manifest}"
     );
     let object: AwsBaseline = serde_yaml::from_str(&text).unwrap();
     let scope = Scope {
@@ -109,9 +160,10 @@ fn baseline(manifest: &str) -> Baseline {
         region: object.spec.region.clone(),
         partition: "aws".to_owned(),
     };
+    let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
     let (entries, _, wrong) = desired::entries(&object, &scope);
     assert!(wrong.is_empty(), "{wrong:?}");
-    Baseline { object, scope, entries, stopped: Vec::new(), windows: Windows::new(&[]).unwrap() }
+    Baseline { object, scope, entries, stopped: Vec::new(), windows }
 }
 
 pub(super) fn ops(steps: &[PlannedStep]) -> Vec<String> {
