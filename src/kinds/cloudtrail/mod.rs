@@ -1,6 +1,7 @@
 //! CloudTrail: trails, what they record, where they deliver it, and whether they log.
 
 mod back;
+mod delivery;
 mod fields;
 mod observe;
 mod op;

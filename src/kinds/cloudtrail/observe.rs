@@ -8,16 +8,18 @@ use serde_json::{Value, json};
 
 use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
-use super::{Trails, selectors};
+use super::steps::SETTINGS;
+use super::{TrailSpec, Trails, delivery, selectors};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
+use crate::kinds::{Fact, FactSet, Kind, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a trail.
 #[derive(Clone, Debug, Default)]
 pub struct TrailSeen {
     pub trail: Fact<SeenTrail>,
     pub logging: Fact<bool>,
-    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where the bucket is another one than declared.
+    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where a setting is to be changed and the plan does
+    /// not see to that bucket.
     pub delivery_error: Fact<String>,
     /// In canonical form.
     pub events: Fact<Events>,
@@ -93,15 +95,30 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
         };
     };
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
-    let arn = &shown.arn;
-    let moves = want.has("bucket") && target.spec.bucket.is_some() && target.spec.bucket != shown.settings.bucket;
+    let (arn, own) = (shown.arn.clone(), shown.owner == target.scope.account);
+    let seen_to = delivery::is_seen_to(target.spec, target.scope, shown);
+    let mut seen = TrailSeen { trail, shown: names, key, ..TrailSeen::default() };
+    let status_asked = want.has("logging") || (own && !seen_to && is_to_be_updated(target.spec, &seen, want));
     let ((logging, delivery_error), events, insights, tags) = futures::join!(
-        async { if want.has("logging") || moves { status(reads, arn, &home).await } else { Default::default() } },
-        asked(events, || read_events(reads, arn, &home)),
-        asked(want.has("insights"), || insights(reads, arn, &home)),
-        asked(want.has("tags"), || tags(reads, arn, &home)),
+        async { if status_asked { status(reads, &arn, &home).await } else { Default::default() } },
+        asked(events, || read_events(reads, &arn, &home)),
+        asked(want.has("insights"), || insights(reads, &arn, &home)),
+        asked(want.has("tags"), || tags(reads, &arn, &home)),
     );
-    TrailSeen { trail, logging, delivery_error, events, insights, tags, shown: names, key }
+    (seen.logging, seen.delivery_error, seen.events, seen.insights, seen.tags) = (logging, delivery_error, events, insights, tags);
+    seen
+}
+
+/// Whether a setting that UpdateTrail changes is not as declared.
+fn is_to_be_updated(spec: &TrailSpec, seen: &TrailSeen, want: &FactSet) -> bool {
+    Trails::FIELDS.iter().filter(|field| SETTINGS.contains(&field.path) && want.has(field.path)).any(|field| {
+        (field.wish)(spec).is_some_and(|declared| match (field.fact)(seen) {
+            Fact::Present(found) => !field.rule.satisfied(&found, &declared),
+            Fact::Absent => true,
+            // Nothing is changed of a trail with a setting that could not be read.
+            Fact::Unknown(_) => false,
+        })
+    })
 }
 
 async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, TrailSpec, Trails, arn, back};
+use super::{SeenTrail, TrailSpec, Trails, arn, back, delivery};
 use crate::kinds::kms::{self, Unfit as Wrong};
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
@@ -148,30 +148,24 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
         if moves { disruptive.push(drift) } else { online.push(drift) }
     }
-    // CloudTrail looks at the bucket whenever a trail is updated: one that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
-    let moves = disruptive.iter().any(|drift| drift.field == "bucket");
-    if let Some(error) = planning.seen.delivery_error.present().filter(|_| planning.drift("bucket").is_some() && !moves) {
-        let fields: Vec<String> = online.iter().chain(&disruptive).map(|drift| drift.field.clone()).collect();
-        if !fields.is_empty() {
-            let message =
-                format!("the trail's bucket takes nothing ({error}), and CloudTrail refuses every change until the trail has left it");
-            steps.blocks.push(Block {
-                reason: Reason::WaitsForOther,
-                fields,
-                message,
-                what_to_do: "see what stands against bucket".to_owned(),
-            });
-        }
-        return;
-    }
+    // A bucket that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
+    let shut = delivery::shut(planning, trail);
+    let moves = |drifts: &[&Drift]| drifts.iter().any(|drift| drift.field == "bucket");
+    let names = |drifts: &[&Drift]| drifts.iter().map(|drift| drift.field.clone()).collect::<Vec<_>>();
+    let mut stuck = shut.is_some() && !moves(&online) && !moves(&disruptive);
     let mut moved = None;
-    let updates = if moves { [disruptive, online] } else { [online, disruptive] };
+    let updates = if moves(&disruptive) { [disruptive, online] } else { [online, disruptive] };
     for drifts in updates.into_iter().filter(|drifts| !drifts.is_empty()) {
-        let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+        let fields = names(&drifts);
+        if let Some(shut) = shut.as_ref().filter(|_| stuck) {
+            steps.blocks.push(shut.block(planning, trail, fields));
+            continue;
+        }
         let settings = match gather(planning, &drifts, Some(trail)) {
             Ok(settings) => settings,
             Err(wrong) => {
                 steps.blocks.push(Block { reason: wrong.reason, fields, message: wrong.message, what_to_do: wrong.what_to_do });
+                stuck |= shut.is_some() && moves(&drifts);
                 continue;
             }
         };
@@ -183,7 +177,6 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         takes.dedup();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
-        let moving = drifts.iter().any(|drift| drift.field == "bucket");
         let place = steps.push(
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
@@ -191,8 +184,8 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
                 .back(back::update(planning.id, trail, &drifts))
                 .after(moved),
         );
-        // Where the present bucket is known to take nothing, the rest would be refused until then.
-        moved = Some(place).filter(|_| moving && planning.seen.delivery_error.present().is_some());
+        // Where the present bucket takes nothing, or may, the rest would be refused until then.
+        moved = moved.or(Some(place).filter(|_| shut.is_some() && moves(&drifts)));
     }
 }
 
