@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
 use super::steps::SETTINGS;
-use super::{TrailSpec, Trails, delivery, selectors};
+use super::{TrailSpec, Trails, delivery, key, selectors};
 use crate::aws::{CallError, Reads, calls, pages};
 use crate::kinds::{Fact, FactSet, Kind, Scope, Target, Unreadable, Why, kms};
 
@@ -29,6 +29,8 @@ pub struct TrailSeen {
     pub(super) shown: Vec<String>,
     /// The key that the manifest names.
     pub(super) key: Fact<kms::Key>,
+    /// Where the buckets are that it delivers to, and is to. Asked for where a key and a bucket are to meet.
+    pub(super) bucket_regions: Fact<BTreeMap<String, String>>,
 }
 
 /// A trail as DescribeTrails shows it.
@@ -83,12 +85,15 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     let Fact::Present(shown) = &trail else {
         // What hangs on the trail is as absent, or as unknown, as the trail.
         let rest = trail.as_ref().map(|_| ());
+        let encrypts = trail.is_absent() && target.spec.kms_key_id.is_some() && want.has("kmsKeyId");
+        let buckets: Vec<&String> = target.spec.bucket.iter().filter(|_| encrypts).collect();
         return TrailSeen {
             logging: rest.clone().map(|()| false),
             delivery_error: Fact::default(),
             events: rest.clone().map(|()| Events::Plain(Vec::new())),
             insights: rest.clone().map(|()| Vec::new()),
             tags: rest.map(|()| BTreeMap::new()),
+            bucket_regions: asked(!buckets.is_empty(), || key::regions(reads, &buckets)).await,
             trail,
             shown: names,
             key,
@@ -97,21 +102,25 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
     let (arn, own) = (shown.arn.clone(), shown.owner == target.scope.account);
     let seen_to = delivery::is_seen_to(target.spec, target.scope, shown);
-    let mut seen = TrailSeen { trail, shown: names, key, ..TrailSeen::default() };
-    let status_asked = want.has("logging") || (own && !seen_to && is_to_be_updated(target.spec, &seen, want));
-    let ((logging, delivery_error), events, insights, tags) = futures::join!(
+    let (found, encrypted) = (shown.settings.bucket.clone(), shown.settings.kms_key_arn.is_some());
+    let buckets: Vec<&String> = target.spec.bucket.iter().chain(&found).collect();
+    let seen = TrailSeen { trail, shown: names, key, ..TrailSeen::default() };
+    let differ = |fields: &[&str]| own && differ(target.spec, &seen, want, fields);
+    let status_asked = want.has("logging") || (!seen_to && differ(&SETTINGS));
+    let regions_asked = differ(&["kmsKeyId"]) || (encrypted && differ(&["bucket"]));
+    let ((logging, delivery_error), bucket_regions, events, insights, tags) = futures::join!(
         async { if status_asked { status(reads, &arn, &home).await } else { Default::default() } },
+        asked(regions_asked, || key::regions(reads, &buckets)),
         asked(events, || read_events(reads, &arn, &home)),
         asked(want.has("insights"), || insights(reads, &arn, &home)),
         asked(want.has("tags"), || tags(reads, &arn, &home)),
     );
-    (seen.logging, seen.delivery_error, seen.events, seen.insights, seen.tags) = (logging, delivery_error, events, insights, tags);
-    seen
+    TrailSeen { logging, delivery_error, bucket_regions, events, insights, tags, ..seen }
 }
 
-/// Whether a setting that UpdateTrail changes is not as declared.
-fn is_to_be_updated(spec: &TrailSpec, seen: &TrailSeen, want: &FactSet) -> bool {
-    Trails::FIELDS.iter().filter(|field| SETTINGS.contains(&field.path) && want.has(field.path)).any(|field| {
+/// Whether one of these settings, which UpdateTrail changes, is not as declared.
+fn differ(spec: &TrailSpec, seen: &TrailSeen, want: &FactSet, settings: &[&str]) -> bool {
+    Trails::FIELDS.iter().filter(|field| settings.contains(&field.path) && want.has(field.path)).any(|field| {
         (field.wish)(spec).is_some_and(|declared| match (field.fact)(seen) {
             Fact::Present(found) => !field.rule.satisfied(&found, &declared),
             Fact::Absent => true,

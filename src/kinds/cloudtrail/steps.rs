@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, TrailSpec, Trails, arn, back, delivery};
-use crate::kinds::kms::{self, Unfit as Wrong};
+use super::{SeenTrail, TrailSpec, Trails, arn, back, delivery, key};
+use crate::kinds::kms::Unfit as Wrong;
 use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
@@ -144,9 +144,13 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
             steps.block(wrong.reason, drift.field.clone(), wrong.message, wrong.what_to_do);
             continue;
         }
-        // A role belongs to its log group: the new one may not be let into the old group.
-        let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
-        if moves { disruptive.push(drift) } else { online.push(drift) }
+        let goes_along = match drift.field.as_str() {
+            // A role belongs to its log group: the new one may not be let into the old group.
+            "cloudWatchLogs.roleArn" => group_moves,
+            "kmsKeyId" => key::goes_with_the_bucket(planning, trail),
+            _ => false,
+        };
+        if drift.impact > Impact::Online || goes_along { disruptive.push(drift) } else { online.push(drift) }
     }
     // A bucket that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
     let shut = delivery::shut(planning, trail);
@@ -270,7 +274,7 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
                 },
             })
         }
-        "kmsKeyId" => key(planning).err(),
+        "kmsKeyId" => key::declared(planning, Some(trail)).err(),
         // UpdateTrail refuses a bucket that does not let the members' logs in, and holdfast reads no organization.
         "bucket" | "keyPrefix"
             if trail.organization && planning.spec.organization_id.is_none() && planning.spec.own_bucket(planning.scope).is_some() =>
@@ -282,6 +286,7 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
                 what_to_do: "declare organizationId: `aws organizations describe-organization` shows it".to_owned(),
             })
         }
+        "bucket" => key::kept(planning, trail),
         "keyPrefix" => prefix(planning, trail),
         _ => None,
     }
@@ -303,11 +308,6 @@ fn prefix(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
             (None, None) => "declare bucket too".to_owned(),
         },
     })
-}
-
-fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
-    let words = planning.spec.kms_key_id.as_deref().unwrap_or_default();
-    kms::usable(&planning.seen.key, "kmsKeyId", words, planning.scope)
 }
 
 /// The settings that these drifts ask for.
@@ -339,7 +339,7 @@ fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&See
         });
     }
     if drifts.iter().any(|drift| drift.field == "kmsKeyId") {
-        settings.kms_key_arn = Some(key(planning)?);
+        settings.kms_key_arn = Some(key::declared(planning, trail)?);
     }
     // CloudTrail takes the log group and the role together only.
     if settings.log_group_arn.is_some() != settings.role_arn.is_some() {

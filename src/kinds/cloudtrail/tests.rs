@@ -1,4 +1,5 @@
 mod delivery;
+mod key;
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::kinds::testing::{ACCOUNT, Account, one_in, policy};
-use crate::kinds::{Drift, Impact, Reason, Unreadable, Why};
+use crate::kinds::{Drift, Impact, Reason, Unreadable, Why, kms};
 use crate::plan::{ResourcePlan, Status};
 
 const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:317805897534:trail/audit";
@@ -348,6 +349,36 @@ async fn an_organisations_trail_is_managed_above() {
     assert!(plan.steps.is_empty());
 }
 
+/// Contract 2: a run that leaves trails out knows not what they are, and takes nothing out of a policy that lets them in.
+#[tokio::test]
+async fn a_policy_that_is_chosen_alone_keeps_what_lets_trails_in() {
+    let organization = json!({"s3BucketName": "logs", "isOrganizationTrail": true, "isLogging": true});
+    let abroad = json!({"s3BucketName": "logs", "isMultiRegionTrail": true, "homeRegion": "eu-west-1", "isLogging": true});
+    for trail in [organization, abroad, json!({"s3BucketName": "logs", "s3KeyPrefix": "old"})] {
+        let mut services = json!({"s3": {"buckets": {"logs": {}}}, "cloudtrail": {"trails": {"audit": trail}}});
+        services["cloudtrail"]["managementAccount"] = json!(ACCOUNT);
+        services["cloudtrail"]["organizationId"] = json!("o-a1b2c3d4e5");
+        let account = Account::new(&services);
+        let mut whole = wish(json!({"bucket": "logs", "organizationId": "o-a1b2c3d4e5"}));
+        account.converges(&whole).await;
+        let statements = |account: &Account| {
+            let text = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].as_str().unwrap().to_owned();
+            serde_json::from_str::<Value>(&text).unwrap()["Statement"].as_array().unwrap().clone()
+        };
+        let before = statements(&account);
+        // There is something to write: the whole policy is sent.
+        whole["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
+        let choice = crate::desired::Choice { only: vec!["s3.bucketPolicies".to_owned()], ..Default::default() };
+        account.sandbox.forget_records();
+        let (plan, _) = account.apply_chosen(&whole, choice).await;
+        assert_eq!((plan.resources.len(), account.writes()), (1, vec!["PutBucketPolicy".to_owned()]), "{plan:#?}");
+        assert!(!account.operations().contains("DescribeTrails"), "the trail was looked at");
+        let after = statements(&account);
+        assert!(before.iter().all(|one| after.contains(one)), "{before:#?} {after:#?}");
+        assert!(after.len() > before.len());
+    }
+}
+
 /// Nothing is put into a bucket's policy for a trail that is left as it is; what others ask of that policy is.
 #[tokio::test]
 async fn nothing_is_asked_of_a_bucket_for_a_trail_that_is_changed_elsewhere() {
@@ -592,8 +623,12 @@ fn wishes_that_contradict_themselves_are_said() {
 }
 
 fn planning(seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
+    planning_of(json!({"name": "audit"}), seen, drifts)
+}
+
+fn planning_of(declared: Value, seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
     let peers = crate::kinds::KindPeers::default();
-    Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(json!({"name": "audit"})), seen, drifts, peers: &peers })
+    Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(declared), seen, drifts, peers: &peers })
 }
 
 fn drift(field: &str, found: Value, declared: Value) -> Drift {

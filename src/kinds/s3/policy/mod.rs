@@ -17,7 +17,8 @@ use serde_json::{Map, Value, json};
 
 use self::merge::Document;
 use super::{
-    At, NO_FLAGS, account, explain_denied, flags, flags_key, public_policy, public_policy_key, reached, wants, website, website_key,
+    At, NO_FLAGS, account, explain_denied, flags, flags_key, own_buckets, public_policy, public_policy_key, reached, wants, website,
+    website_key,
 };
 use crate::aws::{Call, CallError, Class, Reads, Writes, calls};
 use crate::kinds::{
@@ -449,7 +450,7 @@ fn may_be_elsewhere(spec: &BucketPolicySpec) -> bool {
 
 /// Where a bucket is that S3 says is elsewhere. The list of the account's own buckets tells, whichever region is asked.
 async fn region_of(reads: &Reads, target: &Target<'_, BucketPolicy>) -> Result<String, Unreadable> {
-    let own = reads.once("ListBuckets", || super::buckets::all(reads)).await.map_err(|error| {
+    let own = own_buckets(reads).await.map_err(|error| {
         let why = Unreadable::from(&error);
         Unreadable { message: format!("{} is in another region, and which one could not be read: {}", target.id, why.message), ..why }
     })?;
@@ -480,7 +481,7 @@ fn parsed(text: &str) -> Fact<Document> {
 /// the same way. The list of the account's own buckets tells.
 async fn denied(reads: &Reads, target: &Target<'_, BucketPolicy>, error: &CallError) -> Unreadable {
     let mut why = Unreadable::from(error);
-    let own = reads.once("ListBuckets", || super::buckets::all(reads)).await;
+    let own = own_buckets(reads).await;
     let (bucket, account) = (target.id, &target.scope.account);
     let foreign = match own.as_deref() {
         Ok(own) if own.iter().any(|(name, _)| name == bucket) => return why,

@@ -1,0 +1,103 @@
+//! CloudTrail takes a key of the region of the trail's bucket alone.
+
+use serde_json::json;
+
+use super::*;
+
+/// Buckets in two regions, and a key in that of the account.
+fn two_regions(trail: Value) -> Value {
+    let mut services = services(json!({"audit": trail}));
+    let far = statements(&[json!({"name": "audit", "bucket": "far"})]);
+    services["s3"]["buckets"]["far"] = json!({"region": "eu-west-1", "policy": far});
+    services
+}
+
+#[tokio::test]
+async fn a_key_of_another_region_than_the_buckets_is_not_taken() {
+    let refused = |plan: &ResourcePlan, field: &str| {
+        let block = plan.blocks.iter().find(|block| block.concerns(field)).unwrap_or_else(|| panic!("{field}: {plan:#?}"));
+        assert_eq!(block.reason, Reason::InvalidWish, "{plan:#?}");
+        assert!(block.message.contains("is in us-east-1, and the bucket far in eu-west-1"), "{block:?}");
+        assert!(block.what_to_do.contains("declare a key of eu-west-1 as kmsKeyId"), "{block:?}");
+    };
+    // The key is new, or the bucket, or the trail.
+    for (trail, members, field) in [
+        (json!({"s3BucketName": "far"}), json!({"kmsKeyId": "alias/audit", "logFileValidation": true}), "kmsKeyId"),
+        (json!({"s3BucketName": "logs", "kmsKeyId": KEY}), json!({"bucket": "far", "logFileValidation": true}), "bucket"),
+        (json!({"s3BucketName": "logs", "kmsKeyId": KEY}), json!({"bucket": "far", "kmsKeyId": KEY, "logFileValidation": true}), "bucket"),
+        (json!({"s3BucketName": "logs"}), json!({"bucket": "far", "kmsKeyId": KEY, "logFileValidation": true}), "kmsKeyId"),
+    ] {
+        let account = Account::new(&two_regions(trail));
+        refused(&planned(&account, members.clone()).await, field);
+        let (plan, outcomes) = account.apply(&wish(members.clone())).await;
+        assert!(
+            outcomes.resources.iter().all(|one| !matches!(one.end, crate::execute::End::Failed { .. })),
+            "{members}: {plan:#?} {outcomes:#?}"
+        );
+        assert_eq!(
+            account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["logFileValidationEnabled"],
+            true,
+            "the rest is no part of it"
+        );
+    }
+    let account = Account::new(&two_regions(json!({"s3BucketName": "logs"})));
+    let new = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "far", "kmsKeyId": KEY}]}});
+    let new = account.resource("cloudtrail.trails", &new).await;
+    refused(&new, "bucket");
+    assert_eq!(new.steps.len(), 0);
+    // One that the same run makes will be here.
+    let mut made = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "made", "kmsKeyId": KEY, "logging": true}]}});
+    made["s3"] = json!({"buckets": [{"name": "made", "create": true}]});
+    account.converges(&made).await;
+}
+
+#[tokio::test]
+async fn where_the_bucket_is_must_be_known() {
+    let account = Account::with(&two_regions(json!({"s3BucketName": "logs"})), "denied@ListBuckets");
+    let plan = planned(&account, json!({"kmsKeyId": KEY, "logFileValidation": true})).await;
+    assert_eq!((plan.blocks.len(), plan.blocks[0].reason, plan.steps.len()), (1, Reason::Unreadable, 1), "{plan:#?}");
+    assert!(plan.blocks[0].what_to_do.contains("s3:ListAllMyBuckets"), "{plan:#?}");
+    // That of another account is not listed, and CloudTrail itself says whether it takes the key.
+    let account = Account::new(&two_regions(json!({"s3BucketName": "theirs"})));
+    let plan = planned(&account, json!({"bucket": "theirs", "bucketAccount": "111122223333", "kmsKeyId": KEY})).await;
+    assert_eq!((plan.blocks.len(), plan.steps.len()), (0, 1), "{plan:#?}");
+}
+
+/// A trail in sync asks for no bucket, and one that differs in something else neither.
+#[tokio::test]
+async fn where_the_bucket_is_is_asked_only_for_a_key_that_it_meets_anew() {
+    let trail = json!({"s3BucketName": "logs", "kmsKeyId": KEY});
+    for members in [json!({"bucket": "logs", "kmsKeyId": "alias/audit"}), json!({"kmsKeyId": KEY, "logFileValidation": true})] {
+        let account = Account::new(&two_regions(trail.clone()));
+        planned(&account, members).await;
+        assert!(!account.operations().contains("ListBuckets"), "{:?}", account.operations());
+    }
+}
+
+/// CloudTrail takes neither of the two alone.
+#[test]
+fn bucket_and_key_of_another_region_are_changed_in_one_request() {
+    let arn = "arn:aws:kms:eu-west-1:317805897534:key/k2";
+    let key = kms::Key { words: arn.to_owned(), arn: arn.to_owned(), unusable: None };
+    let regions =
+        [("logs", "us-east-1"), ("far", "eu-west-1"), ("near", "us-east-1")].map(|(name, region)| (name.to_owned(), region.to_owned()));
+    let found = |key: &kms::Key, settings: Settings| TrailSeen {
+        key: Fact::Present(key.clone()),
+        bucket_regions: Fact::Present(regions.clone().into()),
+        ..seen(settings)
+    };
+    let here = Settings { bucket: Some("logs".to_owned()), kms_key_arn: Some(KEY.to_owned()), ..Settings::default() };
+    let drifts = |bucket: &str, key: &str| {
+        let moved = Drift { impact: Impact::Disruptive, ..drift("bucket", json!("logs"), json!(bucket)) };
+        [moved, drift("kmsKeyId", json!(KEY), json!(key))]
+    };
+    let fields = |key: &kms::Key, bucket: &str| {
+        let declared = json!({"name": "audit", "bucket": bucket, "kmsKeyId": key.words});
+        let steps = planning_of(declared, &found(key, here.clone()), &drifts(bucket, &key.words)).steps;
+        steps.into_iter().map(|step| step.fields).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(&key, "far"), [["bucket", "kmsKeyId"]]);
+    // Within a region neither waits for the other's consent.
+    let near = kms::Key { words: "n".to_owned(), arn: KEY.replace("k1", "k3"), unusable: None };
+    assert_eq!(fields(&near, "near"), [["bucket"], ["kmsKeyId"]]);
+}
