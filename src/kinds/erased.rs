@@ -309,6 +309,7 @@ impl<K: Kind> AnyKind for Erased<K> {
                 after: step.after,
                 consented: step.consented,
                 begun: step.begun,
+                room: step.room,
             };
             Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
         })

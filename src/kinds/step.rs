@@ -35,6 +35,17 @@ pub struct Drift {
     pub impact: Impact,
 }
 
+/// Places of which AWS gives so many and no more, and one of which a step takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How many are left: resources of the same kind share them, in the order of the plan.
+    pub left: usize,
+    /// How many there are, and who has them.
+    pub message: String,
+    /// What a person does where none is left.
+    pub what_to_do: String,
+}
+
 /// One change of one thing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step<Op> {
@@ -57,6 +68,8 @@ pub struct Step<Op> {
     pub consented: bool,
     /// It belongs to something long that was begun with consent to exactly this step, as AWS itself says: carrying that to its end needs no other one.
     pub begun: bool,
+    /// What it takes a place of, where there are only so many.
+    pub room: Option<Room>,
 }
 
 impl<Op> Step<Op> {
@@ -73,7 +86,14 @@ impl<Op> Step<Op> {
             after: Vec::new(),
             consented: false,
             begun: false,
+            room: None,
         }
+    }
+
+    /// It takes a place of which there are only so many.
+    pub fn within_room(mut self, room: Room) -> Step<Op> {
+        self.room = Some(room);
+        self
     }
 
     pub fn impact(mut self, impact: Impact, takes: impl Into<String>) -> Step<Op> {

@@ -6,6 +6,7 @@ mod hash;
 mod needs;
 mod parts;
 mod resource;
+mod room;
 mod settle;
 pub mod text;
 
@@ -17,7 +18,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Reason, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Operation, Reason, Room, Unreadable};
 
 pub use as_seen::AsSeen;
 pub use hash::step_digest;
@@ -184,6 +185,9 @@ pub struct PlannedStep {
     /// It was consented to when the change of many steps that it belongs to was begun, as AWS says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub begun: bool,
+    /// What it takes a place of. Known to the process that planned it.
+    #[serde(skip)]
+    pub room: Option<Room>,
     /// Why it is not done in this run; nothing: it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Block>,

@@ -323,6 +323,7 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
             after: step.after,
             consented: step.consented,
             begun: step.begun,
+            room: step.room,
             held: None,
         })
         .collect();

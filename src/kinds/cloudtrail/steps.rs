@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, TrailSpec, Trails, arn, back, delivery, key};
+use super::{SeenTrail, Trails, arn, back, delivery, key};
 use crate::kinds::kms::Unfit as Wrong;
-use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Room, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
 pub(super) const SETTINGS: [&str; 8] = [
@@ -70,9 +70,6 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         let message = format!("there is no trail {name}, and without its bucket, which an exception covers, it cannot be made");
         return block_all(planning, steps, Reason::InvalidWish, message, "end the exception, or make the trail by hand".to_owned());
     }
-    if let Some(wrong) = crowded(planning) {
-        return block_all(planning, steps, wrong.reason, wrong.message, wrong.what_to_do);
-    }
     let drifts: Vec<&Drift> = SETTINGS.iter().filter_map(|field| planning.drift(field)).collect();
     let settings = match gather(planning, &drifts, None) {
         Ok(settings) => settings,
@@ -102,7 +99,8 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         "its log files are stored and paid for; management events are paid for where another trail records them, too",
         drifts.iter().filter_map(|drift| paid(drift)),
     );
-    let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
+    let made =
+        steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back).within_room(room(planning)));
     let (trail, home) = (arn(planning.scope, name), &planning.scope.region);
     start_logging(planning, &trail, home, &[made], steps);
     recording(planning, &trail, home, &[made], steps);
@@ -112,25 +110,15 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
 const MOST_TRAILS: usize = 5;
 
-/// Why there is no room for one more trail, where there is none: those that the manifest has made take their places by name.
-fn crowded(planning: &Planning<'_, Trails>) -> Option<Wrong> {
+/// What is left of the region's places for trails.
+fn room(planning: &Planning<'_, Trails>) -> Room {
     let shown = &planning.seen.shown;
-    let made = |(id, spec): &(&str, &TrailSpec)| spec.bucket.is_some() && !shown.iter().any(|name| name == id);
-    let before: Vec<&str> = planning.peers().filter(made).map(|(id, _)| id).filter(|id| *id < planning.id).collect();
-    if shown.len() + before.len() < MOST_TRAILS {
-        return None;
-    }
-    let besides = if before.is_empty() { String::new() } else { format!(", and {} would be made before it", before.join(", ")) };
-    Some(Wrong {
-        reason: Reason::NotSupported,
-        message: format!(
-            "CloudTrail takes {MOST_TRAILS} trails a region, and in {} there are {} ({}){besides}",
-            planning.scope.region,
-            shown.len(),
-            shown.join(", ")
-        ),
+    let found = if shown.is_empty() { "none".to_owned() } else { format!("{} ({})", shown.len(), shown.join(", ")) };
+    Room {
+        left: MOST_TRAILS.saturating_sub(shown.len()),
+        message: format!("CloudTrail takes {MOST_TRAILS} trails a region, and {} has {found}", planning.scope.region),
         what_to_do: "delete one that is not needed, or let one trail record what two would: this quota cannot be raised".to_owned(),
-    })
+    }
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait

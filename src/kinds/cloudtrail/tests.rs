@@ -1,5 +1,6 @@
 mod delivery;
 mod key;
+mod room;
 
 use std::collections::BTreeSet;
 
@@ -164,20 +165,6 @@ async fn an_organisations_trail_takes_its_members_along() {
     assert!(plan.resources.iter().any(|one| one.notes.iter().any(|note| note.contains("organizationId"))), "{plan:#?}");
     let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
     assert!(!written.contains("o-a1b2c3d4e5"), "{written}");
-}
-
-#[tokio::test]
-async fn a_region_takes_five_trails() {
-    let one = json!({"s3BucketName": "logs"});
-    let account = Account::new(&services(json!({"one": one, "two": one, "audit": one})));
-    let trails = ["new1", "new2", "new3"].map(|name| json!({"name": name, "bucket": "logs"}));
-    let (plan, outcomes) = account.apply(&json!({"cloudtrail": {"trails": trails}})).await;
-    let new: Vec<&ResourcePlan> = plan.resources.iter().filter(|one| one.key.kind == "cloudtrail.trails").collect();
-    assert_eq!(new.iter().map(|one| one.steps.len()).collect::<Vec<_>>(), [1, 1, 0], "{new:#?}");
-    assert_eq!(new[2].blocks[0].reason, Reason::NotSupported);
-    assert!(new[2].blocks[0].message.contains("5 trails a region") && new[2].blocks[0].message.contains("new1, new2"), "{new:#?}");
-    assert!(outcomes.resources.iter().all(|one| !matches!(one.end, crate::execute::End::Failed { .. })), "{outcomes:#?}");
-    assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 5);
 }
 
 #[tokio::test]
