@@ -48,6 +48,10 @@ async fn a_key_of_another_region_than_the_buckets_is_not_taken() {
     // One that the same run makes will be here.
     let mut made = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "made", "kmsKeyId": KEY, "logging": true}]}});
     made["s3"] = json!({"buckets": [{"name": "made", "create": true}]});
+    let mut elsewhere = made.clone();
+    elsewhere["cloudtrail"]["trails"][0]["kmsKeyId"] = json!("arn:aws:kms:eu-west-1:317805897534:key/k1");
+    let elsewhere = account.resource("cloudtrail.trails", &elsewhere).await;
+    assert!(elsewhere.blocks[0].message.contains("is in eu-west-1, and the bucket made in us-east-1"), "{elsewhere:#?}");
     account.converges(&made).await;
 }
 

@@ -64,8 +64,10 @@ async fn a_trail_that_is_not_made_leaves_its_place_to_others() {
     // Nor does the want of a place hide a reason.
     let (new, _) = made(&[good("new1"), good("new2"), with("new3", json!({"kmsKeyId": "disabled"}))]).await;
     assert_eq!(new[2].1, Some(Reason::UnexpectedState));
-    // What a run leaves out it does not make.
-    let account = Account::new(&three());
+    // What a run leaves out it does not make; it leaves the policy alone, too, which that asks for.
+    let mut services = three();
+    services["s3"]["buckets"]["logs"]["policy"] = json!(statements(&["new1", "new2", "new3"].map(good)));
+    let account = Account::new(&services);
     let choice = crate::desired::Choice { skip: vec!["cloudtrail.trails/new1".to_owned()], ..Default::default() };
     let trails = ["new1", "new2", "new3"].map(good);
     account.apply_chosen(&json!({"cloudtrail": {"trails": trails}}), choice).await;
