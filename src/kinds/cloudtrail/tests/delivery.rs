@@ -115,3 +115,22 @@ async fn how_delivery_goes_is_asked_only_where_it_counts() {
         assert_eq!(asks(found, members.clone()).await, times, "{members}");
     }
 }
+
+/// What refuses every UpdateTrail: a bucket that is gone, and one whose policy lets CloudTrail in no more.
+#[tokio::test]
+async fn a_trail_whose_bucket_takes_nothing_is_moved_first() {
+    for (found, logs) in [("gone", true), ("gone", false), ("shut", true), ("shut", false)] {
+        let mut services = services(json!({"audit": {"s3BucketName": found, "isLogging": logs}}));
+        services["s3"]["buckets"]["shut"] = json!({});
+        let account = Account::new(&services);
+        let members = json!({"bucket": "logs", "logFileValidation": true, "logging": true, "tags": {"team": "audit"}});
+        let (plan, _) = account.apply_without_consent(&wish(members.clone())).await;
+        let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
+        let update = |field: &str| trail.steps.iter().position(|step| step.fields.iter().any(|of| of == field)).unwrap();
+        assert!(update("bucket") < update("logFileValidation"), "{found}: {trail:#?}");
+        // What is known to be refused waits for the move, and that for consent.
+        assert_eq!(trail.steps[update("logFileValidation")].held.is_some(), logs, "{found}: {trail:#?}");
+        account.converges(&wish(members)).await;
+        assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["logFileValidationEnabled"], true);
+    }
+}

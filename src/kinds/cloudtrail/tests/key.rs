@@ -105,3 +105,38 @@ fn bucket_and_key_of_another_region_are_changed_in_one_request() {
     let near = kms::Key { words: "n".to_owned(), arn: KEY.replace("k1", "k3"), unusable: None };
     assert_eq!(fields(&near, "near"), [["bucket"], ["kmsKeyId"]]);
 }
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_is_said_beforehand() {
+    let mut services = services(json!({"audit": {"s3BucketName": "logs"}}));
+    services["kms"]["keys"]["k1"] = json!({"state": "Disabled"});
+    let account = Account::new(&services);
+    for words in ["alias/audit", KEY] {
+        let plan = planned(&account, json!({"kmsKeyId": words, "logFileValidation": true})).await;
+        assert_eq!((plan.blocks[0].reason, plan.steps.len()), (Reason::UnexpectedState, 1), "{words}: {plan:#?}");
+        assert!(plan.blocks[0].message.contains("Disabled"), "{plan:#?}");
+        let new = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "logs", "kmsKeyId": words}]}});
+        let new = account.resource("cloudtrail.trails", &new).await;
+        assert_eq!((new.blocks[0].reason, new.steps.len()), (Reason::UnexpectedState, 0), "{words}: {new:#?}");
+    }
+    let missing = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:317805897534:key/none"})).await;
+    assert_eq!((missing.blocks[0].reason, missing.steps.len()), (Reason::InvalidWish, 0), "{missing:#?}");
+    // What another account's key is, its owner knows.
+    let theirs = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/k1"})).await;
+    assert_eq!((theirs.blocks.len(), theirs.steps.len()), (0, 1), "{theirs:#?}");
+}
+
+#[tokio::test]
+async fn a_key_is_compared_by_what_it_is() {
+    let trails = json!({"audit": {"s3BucketName": "logs", "kmsKeyId": KEY}});
+    let account = Account::new(&services(trails.clone()));
+    for words in ["alias/audit", "k1", KEY, "arn:aws:kms:us-east-1:317805897534:alias/audit"] {
+        let plan = planned(&account, json!({"kmsKeyId": words})).await;
+        assert_eq!(plan.status, Status::InSync, "{words}: {plan:?}");
+    }
+    let plan = planned(&account, json!({"kmsKeyId": "alias/other"})).await;
+    assert_eq!(plan.blocks[0].reason, Reason::InvalidWish);
+    let account = Account::with(&services(trails), "denied@DescribeKey");
+    let plan = planned(&account, json!({"kmsKeyId": "alias/audit"})).await;
+    assert_eq!(plan.status, Status::Unreadable);
+}
