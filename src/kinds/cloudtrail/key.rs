@@ -31,9 +31,11 @@ pub(super) fn declared(planning: &Planning<'_, Trails>, trail: Option<&SeenTrail
     }
 }
 
-/// Why the trail cannot move to the declared bucket with the key that it has, and keeps.
+/// Why the trail cannot move to the declared bucket with the key that it has, and keeps: no other is declared, or that cannot be used.
 pub(super) fn kept(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
-    let arn = trail.settings.kms_key_arn.as_deref().filter(|_| planning.drift("kmsKeyId").is_none())?;
+    planning.drift("bucket")?;
+    let keeps = planning.drift("kmsKeyId").is_none() || declared(planning, Some(trail)).is_err();
+    let arn = trail.settings.kms_key_arn.as_deref().filter(|_| keeps)?;
     unfit(planning, Some(trail), arn)
 }
 

@@ -275,7 +275,8 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
             })
         }
         "bucket" => key::kept(planning, trail),
-        "keyPrefix" => prefix(planning, trail),
+        // In the bucket that the trail does not leave nobody makes room for another prefix.
+        "keyPrefix" => prefix(planning, trail).or_else(|| key::kept(planning, trail)),
         _ => None,
     }
 }

@@ -23,9 +23,20 @@ async fn a_key_of_another_region_than_the_buckets_is_not_taken() {
     // The key is new, or the bucket, or the trail.
     for (trail, members, field) in [
         (json!({"s3BucketName": "far"}), json!({"kmsKeyId": "alias/audit", "logFileValidation": true}), "kmsKeyId"),
+        (
+            json!({"s3BucketName": "logs", "kmsKeyId": KEY}),
+            json!({"bucket": "far", "keyPrefix": "audit", "logFileValidation": true}),
+            "keyPrefix",
+        ),
         (json!({"s3BucketName": "logs", "kmsKeyId": KEY}), json!({"bucket": "far", "logFileValidation": true}), "bucket"),
         (json!({"s3BucketName": "logs", "kmsKeyId": KEY}), json!({"bucket": "far", "kmsKeyId": KEY, "logFileValidation": true}), "bucket"),
         (json!({"s3BucketName": "logs"}), json!({"bucket": "far", "kmsKeyId": KEY, "logFileValidation": true}), "kmsKeyId"),
+        // Where the new key cannot be used, the old one would stay.
+        (
+            json!({"s3BucketName": "logs", "kmsKeyId": KEY}),
+            json!({"bucket": "far", "kmsKeyId": "arn:aws:kms:eu-west-1:317805897534:key/none", "logFileValidation": true}),
+            "bucket",
+        ),
     ] {
         let account = Account::new(&two_regions(trail));
         refused(&planned(&account, members.clone()).await, field);
