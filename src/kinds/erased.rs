@@ -310,6 +310,7 @@ impl<K: Kind> AnyKind for Erased<K> {
                 consented: step.consented,
                 begun: step.begun,
                 once: step.once.map(|once| Box::new(Once { consent_to: Operation::of(&once.consent_to), unasked: once.unasked })),
+                room: step.room,
             };
             Steps { steps: steps.steps.into_iter().map(value).collect(), blocks: steps.blocks, notes: steps.notes }
         })

@@ -353,11 +353,6 @@ impl<'a, K: Kind> Planning<'a, K> {
         self.peers.specs.get(id)?.downcast_ref()
     }
 
-    /// All of this kind that the same manifest speaks for, by id.
-    pub fn peers(&self) -> impl Iterator<Item = (&'a str, &'a K::Spec)> {
-        self.peers.specs.iter().filter_map(|(id, spec)| Some((id.as_str(), spec.downcast_ref()?)))
-    }
-
     /// The same, by another object of the account and region too: with the words that say which, where it is another. What two of them declare of a
     /// thing that they share must agree; what may be changed is still a matter of the same manifest.
     pub fn peer_anywhere(&self, id: &str) -> Option<(&'a K::Spec, String)> {

@@ -69,6 +69,27 @@ pub fn usable(key: &Fact<Key>, field: &str, words: &str, scope: &Scope) -> Resul
     }
 }
 
+/// Why a key cannot encrypt what is put into a bucket of `region`: S3 uses keys of the bucket's own region alone, and takes any name of a key without
+/// looking at it; what is uploaded is refused then.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html>
+///
+/// `words` may be any of a key's names: one that says no region is of `home`.
+pub fn elsewhere((words, home): (&str, &str), field: &str, (bucket, region): (&str, &str)) -> Option<Unfit> {
+    let of_key = region_of(words).unwrap_or(home);
+    (of_key != region).then(|| Unfit {
+        reason: Reason::InvalidWish,
+        message: format!(
+            "the key {words} is in {of_key}, and the bucket {bucket} in {region}: only a key of the bucket's own region encrypts what is in it"
+        ),
+        what_to_do: format!("declare a key of {region} as {field}, by its ARN, which names the region"),
+    })
+}
+
+/// The region in the ARN of a key.
+pub fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3).filter(|region| !region.is_empty())
+}
+
 /// What KMS says of a key; `region`: where it is asked, if not in the manifest's.
 pub async fn described(reads: &Reads, region: Option<&str>, words: &str) -> Result<Arc<DescribeKeyOutput>, CallError> {
     let read = || async {

@@ -31,4 +31,4 @@ pub use kind::{
     is_within,
 };
 pub use operation::Operation;
-pub use step::{Block, Drift, Impact, Once, Progress, Reason, Step, Steps, few};
+pub use step::{Block, Drift, Impact, Once, Progress, Reason, Room, Step, Steps, few};

@@ -35,6 +35,17 @@ pub struct Drift {
     pub impact: Impact,
 }
 
+/// Places of which AWS gives so many and no more, and one of which a step takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// How many are left: resources of the same kind share them, in the order of the plan.
+    pub left: usize,
+    /// How many there are, and who has them.
+    pub message: String,
+    /// What a person does where none is left.
+    pub what_to_do: String,
+}
+
 /// One change of one thing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step<Op> {
@@ -59,6 +70,8 @@ pub struct Step<Op> {
     pub begun: bool,
     /// Each beginning of it is felt.
     pub once: Option<Box<Once<Op>>>,
+    /// What it takes a place of, where there are only so many.
+    pub room: Option<Box<Room>>,
 }
 
 /// Of a step that is felt each time it is begun, whatever it leads to (a restart): a consent to it counts for one beginning, and is used up by it.
@@ -86,7 +99,14 @@ impl<Op> Step<Op> {
             consented: false,
             begun: false,
             once: None,
+            room: None,
         }
+    }
+
+    /// It takes a place of which there are only so many.
+    pub fn within_room(mut self, room: Room) -> Step<Op> {
+        self.room = Some(Box::new(room));
+        self
     }
 
     pub fn impact(mut self, impact: Impact, takes: impl Into<String>) -> Step<Op> {

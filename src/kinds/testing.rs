@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::Contribution;
 use crate::aws::{ConnectOptions, Pace};
 use crate::clock::Clock;
+use crate::desired::Choice;
 use crate::execute::{End, Interrupt, Journal, Outcomes};
 use crate::load::load_text;
 use crate::plan::{Consent, Plan, ResourcePlan};
@@ -75,19 +76,24 @@ impl Account {
 
     /// Carries the plan out, with consent to all of it.
     pub async fn apply(&self, spec: &Value) -> (Plan, Outcomes) {
-        let hash = self.look(&baseline(spec), &Request::default()).await.plan.hash;
-        self.apply_with(spec, Consent { hashes: [hash].into(), ..Consent::default() }).await
+        self.apply_chosen(spec, Choice::default()).await
+    }
+
+    /// The same of what a run chooses.
+    pub async fn apply_chosen(&self, spec: &Value, choice: Choice) -> (Plan, Outcomes) {
+        let request = Request { choice, ..Request::default() };
+        let hash = self.look(&baseline(spec), &request).await.plan.hash;
+        self.apply_with(spec, Request { consent: Consent { hashes: [hash].into(), ..Consent::default() }, ..request }).await
     }
 
     /// Carries out what nobody has to consent to.
     pub async fn apply_without_consent(&self, spec: &Value) -> (Plan, Outcomes) {
-        self.apply_with(spec, Consent::default()).await
+        self.apply_with(spec, Request::default()).await
     }
 
-    async fn apply_with(&self, spec: &Value, consent: Consent) -> (Plan, Outcomes) {
+    async fn apply_with(&self, spec: &Value, request: Request) -> (Plan, Outcomes) {
         let baseline = baseline(spec);
         let journal = Journal::open(self.state.path(), "a test").unwrap().journal;
-        let request = Request { consent, ..Request::default() };
         let found = self.look(&baseline, &request).await;
         let clock = self.sandbox.clock();
         let interrupt = Interrupt::default();

@@ -6,6 +6,7 @@ mod hash;
 mod needs;
 mod parts;
 mod resource;
+mod room;
 mod settle;
 pub mod text;
 
@@ -17,7 +18,7 @@ mod tests;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{Block, Drift, Impact, Key, Need, Once, Operation, Unreadable};
+use crate::kinds::{Block, Drift, Impact, Key, Need, Once, Operation, Room, Unreadable};
 
 pub use as_seen::AsSeen;
 pub use hash::{op_digest, step_digest};
@@ -187,6 +188,9 @@ pub struct PlannedStep {
     /// Each beginning of it is felt. Known to the process that planned it.
     #[serde(skip)]
     pub once: Option<Box<Once<Operation>>>,
+    /// What it takes a place of. Known to the process that planned it.
+    #[serde(skip)]
+    pub room: Option<Box<Room>>,
     /// Why it is not done in this run; nothing: it is done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub held: Option<Block>,

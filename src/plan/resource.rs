@@ -324,6 +324,7 @@ fn steps(scope: &Scope, declared: &Declared, seen: &AnySeen, peers: &KindPeers, 
             consented: step.consented,
             begun: step.begun,
             once: step.once,
+            room: step.room,
             held: None,
         })
         .collect();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::parts::side_by_side;
 use super::resource::{Exceptions, planned};
 use super::text::count;
-use super::{Declared, Observed, Origin, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs};
+use super::{Declared, Observed, Origin, Plan, PlannedStep, ResourcePlan, SCHEMA_VERSION, Status, Summary, hash, needs, room};
 use crate::kinds::{Block, Impact, Key, Peers, Reason, Scope};
 use crate::manifest::{Disruptive, Exception, Mode, Opening, Policy, Windows, did_you_mean};
 
@@ -144,6 +144,9 @@ fn settled(judgement: &Judgement<'_>, mut planned: Vec<ResourcePlan>, matched: &
     }
     hold_too_many(judgement, approval, &mut planned);
     needs::hold_needy(&mut planned);
+    if room::hold_crowded(&mut planned) {
+        needs::hold_needy(&mut planned);
+    }
     needs::note_left_out(&mut planned);
     for resource in &mut planned {
         // What waits for nothing but its window or a consent is blocked as a person sees it; what is done beside it is not.
@@ -211,11 +214,7 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
             let reason = if resource.under_way { Reason::DeniedByPolicy } else { Reason::ObserveOnly };
             Some((reason, message.to_owned(), what_to_do.to_owned()))
         } else if let Some(before) = waits {
-            Some((
-                Reason::WaitsForOther,
-                format!("it comes after step {}, which is held", before + 1),
-                "see that step: what lets it go on lets this one, too".to_owned(),
-            ))
+            Some(behind(*before))
         } else if step.impact == Impact::Online {
             None
         } else if step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Deny && !step.consented {
@@ -257,6 +256,12 @@ fn unconsented(policy: &Policy, step: &PlannedStep, begun: bool) -> String {
         ),
         false => format!("{how}, and nobody has consented to it"),
     }
+}
+
+/// Why a step waits for another one of its resource, by place.
+pub(super) fn behind(before: usize) -> (Reason, String, String) {
+    let message = format!("it comes after step {}, which is held", before + 1);
+    (Reason::WaitsForOther, message, "see that step: what lets it go on lets this one, too".to_owned())
 }
 
 fn outside_window(judgement: &Judgement<'_>) -> Option<(Reason, String, String)> {

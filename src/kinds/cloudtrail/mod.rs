@@ -1,7 +1,9 @@
 //! CloudTrail: trails, what they record, where they deliver it, and whether they log.
 
 mod back;
+mod delivery;
 mod fields;
+mod key;
 mod observe;
 mod op;
 mod policy;
@@ -35,6 +37,7 @@ impl Kind for Trails {
         &calls::cloudtrail::GET_INSIGHT_SELECTORS,
         &calls::cloudtrail::LIST_TAGS,
         &calls::kms::DESCRIBE_KEY,
+        &calls::s3::LIST_BUCKETS,
         &calls::cloudtrail::CREATE_TRAIL,
         &calls::cloudtrail::UPDATE_TRAIL,
         &calls::cloudtrail::START_LOGGING,

@@ -8,16 +8,18 @@ use serde_json::{Value, json};
 
 use super::op::{InsightSetting, Settings};
 use super::selectors::{AdvancedEventSelector, EventSelector, Events};
-use super::{Trails, selectors};
+use super::steps::SETTINGS;
+use super::{TrailSpec, Trails, delivery, key, selectors};
 use crate::aws::{CallError, Reads, calls, pages};
-use crate::kinds::{Fact, FactSet, Scope, Target, Unreadable, Why, kms};
+use crate::kinds::{Fact, FactSet, Kind, Scope, Target, Unreadable, Why, kms};
 
 /// What was seen of a trail.
 #[derive(Clone, Debug, Default)]
 pub struct TrailSeen {
     pub trail: Fact<SeenTrail>,
     pub logging: Fact<bool>,
-    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where the bucket is another one than declared.
+    /// Why CloudTrail cannot deliver to the trail's bucket, in S3's words. Asked for with `logging`, and where a setting is to be changed and the plan does
+    /// not see to that bucket.
     pub delivery_error: Fact<String>,
     /// In canonical form.
     pub events: Fact<Events>,
@@ -27,6 +29,8 @@ pub struct TrailSeen {
     pub(super) shown: Vec<String>,
     /// The key that the manifest names.
     pub(super) key: Fact<kms::Key>,
+    /// Where the buckets are that it delivers to, and is to. Asked for where a key and a bucket are to meet.
+    pub(super) bucket_regions: Fact<BTreeMap<String, String>>,
 }
 
 /// A trail as DescribeTrails shows it.
@@ -81,27 +85,49 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Trails>, want: &F
     let Fact::Present(shown) = &trail else {
         // What hangs on the trail is as absent, or as unknown, as the trail.
         let rest = trail.as_ref().map(|_| ());
+        let encrypts = trail.is_absent() && target.spec.kms_key_id.is_some() && want.has("kmsKeyId");
+        let buckets: Vec<&String> = target.spec.bucket.iter().filter(|_| encrypts).collect();
         return TrailSeen {
             logging: rest.clone().map(|()| false),
             delivery_error: Fact::default(),
             events: rest.clone().map(|()| Events::Plain(Vec::new())),
             insights: rest.clone().map(|()| Vec::new()),
             tags: rest.map(|()| BTreeMap::new()),
+            bucket_regions: asked(!buckets.is_empty(), || key::regions(reads, &buckets)).await,
             trail,
             shown: names,
             key,
         };
     };
     let events = want.has("eventSelectors") || want.has("advancedEventSelectors") || want.has("insights");
-    let arn = &shown.arn;
-    let moves = want.has("bucket") && target.spec.bucket.is_some() && target.spec.bucket != shown.settings.bucket;
-    let ((logging, delivery_error), events, insights, tags) = futures::join!(
-        async { if want.has("logging") || moves { status(reads, arn, &home).await } else { Default::default() } },
-        asked(events, || read_events(reads, arn, &home)),
-        asked(want.has("insights"), || insights(reads, arn, &home)),
-        asked(want.has("tags"), || tags(reads, arn, &home)),
+    let (arn, own) = (shown.arn.clone(), shown.owner == target.scope.account);
+    let seen_to = delivery::is_seen_to(target.spec, target.scope, shown);
+    let (found, encrypted) = (shown.settings.bucket.clone(), shown.settings.kms_key_arn.is_some());
+    let buckets: Vec<&String> = target.spec.bucket.iter().chain(&found).collect();
+    let seen = TrailSeen { trail, shown: names, key, ..TrailSeen::default() };
+    let differ = |fields: &[&str]| own && differ(target.spec, &seen, want, fields);
+    let status_asked = want.has("logging") || (!seen_to && differ(&SETTINGS));
+    let regions_asked = differ(&["kmsKeyId"]) || (encrypted && differ(&["bucket"]));
+    let ((logging, delivery_error), bucket_regions, events, insights, tags) = futures::join!(
+        async { if status_asked { status(reads, &arn, &home).await } else { Default::default() } },
+        asked(regions_asked, || key::regions(reads, &buckets)),
+        asked(events, || read_events(reads, &arn, &home)),
+        asked(want.has("insights"), || insights(reads, &arn, &home)),
+        asked(want.has("tags"), || tags(reads, &arn, &home)),
     );
-    TrailSeen { trail, logging, delivery_error, events, insights, tags, shown: names, key }
+    TrailSeen { logging, delivery_error, bucket_regions, events, insights, tags, ..seen }
+}
+
+/// Whether one of these settings, which UpdateTrail changes, is not as declared.
+fn differ(spec: &TrailSpec, seen: &TrailSeen, want: &FactSet, settings: &[&str]) -> bool {
+    Trails::FIELDS.iter().filter(|field| settings.contains(&field.path) && want.has(field.path)).any(|field| {
+        (field.wish)(spec).is_some_and(|declared| match (field.fact)(seen) {
+            Fact::Present(found) => !field.rule.satisfied(&found, &declared),
+            Fact::Absent => true,
+            // Nothing is changed of a trail with a setting that could not be read.
+            Fact::Unknown(_) => false,
+        })
+    })
 }
 
 async fn asked<T, F: Future<Output = Fact<T>>>(wanted: bool, read: impl FnOnce() -> F) -> Fact<T> {

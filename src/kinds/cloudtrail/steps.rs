@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::op::{InsightSetting, Settings, TrailOp, insights_basis};
 use super::selectors::Events;
-use super::{SeenTrail, TrailSpec, Trails, arn, back};
-use crate::kinds::kms::{self, Unfit as Wrong};
-use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Step, Steps};
+use super::{SeenTrail, Trails, arn, back, delivery, key};
+use crate::kinds::kms::Unfit as Wrong;
+use crate::kinds::{Basis, Block, Drift, Fact, Impact, Planning, Reason, Room, Step, Steps};
 
 /// The fields that CreateTrail and UpdateTrail set.
 pub(super) const SETTINGS: [&str; 8] = [
@@ -70,9 +70,6 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         let message = format!("there is no trail {name}, and without its bucket, which an exception covers, it cannot be made");
         return block_all(planning, steps, Reason::InvalidWish, message, "end the exception, or make the trail by hand".to_owned());
     }
-    if let Some(wrong) = crowded(planning) {
-        return block_all(planning, steps, wrong.reason, wrong.message, wrong.what_to_do);
-    }
     let drifts: Vec<&Drift> = SETTINGS.iter().filter_map(|field| planning.drift(field)).collect();
     let settings = match gather(planning, &drifts, None) {
         Ok(settings) => settings,
@@ -102,7 +99,8 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
         "its log files are stored and paid for; management events are paid for where another trail records them, too",
         drifts.iter().filter_map(|drift| paid(drift)),
     );
-    let made = steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back));
+    let made =
+        steps.push(Step::online(format!("Create the trail {name}"), op, fields).also_takes(&paid).back(back).within_room(room(planning)));
     let (trail, home) = (arn(planning.scope, name), &planning.scope.region);
     start_logging(planning, &trail, home, &[made], steps);
     recording(planning, &trail, home, &[made], steps);
@@ -112,25 +110,15 @@ fn create(planning: &Planning<'_, Trails>, steps: &mut Steps<TrailOp>) {
 /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html>
 const MOST_TRAILS: usize = 5;
 
-/// Why there is no room for one more trail, where there is none: those that the manifest has made take their places by name.
-fn crowded(planning: &Planning<'_, Trails>) -> Option<Wrong> {
+/// What is left of the region's places for trails.
+fn room(planning: &Planning<'_, Trails>) -> Room {
     let shown = &planning.seen.shown;
-    let made = |(id, spec): &(&str, &TrailSpec)| spec.bucket.is_some() && !shown.iter().any(|name| name == id);
-    let before: Vec<&str> = planning.peers().filter(made).map(|(id, _)| id).filter(|id| *id < planning.id).collect();
-    if shown.len() + before.len() < MOST_TRAILS {
-        return None;
-    }
-    let besides = if before.is_empty() { String::new() } else { format!(", and {} would be made before it", before.join(", ")) };
-    Some(Wrong {
-        reason: Reason::NotSupported,
-        message: format!(
-            "CloudTrail takes {MOST_TRAILS} trails a region, and in {} there are {} ({}){besides}",
-            planning.scope.region,
-            shown.len(),
-            shown.join(", ")
-        ),
+    let found = if shown.is_empty() { "none".to_owned() } else { format!("{} ({})", shown.len(), shown.join(", ")) };
+    Room {
+        left: MOST_TRAILS.saturating_sub(shown.len()),
+        message: format!("CloudTrail takes {MOST_TRAILS} trails a region, and {} has {found}", planning.scope.region),
         what_to_do: "delete one that is not needed, or let one trail record what two would: this quota cannot be raised".to_owned(),
-    })
+    }
 }
 
 /// Changes what UpdateTrail changes: in one request what nobody notices, in another what somebody may, so that the one need not wait
@@ -144,34 +132,32 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
             steps.block(wrong.reason, drift.field.clone(), wrong.message, wrong.what_to_do);
             continue;
         }
-        // A role belongs to its log group: the new one may not be let into the old group.
-        let moves = drift.impact > Impact::Online || (group_moves && drift.field == "cloudWatchLogs.roleArn");
-        if moves { disruptive.push(drift) } else { online.push(drift) }
+        let goes_along = match drift.field.as_str() {
+            // A role belongs to its log group: the new one may not be let into the old group.
+            "cloudWatchLogs.roleArn" => group_moves,
+            "kmsKeyId" => key::goes_with_the_bucket(planning, trail),
+            _ => false,
+        };
+        if drift.impact > Impact::Online || goes_along { disruptive.push(drift) } else { online.push(drift) }
     }
-    // CloudTrail looks at the bucket whenever a trail is updated: one that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
-    let moves = disruptive.iter().any(|drift| drift.field == "bucket");
-    if let Some(error) = planning.seen.delivery_error.present().filter(|_| planning.drift("bucket").is_some() && !moves) {
-        let fields: Vec<String> = online.iter().chain(&disruptive).map(|drift| drift.field.clone()).collect();
-        if !fields.is_empty() {
-            let message =
-                format!("the trail's bucket takes nothing ({error}), and CloudTrail refuses every change until the trail has left it");
-            steps.blocks.push(Block {
-                reason: Reason::WaitsForOther,
-                fields,
-                message,
-                what_to_do: "see what stands against bucket".to_owned(),
-            });
-        }
-        return;
-    }
+    // A bucket that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
+    let shut = delivery::shut(planning, trail);
+    let moves = |drifts: &[&Drift]| drifts.iter().any(|drift| drift.field == "bucket");
+    let names = |drifts: &[&Drift]| drifts.iter().map(|drift| drift.field.clone()).collect::<Vec<_>>();
+    let mut stuck = shut.is_some() && !moves(&online) && !moves(&disruptive);
     let mut moved = None;
-    let updates = if moves { [disruptive, online] } else { [online, disruptive] };
+    let updates = if moves(&disruptive) { [disruptive, online] } else { [online, disruptive] };
     for drifts in updates.into_iter().filter(|drifts| !drifts.is_empty()) {
-        let fields: Vec<String> = drifts.iter().map(|drift| drift.field.clone()).collect();
+        let fields = names(&drifts);
+        if let Some(shut) = shut.as_ref().filter(|_| stuck) {
+            steps.blocks.push(shut.block(planning, trail, fields));
+            continue;
+        }
         let settings = match gather(planning, &drifts, Some(trail)) {
             Ok(settings) => settings,
             Err(wrong) => {
                 steps.blocks.push(Block { reason: wrong.reason, fields, message: wrong.message, what_to_do: wrong.what_to_do });
+                stuck |= shut.is_some() && moves(&drifts);
                 continue;
             }
         };
@@ -183,7 +169,6 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
         takes.dedup();
         let impact = drifts.iter().map(|drift| drift.impact).max().unwrap_or(Impact::Online);
         steps.notes.extend(takes.iter().map(|takes| format!("{}: {takes}", planning.id)));
-        let moving = drifts.iter().any(|drift| drift.field == "bucket");
         let place = steps.push(
             Step::online(title(planning.id, &drifts), TrailOp::Update { trail: trail.arn.clone(), settings, from }, fields)
                 .impact(impact, takes.join("; "))
@@ -191,8 +176,8 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
                 .back(back::update(planning.id, trail, &drifts))
                 .after(moved),
         );
-        // Where the present bucket is known to take nothing, the rest would be refused until then.
-        moved = Some(place).filter(|_| moving && planning.seen.delivery_error.present().is_some());
+        // Where the present bucket takes nothing, or may, the rest would be refused until then.
+        moved = moved.or(Some(place).filter(|_| shut.is_some() && moves(&drifts)));
     }
 }
 
@@ -277,7 +262,7 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
                 },
             })
         }
-        "kmsKeyId" => key(planning).err(),
+        "kmsKeyId" => key::declared(planning, Some(trail)).err(),
         // UpdateTrail refuses a bucket that does not let the members' logs in, and holdfast reads no organization.
         "bucket" | "keyPrefix"
             if trail.organization && planning.spec.organization_id.is_none() && planning.spec.own_bucket(planning.scope).is_some() =>
@@ -289,7 +274,9 @@ fn in_the_way(planning: &Planning<'_, Trails>, trail: &SeenTrail, drift: &Drift)
                 what_to_do: "declare organizationId: `aws organizations describe-organization` shows it".to_owned(),
             })
         }
-        "keyPrefix" => prefix(planning, trail),
+        "bucket" => key::kept(planning, trail),
+        // In the bucket that the trail does not leave nobody makes room for another prefix.
+        "keyPrefix" => prefix(planning, trail).or_else(|| key::kept(planning, trail)),
         _ => None,
     }
 }
@@ -310,11 +297,6 @@ fn prefix(planning: &Planning<'_, Trails>, trail: &SeenTrail) -> Option<Wrong> {
             (None, None) => "declare bucket too".to_owned(),
         },
     })
-}
-
-fn key(planning: &Planning<'_, Trails>) -> Result<String, Wrong> {
-    let words = planning.spec.kms_key_id.as_deref().unwrap_or_default();
-    kms::usable(&planning.seen.key, "kmsKeyId", words, planning.scope)
 }
 
 /// The settings that these drifts ask for.
@@ -346,7 +328,7 @@ fn gather(planning: &Planning<'_, Trails>, drifts: &[&Drift], trail: Option<&See
         });
     }
     if drifts.iter().any(|drift| drift.field == "kmsKeyId") {
-        settings.kms_key_arn = Some(key(planning)?);
+        settings.kms_key_arn = Some(key::declared(planning, trail)?);
     }
     // CloudTrail takes the log group and the role together only.
     if settings.log_group_arn.is_some() != settings.role_arn.is_some() {

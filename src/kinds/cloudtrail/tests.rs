@@ -1,10 +1,17 @@
+mod delivery;
+mod key;
+mod policy;
+mod recording;
+mod regions;
+mod room;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::kinds::testing::{ACCOUNT, Account, one_in, policy};
-use crate::kinds::{Drift, Impact, Reason, Unreadable, Why};
+use crate::kinds::{Drift, Impact, Reason, Unreadable, Why, kms};
 use crate::plan::{ResourcePlan, Status};
 
 const TRAIL: &str = "arn:aws:cloudtrail:us-east-1:317805897534:trail/audit";
@@ -73,149 +80,6 @@ fn everything() -> Value {
     })
 }
 
-/// The normal case of several regions: one bucket that all of their trails deliver to.
-#[tokio::test]
-async fn one_bucket_takes_the_trails_of_all_regions() {
-    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}}}}));
-    let mut far = wish(json!({"bucket": "logs", "logging": true, "logFileValidation": true}));
-    far["region"] = json!("eu-west-1");
-    let plan = account.converges(&far).await;
-    let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();
-    assert!(policy.notes.iter().any(|note| note.contains("us-east-1")), "{policy:#?}");
-    assert!(policy.steps[0].back.contains("--region us-east-1"), "{policy:#?}");
-    let near = json!({
-        "cloudtrail": {"trails": [{"name": "home", "bucket": "logs", "logging": true}]},
-        "s3": {"buckets": [{"name": "logs", "denyInsecureTransport": true}]},
-    });
-    account.converges(&near).await;
-    // Neither takes from the policy what the other put in.
-    assert!(account.plan(&far).await.in_sync());
-    let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
-    for part in ["cloudtrail:eu-west-1:317805897534:trail/audit", "cloudtrail:us-east-1:317805897534:trail/home", "aws:SecureTransport"] {
-        assert!(written.contains(part), "{part}: {written}");
-    }
-}
-
-/// An object is for one region: what its entry says of a bucket elsewhere is blocked, and holds what stands on that bucket.
-#[tokio::test]
-async fn an_entry_for_a_bucket_elsewhere_changes_nothing_of_its_policy() {
-    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}}}}));
-    let mut far = wish(json!({"bucket": "logs", "logging": true}));
-    far["region"] = json!("eu-west-1");
-    far["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
-    let (plan, _) = account.apply(&far).await;
-    let bucket = plan.resources.iter().find(|one| one.key.kind == "s3.buckets").unwrap();
-    assert_eq!(bucket.status, Status::Unreadable, "{bucket:#?}");
-    assert_eq!(account.writes(), Vec::<String>::new());
-    // S3 delivers access logs within a region.
-    let account = Account::new(&json!({"s3": {"buckets": {"logs": {}, "far": {"region": "eu-west-1"}}}}));
-    let logging = json!([{"name": "far", "logging": {"targetBucket": "logs", "targetPrefix": ""}}]);
-    account.apply(&json!({"region": "eu-west-1", "s3": {"buckets": logging}})).await;
-    assert_eq!(account.writes(), Vec::<String>::new());
-}
-
-/// The policy of its bucket names a trail by the region where it is at home.
-#[tokio::test]
-async fn a_trail_from_elsewhere_is_let_into_its_bucket() {
-    let trails = json!({"audit": {"s3BucketName": "bare", "isMultiRegionTrail": true, "isLogging": true, "homeRegion": "eu-west-1"}});
-    let account = Account::new(&json!({"s3": {"buckets": {"bare": {}}}, "cloudtrail": {"trails": trails}}));
-    let members = wish(json!({"bucket": "bare", "logging": true}));
-    assert!(!account.plan(&members).await.in_sync(), "its bucket lets no CloudTrail in");
-    account.converges(&members).await;
-    let written = account.sandbox.snapshot()["s3"]["buckets"]["bare"]["policy"].to_string();
-    assert!(written.contains("cloudtrail:eu-west-1:") && !written.contains("cloudtrail:us-east-1:"), "{written}");
-    // An object of its home asks for the very same.
-    let mut home = members.clone();
-    home["region"] = json!("eu-west-1");
-    assert!(account.plan(&home).await.in_sync());
-}
-
-/// Members' logs are delivered below the organisation's id.
-#[tokio::test]
-async fn an_organisations_trail_takes_its_members_along() {
-    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isOrganizationTrail": true, "isLogging": true}}));
-    services["s3"]["buckets"]["new"] = json!({});
-    services["cloudtrail"]["managementAccount"] = json!(ACCOUNT);
-    services["cloudtrail"]["organizationId"] = json!("o-a1b2c3d4e5");
-    let account = Account::new(&services);
-    let bucket = |account: &Account| account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["s3BucketName"].clone();
-    // Its bucket lets no member in, so that CloudTrail refuses all else as well.
-    let plan = planned(&account, json!({"bucket": "new", "logFileValidation": true})).await;
-    let block = &plan.blocks[0];
-    assert_eq!(
-        (plan.blocks[1].reason, plan.blocks[1].fields.as_slice()),
-        (Reason::WaitsForOther, ["logFileValidation".to_owned()].as_slice())
-    );
-    assert_eq!((block.reason, block.fields.as_slice(), plan.steps.len()), (Reason::InvalidWish, ["bucket".to_owned()].as_slice(), 0));
-    assert!(block.what_to_do.contains("organizationId"), "{block:?}");
-    // CloudTrail itself looks for it.
-    account.apply(&wish(json!({"bucket": "new", "organizationId": "o-zzzzzzzzzz"}))).await;
-    assert_eq!(bucket(&account), "logs");
-    account.converges(&wish(json!({"bucket": "new", "organizationId": "o-a1b2c3d4e5"}))).await;
-    assert_eq!(bucket(&account), "new");
-    let written = account.sandbox.snapshot()["s3"]["buckets"]["new"]["policy"].to_string();
-    assert!(written.contains("AWSLogs/o-a1b2c3d4e5/*") && written.contains("AWSLogs/317805897534/*"), "{written}");
-    // Of a trail of the account's own nothing of that is asked.
-    let account = Account::new(&self::services(json!({"audit": {"s3BucketName": "logs"}})));
-    let plan = account.converges(&wish(json!({"bucket": "logs", "organizationId": "o-a1b2c3d4e5"}))).await;
-    assert!(plan.resources.iter().any(|one| one.notes.iter().any(|note| note.contains("organizationId"))), "{plan:#?}");
-    let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
-    assert!(!written.contains("o-a1b2c3d4e5"), "{written}");
-}
-
-#[tokio::test]
-async fn a_region_takes_five_trails() {
-    let one = json!({"s3BucketName": "logs"});
-    let account = Account::new(&services(json!({"one": one, "two": one, "audit": one})));
-    let trails = ["new1", "new2", "new3"].map(|name| json!({"name": name, "bucket": "logs"}));
-    let (plan, outcomes) = account.apply(&json!({"cloudtrail": {"trails": trails}})).await;
-    let new: Vec<&ResourcePlan> = plan.resources.iter().filter(|one| one.key.kind == "cloudtrail.trails").collect();
-    assert_eq!(new.iter().map(|one| one.steps.len()).collect::<Vec<_>>(), [1, 1, 0], "{new:#?}");
-    assert_eq!(new[2].blocks[0].reason, Reason::NotSupported);
-    assert!(new[2].blocks[0].message.contains("5 trails a region") && new[2].blocks[0].message.contains("new1, new2"), "{new:#?}");
-    assert!(outcomes.resources.iter().all(|one| !matches!(one.end, crate::execute::End::Failed { .. })), "{outcomes:#?}");
-    assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 5);
-}
-
-#[tokio::test]
-async fn a_key_that_cannot_be_used_is_said_beforehand() {
-    let mut services = services(json!({"audit": {"s3BucketName": "logs"}}));
-    services["kms"]["keys"]["k1"] = json!({"state": "Disabled"});
-    let account = Account::new(&services);
-    for words in ["alias/audit", KEY] {
-        let plan = planned(&account, json!({"kmsKeyId": words, "logFileValidation": true})).await;
-        assert_eq!((plan.blocks[0].reason, plan.steps.len()), (Reason::UnexpectedState, 1), "{words}: {plan:#?}");
-        assert!(plan.blocks[0].message.contains("Disabled"), "{plan:#?}");
-        let new = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "logs", "kmsKeyId": words}]}});
-        let new = account.resource("cloudtrail.trails", &new).await;
-        assert_eq!((new.blocks[0].reason, new.steps.len()), (Reason::UnexpectedState, 0), "{words}: {new:#?}");
-    }
-    let missing = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:317805897534:key/none"})).await;
-    assert_eq!((missing.blocks[0].reason, missing.steps.len()), (Reason::InvalidWish, 0), "{missing:#?}");
-    // What another account's key is, its owner knows.
-    let theirs = planned(&account, json!({"kmsKeyId": "arn:aws:kms:us-east-1:111122223333:key/k1"})).await;
-    assert_eq!((theirs.blocks.len(), theirs.steps.len()), (0, 1), "{theirs:#?}");
-}
-
-/// What refuses every UpdateTrail: a bucket that is gone, and one whose policy lets CloudTrail in no more.
-#[tokio::test]
-async fn a_trail_whose_bucket_takes_nothing_is_moved_first() {
-    for (found, logs) in [("gone", true), ("gone", false), ("shut", true), ("shut", false)] {
-        let mut services = services(json!({"audit": {"s3BucketName": found, "isLogging": logs}}));
-        services["s3"]["buckets"]["shut"] = json!({});
-        let account = Account::new(&services);
-        let members = json!({"bucket": "logs", "logFileValidation": true, "logging": true, "tags": {"team": "audit"}});
-        let (plan, _) = account.apply_without_consent(&wish(members.clone())).await;
-        let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
-        let update = |field: &str| trail.steps.iter().position(|step| step.fields.iter().any(|of| of == field)).unwrap();
-        assert!(update("bucket") < update("logFileValidation"), "{found}: {trail:#?}");
-        // What is known to be refused waits for the move, and that for consent.
-        assert_eq!(trail.steps[update("logFileValidation")].held.is_some(), logs, "{found}: {trail:#?}");
-        account.converges(&wish(members)).await;
-        assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"]["audit"]["logFileValidationEnabled"], true);
-    }
-}
-
 /// A step that is refused halts its resource: recording must not wait behind it.
 #[tokio::test]
 async fn what_protects_and_stands_on_nothing_comes_first() {
@@ -262,20 +126,6 @@ async fn a_missing_trail_is_made_as_declared_and_then_left_alone() {
 }
 
 #[tokio::test]
-async fn the_bucket_and_its_policy_come_before_the_trail() {
-    let account = Account::new(&json!({}));
-    let mut spec = wish(json!({"bucket": "logs", "keyPrefix": "audit", "logging": true}));
-    spec["s3"] = json!({"buckets": [{"name": "logs", "create": true, "denyInsecureTransport": true}]});
-    account.apply(&spec).await;
-    let writes = account.writes();
-    let place = |operation: &str| writes.iter().position(|one| one == operation);
-    assert!(place("CreateBucket") < place("PutBucketPolicy") && place("PutBucketPolicy") < place("CreateTrail"), "{writes:?}");
-    assert!(place("CreateBucket").is_some() && place("CreateTrail") < place("StartLogging"));
-    assert_eq!(writes.iter().filter(|one| *one == "PutBucketPolicy").count(), 1, "statements of several wishes are written at once");
-    account.converges(&spec).await;
-}
-
-#[tokio::test]
 async fn a_trail_that_cannot_be_made_is_missing() {
     let account = Account::new(&services(json!({})));
     let plan = planned(&account, json!({"logging": true})).await;
@@ -302,74 +152,6 @@ async fn what_is_not_declared_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_shadow_is_changed_in_its_home_region() {
-    let trails = json!({"audit": {"s3BucketName": "logs", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
-    let mut services = services(trails);
-    let policy = services["s3"]["buckets"]["logs"]["policy"].to_string().replace("cloudtrail:us-east-1", "cloudtrail:eu-west-1");
-    services["s3"]["buckets"]["logs"]["policy"] = serde_json::from_str(&policy).unwrap();
-    let account = Account::new(&services);
-    let members = json!({
-        "bucket": "logs", "logging": true, "logFileValidation": true, "tags": {"team": "audit"}, "insights": ["ApiErrorRateInsight"],
-        "eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}],
-    });
-    let plan = planned(&account, members.clone()).await;
-    assert_eq!(plan.blocks, [], "{plan:?}");
-    assert!(plan.notes.iter().any(|note| note.contains("eu-west-1")), "{plan:?}");
-    assert!(plan.steps.iter().filter(|step| step.back.contains("aws cloudtrail")).all(|step| step.back.contains("--region eu-west-1")));
-    account.apply(&wish(members.clone())).await;
-    let mut sent = account.writes();
-    sent.sort();
-    assert_eq!(sent, ["AddTags", "PutBucketPolicy", "PutEventSelectors", "PutInsightSelectors", "StartLogging", "UpdateTrail"]);
-    account.converges(&wish(members)).await;
-}
-
-#[tokio::test]
-async fn what_is_of_the_region_of_a_trail_from_elsewhere_stays() {
-    let trails = json!({"audit": {"s3BucketName": "old", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"}});
-    let account = Account::new(&services(trails));
-    let plan = planned(&account, json!({"bucket": "logs", "logging": true, "multiRegion": false, "kmsKeyId": KEY})).await;
-    assert_eq!((plan.blocks.len(), plan.steps.len()), (3, 1), "{plan:?}");
-    let mut fields: Vec<&String> = plan.blocks.iter().flat_map(|block| &block.fields).collect();
-    fields.sort();
-    assert_eq!(fields, ["bucket", "kmsKeyId", "multiRegion"]);
-    assert!(plan.blocks.iter().all(|block| block.reason == Reason::NotSupported && block.what_to_do.contains("spec.region is eu-west-1")));
-}
-
-#[tokio::test]
-async fn an_organisations_trail_is_managed_above() {
-    let mut services = services(json!({"audit": {"s3BucketName": "logs", "isOrganizationTrail": true}}));
-    services["cloudtrail"]["managementAccount"] = json!("999988887777");
-    let account = Account::new(&services);
-    let plan = planned(&account, json!({"multiRegion": true})).await;
-    assert_eq!(plan.blocks[0].reason, Reason::ManagedAbove);
-    assert!(plan.blocks[0].message.contains("999988887777"), "{plan:?}");
-    assert!(plan.steps.is_empty());
-}
-
-/// Nothing is put into a bucket's policy for a trail that is left as it is; what others ask of that policy is.
-#[tokio::test]
-async fn nothing_is_asked_of_a_bucket_for_a_trail_that_is_changed_elsewhere() {
-    let abroad = json!({"s3BucketName": "old", "isMultiRegionTrail": true, "homeRegion": "eu-west-1"});
-    for trail in [abroad, json!({"s3BucketName": "logs", "isOrganizationTrail": true})] {
-        let mut services = json!({"s3": {"buckets": {"logs": {}}}, "cloudtrail": {"managementAccount": "999988887777"}});
-        services["cloudtrail"]["trails"]["audit"] = trail;
-        let account = Account::new(&services);
-        let mut spec = wish(json!({"bucket": "logs", "tags": {"team": "audit"}}));
-        let (plan, _) = account.apply(&spec).await;
-        assert_eq!(plan.resources.len(), 1, "{plan:#?}");
-        assert!(!account.writes().contains(&"PutBucketPolicy".to_owned()));
-        account.sandbox.forget_records();
-        spec["s3"] = json!({"buckets": [{"name": "logs", "denyInsecureTransport": true}]});
-        let (plan, _) = account.apply(&spec).await;
-        let policy = plan.resources.iter().find(|one| one.key.kind == "s3.bucketPolicies").unwrap();
-        assert_eq!((policy.origins.len(), policy.drifts.len()), (1, 1), "{policy:#?}");
-        assert_eq!(account.writes(), ["PutBucketPolicy"]);
-        let written = account.sandbox.snapshot()["s3"]["buckets"]["logs"]["policy"].to_string();
-        assert!(!written.contains("cloudtrail.amazonaws.com"), "{written}");
-    }
-}
-
-#[tokio::test]
 async fn weakening_a_trail_needs_consent_and_says_what_is_lost() {
     let trails = json!({"audit": {
         "s3BucketName": "logs", "isMultiRegionTrail": true, "logFileValidationEnabled": true, "isLogging": true
@@ -382,21 +164,6 @@ async fn weakening_a_trail_needs_consent_and_says_what_is_lost() {
     assert!(plan.steps[1].takes.contains("never be shown to be unchanged"), "{:?}", plan.steps[1]);
     assert!(plan.notes.iter().any(|note| note.contains("chain of digests")));
     assert!(plan.steps[0].held.is_none() && plan.steps[1].held.is_some());
-}
-
-#[tokio::test]
-async fn a_key_is_compared_by_what_it_is() {
-    let trails = json!({"audit": {"s3BucketName": "logs", "kmsKeyId": KEY}});
-    let account = Account::new(&services(trails.clone()));
-    for words in ["alias/audit", "k1", KEY, "arn:aws:kms:us-east-1:317805897534:alias/audit"] {
-        let plan = planned(&account, json!({"kmsKeyId": words})).await;
-        assert_eq!(plan.status, Status::InSync, "{words}: {plan:?}");
-    }
-    let plan = planned(&account, json!({"kmsKeyId": "alias/other"})).await;
-    assert_eq!(plan.blocks[0].reason, Reason::InvalidWish);
-    let account = Account::with(&services(trails), "denied@DescribeKey");
-    let plan = planned(&account, json!({"kmsKeyId": "alias/audit"})).await;
-    assert_eq!(plan.status, Status::Unreadable);
 }
 
 /// Bug 12: what may not be read is neither compliant nor absent.
@@ -427,129 +194,6 @@ async fn a_create_whose_answer_is_lost_makes_one_trail() {
             assert_eq!(account.sandbox.snapshot()["cloudtrail"]["trails"].as_object().unwrap().len(), 1);
         }
     }
-}
-
-#[tokio::test]
-async fn changing_the_form_of_selectors_is_more_than_online_where_something_was_selected() {
-    let advanced = json!([{"fieldSelectors": [{"field": "eventCategory", "equals": ["Management"]}]}]);
-    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs"}})));
-    let plan = planned(&account, json!({"advancedEventSelectors": advanced})).await;
-    assert_eq!(plan.steps[0].impact, Impact::Online, "{plan:?}");
-    let custom = json!([{"ReadWriteType": "All", "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}]}]);
-    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "eventSelectors": custom}})));
-    let plan = planned(&account, json!({"advancedEventSelectors": advanced})).await;
-    assert_eq!(plan.steps[0].impact, Impact::Disruptive);
-    account.converges(&wish(json!({"advancedEventSelectors": advanced}))).await;
-    account.converges(&wish(json!({"eventSelectors": [{"readWriteType": "WriteOnly", "includeManagementEvents": true}]}))).await;
-}
-
-/// Bug 1: the same wish in other words is no difference.
-#[test]
-fn selectors_that_mean_the_same_are_equal() {
-    let plain = |value: Value| Events::Plain(serde_json::from_value(value).unwrap());
-    let resource = |kind: &str, values: &[&str]| json!({"type": kind, "values": values});
-    let selector = |resources: Value, sources: &[&str]| json!({"readWriteType": "All", "includeManagementEvents": true, "dataResources": resources, "excludeManagementEventSources": sources});
-    let (s3, lambda) = ("AWS::S3::Object", "AWS::Lambda::Function");
-    let one = plain(json!([
-        selector(json!([resource(s3, &["b", "a"]), resource(lambda, &["f"])]), &["rds", "kms"]),
-        selector(json!([resource(s3, &["arn:aws:s3:::"])]), &[]),
-    ]));
-    let other = plain(json!([
-        selector(json!([resource(s3, &["arn:aws:s3"])]), &[]),
-        selector(json!([resource(lambda, &["f"]), resource(s3, &["a"]), resource(s3, &["a", "b"])]), &["kms", "rds"]),
-    ]));
-    assert!(one.satisfy(&other) && other.satisfy(&one));
-    let fewer = plain(json!([selector(json!([resource(s3, &["arn:aws:s3"])]), &[])]));
-    assert!(!one.satisfy(&fewer) && !fewer.satisfy(&one));
-
-    let advanced = |value: Value| Events::Advanced(serde_json::from_value(value).unwrap());
-    let found = advanced(json!([{"name": "writes", "fieldSelectors": [
-        {"field": "readOnly", "equals": ["false"]}, {"field": "eventCategory", "equals": ["Management"]}]}]));
-    let unnamed = advanced(json!([{"fieldSelectors": [
-        {"field": "eventCategory", "equals": ["Management"]}, {"field": "readOnly", "equals": ["false", "false"]}]}]));
-    let renamed = advanced(json!([{"name": "other", "fieldSelectors": [
-        {"field": "eventCategory", "equals": ["Management"]}, {"field": "readOnly", "equals": ["false"]}]}]));
-    assert!(found.satisfy(&unnamed), "a name that is not declared is not compared");
-    assert!(!found.satisfy(&renamed));
-    assert!(!found.satisfy(&one));
-}
-
-#[test]
-fn narrowing_what_is_recorded_is_more_than_online() {
-    let all = json!([{"readWriteType": "All", "includeManagementEvents": true}]);
-    let writes = json!([{"readWriteType": "WriteOnly", "includeManagementEvents": true}]);
-    let both = json!([{"readWriteType": "All", "includeManagementEvents": true}, {"readWriteType": "All", "includeManagementEvents": false,
-        "dataResources": [{"type": "AWS::S3::Object", "values": ["arn:aws:s3"]}]}]);
-    for (found, declared, impact) in [
-        (&all, &writes, Impact::Disruptive),
-        (&writes, &all, Impact::Online),
-        (&all, &both, Impact::Online),
-        (&both, &all, Impact::Disruptive),
-        (&Value::Null, &writes, Impact::Online),
-    ] {
-        assert_eq!(selectors::plain_impact(found, declared), impact, "{found} -> {declared}");
-    }
-}
-
-#[tokio::test]
-async fn trails_that_share_a_bucket_each_have_their_own_statements() {
-    let trails =
-        [json!({"name": "one", "bucket": "logs", "keyPrefix": "audit/one"}), json!({"name": "one.b", "trail": "one_b", "bucket": "logs"})];
-    let text = statements(&trails);
-    let document: Value = serde_json::from_str(&text).unwrap();
-    let sids: BTreeSet<&str> = document["Statement"].as_array().unwrap().iter().map(|one| one["Sid"].as_str().unwrap()).collect();
-    assert_eq!(sids.len(), 4);
-    assert!(sids.iter().all(|sid| sid.starts_with("Holdfast") && sid.chars().all(|letter| letter.is_ascii_alphanumeric())), "{sids:?}");
-    // CloudTrail takes both.
-    let account = Account::new(&json!({"s3": {"buckets": {"logs": {"policy": text}}}}));
-    account.converges(&json!({"cloudtrail": {"trails": trails}})).await;
-    let elsewhere = Scope { region: "eu-west-1".to_owned(), ..scope() };
-    let spec = spec(json!({"name": "one", "bucket": "logs", "keyPrefix": "audit/one"}));
-    let sid = |scope: &Scope| Trails::contributes(&spec, "one", scope)[0].value["statements"][0]["sid"].clone();
-    assert_ne!(sid(&scope()), sid(&elsewhere), "a trail of the same name in another region");
-    let [policy, bucket] = Trails::needs(&spec, "one", &scope(), &Trails::contributes(&spec, "one", &scope())).try_into().unwrap();
-    assert_eq!((policy.key.to_string().as_str(), bucket.key.to_string().as_str()), ("s3.bucketPolicies/logs", "s3.buckets/logs"));
-    assert!(policy.parts.len() == 2 && policy.parts.iter().all(|part| sids.contains(part.trim_start_matches("statements."))), "{policy:?}");
-    assert_eq!(bucket.parts, ["create"]);
-    assert!(policy.concerns(&["keyPrefix".to_owned()]) && !policy.concerns(&["logging".to_owned()]));
-    assert!(Trails::contributes(&TrailSpec::default(), "one", &scope()).is_empty());
-}
-
-/// The statement for the prefix that is in use stays until the trail has moved, whatever becomes of the move.
-#[tokio::test]
-async fn a_prefix_that_is_not_moved_to_takes_nothing_from_the_one_in_use() {
-    let account = Account::new(&services(json!({})));
-    let members = |prefix: Value| wish(json!({"bucket": "logs", "logging": true, "keyPrefix": prefix}));
-    account.converges(&members(json!("one"))).await;
-    // CloudTrail looks at the bucket's policy before it takes any change.
-    let delivers = async |change: bool| {
-        let (_, outcomes) = account.apply(&wish(json!({"logFileValidation": change}))).await;
-        assert!(outcomes.resources.iter().all(|one| one.end == crate::execute::End::Changed), "{outcomes:#?}");
-    };
-    let (plan, _) = account.apply_without_consent(&members(json!("two"))).await;
-    let trail = plan.resources.iter().find(|one| one.key.kind == "cloudtrail.trails").unwrap();
-    assert!(trail.steps.iter().all(|step| step.held.is_some()), "{trail:#?}");
-    delivers(true).await;
-    let plan = account.converges(&wish(json!({"bucket": "logs", "logging": true}))).await;
-    assert!(plan.resources.iter().all(|one| one.key.kind != "cloudtrail.trails" || one.steps.is_empty()), "{plan:#?}");
-    delivers(false).await;
-    // Without what was put in for the prefix before, too: the trail that declares none has what it needs.
-    let account = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "s3KeyPrefix": "one"}})));
-    account.converges(&wish(json!({"bucket": "logs", "logFileValidation": true}))).await;
-}
-
-/// The policy of a bucket that nobody declares is left alone, and CloudTrail would refuse a prefix that it does not let it write below.
-#[tokio::test]
-async fn a_prefix_is_changed_only_where_its_bucket_is_declared() {
-    let account = Account::new(&services(json!({})));
-    account.converges(&wish(json!({"bucket": "logs", "keyPrefix": "one"}))).await;
-    account.sandbox.forget_records();
-    let (plan, _) = account.apply(&wish(json!({"keyPrefix": "two", "logFileValidation": true}))).await;
-    let block = &plan.resources[0].blocks[0];
-    assert_eq!((block.reason, plan.resources[0].blocks.len()), (Reason::Conflict, 1), "{plan:#?}");
-    assert_eq!((block.fields.as_slice(), block.what_to_do.as_str()), (["keyPrefix".to_owned()].as_slice(), "declare bucket too: logs"));
-    assert_eq!(account.sent("UpdateTrail"), json!({"Name": TRAIL, "EnableLogFileValidation": true}), "the rest is no part of it");
-    account.converges(&wish(json!({"bucket": "logs", "keyPrefix": "two"}))).await;
 }
 
 #[test]
@@ -590,8 +234,12 @@ fn wishes_that_contradict_themselves_are_said() {
 }
 
 fn planning(seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
+    planning_of(json!({"name": "audit"}), seen, drifts)
+}
+
+fn planning_of(declared: Value, seen: &TrailSeen, drifts: &[Drift]) -> Steps<TrailOp> {
     let peers = crate::kinds::KindPeers::default();
-    Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(json!({"name": "audit"})), seen, drifts, peers: &peers })
+    Trails::steps(&Planning { scope: &scope(), id: "audit", spec: &spec(declared), seen, drifts, peers: &peers })
 }
 
 fn drift(field: &str, found: Value, declared: Value) -> Drift {
@@ -624,40 +272,6 @@ fn what_cloudtrail_would_refuse_is_blocked_beforehand() {
 }
 
 #[test]
-fn insights_keep_the_events_that_they_look_at() {
-    let kept = op::InsightSetting { insight: "ApiCallRateInsight".to_owned(), categories: vec!["Data".to_owned()] };
-    let seen = TrailSeen { insights: Fact::Present(vec![kept.clone()]), ..seen(Settings::default()) };
-    let declared = json!(["ApiCallRateInsight", "ApiErrorRateInsight"]);
-    let steps = planning(&seen, &[drift("insights", json!(["ApiCallRateInsight"]), declared)]);
-    let TrailOp::PutInsights { insights, .. } = &steps.steps[0].op else { panic!("{steps:?}") };
-    assert_eq!(insights[0], kept);
-    assert_eq!(insights[1].categories, Vec::<String>::new());
-    let op = &steps.steps[0].op;
-    assert_eq!(Trails::check(op, &seen), Progress::Pending);
-    let other =
-        TrailSeen { insights: Fact::Present(vec![op::InsightSetting { categories: vec!["Management".to_owned()], ..kept }]), ..seen };
-    assert!(matches!(Trails::check(op, &other), Progress::Stale(_)), "its events would be set back");
-}
-
-#[test]
-fn what_a_trail_records_is_replaced_only_as_it_was_planned() {
-    let selector = |kind: ReadWriteType| EventSelector {
-        read_write_type: kind,
-        include_management_events: true,
-        data_resources: Vec::new(),
-        exclude_management_event_sources: Vec::new(),
-    };
-    let recording = |kind| TrailSeen { events: Fact::Present(Events::Plain(vec![selector(kind)])), ..seen(Settings::default()) };
-    let found = recording(ReadWriteType::ReadOnly);
-    let declared = json!([selector(ReadWriteType::WriteOnly)]);
-    let steps = planning(&found, &[drift("eventSelectors", json!([selector(ReadWriteType::ReadOnly)]), declared)]);
-    let op = &steps.steps[0].op;
-    assert_eq!(Trails::check(op, &found), Progress::Pending);
-    assert_eq!(Trails::check(op, &recording(ReadWriteType::WriteOnly)), Progress::Done);
-    assert!(matches!(Trails::check(op, &recording(ReadWriteType::All)), Progress::Stale(_)));
-}
-
-#[test]
 fn a_step_is_done_when_it_is_seen_to_be() {
     let unknown = Unreadable { call: "c".to_owned(), why: Why::Failed, message: String::new() };
     let trail = || TRAIL.to_owned();
@@ -679,18 +293,6 @@ fn a_step_is_done_when_it_is_seen_to_be() {
     assert_eq!(Trails::check(&untag, &tagged(json!({"b": ""}))), Progress::Done);
     let written = serde_json::to_value(&update).unwrap();
     assert_eq!(serde_json::from_value::<TrailOp>(written).unwrap(), update, "an operation survives the journal");
-}
-
-#[test]
-fn the_policy_of_another_accounts_bucket_is_left_to_that_account() {
-    let asked = |account: Value| {
-        let spec = spec(json!({"name": "t", "bucket": "theirs-logs", "bucketAccount": account}));
-        let parts = Trails::contributes(&spec, "t", &scope());
-        (parts.len(), Trails::needs(&spec, "t", &scope(), &parts).len())
-    };
-    assert_eq!(asked(Value::Null), (1, 2));
-    assert_eq!(asked(json!("317805897534")), (1, 2));
-    assert_eq!(asked(json!("111111111111")), (0, 0));
 }
 
 #[test]

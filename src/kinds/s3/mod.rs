@@ -11,6 +11,7 @@ pub use policy::{BucketPolicy, needs_of_delivery};
 pub use public_access::{Flags, PublicAccessBlock};
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -73,6 +74,11 @@ impl At<'_> {
     fn key(&self, operation: &str) -> String {
         format!("{operation}/{}{}", self.bucket, self.region.map(|region| format!("/{region}")).unwrap_or_default())
     }
+}
+
+/// Every bucket of the account by its name, with its region where S3 says it: selectors, policies and trails ask for the same.
+pub(super) async fn own_buckets(reads: &Reads) -> Result<Arc<Vec<(String, Option<String>)>>, CallError> {
+    reads.once("ListBuckets", || buckets::all(reads)).await
 }
 
 /// Whether a bucket serves a website: buckets and their policies both say whom a change cuts off.

@@ -197,6 +197,10 @@ fn lets_in(policy: &str, state: &State, here: &Here, name: &str, trail: &Trail) 
 fn key(state: &State, here: &Here, name: &str, trail: &Trail) -> Result<(), Refusal> {
     let Some(id) = &trail.kms_key_id else { return Ok(()) };
     let Some(key) = here.neighbours.key(id) else { return Err(key_not_found(id)) };
+    // "When the S3 bucket and the KMS key are not in the same Region." (KmsKeyNotFoundException)
+    if here.neighbours.bucket_region(&trail.s3_bucket_name).as_deref() != key.arn.split(':').nth(3) {
+        return Err(key_not_found(id));
+    }
     if !key.enabled {
         return Err(refusal("KmsKeyDisabledException", format!("The KMS key {id} is disabled.")));
     }

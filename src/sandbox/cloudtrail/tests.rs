@@ -27,7 +27,11 @@ fn policy(prefix: &str) -> String {
 
 fn next_door() -> Written {
     Written {
-        s3: json!({"buckets": {"logs": {"policy": policy("")}, "plain": {"policy": null}}}),
+        s3: json!({"buckets": {
+            "logs": {"policy": policy("")},
+            "plain": {"policy": null},
+            "far": {"region": "us-east-1", "policy": policy("").replace("arn:aws:s3:::logs", "arn:aws:s3:::far")},
+        }}),
         kms: json!({"keys": {"k1": {}, "off": {"keyState": "Disabled"}, "shut": {"policy": "{\"Statement\": []}"}}, "aliases": {"alias/logs": "k1"}}),
         sns: json!({"topics": {"alerts": {}}}),
     }
@@ -106,6 +110,7 @@ fn a_trail_is_made_only_where_it_can_deliver() {
         (json!({"Name": "other"}), "InsufficientS3BucketPolicyException"),
         (json!({"S3BucketName": "none", "KmsKeyId": "nokey"}), "S3BucketDoesNotExistException"),
         (json!({"KmsKeyId": "nokey"}), "KmsKeyNotFoundException"),
+        (json!({"S3BucketName": "far", "KmsKeyId": "k1"}), "KmsKeyNotFoundException"),
         (json!({"KmsKeyId": "off"}), "KmsKeyDisabledException"),
         (json!({"KmsKeyId": "shut"}), "InsufficientEncryptionPolicyException"),
         (json!({"SnsTopicName": "none"}), "InsufficientSnsTopicPolicyException"),

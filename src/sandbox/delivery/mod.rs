@@ -11,6 +11,8 @@ use super::world::World;
 pub trait Neighbours {
     /// The policy of a bucket: `None` when there is no such bucket, `Some(None)` when it has no policy.
     fn bucket_policy(&self, bucket: &str) -> Option<Option<String>>;
+    /// Where a bucket is.
+    fn bucket_region(&self, bucket: &str) -> Option<String>;
     /// The KMS key of that id, ARN or alias.
     fn key(&self, id: &str) -> Option<Key>;
     /// The ARN of the SNS topic of that name or ARN, when there is such a topic.
@@ -33,6 +35,10 @@ impl Neighbours for World {
         written_bucket_policy(&serde_json::to_value(&self.s3).ok()?, bucket)
     }
 
+    fn bucket_region(&self, bucket: &str) -> Option<String> {
+        written_bucket_region(&serde_json::to_value(&self.s3).ok()?, &self.region, bucket)
+    }
+
     fn key(&self, id: &str) -> Option<Key> {
         written_key(&serde_json::to_value(&self.kms).ok()?, &self.account, &self.region, id)
     }
@@ -51,6 +57,12 @@ pub fn written_bucket_policy(s3: &Value, bucket: &str) -> Option<Option<String>>
         // A policy written as structure instead of text.
         Some(other) => Some(other.to_string()),
     })
+}
+
+/// The region of `buckets.<bucket>` in the written form of the S3 state: one that names none is in the account's.
+pub fn written_bucket_region(s3: &Value, home: &str, bucket: &str) -> Option<String> {
+    let region = s3.get("buckets")?.get(bucket)?.get("region").and_then(Value::as_str).filter(|region| !region.is_empty());
+    Some(region.unwrap_or(home).to_owned())
 }
 
 /// The key in `keys` of the written form of the KMS state, found by id, ARN or alias.
@@ -118,6 +130,10 @@ pub mod tests {
     impl Neighbours for Written {
         fn bucket_policy(&self, bucket: &str) -> Option<Option<String>> {
             written_bucket_policy(&self.s3, bucket)
+        }
+
+        fn bucket_region(&self, bucket: &str) -> Option<String> {
+            written_bucket_region(&self.s3, "eu-west-1", bucket)
         }
 
         fn key(&self, id: &str) -> Option<Key> {

@@ -136,7 +136,7 @@ pub(in crate::kinds::s3) async fn all(reads: &Reads) -> Result<Vec<(String, Opti
 
 /// Every bucket of the account, those of that region with their tags where they are asked for.
 pub(super) async fn list(reads: &Reads, region: &str, tags: bool) -> Result<Vec<Candidate>, CallError> {
-    let all = all(reads).await?;
+    let all = s3::own_buckets(reads).await?;
     let candidate = |(id, place): (String, Option<String>)| async move {
         // An endpoint that says no region has but one.
         let elsewhere = place.filter(|place| place != region);
@@ -144,7 +144,7 @@ pub(super) async fn list(reads: &Reads, region: &str, tags: bool) -> Result<Vec<
         Candidate { id, elsewhere, tags }
     };
     // Requests are paced per service; this bounds only what waits for its turn.
-    Ok(futures::stream::iter(all).map(candidate).buffered(32).collect().await)
+    Ok(futures::stream::iter(all.iter().cloned()).map(candidate).buffered(32).collect().await)
 }
 
 pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &FactSet) -> BucketSeen {
@@ -175,6 +175,11 @@ pub(super) async fn observe(reads: &Reads, target: &Target<'_, Bucket>, want: &F
     let asked_nothing = there.iter().all(|there| matches!(there, There::NotAsked));
     if moved || asked_nothing {
         place(reads, target, moved, &mut seen).await;
+    }
+    if let Fact::Unknown(why) = &seen.presence
+        && why.why == Why::Denied
+    {
+        seen.presence = Fact::Unknown(refused(reads, target, why.clone()).await);
     }
     let declared = spec.public_access_block.clone().unwrap_or_default();
     let opens_question = seen.flags.present().is_some_and(|flags| !flags.satisfy(&declared));
@@ -304,6 +309,28 @@ async fn place(reads: &Reads, target: &Target<'_, Bucket>, moved: bool, seen: &m
     seen.lifecycle = Fact::Unknown(why.clone());
     seen.tags = Fact::Unknown(why.clone());
     seen.presence = Fact::Unknown(why);
+}
+
+/// Why nothing of a bucket may be read: a permission is missing, or the bucket is another account's, which S3 answers in the same way where it is
+/// told whose it must be. The list of the account's own buckets tells.
+async fn refused(reads: &Reads, target: &Target<'_, Bucket>, why: Unreadable) -> Unreadable {
+    let (bucket, account, action) = (target.id, &target.scope.account, why.action());
+    match s3::own_buckets(reads).await.as_deref() {
+        Ok(own) if own.iter().any(|(name, _)| name == bucket) => why,
+        Ok(_) => Unreadable {
+            message: format!(
+                "{}; {bucket} is no bucket of account {account}: either another account has taken the name, which no two buckets can have, or {action} is \
+                 missing. Declare another name, or allow {action} to the role that holdfast runs as",
+                why.message
+            ),
+            why: Why::Failed,
+            ..why
+        },
+        Err(_) => Unreadable {
+            message: format!("{}; or another account has taken the name {bucket} (s3:ListAllMyBuckets would tell)", why.message),
+            ..why
+        },
+    }
 }
 
 async fn flags(reads: &Reads, bucket: &str, owner: &str) -> (Fact<Flags>, There) {

@@ -1,3 +1,4 @@
+use super::observe::parsed;
 use super::*;
 use crate::kinds::Key;
 

@@ -8,10 +8,6 @@ fn policy(sandbox: &Sandbox, bucket: &str) -> Value {
     sandbox.world().s3.buckets[bucket].policy.as_deref().map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
 
-fn writes(sandbox: &Sandbox) -> Vec<String> {
-    sandbox.writes().into_iter().map(|one| one.operation).collect()
-}
-
 #[tokio::test]
 async fn the_target_lets_s3_in_before_anything_is_sent_there() {
     let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}, huntaze-web: {}, huntaze-logs: {ownership: BucketOwnerEnforced}}}");

@@ -82,7 +82,7 @@ impl Maker<'_> {
         self.steps.push(step.back(back));
     }
 
-    /// The ARN of the declared key, where it can be used.
+    /// The ARN of the declared key, where it can be used for this bucket, which is of the object's region as all that are changed.
     fn key(&mut self, declared: &str) -> Option<String> {
         let key = &self.planning.seen.key;
         if let Fact::Unknown(why) = key {
@@ -90,10 +90,13 @@ impl Maker<'_> {
             self.unreadable("encryption.kmsKeyId", &why);
             return None;
         }
-        match kms::usable(key, "encryption.kmsKeyId", declared, self.planning.scope) {
+        let (field, region) = ("encryption.kmsKeyId", self.planning.scope.region.as_str());
+        let elsewhere = kms::elsewhere((declared, region), field, (self.bucket, region));
+        let fit = elsewhere.map_or_else(|| kms::usable(key, field, declared, self.planning.scope), Err);
+        match fit {
             Ok(arn) => Some(arn),
             Err(wrong) => {
-                self.steps.block(wrong.reason, "encryption.kmsKeyId", wrong.message, wrong.what_to_do);
+                self.steps.block(wrong.reason, field, wrong.message, wrong.what_to_do);
                 None
             }
         }
