@@ -47,7 +47,7 @@ pub(super) fn hold_needy(resources: &mut [ResourcePlan]) {
 fn excepted(resources: &[ResourcePlan]) -> Vec<(usize, Need)> {
     let with: HashMap<&Key, &ResourcePlan> = resources.iter().filter(|one| !one.excepted.is_empty()).map(|one| (&one.key, one)).collect();
     let mut found = Vec::new();
-    for (place, resource) in resources.iter().enumerate() {
+    for (place, resource) in resources.iter().enumerate().filter(|_| !with.is_empty()) {
         for need in resource.needs.iter().filter(|need| !need.order_only) {
             if with.get(&need.key).is_some_and(|on| on.keeps_from(resource, need)) {
                 found.push((place, need.clone()));
@@ -59,6 +59,10 @@ fn excepted(resources: &[ResourcePlan]) -> Vec<(usize, Need)> {
 
 /// Notes what a resource that changes stands on and this run leaves out: whether that is as declared nobody looked.
 pub(super) fn note_left_out(resources: &mut [ResourcePlan]) {
+    // Most plans need nothing, and are too long to be copied for it.
+    if resources.iter().all(|one| one.needs.iter().all(|need| need.order_only)) {
+        return;
+    }
     let known: HashSet<Key> = resources.iter().map(|one| one.key.clone()).collect();
     for resource in resources {
         let left_out = resource.needs.iter().filter(|need| !need.order_only && !known.contains(&need.key));

@@ -96,11 +96,14 @@ pub fn plan(judgement: &Judgement<'_>, resources: &[(Declared, Observed)]) -> Pl
         (draft.exceptions.matched, draft.exceptions.unsure, planned)
     });
     let mut whole = Draft::new(judgement);
-    let mut all = Vec::with_capacity(resources.len());
+    let mut all: Vec<ResourcePlan> = Vec::new();
     for (matched, unsure, planned) in drafted {
         whole.exceptions.matched.extend(matched);
         whole.exceptions.unsure.extend(unsure);
-        all.extend(planned);
+        match all.is_empty() {
+            true => all = planned,
+            false => all.extend(planned),
+        }
     }
     whole.plan(all)
 }

@@ -29,8 +29,8 @@ pub struct PublicAccessBlock {
 #[serde(rename_all = "camelCase")]
 pub struct Flags {
     pub block_public_acls: bool,
-    pub ignore_public_acls: bool,
     pub block_public_policy: bool,
+    pub ignore_public_acls: bool,
     pub restrict_public_buckets: bool,
 }
 

@@ -16,9 +16,10 @@ use crate::kinds::{Basis, Fact, Progress};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BucketOp {
-    pub(super) bucket: String,
+    // By name, as operations are written: that spares sorting them.
     /// The bucket's owner: S3 refuses the request when the bucket of that name is somebody else's.
     pub(super) account: String,
+    pub(super) bucket: String,
     pub(super) change: Change,
     /// The setting that was found, which the change replaces; none where nothing is replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,10 +39,10 @@ pub(super) enum Change {
     PublicAccessBlock(Flags),
     Encryption {
         algorithm: String,
+        blocked: Vec<String>,
+        bucket_key: Option<bool>,
         /// The key's ARN, which no change of an alias can turn into another key.
         key: Option<String>,
-        bucket_key: Option<bool>,
-        blocked: Vec<String>,
     },
     Versioning(String),
     Ownership(String),
