@@ -78,7 +78,7 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
         Ok(opened) => opened,
         Err(why) => return complain(Exit::Failed, &why),
     };
-    let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.open.is_empty()).collect();
+    let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.open.is_empty() || !given.under_way.is_empty()).collect();
     let meant: Vec<&Given> = open.iter().copied().filter(|given| given.plan.starts_with(hash)).collect();
     let plans: BTreeSet<&str> = meant.iter().map(|given| given.plan.as_str()).collect();
     let Some(given) = meant.last().filter(|_| plans.len() == 1) else {
@@ -103,9 +103,9 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
     if let Err(error) = opened.journal.append(&reconcile::name(now), &given.object, now, vec![event], true).await {
         return complain(Exit::Failed, &error.to_string());
     }
-    let left = match given.open.len() {
-        1 => "a step that was not done waits".to_owned(),
-        steps => format!("{steps} steps that were not done wait"),
+    let left = match given.open.len() + given.under_way.len() {
+        1 => "a step that nobody saw done waits".to_owned(),
+        steps => format!("{steps} steps that nobody saw done wait"),
     };
     let plan = short(&given.plan);
     // That stands on AWS, where another machine may go on with it that has no journal of this.

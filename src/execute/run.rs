@@ -204,7 +204,8 @@ impl Execution<'_> {
                 events.push(Event::Intent { resource: key.clone(), step: SIGN.to_owned(), op, undo: false, attempt: 1, uses: None });
             }
             if matches!(work.phase, Phase::Verifying { .. }) {
-                let left = (!work.spent.is_empty()).then(|| judgement.consent.after(&work.spent));
+                let changed = !(work.spent.is_empty() && work.settled.is_empty());
+                let left = changed.then(|| judgement.consent.after(&work.spent, &work.settled));
                 let judgement = Judgement { consent: left.as_ref().unwrap_or(judgement.consent), ..judgement };
                 work.verified(declared, plan_one(&judgement, declared, &Some(seen)), now);
                 match work.phase {

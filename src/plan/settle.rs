@@ -23,17 +23,26 @@ pub struct Consent {
     pub earlier: Vec<ConsentedStep>,
     /// Digests of steps the consent to which was used up as they were begun ([`crate::kinds::Once`]).
     pub begun: BTreeSet<String>,
+    /// Those of them that nobody saw at their end: they are looked at without a consent, and not begun a second time.
+    pub under_way: BTreeSet<String>,
     /// The hashes of plans that were consented to less than a day ago and carried to their end: they count no more.
     pub used_up: BTreeSet<String>,
 }
 
 impl Consent {
-    /// What is left of it when the steps with these digests were begun.
-    pub fn after(&self, begun: &BTreeSet<String>) -> Consent {
+    /// What is left of it when the steps with these digests were begun, and those of `settled` seen at their end, or left alone.
+    pub fn after(&self, begun: &BTreeSet<String>, settled: &BTreeSet<String>) -> Consent {
         let mut left = self.clone();
         left.steps.retain(|digest| !begun.contains(digest));
         left.begun.extend(begun.iter().cloned());
+        left.under_way.extend(begun.iter().cloned());
+        left.under_way.retain(|digest| !settled.contains(digest));
         left
+    }
+
+    /// Whether a step's consent was used up as it was begun, and no other was given to it since.
+    pub fn is_spent(&self, digest: &str) -> bool {
+        self.begun.contains(digest) && !self.steps.contains(digest)
     }
 }
 
@@ -227,8 +236,14 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
                 "set policy.disruptive to Approve or Allow".to_owned(),
             ))
         } else if !(needs_no_consent(policy, step) || approval == Approval::Given || judgement.consent.steps.contains(&digest())) {
-            let begun = step.once.is_some() && judgement.consent.begun.contains(&digest());
-            Some((Reason::NeedsConsent, unconsented(policy, step, begun), approval.asked().to_owned()))
+            let digest = step.once.as_ref().map(|_| digest());
+            let spent = digest.as_ref().is_some_and(|digest| judgement.consent.is_spent(digest));
+            let under_way = digest.is_some_and(|digest| judgement.consent.under_way.contains(&digest));
+            // What was begun is followed to its end, and held where it would be begun a second time.
+            (!under_way).then(|| match spent {
+                true => (Reason::NeedsConsent, unconsented(policy, step, true), SPENT.to_owned()),
+                false => (Reason::NeedsConsent, unconsented(policy, step, false), approval.asked().to_owned()),
+            })
         } else {
             outside_window(judgement)
         };
@@ -243,6 +258,10 @@ fn needs_no_consent(policy: &Policy, step: &PlannedStep) -> bool {
     let unasked = step.once.as_ref().is_some_and(|once| once.unasked);
     step.consented || step.begun || step.impact == Impact::Disruptive && policy.disruptive == Disruptive::Allow && !unasked
 }
+
+/// What a person does where a consent counted for one beginning of a step, and another is needed.
+const SPENT: &str = "see whether it was done; if it has to be done again, read the plan, then run again with --approve and its hash; where that very hash was \
+                     given before, `holdfast journal revoke` and the hash lets it be given anew";
 
 /// Why a step waits for consent; `begun`: one was given, and used up as the step was begun.
 fn unconsented(policy: &Policy, step: &PlannedStep, begun: bool) -> String {
@@ -289,7 +308,7 @@ pub fn begun_already(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Bl
         reason: Reason::NeedsConsent,
         fields: step.fields.clone(),
         message: unconsented(judgement.policy, step, true),
-        what_to_do: Approval::None.asked().to_owned(),
+        what_to_do: SPENT.to_owned(),
     })
 }
 

@@ -21,6 +21,7 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     if given {
         steps.extend(digests(baseline, plan));
     }
+    // What was begun was looked at by then: it is done, or waits for a person.
     let mut begun = consent.begun.clone();
     if steps.is_empty() {
         return Consent { begun, used_up, ..Consent::default() };
@@ -30,15 +31,15 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
         steps.remove(&digest);
     }
     let done: BTreeMap<&Key, &[String]> = outcomes.resources.iter().map(|one| (&one.key, one.done.as_slice())).collect();
+    for digest in outcomes.resources.iter().flat_map(|one| &one.spent) {
+        steps.remove(digest);
+        begun.insert(digest.clone());
+    }
     for resource in &plan.resources {
         let done = done.get(&resource.key).copied().unwrap_or_default();
         for step in resource.steps.iter().filter(|step| done.contains(&step.title)) {
             steps.remove(&step_digest(&baseline.scope, &resource.key, step));
         }
-    }
-    for digest in outcomes.resources.iter().flat_map(|one| &one.spent) {
-        steps.remove(digest);
-        begun.insert(digest.clone());
     }
     if given && steps.is_disjoint(&digests(baseline, plan)) {
         used_up.insert(plan.hash.clone());
@@ -142,7 +143,8 @@ pub fn given_now(baseline: &Baseline, plan: &Plan, consent: &Consent, at: Timest
         plan: plan.hash.clone(),
         at,
         open: digests(baseline, plan),
-        begun: BTreeMap::new(),
+        begun: BTreeSet::new(),
+        under_way: BTreeMap::new(),
         used_up: None,
         of: Vec::new(),
     })
@@ -159,10 +161,11 @@ pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
 /// The second answer says of those that were given before, by hash, how they count. Pure.
 pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, Before>) {
     let fresh: Vec<&Given> = given.iter().filter(|given| given.object == object && is_fresh(given, at)).collect();
-    let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.open.is_empty()).map(|given| &given.plan).collect();
+    let open: BTreeSet<&String> = fresh.iter().filter(|given| !is_at_its_end(given)).map(|given| &given.plan).collect();
     let mut consent = Consent {
         steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
-        begun: fresh.iter().flat_map(|given| given.begun.values().cloned()).collect(),
+        begun: fresh.iter().flat_map(|given| given.begun.iter().cloned()).collect(),
+        under_way: fresh.iter().flat_map(|given| given.under_way.values().cloned()).collect(),
         earlier: fresh.iter().flat_map(|given| given.of.iter().cloned()).collect(),
         used_up: fresh.iter().map(|given| &given.plan).filter(|plan| !open.contains(plan)).cloned().collect(),
         ..Consent::default()
@@ -182,6 +185,11 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
 /// Whether a consent still counts. By the size of the distance: a record of a clock that was ahead is not fresh for ever.
 fn is_fresh(given: &Given, at: Timestamp) -> bool {
     at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS)
+}
+
+/// Whether all that it was for was seen done, or is in force.
+fn is_at_its_end(given: &Given) -> bool {
+    given.open.is_empty() && given.under_way.is_empty()
 }
 
 /// A consent that is given a second time.
@@ -204,6 +212,13 @@ fn given_before(same: &[&Given]) -> Before {
         );
         return Before { words, used_up: None };
     }
+    if same.iter().any(|given| !is_at_its_end(given)) {
+        let words = format!(
+            "the consent to plan {plan} was given on {when} already; what it was for was begun, and nobody saw it done. It counts for one beginning: see \
+             whether it was done; `holdfast journal revoke {plan}` lets the same plan be consented to anew"
+        );
+        return Before { words, used_up: None };
+    }
     let words = format!(
         "the consent to plan {plan} was given on {when} and carried to its end, and counts no more: the same difference came back. Find out who changes it; the same plan can be consented to again a day later"
     );
@@ -223,7 +238,8 @@ mod tests {
             plan: plan.to_owned(),
             at: at.parse().unwrap(),
             open: open.iter().map(|one| (*one).to_owned()).collect(),
-            begun: BTreeMap::new(),
+            begun: BTreeSet::new(),
+            under_way: BTreeMap::new(),
             used_up: open.is_empty().then(|| at.parse().unwrap()),
             of: Vec::new(),
         }

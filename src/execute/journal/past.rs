@@ -33,8 +33,10 @@ pub struct Given {
     pub at: Timestamp,
     /// The steps consented to that are not done yet.
     pub open: BTreeSet<String>,
-    /// Those of them whose consent was used up as they were begun, by the intent.
-    pub begun: BTreeMap<u64, String>,
+    /// Those of them whose consent was used up as they were begun.
+    pub begun: BTreeSet<String>,
+    /// Those of `begun` that nobody saw at their end, by the intent.
+    pub under_way: BTreeMap<u64, String>,
     /// When the last of them was done, begun or found in force; none also where the record of that is gone.
     pub used_up: Option<Timestamp>,
     /// What each of the steps is about.
@@ -54,14 +56,16 @@ impl Given {
     /// A step was begun, and a consent to it counts for one beginning.
     fn begin(&mut self, at: Timestamp, intent: u64, digest: &str) {
         if self.open.contains(digest) {
-            self.begun.insert(intent, digest.to_owned());
+            self.begun.insert(digest.to_owned());
+            self.under_way.insert(intent, digest.to_owned());
             self.done(at, |open| open == digest);
         }
     }
 
     /// It was not begun after all.
     fn not_begun(&mut self, intent: u64) {
-        if let Some(digest) = self.begun.remove(&intent) {
+        if let Some(digest) = self.under_way.remove(&intent) {
+            self.begun.remove(&digest);
             self.open.insert(digest);
             self.used_up = None;
         }
@@ -127,7 +131,8 @@ impl Gathering {
                     plan: plan.clone(),
                     at: record.at,
                     open: steps.iter().cloned().collect(),
-                    begun: BTreeMap::new(),
+                    begun: BTreeSet::new(),
+                    under_way: BTreeMap::new(),
                     used_up: None,
                     of: of.clone(),
                 });
@@ -148,6 +153,7 @@ impl Gathering {
             Event::StepDone { resource, step, digest, undo } => {
                 for given in past.consents.iter_mut().filter(|given| !undo && given.object == record.object) {
                     given.done(record.at, |open| open == digest);
+                    given.under_way.retain(|_, begun| begun != digest);
                 }
                 past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }

@@ -41,6 +41,7 @@ impl Work<'_> {
                                 let what_to_do = "see why it was taken back; until that is mended it is not begun again".to_owned();
                                 self.turned = Some(("it was being taken back, and was brought to that end".to_owned(), what_to_do));
                             }
+                            self.settled.extend(step.once.as_ref().map(|_| digest(&step)));
                             let op = step.consent_to().clone();
                             advances.push(Advance { title: step.title.clone(), op, impact: step.impact, undo: false });
                             self.turn();
@@ -53,9 +54,18 @@ impl Work<'_> {
                         Verdict::Wait(_) | Verdict::Start(_) if !advances.is_empty() => return Decision::Advanced(advances),
                         Verdict::Wait(why) => return Decision::Wait(why),
                         Verdict::Start(attempt) => {
-                            let uses = step.once.as_ref().map(|_| digest(&step));
-                            let again = uses.as_ref().filter(|uses| self.spent.contains(*uses));
-                            if let Some(block) = again.and_then(|_| begun_already(judgement, &step)).or_else(|| closed(judgement, &step)) {
+                            let once = step.once.as_ref().map(|_| digest(&step));
+                            let uses = once.clone().filter(|once| judgement.consent.steps.contains(once));
+                            let spent = |once: &String| self.spent.contains(once) || judgement.consent.is_spent(once);
+                            let again = once.filter(spent).and_then(|once| Some((once, begun_already(judgement, &step)?)));
+                            if again.is_some() && self.may_not_be_shown(now) {
+                                return Decision::Wait("what was begun before, to be seen".to_owned());
+                            }
+                            let again = again.map(|(once, block)| {
+                                self.settled.insert(once);
+                                block
+                            });
+                            if let Some(block) = again.or_else(|| closed(judgement, &step)) {
                                 self.hold(at, block);
                                 self.turn();
                                 continue;

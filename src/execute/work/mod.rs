@@ -18,6 +18,8 @@ use crate::plan::{Declared, PlannedStep, ResourcePlan};
 /// After an answer that never came, how long a step may look as if it had not begun before it is begun again: longer than
 /// eventually consistent reads usually lag.
 const DOUBT: Duration = Duration::from_secs(30);
+/// How long a step that an earlier run has begun may look as if it had not been, before a person is asked about a second beginning.
+const BEGUN_BEFORE: Duration = Duration::from_secs(60);
 /// How often a step is begun at the most.
 const ATTEMPTS: u32 = 5;
 /// The waits after "busy": doubled from the first to the longest.
@@ -51,6 +53,8 @@ pub(super) struct Work<'a> {
     using: Option<String>,
     /// Digests of such steps that were begun: their consents are used up.
     pub(super) spent: BTreeSet<String>,
+    /// Digests of steps that a consent let begin once, and that were seen at their end or are not begun a second time.
+    pub(super) settled: BTreeSet<String>,
     /// Since when the present step is looked at.
     entered: Option<Timestamp>,
     begun: Option<Begun>,
@@ -176,6 +180,7 @@ impl<'a> Work<'a> {
             finished: Vec::new(),
             using: None,
             spent: BTreeSet::new(),
+            settled: BTreeSet::new(),
             entered: None,
             begun: None,
             rounds: 0,
@@ -312,6 +317,11 @@ impl<'a> Work<'a> {
                 step.held = Some(Block { fields: step.fields.clone(), ..block.clone() });
             }
         }
+    }
+
+    /// Whether the present step may have been begun by an earlier run a moment ago, and AWS not show it yet.
+    fn may_not_be_shown(&self, now: Timestamp) -> bool {
+        self.begun.is_none() && self.entered.is_none_or(|entered| now < later(entered, BEGUN_BEFORE))
     }
 
     /// Turns to another step.

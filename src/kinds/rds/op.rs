@@ -50,6 +50,9 @@ pub enum Op {
         /// The plan changes the group before: that the instance says `in-sync` before the restart proves nothing then, as it notices a change late.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         changed: bool,
+        /// The declared values that only a restart puts in force: consent to one is not consent to another that is declared since.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        declared: BTreeMap<String, String>,
         /// What the group sets besides what is declared and a restart may put in force, with the values: consent is to that, too.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         brings: BTreeMap<String, String>,

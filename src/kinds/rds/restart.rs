@@ -10,8 +10,8 @@ use super::observe::own_name;
 use super::op::Op;
 use super::seen::Attached;
 use super::steps::{MINUTE, distinct};
-use super::values::{Parameter, same};
-use crate::kinds::{Impact, Once, Planning, Step};
+use super::values::{Parameter, plain, same};
+use crate::kinds::{Impact, Once, Planning, Step, bounded};
 
 /// The field that says whether parameters are in force.
 pub const IN_FORCE: &str = "parametersInForce";
@@ -42,6 +42,15 @@ fn is_as_declared(planning: &Planning<'_, Instances>, name: &str, parameter: &Pa
     }
 }
 
+/// The declared values that only a restart puts in force, by name: whether they are to be set, are set and wait, or are in force, so that the restart is
+/// the same one in the plan that sets them and in that which is left of it. One of which RDS does not say whether it needs a restart counts.
+fn declared(planning: &Planning<'_, Instances>) -> BTreeMap<String, String> {
+    let (spec, seen) = (planning.spec, planning.seen);
+    let restarts = |name: &String| seen.attached.present().and_then(|parameters| parameters.get(name)).is_none_or(|one| one.restarts);
+    let declared = spec.parameters.iter().flatten().map(|(name, _)| name).filter(|name| restarts(name));
+    declared.filter_map(|name| Some((name.clone(), bounded(&plain(&spec.parameter(name)?))))).collect()
+}
+
 /// A restart for the sake of a parameter group.
 pub struct Restart<'a> {
     pub group: &'a str,
@@ -58,7 +67,11 @@ impl Restart<'_> {
         let Restart { group, changed, unasked, brings } = self;
         let id = planning.id;
         let besides = brings::words(planning.seen, group, &brings);
-        let reboot = |changed| Op::Reboot { instance: id.to_owned(), group: group.to_owned(), changed, brings: brings.clone() };
+        let (brings, declared) = (&brings, &declared(planning));
+        let reboot = |changed| {
+            let (instance, group) = (id.to_owned(), group.to_owned());
+            Op::Reboot { instance, group, changed, declared: declared.clone(), brings: brings.clone() }
+        };
         // Where it has to wait for its window, or the run ends before it, the next plan has it alone: it is the same restart, and goes on with its consent.
         let once = Once { consent_to: reboot(false), unasked };
         // A difference of each parameter ends as it is set; this one is there for as long as the restart is to come.

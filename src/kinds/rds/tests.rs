@@ -58,7 +58,8 @@ fn drift(field: &str, found: serde_json::Value, declared: serde_json::Value) -> 
 
 #[test]
 fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, brings: BTreeMap::new() };
+    let op =
+        Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, declared: BTreeMap::new(), brings: BTreeMap::new() };
     let progress = |status, group, apply| Instances::check(&op, &seen(instance(status, group, apply)));
     assert_eq!(progress("available", "g", "in-sync"), Progress::Done);
     // Unless this run has restarted it: then it is looked at for a while, and what it needs yet is planned anew.
@@ -75,7 +76,8 @@ fn a_restart_is_done_only_when_the_group_is_in_sync_and_the_instance_ready() {
 /// restart that was asked for counts.
 #[test]
 fn after_a_change_of_the_group_only_a_restart_that_was_asked_for_puts_it_in_force() {
-    let op = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: true, brings: BTreeMap::new() };
+    let op =
+        Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: true, declared: BTreeMap::new(), brings: BTreeMap::new() };
     let progress = |status, apply| Instances::check(&op, &seen(instance(status, "g", apply)));
     assert!(matches!(progress("available", "in-sync"), Progress::Unclear { .. }));
     assert!(matches!(progress("rebooting", "in-sync"), Progress::Running(_)));
@@ -273,7 +275,8 @@ fn a_restart_does_not_begin_where_more_waits_than_was_planned() {
         ..seen(instance("available", "g", "pending-reboot"))
     };
     let brings = BTreeMap::from([("rds.force_ssl".to_owned(), "1".to_owned())]);
-    let reboot = Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, brings: brings.clone() };
+    let reboot =
+        Op::Reboot { instance: "db".to_owned(), group: "g".to_owned(), changed: false, declared: BTreeMap::new(), brings: brings.clone() };
     let changes = Changes { ca_certificate: Some("other".to_owned()), ..Changes::default() };
     let modify = Op::Modify { instance: "db".to_owned(), changes, timing: Timing::Immediately, brings: Some(brings) };
     for op in [&reboot, &modify] {

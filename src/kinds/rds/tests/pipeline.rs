@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::aws::{ConnectOptions, Pace};
+use crate::execute::record::Event;
 use crate::execute::{End, Interrupt, Journal, Opened, Outcomes};
 use crate::kinds::{Impact, Reason, Scope};
 use crate::manifest::{AwsBaseline, Windows};
@@ -110,6 +111,13 @@ impl Account {
         let baseline = under(policy, manifest);
         let connection = connected(&baseline, &self.connect).await.unwrap();
         look(&baseline, &connection, &Request::default(), self.sandbox.clock().now()).await.plan.hash
+    }
+
+    /// Takes back the consent to a plan, as `holdfast journal revoke` does.
+    pub(super) async fn revoke(&self, plan: &str) {
+        let journal = Journal::open(self.state.path(), "test").unwrap().journal;
+        let revoked = vec![Event::ConsentRevoked { plan: plan.to_owned() }];
+        journal.append("revoke", "test", self.sandbox.clock().now(), revoked, true).await.unwrap();
     }
 
     /// How often the instances were restarted.

@@ -121,6 +121,85 @@ async fn a_run_that_ends_before_its_restart_leaves_the_consent_to_the_next() {
     }
 }
 
+/// A parameter that somebody has set already: the plan is the restart alone, today and after it was begun.
+const ALONE: &str = "
+account: '317805897534'
+rds:
+  instances:
+    db: {engineVersion: '14.9', parameterGroup: team, pendingReboot: true}
+  parameterGroups:
+    team: {family: postgres14, parameters: {track_activity_query_size: '8192'}}
+";
+
+/// The run ends right after the restart was asked for: the next one, with the same command or without the hash, follows it to its end and begins no other.
+#[tokio::test]
+async fn a_restart_that_was_begun_is_followed_by_the_next_run() {
+    let (hash, number) = alone().await;
+    for approve in [None, Some(hash.as_str())] {
+        let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
+        account.hash(APPROVE, WISH).await;
+        tokio::select! {
+            _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
+            _ = account.sandbox.ended() => {}
+        }
+        let next = account.with_its_journal();
+        let (plan, outcomes) = next.run(APPROVE, WISH, approve).await;
+        assert_eq!((plan.hash == hash, outcomes.resources[0].end.clone(), next.restarts()), (true, End::Changed, 0), "{approve:?}");
+        assert!(in_force(&next));
+        // It was seen done: what comes back is asked about, whether by its hash or not.
+        next.sandbox.edit(|world| world.rds.instances.get_mut("db").unwrap().pending_reboot = true);
+        let (_, outcomes) = next.run(APPROVE, WISH, approve).await;
+        assert_eq!((blocks(&outcomes), next.restarts()), (vec![Reason::NeedsConsent], 0), "{approve:?}");
+    }
+}
+
+/// The run ends right before it: nobody knows, so that no other is begun. A person who has looked takes the consent back, and gives it anew by the same hash.
+#[tokio::test]
+async fn a_restart_that_may_have_been_begun_is_consented_to_anew() {
+    let (hash, number) = alone().await;
+    let account = Account::with(ALONE, Faults::once(number, Fault::EndBefore));
+    account.hash(APPROVE, WISH).await;
+    tokio::select! {
+        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
+        _ = account.sandbox.ended() => {}
+    }
+    let next = account.with_its_journal();
+    for approve in [None, Some(hash.as_str())] {
+        let (_, outcomes) = next.run(APPROVE, WISH, approve).await;
+        assert_eq!((blocks(&outcomes), next.restarts()), (vec![Reason::NeedsConsent], 0), "{approve:?}");
+        let block = &outcomes.resources[0].end.blocks().unwrap()[0];
+        assert!(block.message.contains("counted for one beginning") && block.what_to_do.contains("journal revoke"), "{block:?}");
+    }
+    next.revoke(&hash).await;
+    let (_, outcomes) = next.run(APPROVE, WISH, Some(&hash)).await;
+    assert_eq!((outcomes.resources[0].end.clone(), next.restarts()), (End::Changed, 1));
+}
+
+/// The hash of the plan, and which call the restart is in a run that looks for the hash first.
+async fn alone() -> (String, u64) {
+    let undisturbed = Account::new(ALONE);
+    let hash = undisturbed.hash(APPROVE, WISH).await;
+    let (plan, _) = undisturbed.run(APPROVE, WISH, Some(&hash)).await;
+    assert_eq!(ops(&plan.resources[0].steps), ["reboot"]);
+    (hash, undisturbed.sandbox.writes().last().unwrap().number)
+}
+
+/// A restart puts in force what is declared: one that was consented to for one value is not consented to for another that is declared since.
+#[tokio::test]
+async fn a_restart_for_more_that_is_declared_is_asked_for_again() {
+    let account = Account::new(TEAM);
+    let hash = account.hash(WINDOW, WISH).await;
+    account.run(WINDOW, WISH, Some(&hash)).await;
+    account.sandbox.clock().advance(Duration::from_secs(7 * 3600));
+    let wish = "    - {name: db, parameters: {track_activity_query_size: 8192, shared_buffers: 2000}}";
+    let (_, outcomes) = account.run(WINDOW, wish, None).await;
+    assert_eq!((blocks(&outcomes), account.restarts()), (vec![Reason::NeedsConsent], 0));
+    // Nor is it by the hash of a restart for another value.
+    let (one, _) = alone().await;
+    let other = Account::new(&ALONE.replace("track_activity_query_size: '8192'", "max_connections: '300'"));
+    assert_ne!(one, other.hash(APPROVE, "    - {name: db, parameters: {max_connections: 300}}").await);
+}
+
 /// A request that was refused did nothing: the consent to it counts on.
 #[tokio::test]
 async fn a_restart_that_was_refused_goes_on_with_its_consent() {
