@@ -58,6 +58,8 @@ fn unfit(planning: &Planning<'_, Trails>, trail: Option<&SeenTrail>, key: &str) 
     let declared = planning.spec.own_bucket(planning.scope).is_some_and(|own| own == bucket);
     match &planning.seen.bucket_regions {
         Fact::Unknown(why) if why.why == Why::NotAsked => None,
+        // A trail that is not made records nothing, and a request that CloudTrail refuses harms nobody.
+        Fact::Unknown(_) if trail.is_none() => None,
         Fact::Unknown(why) => Some(Wrong {
             reason: Reason::Unreadable,
             message: format!("whether the bucket {bucket} is in the key's region could not be read: {}: {}", why.call, why.message),

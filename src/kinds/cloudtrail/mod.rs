@@ -108,7 +108,11 @@ impl Kind for Trails {
     fn notes(spec: &TrailSpec, seen: &TrailSeen) -> Vec<String> {
         let alone = seen.trail.present().filter(|trail| spec.organization_id.is_some() && !trail.organization);
         let note = |_| "organizationId is declared, and the trail is none of an organization's: nothing is done with it".to_owned();
-        alone.map(note).into_iter().collect()
+        let lost = seen.delivery_error.present().filter(|_| seen.logging.present() == Some(&true));
+        let lost = lost.map(|error| {
+            format!("CloudTrail could not deliver to the trail's bucket when it last tried ({error}): see that the bucket is there and lets CloudTrail in, or declare `bucket` here")
+        });
+        alone.map(note).into_iter().chain(lost).collect()
     }
 
     fn steps(planning: &Planning<'_, Trails>) -> Steps<TrailOp> {

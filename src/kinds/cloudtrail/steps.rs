@@ -126,10 +126,21 @@ fn room(planning: &Planning<'_, Trails>) -> Room {
 fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Steps<TrailOp>) {
     let mut online = Vec::new();
     let mut disruptive = Vec::new();
+    let moves = |drifts: &[&Drift]| drifts.iter().any(|drift| drift.field == "bucket");
     let group_moves = planning.drift("cloudWatchLogs.logGroupArn").is_some_and(|drift| drift.impact > Impact::Online);
     for drift in SETTINGS.iter().filter_map(|field| planning.drift(field)) {
         if let Some(wrong) = in_the_way(planning, trail, drift) {
             steps.block(wrong.reason, drift.field.clone(), wrong.message, wrong.what_to_do);
+            continue;
+        }
+        let bucket_stays = planning.drift("bucket").is_some() && ![&online, &disruptive].iter().any(|drifts| moves(drifts));
+        if drift.field == "kmsKeyId" && bucket_stays && key::goes_with_the_bucket(planning, trail) {
+            steps.block(
+                Reason::WaitsForOther,
+                drift.field.clone(),
+                "the key is of the new bucket's region, and CloudTrail takes neither without the other; the bucket is blocked",
+                "see what stands against bucket",
+            );
             continue;
         }
         let goes_along = match drift.field.as_str() {
@@ -142,7 +153,6 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
     }
     // A bucket that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
     let shut = delivery::shut(planning, trail);
-    let moves = |drifts: &[&Drift]| drifts.iter().any(|drift| drift.field == "bucket");
     let names = |drifts: &[&Drift]| drifts.iter().map(|drift| drift.field.clone()).collect::<Vec<_>>();
     let mut stuck = shut.is_some() && !moves(&online) && !moves(&disruptive);
     let mut moved = None;

@@ -65,6 +65,11 @@ pub fn program() -> Option<PathBuf> {
     std::env::split_paths(&paths).map(|folder| folder.join("redis-server")).find(|file| file.is_file())
 }
 
+/// A path as the server's configuration takes it, whatever stands in it.
+pub fn quoted(path: &Path) -> String {
+    format!("\"{}\"", path.display().to_string().replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 impl Server {
     /// Starts a server whose files are in `folder`, which must exist, and waits until it listens.
     pub fn start(folder: &Path, options: &ServerOptions) -> Result<Server, ServerError> {
@@ -83,7 +88,7 @@ impl Server {
         let mut config = format!(
             "bind {}\nport {port}\ndir {}\ndbfilename dump.rdb\nsave \"\"\ndaemonize no\nrepl-diskless-sync-delay 0\n",
             options.host,
-            folder.display()
+            quoted(folder)
         );
         for line in &options.config {
             let _ = writeln!(config, "{line}");

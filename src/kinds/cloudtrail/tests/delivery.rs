@@ -75,6 +75,15 @@ async fn a_trail_that_stays_in_a_bucket_that_takes_nothing_is_not_updated() {
     assert!(blocked(&theirs, "logFileValidation").what_to_do.contains("the account that gone belongs to"), "{theirs:#?}");
 }
 
+/// It logs as declared, and nothing of that is kept: a person is told, in sync or not.
+#[tokio::test]
+async fn a_trail_that_delivers_nowhere_is_not_passed_over() {
+    let plan = planned(&gone(""), json!({"logging": true})).await;
+    assert!(plan.drifts.is_empty() && plan.notes.len() == 1 && plan.notes[0].contains("(NoSuchBucket)"), "{plan:#?}");
+    let well = Account::new(&services(json!({"audit": {"s3BucketName": "logs", "isLogging": true}})));
+    assert_eq!(planned(&well, json!({"logging": true})).await.notes, Vec::<String>::new());
+}
+
 /// An exception that keeps the trail in its bucket does not open that bucket.
 #[tokio::test]
 async fn an_exception_for_the_bucket_opens_none() {

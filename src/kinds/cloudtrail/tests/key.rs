@@ -72,10 +72,33 @@ async fn where_the_bucket_is_must_be_known() {
     let plan = planned(&account, json!({"kmsKeyId": KEY, "logFileValidation": true})).await;
     assert_eq!((plan.blocks.len(), plan.blocks[0].reason, plan.steps.len()), (1, Reason::Unreadable, 1), "{plan:#?}");
     assert!(plan.blocks[0].what_to_do.contains("s3:ListAllMyBuckets"), "{plan:#?}");
+    // A trail that is not made records nothing: whether it may be, CloudTrail says.
+    let new = json!({"cloudtrail": {"trails": [{"name": "new", "bucket": "logs", "kmsKeyId": KEY, "logging": true}]}});
+    let account = Account::with(&two_regions(json!({"s3BucketName": "logs"})), "denied@ListBuckets");
+    account.converges(&new).await;
     // That of another account is not listed, and CloudTrail itself says whether it takes the key.
     let account = Account::new(&two_regions(json!({"s3BucketName": "theirs"})));
     let plan = planned(&account, json!({"bucket": "theirs", "bucketAccount": "111122223333", "kmsKeyId": KEY})).await;
     assert_eq!((plan.blocks.len(), plan.steps.len()), (0, 1), "{plan:#?}");
+}
+
+/// The bucket that the key belongs to is blocked: by itself CloudTrail would refuse the key in each run.
+#[test]
+fn a_key_that_goes_with_a_blocked_bucket_waits_for_it() {
+    let arn = "arn:aws:kms:eu-west-1:317805897534:key/k2";
+    let key = kms::Key { words: arn.to_owned(), arn: arn.to_owned(), unusable: None };
+    let regions = [("logs", "us-east-1"), ("far", "eu-west-1")].map(|(name, region)| (name.to_owned(), region.to_owned()));
+    let here = Settings { bucket: Some("logs".to_owned()), kms_key_arn: Some(KEY.to_owned()), ..Settings::default() };
+    let mut seen = TrailSeen { key: Fact::Present(key), bucket_regions: Fact::Present(regions.into()), ..seen(here) };
+    if let Fact::Present(trail) = &mut seen.trail {
+        trail.organization = true;
+    }
+    let moved = Drift { impact: Impact::Disruptive, ..drift("bucket", json!("logs"), json!("far")) };
+    let drifts = [moved, drift("kmsKeyId", json!(KEY), json!(arn)), drift("logFileValidation", json!(false), json!(true))];
+    let steps = planning_of(json!({"name": "audit", "bucket": "far", "kmsKeyId": arn, "logFileValidation": true}), &seen, &drifts);
+    let block = |field: &str| steps.blocks.iter().find(|block| block.concerns(field)).map(|block| block.reason);
+    assert_eq!((block("bucket"), block("kmsKeyId")), (Some(Reason::InvalidWish), Some(Reason::WaitsForOther)), "{steps:#?}");
+    assert_eq!((steps.steps.len(), &steps.steps[0].fields), (1, &vec!["logFileValidation".to_owned()]), "{steps:#?}");
 }
 
 /// A trail in sync asks for no bucket, and one that differs in something else neither.
