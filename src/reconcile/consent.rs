@@ -214,8 +214,8 @@ fn given_before(same: &[&Given]) -> Before {
     }
     if same.iter().any(|given| !is_at_its_end(given)) {
         let words = format!(
-            "the consent to plan {plan} was given on {when} already; what it was for was begun, and nobody saw it done. It counts for one beginning: see \
-             whether it was done; `holdfast journal revoke {plan}` lets the same plan be consented to anew"
+            "the consent to plan {plan} was given on {when} already; what it was for was begun, and is followed to its end now. Another beginning takes \
+             another consent: should it turn out not to have been done, `holdfast journal revoke {plan}` lets the same plan be consented to anew"
         );
         return Before { words, used_up: None };
     }
