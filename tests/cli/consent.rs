@@ -171,7 +171,7 @@ fn a_consent_outside_the_window_is_said_to_be_kept_and_can_be_taken_back() {
     assert!(other.contains("a consent to plan 000000000000 is not in it, or was used up") && other.contains(&hash), "{other}");
     let taken = take_back(short, 0);
     assert!(taken.contains(&format!("the consent to plan {short} of cli, given on ")), "{taken}");
-    assert!(taken.contains("is taken back: a step that was not done waits for a new one"), "{taken}");
+    assert!(taken.contains("is taken back: a step that nobody saw done waits for a new one"), "{taken}");
     assert!(take_back(&hash, 1).contains("no consent in it is left to be taken back"));
     let (out, _) = run(&folder, &[], 3);
     assert!(out.contains("nobody has consented") && !out.contains("is kept"), "{out}");

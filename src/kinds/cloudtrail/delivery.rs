@@ -25,6 +25,8 @@ pub(super) fn shut<'a>(planning: &Planning<'a, Trails>, trail: &SeenTrail) -> Op
     match &planning.seen.delivery_error {
         // What S3 says of the key is no word about the bucket, and another key may be just what is declared.
         Fact::Present(error) if error.starts_with("KMS.") => None,
+        // Nothing is delivered for one that does not log: that is what was said when it last did, and the bucket may have been mended since.
+        Fact::Present(_) if planning.seen.logging.present() == Some(&false) => None,
         Fact::Present(error) => Some(Shut::Known(error)),
         Fact::Unknown(why) if why.why == Why::NotAsked => None,
         Fact::Unknown(why) => Some(Shut::Unknown(why)),

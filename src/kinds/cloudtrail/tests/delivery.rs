@@ -101,6 +101,9 @@ fn a_key_that_s3_cannot_use_is_no_fault_of_the_bucket() {
     let drifts = [drift("logFileValidation", json!(false), json!(true))];
     assert_eq!(planning(&with("KMS.DisabledException"), &drifts).steps.len(), 1);
     assert_eq!(planning(&with("AccessDenied"), &drifts).steps.len(), 0);
+    // Nor is what a trail met when it last logged.
+    let logs = |logs: bool| TrailSeen { logging: Fact::Present(logs), ..with("AccessDenied") };
+    assert_eq!([true, false].map(|on| planning(&logs(on), &drifts).steps.len()), [0, 1]);
 }
 
 /// One read a fact, and only of facts that are needed.
