@@ -251,6 +251,7 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
     let used_up = not_asked_for(baseline, &look.plan, &consent);
     if !used_up.is_empty() {
         consent.steps.retain(|digest| !used_up.contains(digest));
+        consent.under_way.retain(|digest| !used_up.contains(digest));
         events.push(Event::ConsentUsed { steps: used_up.into_iter().collect() });
     }
     if consent.hashes.contains(&look.plan.hash) {

@@ -238,9 +238,8 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
         } else if !(needs_no_consent(policy, step) || approval == Approval::Given || judgement.consent.steps.contains(&digest())) {
             let digest = step.once.as_ref().map(|_| digest());
             let spent = digest.as_ref().is_some_and(|digest| judgement.consent.is_spent(digest));
-            let under_way = digest.is_some_and(|digest| judgement.consent.under_way.contains(&digest));
             // What was begun is followed to its end, and held where it would be begun a second time.
-            (!under_way).then(|| match spent {
+            (!is_followed(judgement, &resource.key, step)).then(|| match spent {
                 true => (Reason::NeedsConsent, unconsented(policy, step, true), SPENT.to_owned()),
                 false => (Reason::NeedsConsent, unconsented(policy, step, false), approval.asked().to_owned()),
             })
@@ -251,6 +250,13 @@ fn hold(judgement: &Judgement<'_>, approval: Approval, resource: &mut ResourcePl
             step.held = Some(Block { reason, fields: step.fields.clone(), message, what_to_do });
         }
     }
+}
+
+/// Whether an earlier run has begun the step, and nobody saw it at its end: it is looked at without a consent. Where the plan has something to change before
+/// it, it is another one.
+fn is_followed(judgement: &Judgement<'_>, key: &Key, step: &PlannedStep) -> bool {
+    let alone = step.once.as_ref().is_some_and(|once| once.consent_to == step.op);
+    alone && judgement.consent.under_way.contains(&hash::step_digest(judgement.scope, key, step))
 }
 
 /// Whether what is not online is done without a consent of its own.
@@ -314,7 +320,9 @@ pub fn begun_already(judgement: &Judgement<'_>, step: &PlannedStep) -> Option<Bl
 
 /// Holds everything where more resources would change than the manifest allows in one pass.
 fn hold_too_many(judgement: &Judgement<'_>, approval: Approval, resources: &mut [ResourcePlan]) {
-    let changing = resources.iter().filter(|resource| resource.changes()).count();
+    // What was begun is followed to its end, and no new change.
+    let opens = |key: &Key, step: &PlannedStep| step.held.is_none() && !is_followed(judgement, key, step);
+    let changing = resources.iter().filter(|resource| resource.steps.iter().any(|step| opens(&resource.key, step))).count();
     let most = judgement.policy.max_changes;
     if changing <= most as usize {
         return;
@@ -323,14 +331,15 @@ fn hold_too_many(judgement: &Judgement<'_>, approval: Approval, resources: &mut 
         resource
             .steps
             .iter()
-            .filter(|step| step.held.is_none())
+            .filter(|step| opens(&resource.key, step))
             .all(|step| judgement.consent.steps.contains(&hash::step_digest(judgement.scope, &resource.key, step)))
     };
     if approval == Approval::Given || resources.iter().all(consented) {
         return;
     }
     for resource in resources {
-        for step in resource.steps.iter_mut().filter(|step| step.held.is_none()) {
+        let key = &resource.key;
+        for step in resource.steps.iter_mut().filter(|step| opens(key, step)) {
             step.held = Some(Block {
                 reason: Reason::TooManyChanges,
                 fields: step.fields.clone(),

@@ -55,7 +55,8 @@ pub(super) fn not_asked_for(baseline: &Baseline, plan: &Plan, consent: &Consent)
     }
     let planned = digests(baseline, plan);
     let told = |resource: &&ResourcePlan| resource.compared > 0 && resource.unreadable.is_empty() && resource.status != Status::Unreadable;
-    let open = |step: &&ConsentedStep| consent.steps.contains(&step.digest) && !planned.contains(&step.digest) && !step.fields.is_empty();
+    let counts = |digest: &String| consent.steps.contains(digest) || consent.under_way.contains(digest);
+    let open = |step: &&ConsentedStep| counts(&step.digest) && !planned.contains(&step.digest) && !step.fields.is_empty();
     let done = |step: &&ConsentedStep| {
         let resource = plan.resource(&step.resource).filter(told);
         resource.is_some_and(|resource| !resource.drifts.iter().any(|drift| step.fields.contains(&drift.field)))
@@ -214,7 +215,7 @@ fn given_before(same: &[&Given]) -> Before {
     }
     if same.iter().any(|given| !is_at_its_end(given)) {
         let words = format!(
-            "the consent to plan {plan} was given on {when} already; what it was for was begun, and is followed to its end now. Another beginning takes \
+            "the consent to plan {plan} was given on {when} already; what it was for was begun, and is followed where it goes on. Another beginning takes \
              another consent: should it turn out not to have been done, `holdfast journal revoke {plan}` lets the same plan be consented to anew"
         );
         return Before { words, used_up: None };

@@ -148,6 +148,7 @@ impl Gathering {
             Event::ConsentUsed { steps } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
                     given.done(record.at, |digest| steps.iter().any(|step| step == digest));
+                    given.under_way.retain(|_, begun| !steps.contains(begun));
                 }
             }
             Event::StepDone { resource, step, digest, undo } => {

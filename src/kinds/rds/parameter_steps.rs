@@ -256,10 +256,11 @@ fn restart_in_place<'a>(
     steps: &mut Steps<Op>,
 ) -> Rest<'a> {
     let changed = wanted.iter().any(|one| one.restarts);
-    match brings::of(planning, &names(wanted)) {
+    let sets = names(wanted);
+    match brings::of(planning, &sets) {
         Ok(brings) => {
             let unasked = !changed && !may_be_what_waits(planning, attached);
-            let restart = Restart { group: &attached.name, changed, unasked, brings };
+            let restart = Restart { group: &attached.name, changed, sets: &sets, unasked, brings };
             Rest::Restart(Box::new(restart.step(planning, fields, after)))
         }
         Err(why) => {
@@ -372,7 +373,7 @@ fn in_own_group(
     let attach = steps.push(attach);
     fields.extend(in_force.then(|| IN_FORCE.to_owned()));
     // Only a restart puts a group in force that was attached: it is for what is declared.
-    let restart = Restart { group: &group, changed: true, unasked: false, brings };
+    let restart = Restart { group: &group, changed: true, sets: &sets, unasked: false, brings };
     steps.push(restart.step(planning, fields, vec![attach]));
 }
 

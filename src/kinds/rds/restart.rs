@@ -43,11 +43,13 @@ fn is_as_declared(planning: &Planning<'_, Instances>, name: &str, parameter: &Pa
 }
 
 /// The declared values that only a restart puts in force, by name: whether they are to be set, are set and wait, or are in force, so that the restart is
-/// the same one in the plan that sets them and in that which is left of it. One of which RDS does not say whether it needs a restart counts.
-fn declared(planning: &Planning<'_, Instances>) -> BTreeMap<String, String> {
-    let (spec, seen) = (planning.spec, planning.seen);
-    let restarts = |name: &String| seen.attached.present().and_then(|parameters| parameters.get(name)).is_none_or(|one| one.restarts);
-    let declared = spec.parameters.iter().flatten().map(|(name, _)| name).filter(|name| restarts(name));
+/// the same one in the plan that sets them and in that which is left of it. What is left as it is (an exception, a conflict) is none of them.
+fn declared(planning: &Planning<'_, Instances>, sets: &[&str]) -> BTreeMap<String, String> {
+    let spec = planning.spec;
+    let found = |name: &String| planning.seen.attached.present().and_then(|parameters| parameters.get(name));
+    let will_be = |name: &String| sets.contains(&name.as_str()) || found(name).is_some_and(|found| is_as_declared(planning, name, found));
+    let restarts = |name: &String| found(name).is_none_or(|found| found.restarts);
+    let declared = spec.parameters.iter().flatten().map(|(name, _)| name).filter(|name| restarts(name) && will_be(name));
     declared.filter_map(|name| Some((name.clone(), bounded(&plain(&spec.parameter(name)?))))).collect()
 }
 
@@ -56,6 +58,8 @@ pub struct Restart<'a> {
     pub group: &'a str,
     /// The plan changes the group before.
     pub changed: bool,
+    /// The declared parameters that the plan sets before.
+    pub sets: &'a [&'a str],
     /// What waits in the group is, as far as can be told, nothing that is declared.
     pub unasked: bool,
     /// What it may put in force besides what is declared.
@@ -64,10 +68,10 @@ pub struct Restart<'a> {
 
 impl Restart<'_> {
     pub fn step(self, planning: &Planning<'_, Instances>, fields: Vec<String>, after: Vec<usize>) -> Step<Op> {
-        let Restart { group, changed, unasked, brings } = self;
+        let Restart { group, changed, sets, unasked, brings } = self;
         let id = planning.id;
         let besides = brings::words(planning.seen, group, &brings);
-        let (brings, declared) = (&brings, &declared(planning));
+        let (brings, declared) = (&brings, &declared(planning, sets));
         let reboot = |changed| {
             let (instance, group) = (id.to_owned(), group.to_owned());
             Op::Reboot { instance, group, changed, declared: declared.clone(), brings: brings.clone() }

@@ -175,6 +175,41 @@ async fn a_restart_that_may_have_been_begun_is_consented_to_anew() {
     assert_eq!((outcomes.resources[0].end.clone(), next.restarts()), (End::Changed, 1));
 }
 
+/// Nobody saw it at its end: it is over all the same once nothing differs. What is set back and declared anew is another restart.
+#[tokio::test]
+async fn a_restart_that_ended_between_two_runs_is_followed_no_more() {
+    let (hash, number) = alone().await;
+    let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
+    account.hash(APPROVE, WISH).await;
+    tokio::select! {
+        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
+        _ = account.sandbox.ended() => {}
+    }
+    let next = account.with_its_journal();
+    next.sandbox.clock().advance(Duration::from_secs(600));
+    let (plan, _) = next.run(APPROVE, WISH, None).await;
+    assert!(plan.in_sync(), "{plan:#?}");
+    next.sandbox.edit(|world| world.rds.instances.get_mut("db").unwrap().pending_reboot = true);
+    let (plan, outcomes) = next.run(APPROVE, WISH, None).await;
+    assert!(plan.resources[0].steps[0].held.is_some(), "{plan:#?}");
+    assert_eq!((blocks(&outcomes), next.restarts()), (vec![Reason::NeedsConsent], 0));
+}
+
+/// What was begun is no change of the run that follows it: `maxChanges` does not hold it back, nor does it hold back others by it.
+#[tokio::test]
+async fn what_is_followed_counts_for_no_change() {
+    let (hash, number) = alone().await;
+    let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
+    account.hash(APPROVE, WISH).await;
+    tokio::select! {
+        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
+        _ = account.sandbox.ended() => {}
+    }
+    let next = account.with_its_journal();
+    let (_, outcomes) = next.run("{disruptive: Approve, maxChanges: 0}", WISH, None).await;
+    assert_eq!((outcomes.resources[0].end.clone(), next.restarts()), (End::Changed, 0));
+}
+
 /// The hash of the plan, and which call the restart is in a run that looks for the hash first.
 async fn alone() -> (String, u64) {
     let undisturbed = Account::new(ALONE);
@@ -192,6 +227,18 @@ async fn a_restart_for_more_that_is_declared_is_asked_for_again() {
     account.run(WINDOW, WISH, Some(&hash)).await;
     account.sandbox.clock().advance(Duration::from_secs(7 * 3600));
     let wish = "    - {name: db, parameters: {track_activity_query_size: 8192, shared_buffers: 2000}}";
+    let (_, outcomes) = account.run(WINDOW, wish, None).await;
+    assert_eq!((blocks(&outcomes), account.restarts()), (vec![Reason::NeedsConsent], 0));
+    // One that an exception kept as it is, until the consent was given.
+    let excepted = "    - {name: db, parameters: {track_activity_query_size: 8192, shared_buffers: 2000}}\n  exceptions:\n    - {resource: rds.instances/db, field: parameters.shared_buffers, until: 2026-01-01, reason: r}";
+    let account = Account::new(TEAM);
+    let hash = account.hash(WINDOW, excepted).await;
+    let (plan, _) = account.run(WINDOW, excepted, Some(&hash)).await;
+    assert_eq!(
+        (ops(&plan.resources[0].steps), plan.resources[0].excepted.len()),
+        (vec!["setParameters".to_owned(), "reboot".to_owned()], 1)
+    );
+    account.sandbox.clock().advance(Duration::from_secs(7 * 3600));
     let (_, outcomes) = account.run(WINDOW, wish, None).await;
     assert_eq!((blocks(&outcomes), account.restarts()), (vec![Reason::NeedsConsent], 0));
     // Nor is it by the hash of a restart for another value.
