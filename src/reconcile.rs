@@ -49,7 +49,7 @@
 
 pub mod consent;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::pin;
 
 use futures::{Stream, StreamExt, stream};
@@ -260,6 +260,7 @@ pub async fn apply(baseline: &Baseline, look: &Look, consent: &Consent, with: &A
             plan: look.plan.hash.clone(),
             steps: given.iter().cloned().collect(),
             of: consented_steps(baseline, &look.plan).collect(),
+            under_way: BTreeSet::new(),
         };
         // A plan without steps needs none, and uses none up.
         events.extend((!given.is_empty()).then(consented));

@@ -78,7 +78,7 @@ async fn revoke(state: &Path, hash: &str) -> Exit {
         Ok(opened) => opened,
         Err(why) => return complain(Exit::Failed, &why),
     };
-    let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.open.is_empty() || !given.under_way.is_empty()).collect();
+    let open: Vec<&Given> = opened.past.consents.iter().filter(|given| !given.is_at_its_end()).collect();
     let meant: Vec<&Given> = open.iter().copied().filter(|given| given.plan.starts_with(hash)).collect();
     let plans: BTreeSet<&str> = meant.iter().map(|given| given.plan.as_str()).collect();
     let Some(given) = meant.last().filter(|_| plans.len() == 1) else {

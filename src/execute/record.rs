@@ -1,5 +1,7 @@
 //! What the journal remembers: intents before effects, outcomes after them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,9 @@ pub enum Event {
         /// What each of them is about.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         of: Vec<ConsentedStep>,
+        /// Digests of steps that were begun on it, and that nobody saw at their end: where the record was written once more.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        under_way: BTreeSet<String>,
     },
     /// What was consented to and is not asked for any more: it is in force, or nobody wants it. A difference that comes back is another one.
     ConsentUsed {

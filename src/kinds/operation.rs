@@ -19,6 +19,7 @@ impl Operation {
     /// An operation is plain data; what cannot be written down is `null`, which no kind understands when it is to be started.
     pub fn of(op: &impl Serialize) -> Operation {
         match serde_json::to_string(op) {
+            // The same text as by way of a value, which holds no number that an operation has in another form (an `f32`, 128 bits).
             Ok(text) if is_sorted(&text) => Operation(text.into()),
             // By way of a value: its members are sorted, those of a struct are as they are declared.
             _ => Operation::from(serde_json::to_value(op).unwrap_or(Value::Null)),

@@ -21,7 +21,7 @@ pub fn still_given(baseline: &Baseline, plan: &Plan, consent: &Consent, outcomes
     if given {
         steps.extend(digests(baseline, plan));
     }
-    // What was begun was looked at by then: it is done, or waits for a person.
+    // Of what earlier runs began no more than the word is kept: a run that came to its end has looked at it, and the journal tells the next.
     let mut begun = consent.begun.clone();
     if steps.is_empty() {
         return Consent { begun, used_up, ..Consent::default() };
@@ -162,11 +162,11 @@ pub(super) fn digests(baseline: &Baseline, plan: &Plan) -> BTreeSet<String> {
 /// The second answer says of those that were given before, by hash, how they count. Pure.
 pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) -> (Consent, BTreeMap<String, Before>) {
     let fresh: Vec<&Given> = given.iter().filter(|given| given.object == object && is_fresh(given, at)).collect();
-    let open: BTreeSet<&String> = fresh.iter().filter(|given| !is_at_its_end(given)).map(|given| &given.plan).collect();
+    let open: BTreeSet<&String> = fresh.iter().filter(|given| !given.is_at_its_end()).map(|given| &given.plan).collect();
     let mut consent = Consent {
         steps: fresh.iter().flat_map(|given| given.open.iter().cloned()).collect(),
         begun: fresh.iter().flat_map(|given| given.begun.iter().cloned()).collect(),
-        under_way: fresh.iter().flat_map(|given| given.under_way.values().cloned()).collect(),
+        under_way: fresh.iter().flat_map(|given| given.under_way.keys().cloned()).collect(),
         earlier: fresh.iter().flat_map(|given| given.of.iter().cloned()).collect(),
         used_up: fresh.iter().map(|given| &given.plan).filter(|plan| !open.contains(plan)).cloned().collect(),
         ..Consent::default()
@@ -186,11 +186,6 @@ pub fn consent(given: &[Given], object: &str, hashes: &[String], at: Timestamp) 
 /// Whether a consent still counts. By the size of the distance: a record of a clock that was ahead is not fresh for ever.
 fn is_fresh(given: &Given, at: Timestamp) -> bool {
     at.duration_since(given.at).abs() < SignedDuration::from_hours(CONSENT_HOURS)
-}
-
-/// Whether all that it was for was seen done, or is in force.
-fn is_at_its_end(given: &Given) -> bool {
-    given.open.is_empty() && given.under_way.is_empty()
 }
 
 /// A consent that is given a second time.
@@ -213,7 +208,7 @@ fn given_before(same: &[&Given]) -> Before {
         );
         return Before { words, used_up: None };
     }
-    if same.iter().any(|given| !is_at_its_end(given)) {
+    if same.iter().any(|given| !given.is_at_its_end()) {
         let words = format!(
             "the consent to plan {plan} was given on {when} already; what it was for was begun, and is followed where it goes on. Another beginning takes \
              another consent: should it turn out not to have been done, `holdfast journal revoke {plan}` lets the same plan be consented to anew"

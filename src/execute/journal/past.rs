@@ -35,8 +35,8 @@ pub struct Given {
     pub open: BTreeSet<String>,
     /// Those of them whose consent was used up as they were begun.
     pub begun: BTreeSet<String>,
-    /// Those of `begun` that nobody saw at their end, by the intent.
-    pub under_way: BTreeMap<u64, String>,
+    /// Those of `begun` that nobody saw at their end, with the intent, where that may still have an outcome.
+    pub under_way: BTreeMap<String, Option<u64>>,
     /// When the last of them was done, begun or found in force; none also where the record of that is gone.
     pub used_up: Option<Timestamp>,
     /// What each of the steps is about.
@@ -44,6 +44,11 @@ pub struct Given {
 }
 
 impl Given {
+    /// Whether all that it was for was seen done, or is in force.
+    pub fn is_at_its_end(&self) -> bool {
+        self.open.is_empty() && self.under_way.is_empty()
+    }
+
     /// Takes steps out of what it is still for.
     fn done(&mut self, at: Timestamp, is_done: impl Fn(&str) -> bool) {
         let before = self.open.len();
@@ -57,14 +62,16 @@ impl Given {
     fn begin(&mut self, at: Timestamp, intent: u64, digest: &str) {
         if self.open.contains(digest) {
             self.begun.insert(digest.to_owned());
-            self.under_way.insert(intent, digest.to_owned());
+            self.under_way.insert(digest.to_owned(), Some(intent));
             self.done(at, |open| open == digest);
         }
     }
 
     /// It was not begun after all.
     fn not_begun(&mut self, intent: u64) {
-        if let Some(digest) = self.under_way.remove(&intent) {
+        let digest = self.under_way.iter().find(|(_, by)| **by == Some(intent)).map(|(digest, _)| digest.clone());
+        if let Some(digest) = digest {
+            self.under_way.remove(&digest);
             self.begun.remove(&digest);
             self.open.insert(digest);
             self.used_up = None;
@@ -124,15 +131,15 @@ impl Gathering {
                 }
                 self.open.remove(intent);
             }
-            Event::Consented { plan, steps, of } => {
+            Event::Consented { plan, steps, of, under_way } => {
                 self.consented.push(record.clone());
                 past.consents.push(Given {
                     object: record.object.clone(),
                     plan: plan.clone(),
                     at: record.at,
                     open: steps.iter().cloned().collect(),
-                    begun: BTreeSet::new(),
-                    under_way: BTreeMap::new(),
+                    begun: under_way.clone(),
+                    under_way: under_way.iter().map(|digest| (digest.clone(), None)).collect(),
                     used_up: None,
                     of: of.clone(),
                 });
@@ -148,13 +155,13 @@ impl Gathering {
             Event::ConsentUsed { steps } => {
                 for given in past.consents.iter_mut().filter(|given| given.object == record.object) {
                     given.done(record.at, |digest| steps.iter().any(|step| step == digest));
-                    given.under_way.retain(|_, begun| !steps.contains(begun));
+                    given.under_way.retain(|begun, _| !steps.contains(begun));
                 }
             }
             Event::StepDone { resource, step, digest, undo } => {
                 for given in past.consents.iter_mut().filter(|given| !undo && given.object == record.object) {
                     given.done(record.at, |open| open == digest);
-                    given.under_way.retain(|_, begun| begun != digest);
+                    given.under_way.remove(digest);
                 }
                 past.untold.entry(record.object.clone()).or_default().insert((resource.clone(), step.clone()), record.clone());
             }
@@ -173,7 +180,7 @@ impl Gathering {
     }
 
     /// The records before number `end` without which the past would be another one, at `now`: consents that may still count, with those of their steps
-    /// that are not done; messages that were not sent; what was told last; intents that nobody has looked after, and what is done and nobody was told of.
+    /// that are not done, or were begun and not seen done; messages that were not sent; what was told last; intents that nobody has looked after, and what is done and nobody was told of.
     pub(super) fn needed(&self, end: u64, now: Timestamp) -> Vec<Record> {
         // A run's clock can be behind this machine's or ahead of it: a consent is old only where it is so by both.
         let fresh = |record: &Record| {
@@ -184,7 +191,13 @@ impl Gathering {
             event: Event::Consented {
                 plan: given.plan.clone(),
                 steps: given.open.iter().cloned().collect(),
-                of: given.of.iter().filter(|step| given.open.contains(&step.digest)).cloned().collect(),
+                of: given
+                    .of
+                    .iter()
+                    .filter(|step| given.open.contains(&step.digest) || given.under_way.contains_key(&step.digest))
+                    .cloned()
+                    .collect(),
+                under_way: given.under_way.keys().cloned().collect(),
             },
             ..record.clone()
         });

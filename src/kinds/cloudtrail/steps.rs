@@ -133,8 +133,8 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
             steps.block(wrong.reason, drift.field.clone(), wrong.message, wrong.what_to_do);
             continue;
         }
-        let bucket_stays = planning.drift("bucket").is_some() && ![&online, &disruptive].iter().any(|drifts| moves(drifts));
-        if drift.field == "kmsKeyId" && bucket_stays && key::goes_with_the_bucket(planning, trail) {
+        let with_the_bucket = drift.field == "kmsKeyId" && key::goes_with_the_bucket(planning, trail);
+        if with_the_bucket && !moves(&online) && !moves(&disruptive) {
             steps.block(
                 Reason::WaitsForOther,
                 drift.field.clone(),
@@ -143,13 +143,9 @@ fn settings(planning: &Planning<'_, Trails>, trail: &SeenTrail, steps: &mut Step
             );
             continue;
         }
-        let goes_along = match drift.field.as_str() {
-            // A role belongs to its log group: the new one may not be let into the old group.
-            "cloudWatchLogs.roleArn" => group_moves,
-            "kmsKeyId" => key::goes_with_the_bucket(planning, trail),
-            _ => false,
-        };
-        if drift.impact > Impact::Online || goes_along { disruptive.push(drift) } else { online.push(drift) }
+        // A role belongs to its log group: the new one may not be let into the old group.
+        let with_the_group = group_moves && drift.field == "cloudWatchLogs.roleArn";
+        if drift.impact > Impact::Online || with_the_bucket || with_the_group { disruptive.push(drift) } else { online.push(drift) }
     }
     // A bucket that is gone, or lets CloudTrail in no more, has to be left before anything else is taken.
     let shut = delivery::shut(planning, trail);

@@ -1,6 +1,8 @@
 //! The kinds of S3 through the whole pipeline, on the embedded AWS.
 
 mod access_logs;
+mod regions;
+mod selectors;
 
 use std::time::Duration;
 
@@ -222,28 +224,6 @@ async fn a_public_website_is_closed_knowingly() {
 }
 
 #[tokio::test]
-async fn a_selector_finds_its_buckets_page_by_page() {
-    let tagged = "{tags: {env: prod}}";
-    let sandbox = sandbox(&format!(
-        "s3: {{buckets: {{huntaze-a: {tagged}, huntaze-b: {tagged}, huntaze-c: {{}}, huntaze-d: {tagged}, other: {tagged}}}}}"
-    ));
-    let wish = "{buckets: [{name: all, match: {names: ['huntaze-*'], except: [huntaze-b], tags: {env: prod}}, versioning: Enabled}]}";
-    let before = converges(&sandbox, wish).await;
-    let ids: Vec<_> = before.resources.iter().map(|one| one.key.id.as_str()).collect();
-    assert_eq!(ids, ["huntaze-a", "huntaze-d"]);
-}
-
-#[tokio::test]
-async fn a_bucket_of_another_region_is_named_with_its_region() {
-    let sandbox = sandbox("s3: {buckets: {huntaze-eu: {region: eu-west-1}}}");
-    for wish in ["versioning: Enabled", "create: true", "denyInsecureTransport: true"] {
-        let plan = plan(&sandbox, &format!("{{buckets: [{{name: huntaze-eu, {wish}}}]}}")).await;
-        assert_eq!(plan.resources[0].status, Status::Unreadable, "{plan:#?}");
-        assert!(plan.resources[0].unreadable[0].why.message.contains("eu-west-1"), "{plan:#?}");
-    }
-}
-
-#[tokio::test]
 async fn a_concurrent_change_is_waited_out() {
     let sandbox = sandbox("s3: {conflicts: 2, buckets: {huntaze-assets: {}}}");
     converges(&sandbox, "{buckets: [{name: huntaze-assets, versioning: Enabled, tags: {a: b}}]}").await;
@@ -414,87 +394,6 @@ async fn tags_that_must_be_absent_go_and_others_stay() {
     assert!(world.s3.buckets["huntaze-logs"].tags.is_empty());
 }
 
-#[tokio::test]
-async fn the_policy_of_another_accounts_bucket_says_whose_it_is_to_change() {
-    let sandbox = sandbox("s3: {foreign: [theirs-logs]}");
-    let plan = plan(&sandbox, "{buckets: [{name: theirs-logs, denyInsecureTransport: true}]}").await;
-    let unreadable = plan.resources.iter().flat_map(|one| &one.unreadable).find(|one| one.why.call == "s3:GetBucketPolicy").unwrap();
-    let said = &unreadable.why.message;
-    assert!(said.contains("not a bucket of account 317805897534") && said.contains("bucketAccount"), "{said}");
-}
-
-/// S3 answers 403 for a bucket of another account, as it does where a permission is missing.
-#[tokio::test]
-async fn a_name_that_another_account_has_taken_is_no_missing_permission() {
-    let said = async |sandbox: &Sandbox, wish: &str| {
-        let plan = plan(sandbox, wish).await;
-        let resource = &plan.resources[0];
-        assert_eq!((resource.status, resource.unreadable[0].field.as_str()), (Status::Unreadable, ""), "{plan:#?}");
-        (resource.unreadable[0].why.message.clone(), resource.unreadable[0].why.what_to_do())
-    };
-    let world = "s3: {foreign: [taken], buckets: {huntaze-assets: {}}}";
-    for wish in ["{buckets: [{name: taken, create: true}]}", "{buckets: [{name: taken, create: true, versioning: Enabled}]}"] {
-        let (message, what_to_do) = said(&sandbox(world), wish).await;
-        assert!(message.contains("no bucket of account 317805897534: either another account has taken the name"), "{message}");
-        assert!(message.contains("Declare another name") && !what_to_do.contains("allow"), "{message} {what_to_do}");
-        assert!(message.contains(if wish.contains("versioning") { "s3:GetBucketVersioning" } else { "s3:GetBucketLocation" }), "{message}");
-    }
-    // Of the account's own it is the permission.
-    let denied = |operations: &str| faulty(world, operations);
-    let own = "{buckets: [{name: huntaze-assets, versioning: Enabled}]}";
-    let (message, what_to_do) = said(&denied("denied@s3:GetBucketVersioning"), own).await;
-    assert!(!message.contains("another account"), "{message}");
-    assert_eq!(what_to_do, "allow s3:GetBucketVersioning to the role that holdfast runs as");
-    let (message, _) = said(&denied("denied@s3:ListBuckets"), "{buckets: [{name: taken, create: true}]}").await;
-    assert!(message.contains("s3:ListAllMyBuckets would tell"), "{message}");
-}
-
-/// S3 takes any name of a key, and refuses what is uploaded from then on.
-#[tokio::test]
-async fn a_key_of_another_region_than_the_buckets_is_not_set() {
-    let sandbox = sandbox(OLD);
-    let wish = |region: &str| {
-        let key = format!("arn:aws:kms:{region}:{ACCOUNT}:key/{KEY}");
-        format!(
-            "{{buckets: [{{name: all, match: {{names: ['huntaze-*']}}, versioning: Enabled, encryption: {{algorithm: 'aws:kms', kmsKeyId: '{key}'}}}}]}}"
-        )
-    };
-    let before = plan(&sandbox, &wish("eu-west-1")).await;
-    for one in &before.resources {
-        let block = &one.blocks[0];
-        assert_eq!((block.reason, block.fields.len(), one.steps.len()), (Reason::InvalidWish, 2, 1), "{one:#?}");
-        assert!(block.message.contains("is in eu-west-1, and the bucket") && block.what_to_do.contains("a key of us-east-1"), "{block:?}");
-    }
-    run(&sandbox, &wish("eu-west-1")).await;
-    assert_eq!(writes(&sandbox), ["PutBucketVersioning", "PutBucketVersioning"]);
-    sandbox.forget_records();
-    converges(&sandbox, &wish("us-east-1")).await;
-}
-
-/// The flags hold for the whole account: two objects of different regions speak of the same ones.
-#[test]
-fn two_regions_cannot_both_speak_for_the_account() {
-    let object = |name: &str, region: &str, on: bool| {
-        format!(
-            "{{apiVersion: holdfast.dev/v1alpha1, kind: AwsBaseline, metadata: {{name: {name}}}, spec: {{account: '{ACCOUNT}', region: {region}, s3: {{account: {{publicAccessBlock: {{blockPublicAcls: {on}}}}}}}}}}}\n---\n"
-        )
-    };
-    let both = crate::load::load_text("both.yaml", &(object("one", "us-east-1", true) + &object("other", "eu-west-1", false)));
-    assert!(both.has_errors() && both.problems[0].message.contains("s3.account"), "{:?}", both.problems);
-    assert!(both.baselines.iter().all(|baseline| baseline.entries.is_empty()));
-}
-
-#[tokio::test]
-async fn a_selector_chooses_among_the_buckets_of_its_region() {
-    let sandbox =
-        sandbox("s3: {buckets: {huntaze-a: {}, huntaze-eu: {region: eu-west-1, tags: {env: prod}}, huntaze-z: {tags: {env: prod}}}}");
-    let before = converges(&sandbox, "{buckets: [{name: all, match: {names: ['huntaze-*']}, versioning: Enabled}]}").await;
-    let ids = |plan: &Plan| plan.resources.iter().map(|one| one.key.id.clone()).collect::<Vec<_>>();
-    assert_eq!(ids(&before), ["huntaze-a", "huntaze-z"]);
-    let tagged = plan(&sandbox, "{buckets: [{name: all, match: {names: ['*'], tags: {env: prod}}, ownership: ObjectWriter}]}").await;
-    assert_eq!(ids(&tagged), ["huntaze-z"]);
-}
-
 /// A stricter statement of ours stays, and a weaker one is raised.
 #[tokio::test]
 async fn a_minimum_of_tls_is_never_lowered() {
@@ -605,43 +504,4 @@ async fn lifecycle_rules_of_two_entries_stand_side_by_side_by_their_ids() {
     let plan = plan(&sandbox, &wish("{id: uploads, enabled: true, abortMultipartAfterDays: 9}")).await;
     let blocks: Vec<_> = plan.resources.iter().flat_map(|one| &one.blocks).collect();
     assert_eq!(blocks.iter().map(|block| block.fields.clone()).collect::<Vec<_>>(), [["lifecycle.rules.uploads"]], "{plan:#?}");
-}
-
-#[tokio::test]
-async fn a_selector_that_chooses_nothing_is_warned_of() {
-    let sandbox = sandbox("s3: {buckets: {huntaze-assets: {}}}");
-    let wish = |names: &str| format!("{{buckets: [{{name: all, match: {{names: ['{names}']}}, versioning: Enabled}}]}}");
-    let warned = plan(&sandbox, &wish("hundaze-*")).await.warnings;
-    assert!(warned.len() == 1 && warned[0].contains("the selector of s3.buckets/all chooses nothing"), "{warned:?}");
-    assert_eq!(plan(&sandbox, &wish("huntaze-*")).await.warnings, Vec::<String>::new());
-}
-
-/// A misspelt exception changes what was to be left alone, and a bucket of another region is nobody's.
-#[tokio::test]
-async fn a_pattern_that_meets_nothing_is_warned_of() {
-    let account =
-        "s3: {buckets: {huntaze-assets: {}, huntaze-logs: {}, huntaze-eu: {region: eu-west-1}, huntaze-eu-logs: {region: eu-west-1}}}";
-    let sandbox = sandbox(account);
-    let warned = async |selector: &str, more: &str| {
-        let wish = format!("{{buckets: [{{name: all, match: {selector}, versioning: Enabled}}{more}]}}");
-        plan(&sandbox, &wish).await.warnings
-    };
-    let elsewhere = "the selector of s3.buckets/all passes over what it names in other regions (huntaze-eu in eu-west-1, huntaze-eu-logs in eu-west-1): \
-                     nobody looks after it but an object for its region";
-    assert_eq!(warned("{names: ['huntaze-*']}", "").await, [elsewhere]);
-    // An exception may name what is elsewhere, and what only an entry names.
-    assert_eq!(warned("{names: ['*'], except: ['*-eu*']}", "").await, Vec::<String>::new());
-    let missing = warned("{names: ['*'], except: ['*-eu*', huntaze-gone]}", ", {name: huntaze-gone, versioning: Enabled}").await;
-    assert_eq!(missing, Vec::<String>::new());
-    let misspelt = warned("{names: ['*'], except: ['*-eu*', huntaze-lgos]}", "").await;
-    let said = "\"huntaze-lgos\" under `except` of s3.buckets/all names nothing that is there now, and excepts nothing: did you mean \"huntaze-logs\"? \
-                correct it, unless that is meant";
-    assert_eq!(misspelt, [said]);
-    let one_of_two = warned("{names: [huntaze-assets, hundaze-logs]}", "").await;
-    let said = "\"hundaze-logs\" in the selector of s3.buckets/all names nothing that is there now: did you mean \"huntaze-logs\"? \
-                correct it, unless that is meant";
-    assert_eq!(one_of_two, [said]);
-    let tags = warned("{names: ['*-eu'], tags: {env: prod}}", "").await;
-    assert_eq!(tags.len(), 2, "{tags:?}");
-    assert!(tags[1].contains("(huntaze-eu in eu-west-1; their tags were not read)"), "{tags:?}");
 }

@@ -49,8 +49,12 @@ fn a_journal_is_read_where_nothing_can_be_written() {
     journal(&state, 3);
     // Larger than a segment of sled's: it lies in a file of its own.
     let steps = (0..20_000).map(|at| format!("{at:064}")).collect();
-    write(&Journal::open(&state, "test").unwrap().journal, vec![Event::Consented { plan: "p".to_owned(), steps, of: Vec::new() }], true)
-        .unwrap();
+    write(
+        &Journal::open(&state, "test").unwrap().journal,
+        vec![Event::Consented { plan: "p".to_owned(), steps, of: Vec::new(), under_way: Default::default() }],
+        true,
+    )
+    .unwrap();
     let temporary = || {
         let entries = std::fs::read_dir(std::env::temp_dir()).unwrap().map(|entry| entry.unwrap().file_name());
         entries.filter(|name| name.to_string_lossy().starts_with(&format!("holdfast-journal-{}-", std::process::id()))).count()

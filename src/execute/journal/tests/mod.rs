@@ -462,7 +462,15 @@ fn the_past_is_what_is_still_open() {
     append(
         "one",
         "a",
-        vec![began(), Event::Consented { plan: "hash".to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()], of: Vec::new() }],
+        vec![
+            began(),
+            Event::Consented {
+                plan: "hash".to_owned(),
+                steps: vec!["s1".to_owned(), "s2".to_owned()],
+                of: Vec::new(),
+                under_way: Default::default(),
+            },
+        ],
     );
     let first = append("one", "a", vec![intent("answered"), intent("lost")]);
     append("one", "a", vec![Event::Outcome { intent: first[0], outcome: Outcome::Acknowledged }, done("s1")]);
@@ -485,7 +493,12 @@ fn a_consent_that_counts_for_one_beginning_is_used_up_by_the_intent() {
     let given_after = |outcome: Option<Outcome>| {
         let folder = tempfile::tempdir().unwrap();
         let opened = Journal::open(folder.path(), "test").unwrap();
-        let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s".to_owned()], of: Vec::new() };
+        let consented = |plan: &str| Event::Consented {
+            plan: plan.to_owned(),
+            steps: vec!["s".to_owned()],
+            of: Vec::new(),
+            under_way: Default::default(),
+        };
         write(&opened.journal, vec![consented("first")], true).unwrap();
         let uses = |event: Event| match event {
             Event::Intent { resource, step, op, .. } => {

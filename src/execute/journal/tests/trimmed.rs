@@ -23,7 +23,12 @@ fn what_still_counts_outlives_a_large_run() {
     let opened = Journal::open(folder.path(), "test").unwrap();
     let now = Timestamp::now();
     let hours = |hours: i64| now - jiff::SignedDuration::from_hours(hours);
-    let consented = |plan: &str| Event::Consented { plan: plan.to_owned(), steps: vec!["s1".to_owned(), "s2".to_owned()], of: Vec::new() };
+    let consented = |plan: &str| Event::Consented {
+        plan: plan.to_owned(),
+        steps: vec!["s1".to_owned(), "s2".to_owned()],
+        of: Vec::new(),
+        under_way: Default::default(),
+    };
     let done = |digest: &str| Event::StepDone {
         resource: Key::new("test.things", "one"),
         step: "a".to_owned(),
@@ -67,6 +72,9 @@ fn what_still_counts_outlives_a_large_run() {
         let mut begun: Vec<(&str, usize)> = given("begun").iter().map(|given| (given.plan.as_str(), given.open.len())).collect();
         begun.sort_unstable();
         assert_eq!(begun, [("again", 2), ("begun", 0)], "round {round}");
+        let at_its_end = |plan: &str| given("begun").iter().any(|given| given.plan == plan && given.is_at_its_end());
+        let under_way: Vec<&String> = given("begun").iter().flat_map(|given| given.under_way.keys()).collect();
+        assert_eq!((under_way, at_its_end("begun")), (vec![&"s2".to_owned()], false), "round {round}: what was begun is forgotten");
         assert_eq!(given("late").len(), usize::from(round == 0), "round {round}");
         assert_eq!(past.unsent.len(), 1, "round {round}");
         let told: Vec<&str> = past.told.values().map(String::as_str).collect();

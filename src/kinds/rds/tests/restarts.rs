@@ -86,17 +86,9 @@ async fn a_run_that_ends_before_its_restart_leaves_the_consent_to_the_next() {
     let writes: Vec<(u64, String)> = undisturbed.sandbox.writes().into_iter().map(|write| (write.number, write.operation)).collect();
     let names: Vec<&str> = writes.iter().map(|(_, name)| name.as_str()).collect();
     assert_eq!(names, ["ModifyDBParameterGroup", "RebootDBInstance"]);
-    // The look for the hash takes calls of its own, in both courses.
     for fault in [Fault::EndBefore, Fault::EndAfter] {
         for (number, name) in &writes {
-            let account = Account::with(TEAM, Faults::once(*number, fault.clone()));
-            let given = account.hash(APPROVE, WISH).await;
-            assert_eq!(given, hash);
-            tokio::select! {
-                _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("{fault:?} at {name} did not end the run"),
-                _ = account.sandbox.ended() => {}
-            }
-            let next = account.with_its_journal();
+            let (account, next) = ended(TEAM, *number, fault.clone(), &hash).await;
             // Longer than an instance takes to notice a change of its group.
             next.sandbox.clock().advance(Duration::from_secs(120));
             let (_, outcomes) = next.run(APPROVE, WISH, None).await;
@@ -121,6 +113,19 @@ async fn a_run_that_ends_before_its_restart_leaves_the_consent_to_the_next() {
     }
 }
 
+/// The account of a run that was ended at its call of that number, and the same for the next process.
+async fn ended(yaml: &str, number: u64, fault: Fault, hash: &str) -> (Account, Account) {
+    let account = Account::with(yaml, Faults::once(number, fault.clone()));
+    // The number counts the calls of the look for the hash, too.
+    assert_eq!(account.hash(APPROVE, WISH).await, hash);
+    tokio::select! {
+        _ = account.run(APPROVE, WISH, Some(hash)) => panic!("{fault:?} at {number} did not end the run"),
+        _ = account.sandbox.ended() => {}
+    }
+    let next = account.with_its_journal();
+    (account, next)
+}
+
 /// A parameter that somebody has set already: the plan is the restart alone, today and after it was begun.
 const ALONE: &str = "
 account: '317805897534'
@@ -136,13 +141,7 @@ rds:
 async fn a_restart_that_was_begun_is_followed_by_the_next_run() {
     let (hash, number) = alone().await;
     for approve in [None, Some(hash.as_str())] {
-        let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
-        account.hash(APPROVE, WISH).await;
-        tokio::select! {
-            _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
-            _ = account.sandbox.ended() => {}
-        }
-        let next = account.with_its_journal();
+        let next = ended(ALONE, number, Fault::EndAfter, &hash).await.1;
         let (plan, outcomes) = next.run(APPROVE, WISH, approve).await;
         assert_eq!((plan.hash == hash, outcomes.resources[0].end.clone(), next.restarts()), (true, End::Changed, 0), "{approve:?}");
         assert!(in_force(&next));
@@ -157,13 +156,7 @@ async fn a_restart_that_was_begun_is_followed_by_the_next_run() {
 #[tokio::test]
 async fn a_restart_that_may_have_been_begun_is_consented_to_anew() {
     let (hash, number) = alone().await;
-    let account = Account::with(ALONE, Faults::once(number, Fault::EndBefore));
-    account.hash(APPROVE, WISH).await;
-    tokio::select! {
-        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
-        _ = account.sandbox.ended() => {}
-    }
-    let next = account.with_its_journal();
+    let next = ended(ALONE, number, Fault::EndBefore, &hash).await.1;
     for approve in [None, Some(hash.as_str())] {
         let (_, outcomes) = next.run(APPROVE, WISH, approve).await;
         assert_eq!((blocks(&outcomes), next.restarts()), (vec![Reason::NeedsConsent], 0), "{approve:?}");
@@ -179,13 +172,7 @@ async fn a_restart_that_may_have_been_begun_is_consented_to_anew() {
 #[tokio::test]
 async fn a_restart_that_ended_between_two_runs_is_followed_no_more() {
     let (hash, number) = alone().await;
-    let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
-    account.hash(APPROVE, WISH).await;
-    tokio::select! {
-        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
-        _ = account.sandbox.ended() => {}
-    }
-    let next = account.with_its_journal();
+    let next = ended(ALONE, number, Fault::EndAfter, &hash).await.1;
     next.sandbox.clock().advance(Duration::from_secs(600));
     let (plan, _) = next.run(APPROVE, WISH, None).await;
     assert!(plan.in_sync(), "{plan:#?}");
@@ -199,13 +186,7 @@ async fn a_restart_that_ended_between_two_runs_is_followed_no_more() {
 #[tokio::test]
 async fn what_is_followed_counts_for_no_change() {
     let (hash, number) = alone().await;
-    let account = Account::with(ALONE, Faults::once(number, Fault::EndAfter));
-    account.hash(APPROVE, WISH).await;
-    tokio::select! {
-        _ = account.run(APPROVE, WISH, Some(&hash)) => panic!("it did not end"),
-        _ = account.sandbox.ended() => {}
-    }
-    let next = account.with_its_journal();
+    let next = ended(ALONE, number, Fault::EndAfter, &hash).await.1;
     let (_, outcomes) = next.run("{disruptive: Approve, maxChanges: 0}", WISH, None).await;
     assert_eq!((outcomes.resources[0].end.clone(), next.restarts()), (End::Changed, 0));
 }

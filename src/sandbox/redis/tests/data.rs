@@ -87,6 +87,18 @@ async fn data_that_lasts_is_there_again_and_nothing_runs_meanwhile() {
     }
 }
 
+/// A folder of a user's may be called anything.
+#[test]
+fn a_server_runs_in_any_folder() {
+    let Some(redis) = program() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("my \"st\\ate\" # ü");
+    std::fs::create_dir(&own).unwrap();
+    let options = super::super::ServerOptions { program: redis, host: "127.0.0.1".to_owned(), port: 0, rdb: None, config: Vec::new() };
+    let server = super::super::Server::start(&own, &options).unwrap();
+    assert!(server.log().contains("eady to accept connections"), "{}", server.log());
+}
+
 #[test]
 fn servers_end_with_their_owner() {
     let Some(redis) = program() else { return };
