@@ -1,5 +1,7 @@
 //! A whole move with `writeGap: None`: real Redis servers behind the sandbox, and an application that writes all the time and reads its address from a secret.
 
+#[path = "moving_live_application.rs"]
+mod application;
 #[path = "moving_live_back.rs"]
 mod back;
 #[path = "moving_live_crashes.rs"]
@@ -18,22 +20,19 @@ mod shards;
 mod trial;
 #[path = "moving_live_undo.rs"]
 mod undo;
+#[path = "moving_live_variants.rs"]
+mod variants;
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis::Value;
 use secrecy::SecretString;
 
+use self::application::Application;
 use super::account::{Account, SECRET, TOKEN};
 use crate::clock::Clock;
 use crate::execute::{End, Said};
 use crate::kinds::elasticache::{Move, MovePhase, MoveStatus};
-use crate::migration::copy;
-use crate::migration::side::{Shard, Side};
-use crate::migration::wire::{Endpoint, Link, Login, Name, Tls, WireError};
+use crate::migration::wire::{Endpoint, Login, Tls};
 use crate::sandbox::{Options, Sandbox};
 
 const APP: &str = "arn:aws:secretsmanager:us-east-1:317805897534:secret:app-x1Y2z3";
@@ -55,6 +54,11 @@ pub fn account_with(shape: &str, faults: &str) -> Option<Account> {
 
 /// In a time that runs so many times as fast.
 fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
+    account_of(speed, &format!("engineVersion: 7.1.0, automaticFailover: true, {shape}"), "", faults)
+}
+
+/// Of a group that is described in full, and with other things in the account.
+fn account_of(speed: u32, group: &str, more: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
@@ -64,13 +68,14 @@ fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
 elasticache:
   servers: true
   replicationGroups:
-    {OLD}: {{description: sessions, engineVersion: 7.1.0, automaticFailover: true, subnetGroup: private, tags: {{team: web}}, {shape}}}
+    {OLD}: {{description: sessions, subnetGroup: private, tags: {{team: web}}, {group}}}
   subnetGroups: {{private: {{description: private, vpcId: vpc-1, subnets: [subnet-1, subnet-2]}}}}
+  parameterGroups: {{tuned: {{family: redis7, description: tuned, parameters: {{maxmemory-policy: allkeys-lru, timeout: '300'}}}}}}
 secretsmanager:
   secrets:
     redis: {{arnSuffix: a1B2c3, secretString: '{{\"token\": \"{TOKEN}\"}}'}}
     app: {{arnSuffix: x1Y2z3, secretString: 'later'}}
-"
+{more}"
     );
     let sandbox =
         Sandbox::from_yaml(&text, Options { clock: Clock::scaled(speed), faults: faults.parse().unwrap(), ..Options::default() }).unwrap();
@@ -109,115 +114,6 @@ pub fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
     let token = user.split_once(':').map(|(_, token)| SecretString::from(token.to_owned()));
     let tls = if scheme == "rediss" { Tls::On { roots: Some(roots.to_vec()) } } else { Tls::Off };
     Some(Endpoint { host: host.to_owned(), port: port.parse().ok()?, login: Login { user: None, token, tls } })
-}
-
-/// A client as an application's library is one: in cluster mode it asks who has which slots, and asks again when a node says that it has not (MOVED).
-struct Client {
-    side: Side,
-    /// A link a shard.
-    links: Vec<Link>,
-}
-
-impl Client {
-    async fn connect(to: Endpoint, name: &Name) -> Option<Client> {
-        let first = Link::connect(&to, 0, name, None).await.ok()?;
-        let cluster = first.identity.cluster_epoch.is_some();
-        let slots = if cluster { vec![(0, 16_383)] } else { Vec::new() };
-        let side = Side { shards: vec![Shard { primary: to, replicas: Vec::new(), slots }], databases: 1 };
-        let side = copy::current(side, name).await.ok()?;
-        let mut links = Vec::new();
-        for shard in &side.shards {
-            links.push(if cluster { Link::connect(&shard.primary, 0, name, None).await.ok()? } else { first.clone() });
-        }
-        Some(Client { side, links })
-    }
-
-    /// An error, MOVED among them, ends the client: another one asks anew who has which slots.
-    async fn ask(&self, words: [&str; 3]) -> Result<Value, WireError> {
-        let link = &self.links[self.side.shard_of(words[1].as_bytes()).unwrap()];
-        let mut command = redis::cmd(words[0]);
-        words[1..].iter().filter(|word| !word.is_empty()).for_each(|word| _ = command.arg(*word));
-        link.ask(&command, Duration::from_secs(60)).await
-    }
-}
-
-/// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
-pub struct Application {
-    acknowledged: Arc<Mutex<BTreeMap<String, u64>>>,
-    writes: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    clients: Vec<tokio::task::JoinHandle<()>>,
-}
-
-impl Application {
-    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
-    fn start(account: &Account, clients: usize, pause: Duration) -> Application {
-        let (acknowledged, writes, stop) =
-            (Arc::<Mutex<BTreeMap<String, u64>>>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
-        let roots: Arc<[u8]> = account.connect.trusted.clone().unwrap().into();
-        let one = |client: usize| {
-            let (sandbox, acknowledged, writes, stop, roots) =
-                (account.sandbox.clone(), Arc::clone(&acknowledged), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
-            tokio::spawn(async move {
-                let mut number = 0;
-                while !stop.load(Ordering::SeqCst) {
-                    let Some(to) = endpoint(&read_secret(&sandbox), &roots) else { return };
-                    let name = Name { migration: format!("app{client}"), epoch: 1, role: "app" };
-                    let Some(redis) = Client::connect(to, &name).await else {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                        continue;
-                    };
-                    while !stop.load(Ordering::SeqCst) {
-                        number += 1;
-                        let key = format!("app:{client}:{}", number % 97);
-                        match redis.ask(["SET", &key, &number.to_string()]).await {
-                            Ok(Value::Okay) => {
-                                acknowledged.lock().unwrap().insert(key, number);
-                                writes.fetch_add(1, Ordering::SeqCst);
-                            }
-                            _ => break,
-                        }
-                        tokio::time::sleep(pause).await;
-                    }
-                }
-            })
-        };
-        let clients = (0..clients).map(one).collect();
-        Application { acknowledged, writes, stop, clients }
-    }
-
-    pub async fn writes_more(&self, more: u64) {
-        let until = self.writes.load(Ordering::SeqCst) + more;
-        let waiting = async {
-            while self.writes.load(Ordering::SeqCst) < until {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(90), waiting).await.expect("the application writes");
-    }
-
-    /// Acknowledged writes that are not where the secret points to, and were not overwritten by a later one.
-    pub async fn lost(self, account: &Account) -> Vec<String> {
-        self.stop.store(true, Ordering::SeqCst);
-        for client in self.clients {
-            client.await.unwrap();
-        }
-        let to = endpoint(&read_secret(&account.sandbox), account.connect.trusted.as_deref().unwrap()).unwrap();
-        let redis = Client::connect(to, &Name { migration: "check".to_owned(), epoch: 1, role: "check" }).await.unwrap();
-        let mut lost = Vec::new();
-        let acknowledged = self.acknowledged.lock().unwrap().clone();
-        assert!(acknowledged.len() > 100, "{}", acknowledged.len());
-        for (key, number) in acknowledged {
-            let found = match redis.ask(["GET", &key, ""]).await.unwrap() {
-                Value::BulkString(text) => String::from_utf8(text).unwrap().parse().unwrap(),
-                _ => 0,
-            };
-            if found < number {
-                lost.push(format!("{key}: {number}, found {found}"));
-            }
-        }
-        lost
-    }
 }
 
 pub fn wish() -> String {

@@ -136,11 +136,11 @@ async fn a_late_write_on_the_old_group_stops_the_way_back_and_a_person_decides()
         let Some((account, application, first)) = moved().await else { return };
         let second = if another { process(&account).await } else { first };
         on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
-        on_the_old_group(&account, &["SET", "late:write", "1"]).await;
+        on_the_old_group(&account, &["SET", "a:late", "1"]).await;
         ask(&account, &second, false).await;
         let outcomes = apply(&account, &second).await;
         let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
-        assert!(message.contains("was written to after the freeze") && message.contains("there alone: late:write"), "{message}");
+        assert!(message.contains("was written to after the freeze") && message.contains("there alone: a:late"), "{message}");
         // The new group serves on, and the old one is held again, before anybody has decided.
         application.writes_more(200).await;
         let told = status(&account).await;
@@ -149,10 +149,10 @@ async fn a_late_write_on_the_old_group_stops_the_way_back_and_a_person_decides()
         assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
         let told = status(&account).await;
         assert_eq!(told.phase, MovePhase::Soak, "{told:#?}");
-        assert!(told.late.iter().any(|late| late.contains("late:write")), "{told:#?}");
+        assert!(told.late.iter().any(|late| late.contains("a:late")), "{told:#?}");
         assert!(told.can.contains(&format!("holdfast migration rollback {OLD} --give-up-writes")), "{told:#?}");
         let plan = account.planned(&wish()).await;
-        assert!(plan.notes.iter().any(|note| note.contains("late:write")), "{:#?}", plan.notes);
+        assert!(plan.notes.iter().any(|note| note.contains("a:late")), "{:#?}", plan.notes);
         application.writes_more(200).await;
         // Asked again without giving it up: the same again.
         ask(&account, &second, false).await;
@@ -174,11 +174,11 @@ async fn a_write_by_somebody_while_it_is_copied_back_is_found_by_the_next_proces
     account.apply_in(&first, &wish(), last).await;
     drop(first);
     on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
-    on_the_old_group(&account, &["SET", "late:write", "1"]).await;
+    on_the_old_group(&account, &["SET", "a:late", "1"]).await;
     let second = process(&account).await;
     let outcomes = apply(&account, &second).await;
     let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
-    assert!(message.contains("there alone: late:write"), "{message}");
+    assert!(message.contains("there alone: a:late"), "{message}");
     application.writes_more(200).await;
     ask(&account, &second, true).await;
     let outcomes = apply(&account, &second).await;
@@ -209,10 +209,10 @@ async fn the_soak_is_looked_after_by_another_process() {
     let (host, port) = address(&account).await;
     let person = endpoint(&format!("redis://{host}:{port}/0"), &[]).unwrap();
     let link = Link::connect(&person, 0, &Name { migration: "person".to_owned(), epoch: 1, role: "person" }, None).await.unwrap();
-    assert!(link.ask(redis::cmd("SET").arg("late:write").arg(1), Duration::from_millis(300)).await.is_err());
+    assert!(link.ask(redis::cmd("SET").arg("a:late").arg(1), Duration::from_millis(300)).await.is_err());
     // And a write is reported.
     on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
-    on_the_old_group(&account, &["SET", "late:write", "2"]).await;
+    on_the_old_group(&account, &["SET", "a:late", "2"]).await;
     looked_long_ago(&account);
     account.apply(&wish()).await;
     assert_eq!(status(&account).await.late, ["huntaze-redis was written to after the freeze  or its nodes are not those of then"]);

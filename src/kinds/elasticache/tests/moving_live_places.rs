@@ -1,5 +1,8 @@
 //! A manifest that is edited while clients are turned, with an application that writes all the time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::super::blind::Blind;
 use super::super::pipeline::reasons;
 use super::*;

@@ -1,9 +1,12 @@
 //! What a dry run of a move with `writeGap: None` finds out, from real Redis servers, and that it changes nothing there.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::hex::sha256;
 use crate::kinds::Reason;
 use crate::migration::hold::writing_commands;
+use crate::migration::wire::{Link, Name};
 use crate::plan::ResourcePlan;
 use crate::sandbox::redis::Network;
 

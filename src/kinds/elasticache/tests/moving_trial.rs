@@ -1,6 +1,7 @@
 //! The trial on the new group, before anything is held.
 
 use super::*;
+use crate::migration::wire::{Link, Name};
 
 /// One build that does not do what the promise rests on: the move is turned back, with a sentence and a way on, and the application has noticed nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
