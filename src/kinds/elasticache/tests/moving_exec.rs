@@ -96,7 +96,7 @@ async fn without_leave_nothing_is_run() {
         assert_eq!((plan.steps.len(), plan.blocks.first().map(|block| block.reason)), (0, Some(Reason::NotSupported)), "{plan:#?}");
         let message = &plan.blocks[0].message;
         assert!(
-            message.starts_with("the place of the command sh -c ") && message.ends_with("runs no commands of a manifest yet"),
+            message.starts_with("the place of the command sh -c ") && message.ends_with("which run only where --allow-exec says so"),
             "{message}"
         );
         let outcomes = account.apply(&wish).await;

@@ -414,8 +414,8 @@ async fn the_sandbox_has_no_cluster_and_says_so() {
         blocked,
         [(
             Reason::NotSupported,
-            "the Kubernetes Secret app-env (REDIS_URL): this version of holdfast turns no place in Kubernetes yet".to_owned(),
-            "leave it out of migration.cutover, and see to its clients yourself".to_owned()
+            "the Kubernetes Secret app-env (REDIS_URL): where AWS is another one than AWS itself (--sandbox, AWS_ENDPOINT_URL), only a cluster whose kubeconfig is named is spoken to".to_owned(),
+            "run with --kubeconfig FILE; or leave it out of migration.cutover, and see to its clients yourself".to_owned()
         )]
     );
 }
