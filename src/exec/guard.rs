@@ -56,6 +56,8 @@ pub(super) fn guard(stdout: Stdio) -> std::io::Result<()> {
     let mut line = String::new();
     heard.read_line(&mut line)?;
     let wanted: Wanted = serde_json::from_str(&line)?;
+    // Before anything is begun: what is no socket refuses it.
+    holdfast.set_read_timeout(Some(Duration::from_secs(wanted.patience.max(1))))?;
     let Some((program, arguments)) = wanted.words.split_first() else { return Err(ErrorKind::InvalidInput.into()) };
     let begun = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(stdout).process_group(0).spawn();
     let mut child = match begun {
@@ -64,7 +66,6 @@ pub(super) fn guard(stdout: Stdio) -> std::io::Result<()> {
     };
     let Some(group) = group(&child) else { return Err(ErrorKind::InvalidData.into()) };
     tell(&mut holdfast, &Told::Begun(group.as_raw_nonzero().get())).or_else(|_| end(group))?;
-    holdfast.set_read_timeout(Some(Duration::from_secs(wanted.patience.max(1))))?;
     std::thread::spawn(move || {
         let mut part = [0; 256];
         while heard.read(&mut part).is_ok_and(|count| count > 0) {}

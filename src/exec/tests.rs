@@ -119,7 +119,7 @@ async fn a_command_that_may_not_go_on_or_is_given_up_is_ended_with_everything_th
     assert!(tokio::time::timeout(Duration::from_secs(3), run(Runs(()), order)).await.is_err());
     assert!(ends(&written(&file)));
     // Somebody ends the guard alone.
-    let words = ["sh".to_owned(), "-c".to_owned(), format!("echo $$ > {}; kill -9 $PPID; sleep 300", file.display())];
+    let words = ["sh".to_owned(), "-c".to_owned(), format!("echo $$ > {}; sleep 1; kill -9 $PPID; sleep 300", file.display())];
     std::fs::remove_file(&file).unwrap();
     let order = Order { words: &words, environment: Vec::new(), timeout: LONG, goes_on: &|| true };
     let failure = run(Runs(()), order).await.unwrap_err().to_string();

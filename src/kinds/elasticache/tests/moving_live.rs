@@ -4,10 +4,14 @@
 mod back;
 #[path = "moving_live_crashes.rs"]
 mod crashes;
+#[path = "moving_live_exec.rs"]
+mod exec;
 #[path = "moving_live_ground.rs"]
 mod ground;
 #[path = "moving_heirs.rs"]
 mod heirs;
+#[path = "moving_live_kubernetes.rs"]
+mod kubernetes;
 #[path = "moving_live_places.rs"]
 mod places;
 #[path = "moving_preflight.rs"]
@@ -141,8 +145,12 @@ impl Client {
     }
 }
 
-/// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
+/// How an application knows its Redis: a URL.
+type Reads = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Clients that write, remember what was acknowledged, and connect to what they read whenever their connection breaks.
 pub struct Application {
+    reads: Reads,
     acknowledged: Arc<Mutex<BTreeMap<String, u64>>>,
     writes: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -150,18 +158,24 @@ pub struct Application {
 }
 
 impl Application {
-    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
+    /// One that reads the secret.
     fn start(account: &Account, clients: usize, pause: Duration) -> Application {
+        let sandbox = account.sandbox.clone();
+        Application::reading(account, clients, pause, Arc::new(move || read_secret(&sandbox)))
+    }
+
+    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
+    fn reading(account: &Account, clients: usize, pause: Duration, reads: Reads) -> Application {
         let (acknowledged, writes, stop) =
             (Arc::<Mutex<BTreeMap<String, u64>>>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let roots: Arc<[u8]> = account.connect.trusted.clone().unwrap().into();
         let one = |client: usize| {
-            let (sandbox, acknowledged, writes, stop, roots) =
-                (account.sandbox.clone(), Arc::clone(&acknowledged), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
+            let (reads, acknowledged, writes, stop, roots) =
+                (Arc::clone(&reads), Arc::clone(&acknowledged), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
             tokio::spawn(async move {
                 let mut number = 0;
                 while !stop.load(Ordering::SeqCst) {
-                    let Some(to) = endpoint(&read_secret(&sandbox), &roots) else { return };
+                    let Some(to) = endpoint(&reads(), &roots) else { return };
                     let name = Name { migration: format!("app{client}"), epoch: 1, role: "app" };
                     let Some(redis) = Client::connect(to, &name).await else {
                         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -183,7 +197,7 @@ impl Application {
             })
         };
         let clients = (0..clients).map(one).collect();
-        Application { acknowledged, writes, stop, clients }
+        Application { reads, acknowledged, writes, stop, clients }
     }
 
     pub async fn writes_more(&self, more: u64) {
@@ -196,13 +210,13 @@ impl Application {
         tokio::time::timeout(Duration::from_secs(90), waiting).await.expect("the application writes");
     }
 
-    /// Acknowledged writes that are not where the secret points to, and were not overwritten by a later one.
+    /// Acknowledged writes that are not where it would connect to, and were not overwritten by a later one.
     pub async fn lost(self, account: &Account) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         for client in self.clients {
             client.await.unwrap();
         }
-        let to = endpoint(&read_secret(&account.sandbox), account.connect.trusted.as_deref().unwrap()).unwrap();
+        let to = endpoint(&(self.reads)(), account.connect.trusted.as_deref().unwrap()).unwrap();
         let redis = Client::connect(to, &Name { migration: "check".to_owned(), epoch: 1, role: "check" }).await.unwrap();
         let mut lost = Vec::new();
         let acknowledged = self.acknowledged.lock().unwrap().clone();
@@ -221,9 +235,14 @@ impl Application {
 }
 
 pub fn wish() -> String {
+    wish_at(&format!("{{secretsManager: {{secretArn: '{APP}'}}}}"))
+}
+
+/// With the address at this place.
+fn wish_at(place: &str) -> String {
     format!(
         "{{name: {OLD}, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
-          migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
+          migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{place}]}}}}"
     )
 }
 
@@ -248,11 +267,17 @@ async fn ended_after(shape: &str, step: &str) -> Option<(Account, Application, E
     Some((account, application, outcomes.resources.remove(0).end))
 }
 
-/// As it was found, but for the note that a move was taken back.
-fn is_as_found(account: &Account) {
+/// Nothing of the move is left but a snapshot of what has served.
+fn has_only_the_old_group(account: &Account) {
     let world = account.sandbox.world();
     assert_eq!(world.elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
-    assert!(world.elasticache.snapshots.is_empty() && world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")));
+    assert!(world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")));
+}
+
+/// As it was found, but for the note that a move was taken back.
+fn is_as_found(account: &Account) {
+    has_only_the_old_group(account);
+    assert!(account.sandbox.world().elasticache.snapshots.is_empty());
     assert!(read_secret(&account.sandbox).starts_with("redis://"));
 }
 

@@ -172,10 +172,7 @@ pub async fn look(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> 
         Ok(Some(place)) => Fact::Present(place),
         Ok(None) => Fact::Absent,
         Err(error) if error.is("NoCluster") => {
-            let barred = (
-                format!("{}: {}", words(entry), error.message),
-                "run with --kubeconfig FILE; or leave it out of migration.cutover, and see to its clients yourself".to_owned(),
-            );
+            let barred = (format!("{}: {}", words(entry), error.message), "run with --kubeconfig FILE".to_owned());
             Fact::Present(Place { barred: Some(barred), ..Place::of(Turned::Source) })
         }
         Err(error) => Fact::Unknown(Unreadable::from(&error)),

@@ -129,7 +129,7 @@ fn barred(reads: &Reads, exec: &Exec) -> Option<(String, String)> {
     reads.exec().is_none().then(|| {
         (
             format!("{} is turned by commands of the manifest, which run only where --allow-exec says so", words(exec)),
-            "read them, and run with --allow-exec (a dry run runs `check` alone); or leave it out of migration.cutover, and see to its clients yourself".to_owned(),
+            "read them, and run with --allow-exec (a dry run runs `check` alone)".to_owned(),
         )
     })
 }
