@@ -8,6 +8,8 @@ mod ground;
 mod messages;
 #[path = "cli/migration.rs"]
 mod migration;
+#[path = "cli/places.rs"]
+mod places;
 #[path = "support/record.rs"]
 mod record;
 #[path = "cli/results.rs"]

@@ -390,9 +390,10 @@ impl Reads {
         !self.clients.embedded || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// What can be read of a Kubernetes cluster: of the kubeconfig's context of that name, or of the one that is meant without any.
-    pub async fn kubernetes(&self, context: Option<&str>) -> Result<kubernetes::Reads, CallError> {
-        self.clients.clusters.reads(context).await
+    /// What can be read of a Kubernetes cluster: of the kubeconfig's context of that name, of the one that leads to that server, or of the one that is meant
+    /// without either.
+    pub async fn kubernetes(&self, context: Option<&str>, server: Option<&str>) -> Result<kubernetes::Reads, CallError> {
+        self.clients.clusters.reads(context, server).await
     }
 
     /// The leave to run those of the manifest's commands that only look, where a person has given it to this process.
@@ -476,8 +477,8 @@ impl Writes {
     }
 
     /// What can be changed in a Kubernetes cluster: see [`Reads::kubernetes`].
-    pub async fn kubernetes(&self, context: Option<&str>) -> Result<kubernetes::Writes, CallError> {
-        self.clients.clusters.reads(context).await.map(kubernetes::Writes::of)
+    pub async fn kubernetes(&self, context: Option<&str>, server: Option<&str>) -> Result<kubernetes::Writes, CallError> {
+        self.clients.clusters.reads(context, server).await.map(kubernetes::Writes::of)
     }
 
     /// The bytes of a secret, for a request that carries them and for nothing else. `key` is a member of a secret that is a JSON

@@ -17,6 +17,13 @@ impl Tasks {
         tasks.get(&(TypeId::of::<T>(), name.to_owned()))?.clone().downcast().ok()
     }
 
+    /// Those of a type, by their names.
+    pub fn all<T: Send + Sync + 'static>(&self) -> Vec<(String, Arc<T>)> {
+        let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = tasks.iter().filter(|((of, _), _)| *of == TypeId::of::<T>());
+        all.filter_map(|((_, name), task)| Some((name.clone(), task.clone().downcast().ok()?))).collect()
+    }
+
     /// Puts a task in the place of the one that was there.
     pub fn put<T: Send + Sync + 'static>(&self, name: &str, task: Arc<T>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert((TypeId::of::<T>(), name.to_owned()), task);
@@ -39,6 +46,10 @@ mod tests {
         assert_eq!((tasks.get::<u8>("a").as_deref(), tasks.get::<u8>("b")), (Some(&1), None));
         tasks.put("a", Arc::new(2_u8));
         assert_eq!(tasks.get::<u8>("a").as_deref(), Some(&2));
+        tasks.put("c", Arc::new(3_u8));
+        let mut all: Vec<(String, u8)> = tasks.all::<u8>().into_iter().map(|(name, task)| (name, *task)).collect();
+        all.sort();
+        assert_eq!(all, [("a".to_owned(), 2), ("c".to_owned(), 3)]);
         tasks.end::<u8>("a");
         assert_eq!((tasks.get::<u8>("a"), tasks.get::<String>("a").as_deref().map(String::as_str)), (None, Some("other")));
     }

@@ -3,10 +3,13 @@
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use super::Reach;
 #[cfg(feature = "sandbox")]
 use super::sandbox::{OfRun, SandboxKind};
 use crate::aws::{ConnectOptions, named_endpoint};
 use crate::clock::Clock;
+use crate::exec::Allowed;
+use crate::kubernetes::Clusters;
 use crate::plain;
 
 /// The AWS that a run talks to, and its time.
@@ -45,12 +48,14 @@ pub async fn name(sandbox: bool) -> String {
 
 impl Ground {
     /// AWS, or the endpoint that the environment names; `on` is its [`name`].
-    pub fn real(on: &str, state: &Path) -> Ground {
+    pub fn real(on: &str, state: &Path, reach: &Reach) -> Ground {
         let served = on.strip_prefix(ENDPOINT).and_then(super::served::clock);
         let faster = served.as_ref().map_or_else(String::new, |clock| format!(", whose time runs {} times as fast", clock.speed()));
         let note = (on != AWS).then(|| format!("{on}, in place of AWS{faster}"));
         let clock = served.clone();
-        let connect = ConnectOptions { holder: holder(state), state: Some(state.to_owned()), clock, ..ConnectOptions::default() };
+        let clusters = clusters(reach, on == AWS);
+        let (exec, holder, state) = (Allowed::by_flag(reach.allow_exec), holder(state), Some(state.to_owned()));
+        let connect = ConnectOptions { holder, state, clock, clusters, exec, ..ConnectOptions::default() };
         Ground {
             connect,
             clock: served.unwrap_or_else(Clock::system),
@@ -63,12 +68,16 @@ impl Ground {
 
     /// The AWS inside this process, with the account that an earlier run left in `state`. What this run does is left there in turn, if `keeps`.
     #[cfg(feature = "sandbox")]
-    pub fn sandbox(state: &Path, faults: &str, keeps: bool, kind: SandboxKind) -> Result<Ground, String> {
+    pub fn sandbox(state: &Path, faults: &str, keeps: bool, kind: SandboxKind, reach: &Reach) -> Result<Ground, String> {
         let OfRun { sandbox, left, kind } = super::sandbox::of_run(state, faults, keeps, kind)?;
+        if kind == SandboxKind::Quick && (reach.allow_exec || reach.kubeconfig.is_some()) {
+            return Err("the sandbox's time is simulated, and clusters and commands take the machine's: with --kubeconfig and --allow-exec it is --sandbox=live, begun on a state folder of its own".to_owned());
+        }
         let trusted = sandbox.redis().map(|fleet| std::fs::read(fleet.ca_file())).transpose().map_err(|error| error.to_string())?;
         let (embedded, clock) = (Some(sandbox.http_client()), Some(sandbox.clock()));
         let (holder, state_of_run) = (holder(state), Some(state.to_owned()));
-        let connect = ConnectOptions { embedded, clock, trusted, holder, state: state_of_run, ..ConnectOptions::default() };
+        let (clusters, exec) = (clusters(reach, false), Allowed::by_flag(reach.allow_exec));
+        let connect = ConnectOptions { embedded, clock, trusted, holder, state: state_of_run, clusters, exec, ..ConnectOptions::default() };
         let account = match left {
             true => format!("as an earlier run left it in {} (`holdfast sandbox reset` begins anew)", state.display()),
             false => "as the audit found it".to_owned(),
@@ -111,6 +120,15 @@ impl Ground {
     /// Keeps the sandbox's account for the next run. To be called while the journal is held: a run that began in between would lose it.
     pub fn save(&self) -> std::io::Result<()> {
         (self.save)()
+    }
+}
+
+/// The clusters that a run may speak to. What is no AWS is tried out: it is beside no cluster that this machine happens to reach.
+fn clusters(reach: &Reach, on_aws: bool) -> Clusters {
+    match &reach.kubeconfig {
+        Some(file) => Clusters::of_file(file.clone()),
+        None if on_aws => Clusters::of_machine(),
+        None => Clusters::default(),
     }
 }
 

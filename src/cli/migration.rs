@@ -7,7 +7,7 @@ use super::ground::{self, Ground};
 use super::moved::{Screen, show};
 #[cfg(feature = "sandbox")]
 use super::sandbox::SandboxKind;
-use super::{Manifest, Output, complain, reconcile, tell};
+use super::{AllowExec, Kubeconfig, Manifest, Output, Reach, complain, reconcile, tell};
 use crate::execute::Journal;
 use crate::execute::record::{Event, Outcome};
 use crate::exit::Exit;
@@ -55,9 +55,16 @@ enum Action {
         /// held (writeGap: Accept), all on the new group since it serves.
         #[arg(long)]
         give_up_writes: bool,
+        #[command(flatten)]
+        exec: AllowExec,
     },
     /// End the soak now: what becomes of the old group is what the manifest's `retire` says.
-    Finalize(What),
+    Finalize {
+        #[command(flatten)]
+        what: What,
+        #[command(flatten)]
+        exec: AllowExec,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -82,6 +89,8 @@ struct What {
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    kubeconfig: Kubeconfig,
     /// Talk to the AWS inside this process, as `holdfast reconcile --sandbox` left it.
     #[cfg(feature = "sandbox")]
     #[arg(long)]
@@ -100,22 +109,28 @@ impl What {
     }
 
     #[cfg(feature = "sandbox")]
-    fn ground(&self, on: &str, state: &std::path::Path, keeps: bool) -> Result<Ground, String> {
-        if self.sandbox { Ground::sandbox(state, "", keeps, SandboxKind::Quick) } else { Ok(Ground::real(on, state)) }
+    fn ground(&self, on: &str, state: &std::path::Path, keeps: bool, exec: AllowExec) -> Result<Ground, String> {
+        let reach = self.reach(exec);
+        if self.sandbox { Ground::sandbox(state, "", keeps, SandboxKind::Quick, &reach) } else { Ok(Ground::real(on, state, &reach)) }
     }
 
     #[cfg(not(feature = "sandbox"))]
-    fn ground(&self, on: &str, state: &std::path::Path, _keeps: bool) -> Result<Ground, String> {
-        Ok(Ground::real(on, state))
+    fn ground(&self, on: &str, state: &std::path::Path, _keeps: bool, exec: AllowExec) -> Result<Ground, String> {
+        Ok(Ground::real(on, state, &self.reach(exec)))
+    }
+
+    fn reach(&self, exec: AllowExec) -> Reach {
+        Reach { kubeconfig: self.kubeconfig.kubeconfig.clone(), allow_exec: exec.allow_exec }
     }
 }
 
 pub async fn run(args: Args) -> Exit {
-    let (what, command) = match &args.action {
-        Action::Status(status) => (&status.what, None),
-        Action::Resume(what) => (what, Some(MoveCommand::Resume)),
-        Action::Rollback { what, give_up_writes } => (what, Some(MoveCommand::RollBack { give_up_writes: *give_up_writes })),
-        Action::Finalize(what) => (what, Some(MoveCommand::Finalize)),
+    let none = AllowExec::default();
+    let (what, command, exec) = match &args.action {
+        Action::Status(status) => (&status.what, None, none),
+        Action::Resume(what) => (what, Some(MoveCommand::Resume), none),
+        Action::Rollback { what, give_up_writes, exec } => (what, Some(MoveCommand::RollBack { give_up_writes: *give_up_writes }), *exec),
+        Action::Finalize { what, exec } => (what, Some(MoveCommand::Finalize), *exec),
     };
     if what.in_sandbox() && std::env::var_os("AWS_ENDPOINT_URL").is_some_and(|url| !url.is_empty()) {
         return complain(
@@ -128,12 +143,13 @@ pub async fn run(args: Args) -> Exit {
             true => watch(what).await,
             false => status(what).await,
         },
-        Some(command) => act(what, command).await,
+        Some(command) => act(what, command, exec).await,
     };
     match (result, command) {
         (Ok(()), Some(MoveCommand::RollBack { .. } | MoveCommand::Finalize)) => {
             let only = format!("{}/{}", ReplicationGroups::PATH, what.name);
-            reconcile::run(reconcile::Args::only(what.manifest.clone(), only, what.state_dir.clone(), what.in_sandbox(), what.output)).await
+            let (manifest, state_dir) = (what.manifest.clone(), what.state_dir.clone());
+            reconcile::run(reconcile::Args::only(manifest, only, state_dir, what.in_sandbox(), what.output, what.reach(exec))).await
         }
         (Ok(()), _) => Exit::Done,
         (Err(error), _) => complain(Exit::Failed, &error),
@@ -176,7 +192,7 @@ async fn look_on(what: &What, baseline: &Baseline, reads: &crate::aws::Reads) ->
 async fn status(what: &What) -> Result<(), String> {
     let baseline = object(what)?;
     let on = ground::name(what.in_sandbox()).await;
-    let ground = what.ground(&on, &ground::folder(what.state_dir.as_deref(), what.in_sandbox()), false)?;
+    let ground = what.ground(&on, &ground::folder(what.state_dir.as_deref(), what.in_sandbox()), false, AllowExec::default())?;
     let (found, _) = look(what, &baseline, &ground).await?;
     show(what.output, &found.status())
 }
@@ -186,7 +202,7 @@ async fn watch(what: &What) -> Result<(), String> {
     let baseline = object(what)?;
     let on = ground::name(what.in_sandbox()).await;
     let state = ground::folder(what.state_dir.as_deref(), what.in_sandbox());
-    let mut ground = what.ground(&on, &state, false)?;
+    let mut ground = what.ground(&on, &state, false, AllowExec::default())?;
     let (mut found, mut reads) = look(what, &baseline, &ground).await?;
     let mut screen = Screen::default();
     loop {
@@ -200,7 +216,7 @@ async fn watch(what: &What) -> Result<(), String> {
             let again = match what.in_sandbox() {
                 false => look_on(what, &baseline, &reads).await,
                 // Its account is read from where another run left it.
-                true => match what.ground(&on, &state, false) {
+                true => match what.ground(&on, &state, false, AllowExec::default()) {
                     Ok(now) => {
                         ground = now;
                         look(what, &baseline, &ground).await
@@ -220,12 +236,12 @@ async fn watch(what: &What) -> Result<(), String> {
 }
 
 /// Does what is asked for, in the journal first.
-async fn act(what: &What, command: MoveCommand) -> Result<(), String> {
+async fn act(what: &What, command: MoveCommand, exec: AllowExec) -> Result<(), String> {
     let baseline = object(what)?;
     let on = ground::name(what.in_sandbox()).await;
     let state = ground::folder(what.state_dir.as_deref(), what.in_sandbox());
     let journal = Journal::open_on(&on, &state, &format!("holdfast migration {}", what.name)).map_err(|error| error.to_string())?.journal;
-    let ground = what.ground(&on, &state, true)?;
+    let ground = what.ground(&on, &state, true, exec)?;
     let (found, reads) = look(what, &baseline, &ground).await?;
     if let Some((title, op)) = found.step(command)?.map(|(title, op)| (title, Operation::from(op))) {
         let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).ok_or("there is no such kind")?;

@@ -99,6 +99,31 @@ impl Manifest {
     }
 }
 
+/// What a run may reach beside AWS, for the places of a Redis that is moved (migration.cutover).
+#[derive(Clone, Debug, Default)]
+struct Reach {
+    kubeconfig: Option<PathBuf>,
+    allow_exec: bool,
+}
+
+/// Which clusters are meant.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct Kubeconfig {
+    /// The kubeconfig of the clusters in which `kubernetes` places of a Redis that is moved stand, in place of the pod's service account, KUBECONFIG and
+    /// ~/.kube/config. With --sandbox=live or AWS_ENDPOINT_URL it is the only way to a cluster.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+/// The leave to run commands.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+struct AllowExec {
+    /// Run the commands of `exec` places of a Redis that is moved, as whoever runs holdfast: read them first, in the manifest. A dry run runs their `check`
+    /// alone. Nothing else gives this leave, no manifest and no variable; with --sandbox it takes --sandbox=live.
+    #[arg(long)]
+    allow_exec: bool,
+}
+
 /// The form of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Output {

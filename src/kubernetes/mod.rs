@@ -1,7 +1,6 @@
 //! The outside: API servers of Kubernetes clusters, where clients of a data store read its address.
 //!
-//! No release asks one yet: the command line gives no [`Clusters`], so that a move with such a place is blocked from its start. Before that changes, an
-//! unreadable place must hold up nothing but the steps that touch it, and a live move has to turn one.
+//! The command line says which [`Clusters`] may be spoken to, and none is before a declared place asks for it.
 //!
 //! Split by type as the clients of AWS are: [`Reads`] has no way to a changing request (contract 3), and [`Writes`] is had from
 //! [`crate::aws::Writes`] alone. Which cluster it is stands in the plan ([`Cluster`]); one that leads elsewhere is refused.

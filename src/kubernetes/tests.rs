@@ -95,7 +95,7 @@ impl Ground {
 }
 
 async fn writes(clusters: &Clusters) -> Writes {
-    Writes::of(clusters.reads(None).await.unwrap())
+    Writes::of(clusters.reads(None, None).await.unwrap())
 }
 
 fn value(key: &str, value: Option<&str>) -> (String, Option<SecretString>) {
@@ -186,7 +186,7 @@ async fn what_is_absent_denied_or_not_reached_is_told_apart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config");
     std::fs::write(&path, text.replace(&ground.servers.server(), "https://127.0.0.1:1")).unwrap();
-    let gone = Clusters::of_file(path).reads(None).await.unwrap();
+    let gone = Clusters::of_file(path).reads(None, None).await.unwrap();
     let error = gone.metadata(&app).await.unwrap_err();
     assert_eq!((error.class, error.code.as_str()), (Class::Ambiguous, "NoAnswer"), "{error}");
     assert!(error.message.starts_with("https://127.0.0.1:1: "), "{error}");
@@ -238,19 +238,58 @@ async fn a_kubeconfig_that_cannot_be_used_is_said_without_what_stands_in_it() {
     let path = folder.path().join("config");
     let said = async |text: &str, context: Option<&str>| {
         std::fs::write(&path, text).unwrap();
-        let error = Clusters::of_file(path.clone()).reads(context).await.err().expect("it cannot be used");
+        let error = Clusters::of_file(path.clone()).reads(context, None).await.err().expect("it cannot be used");
         assert!(!error.to_string().contains("canary"), "{error}");
         error.message
     };
     let user = "users: [{name: u, user: {token: canary}}]\n";
     let whole = format!("apiVersion: v1\nkind: Config\n{user}contexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n");
     assert!(said(&format!("{user}  canary: [\n"), None).await.starts_with("the kubeconfig cannot be understood"));
-    assert!(said(&whole, None).await.starts_with("the kubeconfig has no current context"));
+    assert_eq!(said("apiVersion: v1\nkind: Config\n", None).await, "the kubeconfig has no context");
     assert!(said(&whole, Some("b")).await.starts_with("the kubeconfig has no context b"));
     assert!(said(&whole, Some("a")).await.starts_with("the kubeconfig has no cluster c"));
     std::fs::remove_file(&path).unwrap();
-    let error = Clusters::of_file(path).reads(None).await.err().unwrap();
+    let error = Clusters::of_file(path).reads(None, None).await.err().unwrap();
     assert!(error.message.starts_with("there is no kubeconfig"), "{error}");
-    let error = Clusters::default().reads(None).await.err().unwrap();
-    assert_eq!(error.message, "this version of holdfast turns no place in Kubernetes yet");
+    let error = Clusters::default().reads(None, None).await.err().unwrap();
+    assert!(error.is("NoCluster") && error.message.ends_with("only a cluster whose kubeconfig is named is spoken to"), "{error}");
+}
+
+/// A current context is whichever somebody used last.
+#[tokio::test]
+async fn a_cluster_is_the_one_that_is_named_or_the_only_one_and_never_the_current_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config");
+    let found = async |contexts: &[(&str, &str)], context: Option<&str>, server: Option<&str>| {
+        let contexts: Vec<Value> =
+            contexts.iter().map(|(name, cluster)| json!({"name": name, "context": {"cluster": cluster, "user": "u"}})).collect();
+        let clusters: Vec<Value> = ["production", "staging"]
+            .map(|name| json!({"name": name, "cluster": {"server": format!("https://user:canary@{name}.example:6443/")}}))
+            .to_vec();
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "staging", "contexts": contexts, "clusters": clusters,
+            "users": [{"name": "u", "user": {"token": "canary"}}],
+        });
+        std::fs::write(&path, config.to_string()).unwrap();
+        match Clusters::of_file(path.clone()).reads(context, server).await {
+            Ok(reads) => format!("{} at {}", reads.cluster().context.clone().unwrap_or_default(), reads.cluster().server),
+            Err(error) => error.message,
+        }
+    };
+    let (production, staging) = (("production", "production"), ("staging", "staging"));
+    let server = Some("https://production.example:6443");
+    assert_eq!(found(&[production], None, None).await, "production at https://production.example:6443");
+    assert_eq!(found(&[production, staging], None, server).await, "production at https://production.example:6443");
+    assert_eq!(found(&[production, staging], Some("production"), None).await, "production at https://production.example:6443");
+    let said = found(&[production, staging], None, None).await;
+    assert!(
+        said.starts_with("the kubeconfig has several contexts (production, staging), and which is the current one says nothing"),
+        "{said}"
+    );
+    let said = found(&[staging], None, server).await;
+    assert!(said.starts_with("the kubeconfig has no context that leads to https://production.example:6443"), "{said}");
+    let said = found(&[production, ("other", "production")], None, server).await;
+    assert!(said.contains("(production, other): name one in `context`"), "{said}");
+    // As whom one is there may be the current one.
+    assert_eq!(found(&[production, ("staging", "production")], None, server).await, "staging at https://production.example:6443");
 }

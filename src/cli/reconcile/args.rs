@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::super::ground::Ground;
 #[cfg(feature = "sandbox")]
 use super::super::sandbox::SandboxKind;
-use super::super::{Manifest, Output};
+use super::super::{AllowExec, Kubeconfig, Manifest, Output, Reach};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -51,6 +51,10 @@ pub struct Args {
     /// Where the journal is kept; with --sandbox, in its folder `sandbox` [default: state, so state/sandbox with --sandbox].
     #[arg(long, env = "HOLDFAST_STATE_DIR", hide_env_values = true, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) kubeconfig: Kubeconfig,
+    #[command(flatten)]
+    pub(super) exec: AllowExec,
     /// Run against an AWS inside this process, set up as examples/accounts/huntaze-as-found.yaml says. What a run changes there is kept in
     /// the state folder; `holdfast sandbox reset` forgets it.
     #[cfg(feature = "sandbox")]
@@ -76,7 +80,14 @@ fn hash(text: &str) -> Result<String, String> {
 
 impl Args {
     /// A run over one resource, for a command that has noted what is to become of it.
-    pub(in crate::cli) fn only(manifest: Manifest, only: String, state_dir: Option<PathBuf>, in_sandbox: bool, output: Output) -> Args {
+    pub(in crate::cli) fn only(
+        manifest: Manifest,
+        only: String,
+        state_dir: Option<PathBuf>,
+        in_sandbox: bool,
+        output: Output,
+        reach: Reach,
+    ) -> Args {
         #[cfg(not(feature = "sandbox"))]
         let _ = in_sandbox;
         Args {
@@ -88,6 +99,8 @@ impl Args {
             skip: Vec::new(),
             approve: Vec::new(),
             state_dir,
+            kubeconfig: Kubeconfig { kubeconfig: reach.kubeconfig },
+            exec: AllowExec { allow_exec: reach.allow_exec },
             #[cfg(feature = "sandbox")]
             sandbox: in_sandbox.then_some(SandboxKind::Quick),
             #[cfg(feature = "sandbox")]
@@ -110,13 +123,17 @@ impl Args {
     #[cfg(feature = "sandbox")]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
         match self.sandbox {
-            None => Ok(Ground::real(on, state)),
-            Some(kind) => Ground::sandbox(state, &self.sandbox_faults, !self.dry_run, kind),
+            None => Ok(Ground::real(on, state, &self.reach())),
+            Some(kind) => Ground::sandbox(state, &self.sandbox_faults, !self.dry_run, kind, &self.reach()),
         }
     }
 
     #[cfg(not(feature = "sandbox"))]
     pub(super) fn ground(&self, on: &str, state: &Path) -> Result<Ground, String> {
-        Ok(Ground::real(on, state))
+        Ok(Ground::real(on, state, &self.reach()))
+    }
+
+    fn reach(&self) -> Reach {
+        Reach { kubeconfig: self.kubeconfig.kubeconfig.clone(), allow_exec: self.exec.allow_exec }
     }
 }

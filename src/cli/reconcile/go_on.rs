@@ -101,6 +101,10 @@ impl Run<'_> {
         for (option, values) in [("--only", &self.args.only), ("--skip", &self.args.skip)] {
             words.extend(values.iter().flat_map(|value| [option.to_owned(), shell(value)]));
         }
+        if let Some(kubeconfig) = &self.args.kubeconfig.kubeconfig {
+            words.extend(["--kubeconfig".to_owned(), shell(&kubeconfig.to_string_lossy())]);
+        }
+        words.extend(self.args.exec.allow_exec.then(|| "--allow-exec".to_owned()));
         if let Some(state) = &self.args.state_dir {
             words.extend(["--state-dir".to_owned(), shell(&state.to_string_lossy())]);
         }

@@ -71,13 +71,13 @@ pub struct Cutover {
     /// A parameter in Systems Manager's Parameter Store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssm_parameter: Option<SsmParameter>,
-    /// A key of a Kubernetes Secret or ConfigMap, and what is restarted to read it. Not turned yet: a move with one is blocked.
+    /// A key of a Kubernetes Secret or ConfigMap, and what is restarted to read it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesEntry>,
     /// An ECS service that is deployed anew to read what was written before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ecs: Option<EcsService>,
-    /// Commands of yours, for a place that holdfast does not know. Not run yet: a move with one is blocked.
+    /// Commands of yours, for a place that holdfast does not know. They are run only where `--allow-exec` is given to the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exec: Option<Exec>,
 }
@@ -108,11 +108,13 @@ pub struct SsmParameter {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KubernetesEntry {
-    /// The context of the kubeconfig that leads to the cluster. Left out: in a pod the cluster that it runs in, unless KUBECONFIG is set; else the current context.
+    /// The context of the kubeconfig that leads to the cluster. Left out: the one that leads to `server`. Without either: in a pod the cluster that it runs in,
+    /// unless KUBECONFIG is set or `--kubeconfig` given; else the kubeconfig's only context. Of several none is taken, the current one neither.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253), extend("examples" = ["production"]))]
     pub context: Option<String>,
-    /// The URL of the cluster's API server: nothing is read or changed where the context leads to another one. Left out: any, and the plan says which.
+    /// The URL of the cluster's API server, as the kubeconfig has it: nothing is read or changed where the context leads to another one. Left out: any, and the
+    /// plan says which.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024), regex(pattern = "^https?://[^@/ ]+(/[^ ]*)?$"), extend("examples" = ["https://ABCD1234.gr7.us-east-1.eks.amazonaws.com"]))]
     pub server: Option<String>,

@@ -3,30 +3,40 @@
 use super::live;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
-use super::reference::{Place, Turned, reads_another};
+use super::reference::{Here, Place, Turned, reads_another};
 use super::seen::{Moving, Snapshot, Stand, Target};
 use super::{ATTEMPTS, BEAT, SETTLING};
 use crate::clock::later;
 use crate::kinds::{Fact, Progress};
 use crate::migration::mover::Phase;
 
-/// What this process has to do at each pass beside its steps: to say that it is alive, or to leave what another one has taken over.
+/// What this process has to do at each pass beside its steps: to say that it is alive, to note that a command of it has ended, or to leave what another one has
+/// taken over.
 pub fn tend(moving: &Moving) -> Option<MoveOp> {
     let (lock, names, at) = (moving.lock.present()?, moving.names.as_ref()?, moving.at?);
+    let here = || moving.references.iter().filter_map(|place| place.present()?.here.as_ref());
+    let acts = moving.live.is_some() || here().next().is_some();
     let tended = match moving.stand() {
         Stand::UnderWay | Stand::Held | Stand::Returning => true,
         // What watches on may act only as long as it is known to live.
-        Stand::Soaking(_) => moving.live.is_some(),
+        Stand::Soaking(_) => acts,
         Stand::None | Stand::Over => false,
     };
     if !tended {
         return None;
     }
     if lock.is_held_by_another(&moving.me) {
-        return moving.live.as_ref().map(|_| MoveOp::Leave { target: names.target.clone() });
+        return acts.then(|| MoveOp::Leave { target: names.target.clone(), lock: lock.name.clone() });
     }
     let silent = lock.beat.is_none_or(|beat| at >= later(beat, BEAT));
-    (lock.is_held_by(&moving.me) && silent).then(|| MoveOp::Beat { lock: lock.name.clone(), target: names.target.clone() })
+    match (lock.is_held_by(&moving.me), silent) {
+        (true, true) => Some(MoveOp::Beat { lock: lock.name.clone(), target: names.target.clone() }),
+        (true, false) => here().find_map(|here| match here {
+            Here::Ended { tag, value } => Some(MoveOp::NoteEnded { lock: lock.name.clone(), tag: tag.clone(), value: value.clone() }),
+            Here::Runs => None,
+        }),
+        (false, _) => None,
+    }
 }
 
 pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
@@ -67,7 +77,7 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
         },
         MoveOp::Count { .. } => of_lock(moving, Lock::is_settled),
         MoveOp::NotePlaces { .. } => of_lock(moving, |lock| lock.places.is_some()),
-        MoveOp::Beat { .. } | MoveOp::Leave { .. } => Progress::Done,
+        MoveOp::Beat { .. } | MoveOp::NoteEnded { .. } | MoveOp::Leave { .. } => Progress::Done,
         // Where the target is there, it was restored from it.
         MoveOp::Snapshot { .. } if there(moving).is_some() => Progress::Done,
         // An attempt that AWS does not show yet: the note that it began is a moment old.

@@ -14,7 +14,7 @@ use super::plan::late;
 use super::reference::{self, Turned};
 use super::report::{self, Report};
 use super::seen::{Moving, Stand};
-use super::way_back::no_return;
+use super::way_back::{barred, no_return};
 use super::{ATTEMPTS, KEEP_OLD, observe, serving};
 use crate::aws::{CallError, Reads};
 use crate::clock::later;
@@ -427,6 +427,9 @@ impl Move {
                         "the move was made with a place that migration.cutover does not declare any more, or declares otherwise: {}; declare it again as it was, so that it can be turned back",
                         few(&missing)
                     ));
+                }
+                if let Some((why, what_to_do)) = barred(&self.moving).into_iter().next() {
+                    return Err(format!("{why}, and it has to be turned back: {what_to_do}"));
                 }
                 Some(self.ask_back(lock, give_up_writes))
             }

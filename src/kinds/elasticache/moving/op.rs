@@ -47,6 +47,14 @@ pub enum MoveOp {
     /// Ends what this process does between passes: another one has taken the move over. In no plan.
     Leave {
         target: String,
+        #[serde(default)]
+        lock: String,
+    },
+    /// Notes on the lock that a command of this process, which turns a place, has ended.
+    NoteEnded {
+        lock: String,
+        tag: String,
+        value: String,
     },
     /// Waits until the group that is moved is available: nothing is sent.
     Wait {
@@ -334,6 +342,7 @@ impl MoveOp {
             | MoveOp::Count { lock, .. }
             | MoveOp::NotePlaces { lock, asked: false, .. }
             | MoveOp::Beat { lock, .. }
+            | MoveOp::NoteEnded { lock, .. }
             | MoveOp::Restore { lock, .. }
             | MoveOp::Compare { lock, .. }
             | MoveOp::Turn { lock, .. }

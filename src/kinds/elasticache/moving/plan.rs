@@ -267,7 +267,7 @@ impl<'a> Plan<'a> {
             self.says_untold_places("no move is begun before that");
         }
         // What stands in the way before the first step is said at once. A move that has begun is judged by what it does.
-        let clear = lock.is_some() || begins && self.is_clear(source);
+        let clear = lock.is_some() || begins && self.is_clear(source) & self.names_nothing_twice();
         let Some(wish) = wish.filter(|_| begins && clear && (told || lock.is_some())) else { return };
         if let Some(lock) = lock.filter(|lock| !told && self.may_have_lost_its_hold(lock)) {
             self.adopt(lock);

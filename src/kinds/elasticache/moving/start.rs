@@ -82,14 +82,17 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 .await
         }
         MoveOp::Compare { .. } | MoveOp::Wait { .. } => Ok(()),
-        MoveOp::Leave { target } => {
+        MoveOp::Leave { target, lock } => {
             writes.tasks().end::<Live>(target);
+            reference::leave(writes, lock).await;
             Ok(())
         }
+        MoveOp::NoteEnded { lock, tag, value } => tag_lock(writes, lock, &[(tag, value)]).await,
         MoveOp::Beat { lock, target } => {
             let at = writes.now();
             tag_lock(writes, lock, &[(BEAT_TAG, &at.to_string())]).await?;
             live::renew(writes, target, at);
+            reference::renew(writes, lock, at);
             Ok(())
         }
         MoveOp::Count { lock, .. } => {

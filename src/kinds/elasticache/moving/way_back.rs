@@ -22,6 +22,12 @@ pub fn no_return(moving: &Moving) -> Option<String> {
     (!fits).then(|| format!("{} runs {old}, which does not read what {new} of {} has", names.source, names.target))
 }
 
+/// What is turned and may not be turned back by this run, and what to do.
+pub fn barred(moving: &Moving) -> Vec<(String, String)> {
+    let turned = moving.references.iter().filter_map(Fact::present).filter(|found| !found.turned.is_back());
+    turned.filter_map(|found| found.barred.clone()).collect()
+}
+
 impl Plan<'_> {
     /// Looks at the source while it is kept, and holds it on.
     pub fn look_at_source(&mut self, lock: &Lock) {
@@ -64,9 +70,14 @@ impl Plan<'_> {
             return;
         }
         // What could not be turned back is not held either: nobody waits yet.
-        if lock.returning == Some(Return::Asked) && !target.held && !self.places_are_told() {
-            self.says_untold_places("until then nothing is held, and the new group serves");
-            return;
+        if lock.returning == Some(Return::Asked) && !target.held {
+            if !self.places_are_told() {
+                self.says_untold_places("until then nothing is held, and the new group serves");
+                return;
+            }
+            if self.says_barred() {
+                return;
+            }
         }
         self.adopt(lock);
         if held {
@@ -157,18 +168,20 @@ impl Plan<'_> {
         self.clean(lock);
     }
 
+    /// Says what this run may not turn back; whether there is anything.
+    fn says_barred(&mut self) -> bool {
+        let barred = barred(self.moving);
+        for (why, what_to_do) in &barred {
+            self.block(Reason::NotSupported, format!("{why}, and it has to be turned back"), what_to_do.clone());
+        }
+        !barred.is_empty()
+    }
+
     /// What comes once the source is what counts.
     fn clean(&mut self, lock: &Lock) {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
         // Half a way back is worse than one that waits: what this run may not turn back is said before anything else is done.
-        let references = &self.moving.references;
-        let barred =
-            references.iter().filter_map(Fact::present).filter(|found| !found.turned.is_back()).filter_map(|found| found.barred.clone());
-        let barred: Vec<(String, String)> = barred.collect();
-        if !barred.is_empty() {
-            for (why, what_to_do) in barred {
-                self.block(Reason::NotSupported, format!("{why}, and it has to be turned back"), what_to_do);
-            }
+        if self.says_barred() {
             return;
         }
         // In the manifest's order, as on the way there: what reads an address is started anew after that is back.

@@ -3,6 +3,7 @@
 use super::plan::Plan;
 use super::reference;
 use super::seen::{Source, Target};
+use crate::kinds::elasticache::migration::Migration;
 use crate::kinds::elasticache::seen::Members;
 use crate::kinds::elasticache::spec::TransitEncryption;
 use crate::kinds::elasticache::token::TokenRef;
@@ -139,8 +140,13 @@ impl Plan<'_> {
                     continue;
                 }
             };
-            for (why, what_to_do) in found.cannot.iter().chain(&found.barred) {
+            if let Some((why, what_to_do)) = &found.cannot {
                 blocks.push((Reason::NotSupported, why.clone(), what_to_do.clone()));
+            }
+            if let Some((why, what_to_do)) = &found.barred {
+                let or = "; or leave it out of migration.cutover, and see to its clients yourself";
+                let or = if self.moving.lock.is_absent() { or } else { "" };
+                blocks.push((Reason::NotSupported, why.clone(), format!("{what_to_do}{or}")));
             }
             if found.plain && token.is_some() {
                 let instead = match cutover.kubernetes {
@@ -166,6 +172,21 @@ impl Plan<'_> {
             self.block(reason, message, what_to_do);
         }
         fine.then_some(Wish { kms_key, tls, token, makes_token })
+    }
+
+    /// Whether each place, and each workload that is restarted, is named once: the manifest's words are compared when it is read; here what they leave open is
+    /// known, so that the same thing in other words is the same thing.
+    pub fn names_nothing_twice(&mut self) -> bool {
+        let mut cutover = self.cutover();
+        // By several contexts one comes to one server.
+        for entry in cutover.iter_mut().filter_map(|place| place.kubernetes.as_mut()).filter(|entry| entry.server.is_some()) {
+            entry.context = None;
+        }
+        let problems = Migration { cutover: Some(cutover), ..Migration::default() }.problems();
+        for problem in &problems {
+            self.block(Reason::InvalidWish, format!("{} {}", problem.path, problem.message), problem.expected.clone());
+        }
+        problems.is_empty()
     }
 
     /// Whether a move may begin: nothing of an earlier one stands in its way.

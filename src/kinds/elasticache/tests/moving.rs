@@ -15,7 +15,7 @@ pub mod ground;
 #[path = "moving_holder.rs"]
 mod holder;
 #[path = "moving_kubernetes.rs"]
-mod kubernetes;
+pub mod kubernetes;
 #[path = "moving_places.rs"]
 mod places;
 #[path = "moving_teeth.rs"]

@@ -5,14 +5,16 @@ use std::path::Path;
 use super::super::account::{Account, SECRET, TOKEN};
 use super::{OLD, account, target};
 use crate::exec::Allowed;
+use crate::exec::tests::{ends, runs};
 use crate::execute::End;
 use crate::kinds::Reason;
+use crate::kinds::elasticache::moving::{DEAD_AFTER, LEASE};
 use crate::sandbox::{Options, Sandbox};
 
-/// An account whose time runs fast, and does not jump: commands take time of the machine.
+/// An account whose time runs fast, and does not jump: commands take time of the machine, and a process that is late by nine minutes has lost its lease.
 fn fast(allowed: bool) -> Account {
     let world = account().sandbox.world();
-    let options = Options { clock: crate::clock::Clock::scaled(300), ..Options::default() };
+    let options = Options { clock: crate::clock::Clock::scaled(100), ..Options::default() };
     let mut account = Account::on(Sandbox::new(world, options).unwrap());
     account.connect.exec = Allowed::by_flag(allowed);
     account
@@ -24,7 +26,7 @@ fn wish(folder: &Path, command: &str, undo: &str, check: bool) -> String {
     let check = if check { format!(", check: {}", script("cat address")) } else { String::new() };
     format!(
         "{{name: huntaze-redis, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
-          migration: {{approved: true, writeGap: Accept, keepOld: 2h, cutover: [{{exec: {{command: {}, undo: {}{check}}}}}]}}}}",
+          migration: {{approved: true, writeGap: Accept, keepOld: 2h, cutover: [{{exec: {{timeout: 30m, command: {}, undo: {}{check}}}}}]}}}}",
         script(command),
         script(undo)
     )
@@ -96,7 +98,7 @@ async fn without_leave_nothing_is_run() {
         assert_eq!((plan.steps.len(), plan.blocks.first().map(|block| block.reason)), (0, Some(Reason::NotSupported)), "{plan:#?}");
         let message = &plan.blocks[0].message;
         assert!(
-            message.starts_with("the place of the command sh -c ") && message.ends_with("runs no commands of a manifest yet"),
+            message.starts_with("the place of the command sh -c ") && message.ends_with("which run only where --allow-exec says so"),
             "{message}"
         );
         let outcomes = account.apply(&wish).await;
@@ -135,4 +137,56 @@ async fn a_command_that_was_cut_off_is_run_again() {
     let outcomes = account.apply(&wish).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
     assert_eq!(read(&folder, "steps"), "turn\nturn\n");
+}
+
+/// Another process takes the move over from one that is silent, and finds none of its commands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_gone_before_another_process_takes_the_move_over() {
+    let folder = place();
+    let command = format!("{WRITES}; [ -e again ] || {{ touch again; echo $$ > pid.new; mv pid.new pid; sleep 300; }}");
+    let wish = wish(folder.path(), &command, WRITES, false);
+    let account = fast(true);
+    let process = crate::reconcile::connected(&account.baseline(&wish), &account.connect).await.unwrap();
+    account.apply_in(&process, &wish, |_| folder.path().join("pid").exists()).await;
+    // It makes no pass any more, and lives: nothing is dropped.
+    let pid = read(&folder, "pid");
+    let clock = account.sandbox.clock();
+    assert!(runs(&pid));
+    clock.advance(LEASE);
+    assert!(ends(&pid));
+    clock.advance(DEAD_AFTER);
+    let mut other = account.another("two:2");
+    other.connect.exec = Allowed::by_flag(true);
+    let outcomes = other.apply(&wish).await;
+    assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
+    assert_eq!(read(&folder, "steps"), "turn\nturn\n");
+    // The first one wakes, and leaves the move alone.
+    let plan = account.planned(&wish).await;
+    assert!(plan.steps.is_empty(), "{plan:#?}");
+    drop(process);
+}
+
+/// What this process finds out in a pass it does at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_is_ended_where_another_process_holds_the_lock() {
+    let folder = place();
+    let wish = wish(folder.path(), &format!("{WRITES}; echo $$ > pid.new; mv pid.new pid; sleep 300"), WRITES, false);
+    let account = fast(true);
+    let taken = async {
+        while !folder.path().join("pid").exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        let now = account.sandbox.clock().now().to_string();
+        account.sandbox.edit(|world| {
+            for (_, lock) in world.elasticache.parameter_groups.iter_mut().filter(|(name, _)| name.starts_with("holdfast-move-")) {
+                lock.tags.insert("holdfast.dev/holder".to_owned(), "two:2".to_owned());
+                lock.tags.insert("holdfast.dev/beat".to_owned(), now.clone());
+            }
+        });
+    };
+    let (outcomes, ()) = tokio::join!(account.apply(&wish), taken);
+    assert!(ends(&read(&folder, "pid")));
+    let said = format!("{:?}", outcomes.resources[0].end);
+    assert!(said.contains("two:2 moves it"), "{said}");
+    assert_eq!(read(&folder, "steps"), "turn\n", "what the other one has to undo was undone here");
 }

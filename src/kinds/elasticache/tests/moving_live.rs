@@ -6,10 +6,14 @@ mod application;
 mod back;
 #[path = "moving_live_crashes.rs"]
 mod crashes;
+#[path = "moving_live_exec.rs"]
+mod exec;
 #[path = "moving_live_ground.rs"]
 mod ground;
 #[path = "moving_heirs.rs"]
 mod heirs;
+#[path = "moving_live_kubernetes.rs"]
+mod kubernetes;
 #[path = "moving_live_places.rs"]
 mod places;
 #[path = "moving_preflight.rs"]
@@ -117,9 +121,14 @@ pub fn endpoint(url: &str, roots: &[u8]) -> Option<Endpoint> {
 }
 
 pub fn wish() -> String {
+    wish_at(&format!("{{secretsManager: {{secretArn: '{APP}'}}}}"))
+}
+
+/// With the address at this place.
+fn wish_at(place: &str) -> String {
     format!(
         "{{name: {OLD}, atRestEncryption: {{enabled: true}}, transitEncryption: Required, auth: {{secretArn: '{SECRET}', key: token}},
-          migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{{secretsManager: {{secretArn: '{APP}'}}}}]}}}}"
+          migration: {{approved: true, freezeBudget: 2h, restoreTimeout: 3h, cutover: [{place}]}}}}"
     )
 }
 
@@ -144,11 +153,17 @@ async fn ended_after(shape: &str, step: &str) -> Option<(Account, Application, E
     Some((account, application, outcomes.resources.remove(0).end))
 }
 
-/// As it was found, but for the note that a move was taken back.
-fn is_as_found(account: &Account) {
+/// Nothing of the move is left but a snapshot of what has served.
+fn has_only_the_old_group(account: &Account) {
     let world = account.sandbox.world();
     assert_eq!(world.elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD]);
-    assert!(world.elasticache.snapshots.is_empty() && world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")));
+    assert!(world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")));
+}
+
+/// As it was found, but for the note that a move was taken back.
+fn is_as_found(account: &Account) {
+    has_only_the_old_group(account);
+    assert!(account.sandbox.world().elasticache.snapshots.is_empty());
     assert!(read_secret(&account.sandbox).starts_with("redis://"));
 }
 

@@ -207,8 +207,12 @@ struct Known {
 
 type Keys = Arc<Mutex<BTreeMap<String, Known>>>;
 
-/// Clients that write, remember what was acknowledged, and connect to what the secret says whenever their connection breaks.
+/// How an application knows its Redis: a URL.
+pub type Reads = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Clients that write, remember what was acknowledged, and connect to what they read whenever their connection breaks.
 pub struct Application {
+    reads: Reads,
     keys: Keys,
     writes: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -244,17 +248,23 @@ fn note(keys: &Keys, key: String, (client, of): (u32, Type), write: (Write, u64)
 }
 
 impl Application {
-    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
+    /// One that reads the secret.
     pub fn start(account: &Account, clients: u32, pause: Duration) -> Application {
+        let sandbox = account.sandbox.clone();
+        Application::reading(account, clients, pause, Arc::new(move || read_secret(&sandbox)))
+    }
+
+    /// It is an application beside the move, no load test: two of these tests run at once, and one that is late by minutes of its time loses its lease.
+    pub fn reading(account: &Account, clients: u32, pause: Duration, reads: Reads) -> Application {
         let (keys, writes, stop) = (Keys::default(), Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let roots: Arc<[u8]> = account.connect.trusted.clone().unwrap().into();
         let one = |client: u32| {
-            let (sandbox, keys, writes, stop, roots) =
-                (account.sandbox.clone(), Arc::clone(&keys), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
+            let (reads, keys, writes, stop, roots) =
+                (Arc::clone(&reads), Arc::clone(&keys), Arc::clone(&writes), Arc::clone(&stop), Arc::clone(&roots));
             tokio::spawn(async move {
                 let mut number = 0;
                 while !stop.load(Ordering::SeqCst) {
-                    let Some(to) = endpoint(&read_secret(&sandbox), &roots) else { return };
+                    let Some(to) = endpoint(&reads(), &roots) else { return };
                     let name = Name { migration: format!("app{client}"), epoch: 1, role: "app" };
                     let Some(redis) = Client::connect(to, client, &name).await else {
                         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -276,7 +286,7 @@ impl Application {
             })
         };
         let clients = (0..clients).map(one).collect();
-        Application { keys, writes, stop, clients }
+        Application { reads, keys, writes, stop, clients }
     }
 
     pub async fn writes_more(&self, more: u64) {
@@ -289,14 +299,14 @@ impl Application {
         tokio::time::timeout(Duration::from_secs(90), waiting).await.expect("the application writes");
     }
 
-    /// The keys that do not hold what was acknowledged, where the secret points to: each is there with its value and its expiry, or was overwritten or deleted
+    /// The keys that do not hold what was acknowledged, where it would connect to: each is there with its value and its expiry, or was overwritten or deleted
     /// by the application itself later.
     pub async fn lost(self, account: &Account) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
         for client in self.clients {
             client.await.unwrap();
         }
-        let to = endpoint(&read_secret(&account.sandbox), account.connect.trusted.as_deref().unwrap()).unwrap();
+        let to = endpoint(&(self.reads)(), account.connect.trusted.as_deref().unwrap()).unwrap();
         let mut readers = BTreeMap::new();
         let mut lost = Vec::new();
         let keys = self.keys.lock().unwrap().clone();

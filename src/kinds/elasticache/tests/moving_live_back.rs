@@ -17,7 +17,11 @@ pub(super) async fn process(account: &Account) -> Connection {
 }
 
 pub(super) async fn found(account: &Account, process: &Connection) -> Move {
-    let baseline = account.baseline(&wish());
+    found_of(account, process, &wish()).await
+}
+
+async fn found_of(account: &Account, process: &Connection, wish: &str) -> Move {
+    let baseline = account.baseline(wish);
     let spec: &ReplicationGroupSpec = baseline.entries[0].spec.downcast_ref().unwrap();
     Move::look(&process.reads.fresh(), &baseline.scope, spec).await.unwrap()
 }
@@ -28,7 +32,11 @@ async fn status(account: &Account) -> MoveStatus {
 
 /// `holdfast migration rollback`, without the run that comes with it.
 pub(super) async fn ask(account: &Account, process: &Connection, give_up_writes: bool) {
-    let step = found(account, process).await.step(MoveCommand::RollBack { give_up_writes }).unwrap();
+    ask_of(account, process, &wish(), give_up_writes).await;
+}
+
+pub(super) async fn ask_of(account: &Account, process: &Connection, wish: &str, give_up_writes: bool) {
+    let step = found_of(account, process, wish).await.step(MoveCommand::RollBack { give_up_writes }).unwrap();
     let (_, op) = step.expect("something to be done");
     let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).unwrap();
     kind.start(&process.reads.fresh().writes(&account.journal()), &Operation::from(op)).await.unwrap();

@@ -8,13 +8,12 @@ use super::super::account::{Account, SECRET, TOKEN};
 use super::super::gate::skip;
 use super::super::moving::ground::sweep_on;
 use super::application::Application;
+use super::back::ask_of;
 use super::ground::{Way, quietly};
 use super::{APP, OLD, account_of, address, is_as_found, read_secret, write_secret};
 use crate::execute::{End, Outcomes, Said};
 use crate::hex;
-use crate::kinds::elasticache::{Move, MoveCommand, ReplicationGroupSpec, ReplicationGroups};
 use crate::kinds::testing::one_in;
-use crate::kinds::{Kind, Operation, registry};
 use crate::sandbox::world::World;
 
 /// A group as it was found, and what is wished of it.
@@ -196,14 +195,7 @@ async fn run(variant: Variant, way: Way) -> Result<(), String> {
         }
     }
     if way != Way::There {
-        let baseline = account.baseline(&wish);
-        let spec: &ReplicationGroupSpec = baseline.entries[0].spec.downcast_ref().ok_or("another kind")?;
-        let found = Move::look(&process.reads.fresh(), &baseline.scope, spec).await.map_err(|error| error.to_string())?;
-        let step = found.step(MoveCommand::RollBack { give_up_writes: false })?;
-        let (_, op) = step.ok_or("nothing to take back")?;
-        let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).ok_or("no kind")?;
-        let writes = process.reads.fresh().writes(&account.journal());
-        kind.start(&writes, &Operation::from(op)).await.map_err(|error| error.to_string())?;
+        ask_of(&account, &process, &wish, false).await;
         outcomes = account.apply_in(&process, &wish, forward).await;
         is(&outcomes, |end| matches!(end, End::RolledBack { .. }))?;
         application.writes_more(200).await;

@@ -172,10 +172,7 @@ pub async fn look(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> 
         Ok(Some(place)) => Fact::Present(place),
         Ok(None) => Fact::Absent,
         Err(error) if error.is("NoCluster") => {
-            let barred = (
-                format!("{}: {}", words(entry), error.message),
-                "leave it out of migration.cutover, and see to its clients yourself".to_owned(),
-            );
+            let barred = (format!("{}: {}", words(entry), error.message), "run with --kubeconfig FILE".to_owned());
             Fact::Present(Place { barred: Some(barred), ..Place::of(Turned::Source) })
         }
         Err(error) => Fact::Unknown(Unreadable::from(&error)),
@@ -183,7 +180,7 @@ pub async fn look(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> 
 }
 
 async fn found(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> Result<Option<Place>, CallError> {
-    let cluster = reads.kubernetes(entry.context.as_deref()).await?;
+    let cluster = reads.kubernetes(entry.context.as_deref(), entry.server.as_deref()).await?;
     is_meant(entry, cluster.cluster())?;
     let standing = standing(entry, cluster.cluster(), asked.object);
     if let Some(lock) = asked.lock.filter(|lock| !lock.clusters.contains(&standing.digest())) {
@@ -212,6 +209,7 @@ async fn found(reads: &Reads, entry: &KubernetesEntry, asked: &Asked<'_>) -> Res
         marked: stand != Stand::Source,
         turned: rolled(&stand, &found, asked.turned),
         standing: Some(standing),
+        here: None,
     }))
 }
 
@@ -249,7 +247,7 @@ async fn denied(cluster: &kubernetes::Reads, objects: impl Iterator<Item = &Obje
 
 /// The writing side of the cluster that a step is for: one that the context leads to by now, and another one than the plan's, is refused.
 async fn meant(writes: &Writes, entry: &KubernetesEntry) -> Result<(kubernetes::Writes, Object), CallError> {
-    let cluster = writes.kubernetes(entry.context.as_deref()).await?;
+    let cluster = writes.kubernetes(entry.context.as_deref(), entry.server.as_deref()).await?;
     is_meant(entry, cluster.reads().cluster())?;
     let namespace = entry.namespace.clone().unwrap_or_else(|| cluster.reads().cluster().namespace.clone());
     let object = object(entry, &namespace);

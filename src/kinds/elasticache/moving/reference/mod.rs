@@ -103,11 +103,22 @@ pub struct Place {
     pub marked: bool,
     /// Of a Kubernetes place.
     pub standing: Option<Standing>,
+    /// What of it goes on in this process.
+    pub here: Option<Here>,
+}
+
+/// What of a place goes on in this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Here {
+    /// A command runs.
+    Runs,
+    /// One has ended, and the lock is to note that under this tag.
+    Ended { tag: String, value: String },
 }
 
 impl Place {
     fn of(turned: Turned) -> Place {
-        Place { turned, plain: false, cannot: None, barred: None, marked: false, standing: None }
+        Place { turned, plain: false, cannot: None, barred: None, marked: false, standing: None, here: None }
     }
 }
 
@@ -274,6 +285,16 @@ pub async fn turn_back(writes: &Writes, cutover: &Cutover, turned: &str, lock: &
     } else {
         Ok(())
     }
+}
+
+/// A sign of life of this process was taken, which was sent then: what of the move with this lock goes on in it may go on.
+pub fn renew(writes: &Writes, lock: &str, at: jiff::Timestamp) {
+    exec::renew(writes, lock, at);
+}
+
+/// Ends what of the move with this lock goes on in this process: another one has taken it over.
+pub async fn leave(writes: &Writes, lock: &str) {
+    exec::leave(writes, lock).await;
 }
 
 /// Takes away what stands there of the move.

@@ -6,15 +6,19 @@
 //! The token is given to none of them: what a process has in its environment its children have, and whoever runs as the same user reads it. They are given where
 //! it stands, and read it by their own right.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod check;
+mod task;
+
 use std::time::{Duration, Instant};
 
+use self::check::{Answer, Answers, Question};
+use self::task::{State, Task, Told, UNDOES_FOR};
+use super::super::live::lease;
 use super::super::lock::Lock;
-use super::super::start::tag_lock;
-use super::{Asked, Endpoints, Place, Turned, Way, names};
+use super::super::start::{read_lock, tag_lock};
+use super::{Asked, Endpoints, Here, Place, Turned, Way, names};
 use crate::aws::{Call, CallError, Class, Reads, Service, Writes};
-use crate::clock::later;
-use crate::exec::{Failure, Order, Runs};
+use crate::exec::Runs;
 use crate::kinds::elasticache::migration::Exec;
 use crate::kinds::elasticache::start::not_sent;
 use crate::kinds::{Fact, Unreadable};
@@ -30,11 +34,6 @@ const BEGUN: &str = "begun";
 const TARGET: &str = "target";
 const UNDOING: &str = "undoing";
 const BACK: &str = "back";
-
-/// The waits before an undo that failed is run again: doubled from the first to the longest.
-const WAITS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
-/// An undo that fails for so long is left to the next run.
-const UNDOES_FOR: Duration = Duration::from_secs(30 * 60);
 
 pub fn words(exec: &Exec) -> String {
     format!("the place of the command {}", said(&exec.command.join(" ")))
@@ -62,66 +61,63 @@ fn tag(turned: &str) -> String {
     format!("holdfast.dev/{turned}")
 }
 
-/// A command under way.
-struct Task {
-    state: Mutex<State>,
-    work: Mutex<Option<tokio::task::JoinHandle<()>>>,
-}
-
-#[derive(Clone)]
-enum State {
-    Turning(Instant),
-    TurnFailed(String),
-    Undoing(Instant),
-    /// It failed so often by now, last with these words.
-    UndoFailed(u32, String),
-    Ended,
-}
-
-impl Task {
-    fn state(&self) -> State {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, state: State) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    /// Ends it, with everything that it began.
-    async fn end(&self) {
-        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(work) = work {
-            work.abort();
-            // Over when it is gone, with its process group.
-            let _ = work.await;
-        }
-    }
-}
-
 pub async fn look(reads: &Reads, exec: &Exec, asked: &Asked<'_>) -> Fact<Place> {
-    let note = asked.lock.and_then(|lock: &Lock| lock.notes.get(&tag(asked.turned))).map(String::as_str);
-    let running = reads.task::<Task>(asked.turned).map(|task| task.state());
+    let tag = tag(asked.turned);
+    let note = asked.lock.and_then(|lock: &Lock| lock.notes.get(&tag)).map(String::as_str);
+    let task = reads.task::<Task>(asked.turned);
     let since = |since: Instant| format!("the command, which runs for {} s", since.elapsed().as_secs());
-    let turned = match running {
-        Some(State::Turning(begun)) => Turned::Turning(since(begun)),
-        Some(State::TurnFailed(why)) => Turned::Failed(why),
-        Some(State::Undoing(begun)) => Turned::TurningBack(since(begun)),
-        Some(State::UndoFailed(times, why)) => Turned::TurningBack(format!("its undo, which failed {times} times and is run again: {why}")),
-        Some(State::Ended) | None => match (&exec.check, reads.exec()) {
-            (Some(check), Some(looks)) => {
-                let order = Order { words: check, environment: environment("check", asked.from, asked.to), timeout: exec.within() };
-                match crate::exec::look(looks, order).await {
-                    Ok(said) => match judged(note, names(&said, asked.from), names(&said, asked.to)) {
-                        Ok(turned) => turned,
-                        Err(message) => return unknown(message),
-                    },
-                    Err(failure) => return unknown(failure.to_string()),
-                }
+    let ended = |value: &str| Some(Here::Ended { tag: tag.clone(), value: value.to_owned() });
+    let (turned, here) = match task.as_ref().map(|task| task.state()) {
+        Some(State::Turning(begun)) => (Turned::Turning(since(begun)), Some(Here::Runs)),
+        Some(State::Turned) if note != Some(TARGET) => {
+            (Turned::Turning("its lock to note that the command has ended".to_owned()), ended(TARGET))
+        }
+        Some(State::TurnFailed(why)) => (Turned::Failed(why), None),
+        Some(State::Undoing(begun)) => (Turned::TurningBack(since(begun)), Some(Here::Runs)),
+        Some(State::UndoFailed(times, why)) => {
+            (Turned::TurningBack(format!("its undo, which failed {times} times and is run again: {why}")), Some(Here::Runs))
+        }
+        Some(State::Undone) if note != Some(BACK) => {
+            (Turned::TurningBack("its lock to note that the undo has ended".to_owned()), ended(BACK))
+        }
+        state => {
+            if let Some(task) = task.filter(|_| matches!(state, Some(State::Turned | State::Undone))) {
+                task.noted();
+                forget(reads, exec).await;
             }
-            _ => noted(note),
-        },
+            match stands(reads, exec, asked, note).await {
+                Ok(turned) => (turned, None),
+                Err(message) => return unknown(message),
+            }
+        }
     };
-    Fact::Present(Place { barred: barred(reads, exec), ..Place::of(turned) })
+    Fact::Present(Place { barred: barred(reads, exec), here, ..Place::of(turned) })
+}
+
+/// Where it stands while no command of this process is under way: by what `check` says, or else by what was noted.
+async fn stands(reads: &Reads, exec: &Exec, asked: &Asked<'_>, note: Option<&str>) -> Result<Turned, String> {
+    let (Some(check), Some(looks)) = (&exec.check, reads.exec()) else { return Ok(noted(note)) };
+    let answers = Answers::of(reads, check).await.map_err(|error| error.to_string())?;
+    match answers.now(looks, question(exec, check, asked.from, asked.to), reads.now()).await {
+        Answer::Said(said) => {
+            let said = said?;
+            judged(note, names(&said, asked.from), names(&said, asked.to))
+        }
+        Answer::Awaited(since) => awaited(note, since),
+    }
+}
+
+fn question(exec: &Exec, check: &[String], from: &Endpoints, to: &Endpoints) -> Question {
+    Question { words: check.to_vec(), environment: environment("check", from, to), timeout: exec.within() }
+}
+
+/// What `check` said is worth nothing any more.
+async fn forget(reads: &Reads, exec: &Exec) {
+    if let Some(check) = &exec.check
+        && let Ok(answers) = Answers::of(reads, check).await
+    {
+        answers.forget();
+    }
 }
 
 fn unknown(message: String) -> Fact<Place> {
@@ -132,8 +128,8 @@ fn unknown(message: String) -> Fact<Place> {
 fn barred(reads: &Reads, exec: &Exec) -> Option<(String, String)> {
     reads.exec().is_none().then(|| {
         (
-            format!("{}: this version of holdfast runs no commands of a manifest yet", words(exec)),
-            "leave it out of migration.cutover, and see to its clients yourself".to_owned(),
+            format!("{} is turned by commands of the manifest, which run only where --allow-exec says so", words(exec)),
+            "read them, and run with --allow-exec (a dry run runs `check` alone)".to_owned(),
         )
     })
 }
@@ -145,6 +141,17 @@ fn noted(note: Option<&str>) -> Turned {
         Some(TARGET) => Turned::Target,
         Some(BACK) => Turned::Back,
         Some(_) => Turned::Begun,
+    }
+}
+
+/// Where it stands while `check` is asked anew, after something has ended here.
+fn awaited(note: Option<&str>, since: Duration) -> Result<Turned, String> {
+    let words = || format!("`check`, which runs for {} s", since.as_secs());
+    match note {
+        Some(TARGET) => Ok(Turned::Turning(words())),
+        Some(BACK) => Ok(Turned::TurningBack(words())),
+        Some(_) => Ok(Turned::Begun),
+        None => Err("`check` has not answered yet".to_owned()),
     }
 }
 
@@ -193,12 +200,15 @@ fn allowed(writes: &Writes, exec: &Exec) -> Result<Runs, CallError> {
     writes.exec().ok_or_else(|| not_sent(&COMMAND, Class::Invalid, "NotAllowed", message()))
 }
 
-/// Which of two groups `check` names; nothing where there is none, or it may not be run.
+/// What `check` said a moment ago; nothing where there is none, or it may not be run.
 async fn asked(writes: &Writes, exec: &Exec, from: &Endpoints, to: &Endpoints) -> Result<Option<String>, CallError> {
-    let (Some(check), Some(looks)) = (&exec.check, writes.reads().exec()) else { return Ok(None) };
-    let order = Order { words: check, environment: environment("check", from, to), timeout: exec.within() };
-    let failed = |failure: Failure| not_sent(&CHECK, Class::Invalid, "NotTold", failure.to_string());
-    crate::exec::look(looks, order).await.map(Some).map_err(failed)
+    let reads = writes.reads();
+    let (Some(check), Some(looks)) = (&exec.check, reads.exec()) else { return Ok(None) };
+    let failed = |class: Class, message: String| not_sent(&CHECK, class, "NotTold", message);
+    match Answers::of(&reads, check).await?.recent(looks, question(exec, check, from, to), reads.now()) {
+        Some(said) => said.map(Some).map_err(|message| failed(Class::Invalid, message)),
+        None => Err(failed(Class::Busy, format!("`check` of {} is asked", words(exec)))),
+    }
 }
 
 pub async fn names_any(writes: &Writes, exec: &Exec, of: &Endpoints) -> Result<bool, CallError> {
@@ -219,25 +229,14 @@ pub async fn names_source(writes: &Writes, exec: &Exec, way: &Way<'_>) -> Result
 pub async fn turn(writes: &Writes, exec: &Exec, turned: &str, lock: &str, way: &Way<'_>) -> Result<(), CallError> {
     let runs = allowed(writes, exec)?;
     if let Some(task) = writes.tasks().get::<Task>(turned)
-        && matches!(task.state(), State::Turning(_))
+        && matches!(task.state(), State::Turning(_) | State::Turned)
     {
         return Ok(());
     }
+    let held = read_lock(&writes.reads(), lock).await?;
     tag_lock(writes, lock, &[(&tag(turned), BEGUN)]).await?;
-    let environment = told("turn", way);
-    begin(writes, turned, State::Turning(Instant::now()), |writes, task| {
-        let (exec, lock, tag) = (exec.clone(), lock.to_owned(), tag(turned));
-        async move {
-            let order = Order { words: &exec.command, environment, timeout: exec.within() };
-            let ended = match crate::exec::run(runs, order).await {
-                Err(failure) => Err(failure.to_string()),
-                Ok(()) => tag_lock(&writes, &lock, &[(&tag, TARGET)])
-                    .await
-                    .map_err(|error| format!("that it has ended could not be noted: {error}")),
-            };
-            task.set(ended.map_or_else(State::TurnFailed, |()| State::Ended));
-        }
-    });
+    let told = Told { exec: exec.clone(), environment: told("turn", way) };
+    writes.tasks().put(turned, Task::turn(runs, told, lock, lease(writes, &held)));
     Ok(())
 }
 
@@ -246,46 +245,32 @@ pub async fn turn_back(writes: &Writes, exec: &Exec, turned: &str, lock: &str, w
     let runs = allowed(writes, exec)?;
     if let Some(task) = writes.tasks().get::<Task>(turned) {
         match task.state() {
-            State::Undoing(_) | State::UndoFailed(..) => return Ok(()),
+            State::Undone => return Ok(()),
+            State::Undoing(_) | State::UndoFailed(..) if task.goes_on() => return Ok(()),
             // What still turns it forward ends first.
             _ => task.end().await,
         }
     }
+    let held = read_lock(&writes.reads(), lock).await?;
     tag_lock(writes, lock, &[(&tag(turned), UNDOING)]).await?;
-    let environment = told("undo", way);
-    begin(writes, turned, State::Undoing(Instant::now()), |writes, task| {
-        let (exec, lock, tag) = (exec.clone(), lock.to_owned(), tag(turned));
-        async move {
-            let (until, mut wait) = (later(writes.now(), UNDOES_FOR), WAITS[0]);
-            for times in 1.. {
-                let order = Order { words: &exec.undo, environment: environment.clone(), timeout: exec.within() };
-                let why = match crate::exec::run(runs, order).await {
-                    Err(failure) => failure.to_string(),
-                    Ok(()) => match tag_lock(&writes, &lock, &[(&tag, BACK)]).await {
-                        Ok(()) => return task.set(State::Ended),
-                        Err(error) => format!("that it has ended could not be noted: {error}"),
-                    },
-                };
-                task.set(State::UndoFailed(times, why));
-                if writes.now() >= until {
-                    return;
-                }
-                writes.clock().sleep(wait).await;
-                wait = (wait * 2).min(WAITS[1]);
-            }
-        }
-    });
+    let told = Told { exec: exec.clone(), environment: told("undo", way) };
+    writes.tasks().put(turned, Task::undo(runs, told, lock, lease(writes, &held), writes.clock()));
     Ok(())
 }
 
-fn begin<F>(writes: &Writes, turned: &str, state: State, work: impl FnOnce(Writes, Arc<Task>) -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let task = Arc::new(Task { state: Mutex::new(state), work: Mutex::default() });
-    let handle = tokio::spawn(work(writes.clone(), Arc::clone(&task)));
-    *task.work.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
-    writes.tasks().put(turned, task);
+/// A sign of life of this process was taken, which was sent then: its commands may go on.
+pub fn renew(writes: &Writes, lock: &str, at: jiff::Timestamp) {
+    for (_, task) in writes.tasks().all::<Task>().into_iter().filter(|(_, task)| task.lock == lock) {
+        task.renew(at);
+    }
+}
+
+/// Ends the commands of a move that another process has taken over.
+pub async fn leave(writes: &Writes, lock: &str) {
+    for (turned, task) in writes.tasks().all::<Task>().into_iter().filter(|(_, task)| task.lock == lock) {
+        task.end().await;
+        writes.tasks().end::<Task>(&turned);
+    }
 }
 
 #[cfg(test)]
