@@ -8,6 +8,7 @@
 mod agreed;
 mod check;
 mod command;
+mod fence;
 mod figures;
 mod judge;
 mod live;
