@@ -10,6 +10,7 @@ mod check;
 mod command;
 mod fence;
 mod figures;
+mod grants;
 mod judge;
 mod live;
 mod lock;

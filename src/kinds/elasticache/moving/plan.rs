@@ -554,7 +554,8 @@ impl<'a> Plan<'a> {
         if let Some(lock) = self.moving.lock.present() {
             self.forget(&lock.name, &[]);
         }
-        if self.migration.retired() == Retire::Delete {
+        // What a kept group uses stays with it.
+        if self.migration.retired() == Retire::Delete || !self.is_or_gets_fenced() {
             self.drop_fence();
         }
         self.unlock();

@@ -4,6 +4,8 @@
 mod back;
 #[path = "moving_live_crashes.rs"]
 mod crashes;
+#[path = "moving_live_fence.rs"]
+mod fence;
 #[path = "moving_live_ground.rs"]
 mod ground;
 #[path = "moving_heirs.rs"]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use aws_sdk_elasticache::types::{CacheCluster, ReplicationGroup};
 
 use super::{Fence, Fencing, Raised};
-use crate::kinds::Fact;
 use crate::kinds::elasticache::moving::lock::{Lock, Return};
 use crate::kinds::elasticache::moving::names::Names;
 use crate::kinds::elasticache::moving::observe::named;
@@ -13,8 +12,10 @@ use crate::kinds::elasticache::moving::op::MoveOp;
 use crate::kinds::elasticache::moving::plan::{AT_ONCE, Plan};
 use crate::kinds::elasticache::moving::seen::{Moving, Stand};
 use crate::kinds::elasticache::observe::members;
+use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::version;
+use crate::kinds::{Fact, Step};
 
 /// A run waits no longer than [`super::RAISING`] for it: this is beyond that, so that it never fails for the time that it takes.
 const ATTACHING: Duration = Duration::from_secs(90 * 60);
@@ -75,6 +76,12 @@ impl Plan<'_> {
         }
     }
 
+    /// Whether the source has it, or is given it by this plan.
+    pub(in super::super) fn is_or_gets_fenced(&self) -> bool {
+        let raises = |step: &Step<Op>| matches!(&step.op, Op::Move(op) if matches!(**op, MoveOp::RaiseFence { .. }));
+        self.moving.fence.is_attached() || self.steps.steps.iter().any(raises)
+    }
+
     /// Lowers it for the way back, while the source's hold is proven and the target serves.
     pub(in super::super) fn lower_fence(&mut self, lock: &Lock) {
         let seen = &self.moving.fence;
@@ -117,7 +124,7 @@ fn lifting(source: &str, was: &str) -> String {
 pub fn words(moving: &Moving) -> Option<String> {
     let (names, lock) = (moving.names.as_ref()?, moving.lock.present()?);
     let (source, name) = (&names.source, &moving.fence.name);
-    let not = format!("{source} is held, and not fenced");
+    let not = if lock.ledger.is_some() { format!("{source} is held, and not fenced") } else { format!("{source} is not fenced") };
     Some(match moving.fencing() {
         Fencing::None => return None,
         Fencing::InForce if lock.fence_on_nodes == Some(false) => {

@@ -138,9 +138,14 @@ async fn raise(writes: &Writes, fence: &Fence) -> Result<(), CallError> {
     let (was, is) = (parameters(&reads, &fence.was).await?, parameters(&reads, &fence.name).await?);
     let ours = |name: &String| REFUSING.iter().chain(&LAG).any(|one| one == name);
     let differs = |(name, value): &(&String, &Parameter)| !ours(name) && is.get(*name).is_none_or(|one| one.value != value.value);
+    let refuses = is.iter().any(|(name, one)| REFUSING.contains(&name.as_str()) && one.value == REPLICAS);
+    let lags = is.iter().any(|(name, one)| LAG.contains(&name.as_str()) && one.value != "0");
+    if !refuses || !lags {
+        return Err(impossible(format!("{} does not refuse writes: delete it", fence.name)));
+    }
     let different: Vec<&str> = was.iter().filter(differs).map(|(name, _)| name.as_str()).collect();
     if !different.is_empty() {
-        let message = format!("{} is not as {} in {}: delete it, and run again", fence.name, fence.was, different.join(", "));
+        let message = format!("{} is not as {} in {}: delete it", fence.name, fence.was, different.join(", "));
         return Err(impossible(message));
     }
     // What was seen of the nodes before says nothing any more: they are looked at when they have it.
