@@ -227,3 +227,28 @@ fn a_key_whose_policy_lets_nobody_make_grants_is_found_before_the_move() {
         plan.notes
     );
 }
+
+/// Who gives the old group a parameter group of their own means it; who takes a backup of it changes nothing.
+#[test]
+fn what_somebody_else_does_with_the_old_group_is_not_fought() {
+    let account = account();
+    block_on(account.converge(&wish("")));
+    let now = account.sandbox.clock().now();
+    let snapshotting = |status: &str| {
+        account.sandbox.edit(|world| {
+            let group = world.elasticache.replication_groups.get_mut(OLD).unwrap();
+            group.status = serde_yaml::from_str(status).unwrap();
+            group.ready_at = (status != "available").then(|| crate::clock::later(now, Duration::from_secs(600)));
+        });
+    };
+    snapshotting("snapshotting");
+    let plan = block_on(account.plan(&wish("")));
+    assert!(plan.in_sync(), "{:#?}", plan.resources);
+    snapshotting("available");
+    with_parameters(&account, "{family: redis7, description: theirs}");
+    let outcomes = block_on(account.apply(&wish("")));
+    assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
+    assert_eq!(has(&account).as_deref(), Some("own"));
+    block_on(account.in_sync(&wish("")));
+    assert!(notes(&account, &wish("")).contains("huntaze-redis is not fenced: "), "{}", notes(&account, &wish("")));
+}

@@ -1,6 +1,6 @@
 //! How far a step of the fence is. None that raises it ever fails: the move goes on without it.
 
-use super::{Fencing, Seen};
+use super::{Fencing, MODIFYING, Seen};
 use crate::kinds::elasticache::moving::lock::Return;
 use crate::kinds::elasticache::moving::op::MoveOp;
 use crate::kinds::elasticache::moving::seen::{Moving, Stand};
@@ -64,8 +64,10 @@ fn lowered(moving: &Moving) -> Progress {
     match &fence.nodes {
         Fact::Unknown(why) => Progress::Unknown(why.clone()),
         Fact::Absent => Progress::Done,
-        Fact::Present(_) if fence.status != "available" => Progress::Running(format!("the old group, which is {}", fence.status)),
-        Fact::Present(_) if fence.is_attached() => Progress::Pending,
+        Fact::Present(_) if fence.is_attached() && fence.status == "available" => Progress::Pending,
+        Fact::Present(_) if fence.is_attached() || fence.status == MODIFYING => {
+            Progress::Running(format!("the old group, which is {}", fence.status))
+        }
         Fact::Present(nodes) if nodes.applying => Progress::Running("the parameters to reach the nodes of the old group".to_owned()),
         Fact::Present(_) => Progress::Done,
     }

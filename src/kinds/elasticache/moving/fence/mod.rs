@@ -46,6 +46,9 @@ const LAG: [&str; 2] = ["min-replicas-max-lag", "min-slaves-max-lag"];
 const REPLICAS: &str = "100";
 const LAG_SECONDS: &str = "10";
 
+/// What AWS says of a group whose nodes are being changed.
+const MODIFYING: &str = "modifying";
+
 /// After this long a run does not wait for it any more.
 const RAISING: Duration = Duration::from_secs(60 * 60);
 /// After this long it is tried again.
@@ -166,7 +169,8 @@ impl Moving {
                 (Some(_), true) => {
                     Fencing::Impossible(format!("AWS says that {} waits for a restart of the nodes of {}", fence.name, names.source))
                 }
-                (Some(_), false) if !nodes.applying && fence.status == "available" => Fencing::InForce,
+                // Another status, a snapshot's, changes nothing of it.
+                (Some(_), false) if !nodes.applying && fence.status != MODIFYING => Fencing::InForce,
                 _ => Fencing::Raising,
             };
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticache::types::{CacheCluster, ReplicationGroup};
 
-use super::{Fence, Fencing, Raised};
+use super::{Fence, Fencing, MODIFYING, Raised};
 use crate::kinds::elasticache::moving::lock::{Lock, Return};
 use crate::kinds::elasticache::moving::names::Names;
 use crate::kinds::elasticache::moving::observe::named;
@@ -87,7 +87,7 @@ impl Plan<'_> {
         let seen = &self.moving.fence;
         // One that is being lowered already.
         let on_its_way = seen.group.present().is_some_and(|made| made.ours)
-            && (seen.status != "available" || seen.nodes.present().is_some_and(|nodes| nodes.applying));
+            && (seen.status == MODIFYING || seen.nodes.present().is_some_and(|nodes| nodes.applying));
         let Some(fence) = self.fence(&lock.name).filter(|_| seen.is_attached() || on_its_way) else { return };
         let from = self.names.source.clone();
         // What counts already is not held any more.

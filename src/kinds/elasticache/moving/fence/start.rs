@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use aws_sdk_elasticache::types::ParameterNameValue;
 
-use super::{AGAIN, FENCE_TAG, FILLED_TAG, Fence, LAG, LAG_SECONDS, ON_NODES_TAG, RAISING, REFUSING, REPLICAS, Raised, WAS_TAG};
+use super::{AGAIN, FENCE_TAG, FILLED_TAG, Fence, LAG, LAG_SECONDS, ON_NODES_TAG, RAISING, REFUSING, REPLICAS, Raised, Seen, WAS_TAG};
 use crate::aws::calls::elasticache::{DELETE_CACHE_PARAMETER_GROUP, MODIFY_REPLICATION_GROUP};
 use crate::aws::{CallError, Class, Writes};
 use crate::clock::later;
+use crate::kinds::Fact;
 use crate::kinds::elasticache::moving::MOVE_TAG;
 use crate::kinds::elasticache::moving::lock::{LOOKED_TAG, Lock, Return};
 use crate::kinds::elasticache::moving::op::{MoveOp, Sides};
 use crate::kinds::elasticache::moving::returning;
-use crate::kinds::elasticache::moving::start::{gone, lock_arn, read_lock, tag_lock, taggable};
-use crate::kinds::elasticache::observe::{parameters, tags_of};
-use crate::kinds::elasticache::seen::Parameter;
+use crate::kinds::elasticache::moving::start::{gone, lock_arn, present, read_lock, tag_lock, taggable};
+use crate::kinds::elasticache::observe::{clusters, group, members, parameters, tags_of};
+use crate::kinds::elasticache::seen::{Members, Parameter};
 use crate::kinds::elasticache::start::{not_sent, put_tags, tag};
 use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE};
 
@@ -147,6 +148,20 @@ async fn raise(writes: &Writes, fence: &Fence) -> Result<(), CallError> {
     if !different.is_empty() {
         let message = format!("{} is not as {} in {}: delete it", fence.name, fence.was, different.join(", "));
         return Err(impossible(message));
+    }
+    let (found, clusters) = (present(writes, &fence.source, &MODIFY_REPLICATION_GROUP).await?, clusters(&reads).await?);
+    let source = group(&found);
+    let nodes = members(&found, &clusters);
+    match nodes.present().and_then(Members::parameter_group) {
+        Some(name) if name == fence.name => return Ok(()),
+        Some(name) if name != fence.was => {
+            return Err(impossible(format!("somebody gave {} the parameter group {name} since {}", fence.source, fence.was)));
+        }
+        _ => {}
+    }
+    let seen = Seen { name: fence.name.clone(), group: Fact::Absent, nodes, status: source.status, waiting: source.waiting };
+    if let Some(why) = seen.obstacle(&fence.source) {
+        return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Busy, "NotFenced", why));
     }
     // What was seen of the nodes before says nothing any more: they are looked at when they have it.
     tag_lock(writes, &fence.lock, &[(ON_NODES_TAG, "unlooked"), (LOOKED_TAG, "never")]).await?;
