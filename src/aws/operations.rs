@@ -243,7 +243,10 @@ services! {
         }
     }
     Kms kms aws_sdk_kms {
-        reads { describe_key DescribeKey "kms:DescribeKey", }
+        reads {
+            describe_key DescribeKey "kms:DescribeKey",
+            get_key_policy GetKeyPolicy "kms:GetKeyPolicy",
+        }
         writes {}
     }
     Rds rds aws_sdk_rds {

@@ -143,6 +143,9 @@ fn text(status: &MoveStatus) -> String {
     if let Some(why) = &status.why {
         line("why", why);
     }
+    if let Some(fence) = &status.fence {
+        line("fence", fence);
+    }
     for late in &status.late {
         line("late", late);
     }
@@ -208,6 +211,7 @@ mod tests {
             bytes_left: Some(100_000_000),
             forecast: Some(figures),
             measured: Some(Figures { copy_seconds: Some(280.0), ..Figures::default() }),
+            fence: None,
             next: "`holdfast reconcile` goes on".to_owned(),
             can: vec!["holdfast migration rollback huntaze-redis".to_owned()],
             unread: Vec::new(),

@@ -66,6 +66,7 @@ impl Kind for ReplicationGroups {
         &elasticache::ADD_TAGS_TO_RESOURCE,
         &elasticache::REMOVE_TAGS_FROM_RESOURCE,
         &kms::DESCRIBE_KEY,
+        &kms::GET_KEY_POLICY,
         &secretsmanager::DESCRIBE_SECRET,
         &secretsmanager::PUT_SECRET_VALUE,
         &secretsmanager::UPDATE_SECRET_VERSION_STAGE,

@@ -182,7 +182,7 @@ impl Seen {
             Fact::Absent => Fact::Present(Value::Bool(true)),
             Fact::Present(_) => {
                 let soaks = matches!(self.moving.stand(), Stand::Soaking(_));
-                Fact::Present(Value::Bool(soaks && !self.moving.is_unclaimed() && !self.moving.wants_look()))
+                Fact::Present(Value::Bool(soaks && !self.moving.is_unclaimed() && !self.moving.wants_look() && !self.moving.wants_fence()))
             }
         }
     }

@@ -1,5 +1,5 @@
-//! What a fence of a side is made of on Redis' part. What AWS adds (a security group, another AUTH token) is its owner's; connections that are established
-//! survive a security group, so that ending them is done here.
+//! What a fence of a side is made of on Redis' part. What AWS adds (a parameter that refuses writes) is its owner's; connections that are established
+//! outlive most of what AWS can do, so that ending them is done here.
 
 use std::time::Duration;
 
@@ -42,6 +42,17 @@ pub async fn open_for_us(side: &Side, name: &Name, rules: Rules) -> Result<(), H
         futures::future::try_join_all(part.iter().map(|node| reopen_node(node, rules))).await?;
     }
     Ok(())
+}
+
+/// Whether every primary of a side refuses writes by its own settings, however many clients ask: more replicas must be in step than it has. A server says
+/// how many are only where it asks for some.
+pub async fn refuses_writes(nodes: &Nodes) -> Result<bool, WireError> {
+    for primary in &nodes.primaries {
+        if primary.link.info("replication").await?.number("min_slaves_good_slaves").is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 async fn reopen_node(node: &NodeLink, rules: Rules) -> Result<(), WireError> {

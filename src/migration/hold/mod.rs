@@ -19,7 +19,7 @@ mod sentinel;
 mod stress;
 
 pub use clients::{Client, Foreigner, Whose, clients, end_earlier, end_foreign, end_role, foreigners};
-pub use fence::{fence, open_for_us, reopen};
+pub use fence::{fence, open_for_us, refuses_writes, reopen};
 pub use forecast::{Forecast, Measured};
 pub use ledger::{COPIED_WITH, Counted, Ledger, OwnWrites, writing_commands};
 pub use nodes::{NodeLink, Nodes, migrating_slots, version_of};

@@ -186,10 +186,15 @@ impl ReplicationGroup {
             self.parameter_group.take_if(|name| name.starts_with("default."));
             let family = self.family();
             let chosen = |group: &Option<String>| group.as_ref().and_then(|name| groups.get(name)).map(|group| group.parameters.clone());
-            let (was, is) = (chosen(&before).unwrap_or_default(), chosen(&self.parameter_group).unwrap_or_default());
+            let (was, is) = (chosen(&before), chosen(&self.parameter_group));
+            // AWS's own groups for cluster mode have it on.
+            let value = |set: &Option<BTreeMap<String, String>>, one: &table::Parameter| match set {
+                None if one.name == "cluster-enabled" && self.cluster_enabled => "yes".to_owned(),
+                set => set.as_ref().and_then(|set| set.get(one.name)).map_or(one.default, String::as_str).to_owned(),
+            };
             // Nodes made afresh by a new version start with all of it.
             let reboot = change.engine_version.is_none()
-                && table::of(&family).into_iter().any(|one| one.reboot && was.get(one.name) != is.get(one.name));
+                && table::of(&family).into_iter().any(|one| one.reboot && value(&was, one) != value(&is, one));
             let members = self.members(id).into_iter().map(|member| member.id).collect();
             self.parameter_apply.begin(later(at, APPLY_PARAMETERS), reboot.then_some(members));
         }

@@ -1,11 +1,11 @@
 //! How far a step of a move is, from facts alone.
 
-use super::live;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
 use super::reference::{Here, Place, Turned, reads_another};
 use super::seen::{Moving, Snapshot, Stand, Target};
 use super::{ATTEMPTS, BEAT, SETTLING};
+use super::{fence, live};
 use crate::clock::later;
 use crate::kinds::{Fact, Progress};
 use crate::migration::mover::Phase;
@@ -46,6 +46,9 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
         let why = format!("{} has taken the move over", lock.holder);
         // Planned anew, it is seen whether that one lives. What goes wrong here is nothing to take back there.
         return if matches!(op, MoveOp::GoBack { .. }) { Progress::Failed(why) } else { Progress::Stale(why) };
+    }
+    if let Some(progress) = fence::check(op, moving) {
+        return progress;
     }
     match op {
         MoveOp::Wait { source } => match &moving.busy {
@@ -247,6 +250,12 @@ pub fn check(op: &MoveOp, moving: &Moving) -> Progress {
             Fact::Absent => Progress::Done,
             other => pending(other),
         },
+        // Judged above.
+        MoveOp::MakeFence { .. }
+        | MoveOp::FillFence { .. }
+        | MoveOp::RaiseFence { .. }
+        | MoveOp::LowerFence { .. }
+        | MoveOp::DropFence { .. } => Progress::Pending,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::fence;
 use super::figures::Figures;
 use super::lock::{Direction, Lock, Return};
 use super::op::MoveOp;
@@ -85,6 +86,9 @@ pub struct MoveStatus {
     /// How long it took, as far as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<Figures>,
+    /// Whether the old group refuses writes by itself, since the commit; after the move, how that is lifted where it was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<String>,
     /// What happens next.
     pub next: String,
     /// What a person can do.
@@ -171,6 +175,8 @@ pub struct Move {
     object: String,
     /// What a process of this state folder wrote of it, and when it was read.
     report: Option<Report>,
+    /// What the last move left fenced.
+    left: Option<String>,
     read: Timestamp,
 }
 
@@ -186,9 +192,10 @@ impl Move {
             None => untold.why,
         })?;
         let moving = observe(reads, scope, &chain, spec, &groups, &clusters).await;
+        let left = fence::left(&chain, scope, &groups, &clusters);
         let of_lock = |lock: &Lock| report::read(reads.state(), &moving.names.as_ref()?.target, &lock.name);
         let report = moving.lock.present().and_then(of_lock);
-        Ok(Move { moving, spec: spec.clone(), object: scope.object.clone(), report, read: Timestamp::now() })
+        Ok(Move { moving, spec: spec.clone(), object: scope.object.clone(), report, left, read: Timestamp::now() })
     }
 
     fn lock(&self) -> Option<&Lock> {
@@ -272,6 +279,10 @@ impl Move {
                 .and_then(|lock| lock.measured)
                 .or(self.report.as_ref().map(|report| report.measured))
                 .filter(|found| *found != Figures::default()),
+            fence: match lock {
+                Some(_) => fence::words(moving).filter(|_| soaks),
+                None => self.left.clone(),
+            },
             next: self.next(phase),
             can: self.can(phase),
             unread: unread.map(|why| format!("{}: {}", why.call, why.message)).collect(),

@@ -54,6 +54,7 @@ impl Plan<'_> {
             ),
             _ => {}
         }
+        self.on_key(&preflight.grants);
         match &preflight.taken {
             Fact::Unknown(why) => self.unread(why, "how many snapshots were taken within a day"),
             Fact::Present(taken) if *taken >= SNAPSHOTS => self.block(
@@ -72,6 +73,22 @@ impl Plan<'_> {
                 "reserved-memory-percent is {percent}, and AWS recommends {RESERVED_PERCENT}: a snapshot needs memory beside the data, and may fail for lack of it"
             )),
             _ => {}
+        }
+    }
+
+    fn on_key(&mut self, grants: &Fact<bool>) {
+        let words = self.planning.seen.key.present().map(|key| key.words.clone()).unwrap_or_default();
+        match grants {
+            Fact::Present(false) => self.block(
+                Reason::InvalidWish,
+                format!("the policy of the KMS key {words} lets nobody of this account make grants of it, and ElastiCache needs one to encrypt a group"),
+                "allow kms:CreateGrant there, to the account's root or to the role that holdfast runs as; or declare another key".to_owned(),
+            ),
+            Fact::Unknown(why) => self.note(format!(
+                "whether the policy of the KMS key {words} allows grants could not be read: {}: {}; where it does not, the new group does not come up, and the old one is untouched",
+                why.call, why.message
+            )),
+            Fact::Present(true) | Fact::Absent => {}
         }
     }
 
@@ -112,7 +129,8 @@ impl Plan<'_> {
         let assumed = assumed(&cutover);
         let shards = u64::try_from(source.settings.slots.len()).unwrap_or_default().max(1);
         let nodes = shards * (u64::from(source.settings.replicas) + 1);
-        self.note(words(facts, &of, assumed, budget, &format!("{nodes} x {}", source.settings.node_type)));
+        let cost = cost(nodes, &source.settings.node_type, of.copy.map(|copy| self.kept() + copy));
+        self.note(words(facts, &of, assumed, budget, &cost));
         if of.copy.is_none() {
             self.block(
                 Reason::NotSupported,
@@ -143,8 +161,21 @@ fn writes(facts: &Facts) -> String {
     format!("{} writes/s", amount(changes.round().clamp(0.0, 1e18) as u64))
 }
 
+/// What the second group costs: the nodes' hours, for the copy and for as long as the old one is kept. What an hour costs AWS knows.
+fn cost(nodes: u64, node_type: &str, length: Option<Duration>) -> String {
+    let Some(length) = length else { return format!("{nodes} x {node_type} more for as long as both are kept") };
+    let minutes = (length.as_secs() + 30) / 60;
+    let words = match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    };
+    let hours = minutes.saturating_mul(nodes).div_ceil(60);
+    format!("{nodes} x {node_type} more for {words}: {hours} node-hours")
+}
+
 /// The forecast in one line: what is measured, what is assumed, what it costs.
-fn words(facts: &Facts, of: &Forecast, (aws, consumers): (Duration, Duration), budget: Duration, nodes: &str) -> String {
+fn words(facts: &Facts, of: &Forecast, (aws, consumers): (Duration, Duration), budget: Duration, cost: &str) -> String {
     let seconds = |length: Duration| self::length(length.as_secs_f64());
     let copy = of.copy.map_or_else(|| "copy without end".to_owned(), |copy| format!("copy {}", seconds(copy)));
     let measured = facts.measured(1.0, Duration::ZERO);
@@ -153,7 +184,7 @@ fn words(facts: &Facts, of: &Forecast, (aws, consumers): (Duration, Duration), b
         false => format!(" and {} for consumers to restart", seconds(consumers)),
     };
     format!(
-        "forecast: {copy} ({} keys, {}, {}), writes wait {} (settle {}; {} for AWS{restart} are assumed); budget {}; the same again per hour while both are kept ({nodes})",
+        "forecast: {copy} ({} keys, {}, {}), writes wait {} (settle {}; {} for AWS{restart} are assumed); budget {}; {cost}; whether the quota of nodes has room for them AWS alone knows: where it refuses, the old group is untouched",
         amount(measured.keys),
         size(measured.bytes),
         writes(facts),
@@ -202,12 +233,21 @@ mod tests {
         let of =
             Forecast { copy: Some(Duration::from_secs(360)), settle: Duration::from_millis(400), outage: Duration::from_millis(81_400) };
         assert_eq!(
-            words(&facts, &of, parts, Duration::from_secs(240), "3 x cache.r6g.large"),
+            words(&facts, &of, parts, Duration::from_secs(240), &cost(3, "cache.r6g.large", Some(Duration::from_secs(24 * 3600 + 360)))),
             "forecast: copy 6 min (2.1 M keys, 412 MB, 5000 writes/s), writes wait 81 s (settle 0.4 s; 20 s for AWS and 60 s for consumers to restart \
-             are assumed); budget 4 min; the same again per hour while both are kept (3 x cache.r6g.large)"
+             are assumed); budget 4 min; 3 x cache.r6g.large more for 24 h 6 min: 73 node-hours; whether the quota of nodes has room for them AWS alone \
+             knows: where it refuses, the old group is untouched"
         );
-        let endless =
-            words(&facts, &Forecast { copy: None, ..of }, (parts.0, Duration::ZERO), Duration::from_secs(90), "1 x cache.t3.small");
+        let endless = words(&facts, &Forecast { copy: None, ..of }, (parts.0, Duration::ZERO), Duration::from_secs(90), "no cost");
+        assert_eq!(
+            cost(2, "cache.t3.medium", Some(Duration::from_secs(24 * 3600 + 240))),
+            "2 x cache.t3.medium more for 24 h 4 min: 49 node-hours"
+        );
+        assert_eq!(
+            cost(2, "cache.t3.medium", Some(Duration::from_millis(24 * 3_600_000 + 200))),
+            "2 x cache.t3.medium more for 24 h: 48 node-hours"
+        );
+        assert_eq!(cost(2, "x", None), "2 x x more for as long as both are kept");
         assert!(
             endless.starts_with("forecast: copy without end (") && endless.contains("20 s for AWS are assumed); budget 90 s"),
             "{endless}"

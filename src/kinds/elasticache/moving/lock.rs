@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::DEAD_AFTER;
+use super::fence::{FENCE_TAG, ON_NODES_TAG, Raised};
 use super::figures::Figures;
 use super::places::{self, Noted};
 use crate::clock::later;
@@ -179,6 +180,10 @@ pub struct Lock {
     pub looked: Option<Timestamp>,
     /// What was found then, where it is not as it was at the freeze.
     pub late: Option<String>,
+    /// How far the fence of the source is.
+    pub fence: Raised,
+    /// Whether the source's primaries showed it when they were last looked at.
+    pub fence_on_nodes: Option<bool>,
     /// How far the way back after the commit is, where there is one.
     pub returning: Option<Return>,
     /// Why it was stopped; empty: it was not.
@@ -227,6 +232,12 @@ impl Lock {
             ledger: Digests::read(&text(LEDGER_TAG)),
             looked: text(LOOKED_TAG).parse().ok(),
             late: tags.get(LATE_TAG).filter(|late| *late != NOT_LATE).cloned(),
+            fence: Raised::read(&text(FENCE_TAG)),
+            fence_on_nodes: match text(ON_NODES_TAG).as_str() {
+                "yes" => Some(true),
+                "no" => Some(false),
+                _ => None,
+            },
             returning: tags.get(RETURN_TAG).map(|word| Return::read(word)),
             stopped: text(STOPPED_TAG),
             gives_up: text(GIVE_UP_WRITES_TAG) == "yes",

@@ -8,7 +8,9 @@
 mod agreed;
 mod check;
 mod command;
+mod fence;
 mod figures;
+mod grants;
 mod judge;
 mod live;
 mod lock;

@@ -49,6 +49,16 @@ impl Names {
         format!("holdfast-move-{}-", self.target)
     }
 
+    /// The parameter group that fences the source after the commit.
+    pub fn fence(&self, epoch: u32) -> String {
+        format!("{}{epoch}", self.fences())
+    }
+
+    /// How the names of all its fences begin.
+    pub fn fences(&self) -> String {
+        format!("holdfast-fence-{}-", self.target)
+    }
+
     /// The version of a secret that names the target, or the label of a parameter's: of this move and no other. `place`: what it is, whatever its place in
     /// the manifest's list, which can be changed while a move is under way.
     pub fn turned(&self, lock: &str, place: &str) -> String {

@@ -1,11 +1,13 @@
 //! Reading where a move stands.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_elasticache::types::{CacheCluster, CacheParameterGroup, ReplicationGroup};
 use futures::future::{OptionFuture, join_all};
 use futures::join;
 
+use super::fence;
 use super::lock::Lock;
 use super::names::Names;
 use super::seen::{Moving, Snapshot, Source, Target};
@@ -98,6 +100,8 @@ pub async fn observe(
     );
     let snapshots = snapshots.into_iter().collect();
     let back_snapshot = back_snapshot.unwrap_or(Fact::Absent);
+    let epoch = lock.present().map(|lock| lock.epoch).or(source.present().map(|source| source.epoch + 1)).unwrap_or(1);
+    let fence = fence::observe(reads, groups, clusters, &names, epoch).await;
     let live = live::look(reads, &names.target);
     let busy = busy.filter(|_| source.unknown().is_some());
     let me = reads.holder().to_owned();
@@ -115,6 +119,7 @@ pub async fn observe(
         last_snapshot,
         back_snapshot,
         references,
+        fence,
         kept,
         restored_within,
         at,
@@ -143,15 +148,20 @@ async fn references(
     join_all(places.map(look)).await
 }
 
-/// The newest lock.
-async fn lock(reads: &Reads, names: &Names) -> Fact<Lock> {
+/// All parameter groups of the account, as this pass has read them.
+pub async fn parameter_groups(reads: &Reads) -> Result<Arc<Vec<CacheParameterGroup>>, CallError> {
     let read = || {
         pages(|marker| async {
             let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.set_marker(marker)).await?;
             Ok((answer.cache_parameter_groups.unwrap_or_default(), answer.marker))
         })
     };
-    let listing = match reads.once("elasticache:DescribeCacheParameterGroups", read).await {
+    reads.once("elasticache:DescribeCacheParameterGroups", read).await
+}
+
+/// The newest lock.
+async fn lock(reads: &Reads, names: &Names) -> Fact<Lock> {
+    let listing = match parameter_groups(reads).await {
         Ok(listing) => listing,
         Err(error) => return Fact::Unknown(Unreadable::from(&error)),
     };

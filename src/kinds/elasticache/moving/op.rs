@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fence::Fence;
 use super::settings::Settings;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::token::TokenRef;
@@ -181,6 +182,35 @@ pub enum MoveOp {
         target: String,
         arn: String,
     },
+    /// Makes the parameter group that is to fence the source.
+    MakeFence {
+        fence: Fence,
+        family: String,
+        object: String,
+    },
+    /// Gives it what the source's own one sets, and what refuses writes.
+    FillFence {
+        fence: Fence,
+        #[serde(default)]
+        cluster_mode: bool,
+    },
+    /// Has the source use it.
+    RaiseFence {
+        fence: Fence,
+    },
+    /// Has the source use its own one again, on the way back.
+    LowerFence {
+        fence: Fence,
+        /// Its writes are held for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sides: Option<Sides>,
+        kept_seconds: u64,
+    },
+    /// Deletes the parameter group that was a fence.
+    DropFence {
+        name: String,
+        target: String,
+    },
     LastSnapshot {
         name: String,
         source: String,
@@ -356,6 +386,7 @@ impl MoveOp {
             | MoveOp::Reclaim { lock, .. }
             | MoveOp::Unserve { lock, .. }
             | MoveOp::NextAttempt { lock, .. } => lock,
+            MoveOp::LowerFence { fence, .. } => &fence.lock,
             MoveOp::Follow { sides, .. }
             | MoveOp::Freeze { sides }
             | MoveOp::Fence { sides }

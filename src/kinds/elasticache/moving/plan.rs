@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::fence;
 use super::lock::{Direction, HOLDER_TAG, Lock, Return};
 use super::names::Names;
 use super::op::{MoveOp, Sides};
@@ -104,9 +105,18 @@ pub fn plan(planning: &Planning<'_, ReplicationGroups>, fields: Vec<String>) -> 
             plan.claim();
             match stand {
                 // The source has what a person has to decide about.
-                Stand::Over if lock.returning == Some(Return::Stopped) && !lock.finalized => plan.undecided(lock),
+                Stand::Over if lock.returning == Some(Return::Stopped) && !lock.finalized => {
+                    plan.raise_fence(&lock.name, plan.token());
+                    plan.undecided(lock);
+                }
                 Stand::Over => plan.retire(),
-                _ => plan.look_at_source(lock),
+                _ => {
+                    match moving.wants_fence() {
+                        // Which looks at the source when it is done.
+                        true => plan.raise_fence(&lock.name, plan.token()),
+                        false => plan.look_at_source(lock),
+                    }
+                }
             }
         }
         _ => plan.forward(None),
@@ -120,6 +130,7 @@ pub fn notes(moving: &Moving) -> Vec<String> {
     let until =
         until.map_or_else(|| "a time that its tag does not say".to_owned(), |until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
     let mut notes = vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)];
+    notes.extend(fence::words(moving));
     notes.extend(late(moving));
     notes
 }
@@ -415,6 +426,7 @@ impl<'a> Plan<'a> {
                 step.back("nothing is changed")
             });
         }
+        let fenced_by = (name.clone(), wish.token.clone());
         let arn =
             self.moving.target.present().map(|target| target.group.arn.clone()).unwrap_or_else(|| arn_of(&source.group.arn, &from, &to));
         let kept = self.kept();
@@ -442,6 +454,7 @@ impl<'a> Plan<'a> {
         if held {
             self.push_let_go(&to, sides, arn);
         }
+        self.raise_fence(&fenced_by.0, fenced_by.1);
         self.consents(lock);
     }
 
@@ -501,6 +514,8 @@ impl<'a> Plan<'a> {
         if let (Some(source), Some(lock)) = (self.moving.source.present(), self.moving.lock.present()) {
             match self.migration.retired() {
                 Retire::Keep => {
+                    // What is kept would take writes from now on that nobody finds again: it goes on refusing them.
+                    self.raise_fence(&lock.name, self.token());
                     let op = MoveOp::NoteReplaced { source: from.clone(), arn: source.group.arn.clone(), target: to.clone() };
                     self.push(format!("Note on {from} that {to} serves in its place"), op, |step| {
                         step.back("nothing to take back: it is a tag")
@@ -538,6 +553,10 @@ impl<'a> Plan<'a> {
         }
         if let Some(lock) = self.moving.lock.present() {
             self.forget(&lock.name, &[]);
+        }
+        // What a kept group uses stays with it.
+        if self.migration.retired() == Retire::Delete || !self.is_or_gets_fenced() {
+            self.drop_fence();
         }
         self.unlock();
     }

@@ -9,6 +9,7 @@ use futures::join;
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use super::grants::grants;
 use super::names::Names;
 use super::nodes;
 use super::observe::named;
@@ -40,6 +41,8 @@ pub struct Preflight {
     pub taken: Fact<usize>,
     /// `reserved-memory-percent`.
     pub reserved: Fact<u64>,
+    /// Whether the policy of the declared KMS key may let somebody of the account make grants.
+    pub grants: Fact<bool>,
     /// What the nodes say. Absent: they need not be asked, or what keeps them from being asked is said elsewhere.
     pub nodes: Fact<Probed>,
 }
@@ -81,13 +84,16 @@ pub async fn preflight(
         return None;
     }
     let read = || async {
-        let (subnets, taken, reserved, nodes) = join!(
+        // An ARN says whose it is: the group is of the manifest's account.
+        let account = source.group.arn.split(':').nth(4).unwrap_or_default();
+        let (subnets, taken, reserved, grants, nodes) = join!(
             subnets(reads, &source.settings.subnet_group),
             taken(reads, source, &names.source),
             reserved(reads, &source.settings.parameter_group),
+            grants(reads, seen.key.present().map(|key| key.arn.as_str()), account),
             Box::pin(ask(reads, spec, seen, names, source, found)),
         );
-        Ok(Preflight { subnets, taken, reserved, nodes })
+        Ok(Preflight { subnets, taken, reserved, grants, nodes })
     };
     // Where the group's clusters are not all listed there is nothing to ask: its settings are not known then.
     let complete = found.member_clusters().iter().all(|id| clusters.iter().any(|one| one.cache_cluster_id() == Some(id.as_str())));

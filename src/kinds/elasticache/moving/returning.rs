@@ -13,7 +13,7 @@ use super::start::{tag_lock, taggable};
 use crate::aws::{CallError, Writes};
 use crate::kinds::elasticache::start::put_tags;
 use crate::migration::copy::{self, Trouble, payload_fits};
-use crate::migration::hold::{Failing, Hold, HoldError, Ledger, Nodes, release_side};
+use crate::migration::hold::{Failing, Hold, HoldError, Ledger, Nodes, refuses_writes, release_side};
 use crate::migration::mover::{Difference, Evidence, How, Journaled, Lengths, Mover, Order, Phase, State, Stop};
 use crate::migration::side::{Rules, Side};
 
@@ -32,24 +32,41 @@ pub fn evidence(writes: &Writes, target: &str) -> Result<Digests, CallError> {
     }
 }
 
-/// Holds the source on, and says what was written there since the freeze, as far as it can be told.
-pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> String {
-    let name = own_name(writes, sides, lock);
+/// Holds the source on, and says what was written there since the freeze, as far as it can be told, and whether its primaries refuse writes by themselves.
+pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> (String, Option<bool>) {
     let look = async {
-        let side = side(writes, &sides.source, token(writes, sides).await?).await?;
-        let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
-        let length = Lengths::new(Duration::ZERO).over(kept).soak;
-        // Dropped, it leaves the pauses to end by themselves.
-        let hold = Hold::take(&side, &name, length, Rules::ALL, Failing::Keeps).await.map_err(held)?;
+        let hold = hold_on(writes, sides, lock, kept).await?;
         let ledger = Ledger::read(hold.nodes()).await.map_err(|wire| error(wire.to_string()))?;
-        Ok::<Digests, CallError>(Digests::of(&ledger))
+        let fenced = refuses_writes(hold.nodes()).await.map_err(|wire| error(wire.to_string()))?;
+        Ok::<(Digests, bool), CallError>((Digests::of(&ledger), fenced))
     };
-    let found = tokio::time::timeout(LOOKING, look).await.unwrap_or_else(|_| Err(error("its nodes did not answer".to_owned())));
-    match (found, &lock.ledger) {
-        (Ok(now), Some(then)) if now.all == then.all => NOT_LATE.to_owned(),
-        (Ok(_), _) => format!("{} was written to after the freeze, or its nodes are not those of then", sides.source),
-        (Err(why), _) => format!("it could not be looked whether {} was written to: {}", sides.source, why.message),
+    match (within(look).await, &lock.ledger) {
+        (Ok((now, fenced)), Some(then)) if now.all == then.all => (NOT_LATE.to_owned(), Some(fenced)),
+        (Ok((_, fenced)), _) => {
+            let now = if fenced { "it refuses writes now" } else { "it is held, and not fenced" };
+            let said = format!("{} was written to after the freeze, or its nodes are not those of then; {now}", sides.source);
+            (said, Some(fenced))
+        }
+        (Err(why), _) => (format!("it could not be looked whether {} was written to: {}", sides.source, why.message), None),
     }
+}
+
+/// Holds the source on, where it is held, or anew: proven to be so when this answers.
+pub async fn hold_source(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> Result<(), CallError> {
+    within(async { hold_on(writes, sides, lock, kept).await?.prove().await.map_err(held) }).await
+}
+
+/// Dropped, it leaves the pauses to end by themselves.
+async fn hold_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> Result<Hold, CallError> {
+    let name = own_name(writes, sides, lock);
+    let side = side(writes, &sides.source, token(writes, sides).await?).await?;
+    let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
+    let length = Lengths::new(Duration::ZERO).over(kept).soak;
+    Hold::take(&side, &name, length, Rules::ALL, Failing::Keeps).await.map_err(held)
+}
+
+async fn within<T>(look: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+    tokio::time::timeout(LOOKING, look).await.unwrap_or_else(|_| Err(error("its nodes did not answer".to_owned())))
 }
 
 fn held(hold: HoldError) -> CallError {
@@ -100,7 +117,7 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
             if returning != Return::Returned && !is_superseded(&why) {
                 // It has everything, and serves on.
                 released(release_side(target, &name_back(sides, lock), Rules::ALL).await)?;
-                note_stopped(writes, sides, &why.to_string()).await?;
+                note_stopped(writes, &sides.lock, &why.to_string()).await?;
             }
             return Err(stop(why));
         }
@@ -114,7 +131,7 @@ pub async fn hold(writes: &Writes, sides: &Sides, lock: &Lock, target_arn: &str,
                 true => state.why.clone().unwrap_or_else(|| "the source is not as it was at the freeze".to_owned()),
                 false => late(&state, sides),
             };
-            note_stopped(writes, sides, &said).await?;
+            note_stopped(writes, &sides.lock, &said).await?;
             Err(error(said))
         }
     }
@@ -142,9 +159,9 @@ async fn note_held(writes: &Writes, arn: &str) -> Result<(), CallError> {
 }
 
 /// What is in the way of the way back, for a person. The source's hold is not trusted any more: it is looked at next.
-async fn note_stopped(writes: &Writes, sides: &Sides, why: &str) -> Result<(), CallError> {
+pub async fn note_stopped(writes: &Writes, lock: &str, why: &str) -> Result<(), CallError> {
     let tags = [(RETURN_TAG, Return::Stopped.word()), (STOPPED_TAG, &taggable(why)), (super::lock::LOOKED_TAG, "never")];
-    tag_lock(writes, &sides.lock, &tags).await
+    tag_lock(writes, lock, &tags).await
 }
 
 /// Opens the source and copies back: what comes of it is seen in the mover's state, or noted on the lock.
@@ -173,7 +190,7 @@ fn order(writes: &Writes, live: &Arc<Live>, sides: &Sides, order: Order) {
             {
                 said = format!("{said}; and {} may be held still: {still}", sides.target);
             }
-            if let Err(untold) = note_stopped(&writes, &sides, &said).await {
+            if let Err(untold) = note_stopped(&writes, &sides.lock, &said).await {
                 said = format!("{said}; and this could not be noted on the lock: {untold}");
             }
         }

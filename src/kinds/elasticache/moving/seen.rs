@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::fence;
 use super::live::LiveSeen;
 use super::lock::{Lock, Return};
 use super::names::Names;
@@ -39,6 +40,8 @@ pub struct Moving {
     pub references: Vec<Fact<Place>>,
     /// What stands in the way of a move, where one is wanted and none is under way.
     pub preflight: Option<Arc<Preflight>>,
+    /// What refuses writes on the source after the commit.
+    pub fence: fence::Seen,
     /// Who this process is.
     pub me: String,
     /// The mover of this process.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_elasticache::types::{NodeGroupConfiguration, ReplicationGroup, Tag, TransitEncryptionMode};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::fence;
 use super::figures::Figures;
 use super::live::{self, Live};
 use super::lock::{
@@ -204,8 +205,11 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             if lock.returning.is_some_and(|returning| returning != Return::Stopped) {
                 return Err(taken_back());
             }
-            let late = returning::look_on(writes, sides, &lock, Duration::from_secs(*kept_seconds)).await;
-            tag_lock(writes, &sides.lock, &[(LOOKED_TAG, &writes.now().to_string()), (LATE_TAG, &taggable(&late))]).await
+            let (late, fenced) = returning::look_on(writes, sides, &lock, Duration::from_secs(*kept_seconds)).await;
+            let (now, late) = (writes.now().to_string(), taggable(&late));
+            let mut tags = vec![(LOOKED_TAG, now.as_str()), (LATE_TAG, late.as_str())];
+            tags.extend(fenced.map(|fenced| (fence::ON_NODES_TAG, if fenced { "yes" } else { "no" })));
+            tag_lock(writes, &sides.lock, &tags).await
         }
         MoveOp::AskBack { lock, give_up, places } => {
             let why = "asked for by holdfast migration rollback";
@@ -255,6 +259,11 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             }
             drop_target(writes, target, cutover).await
         }
+        MoveOp::MakeFence { .. }
+        | MoveOp::FillFence { .. }
+        | MoveOp::RaiseFence { .. }
+        | MoveOp::LowerFence { .. }
+        | MoveOp::DropFence { .. } => fence::start(writes, op).await,
         MoveOp::NextAttempt { lock, attempt } => {
             tag_lock(writes, lock, &[(ATTEMPT_TAG, &attempt.to_string()), (ATTEMPT_SINCE_TAG, &writes.now().to_string())]).await
         }
@@ -567,7 +576,7 @@ pub(super) async fn tag_lock(writes: &Writes, lock: &str, tags: &[(&str, &str)])
     put_tags(writes, &arn, tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()).await
 }
 
-async fn lock_arn(reads: &Reads, lock: &str) -> Result<String, CallError> {
+pub(super) async fn lock_arn(reads: &Reads, lock: &str) -> Result<String, CallError> {
     let answer = reads.elasticache().describe_cache_parameter_groups(|request| request.cache_parameter_group_name(lock)).await;
     let answer = match answer {
         Err(error) if error.class == Class::NotFound => return Err(not_shown(&DELETE_CACHE_PARAMETER_GROUP, lock)),
@@ -598,6 +607,6 @@ async fn locks(reads: &Reads, prefix: &str, through: u32) -> Result<Vec<String>,
     Ok(locks.into_iter().map(|(_, name)| name).collect())
 }
 
-fn gone(answer: Result<(), CallError>) -> Result<(), CallError> {
+pub(super) fn gone(answer: Result<(), CallError>) -> Result<(), CallError> {
     answer.or_else(|error| if error.class == Class::NotFound { Ok(()) } else { Err(error) })
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::lock::{Lock, Return};
 use super::op::MoveOp;
 use super::plan::{AT_ONCE, COPYING, DELETING, Plan};
-use super::seen::Moving;
+use super::seen::{Moving, Stand};
 use super::{EPOCH_TAG, FREEZE_BUDGET, GIVEN_UP_TAG, reference};
+use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::{Fact, Reason, few};
 use crate::migration::copy::payload_fits;
 
@@ -32,15 +33,18 @@ impl Plan<'_> {
     /// Looks at the source while it is kept, and holds it on.
     pub fn look_at_source(&mut self, lock: &Lock) {
         if self.moving.wants_look() {
-            let from = self.names.source.clone();
-            let op = MoveOp::LookAtSource {
-                sides: self.sides(lock.name.clone(), lock.epoch, self.token()),
-                kept_seconds: self.kept().as_secs(),
-            };
-            self.push(format!("Look whether {from} was written to since the freeze, and hold its writes on"), op, |step| {
-                step.back("nothing to take back: nobody uses it")
-            });
+            self.push_look(&lock.name, self.token());
         }
+    }
+
+    /// `lock`: the move's, which may be yet to be taken.
+    pub(super) fn push_look(&mut self, lock: &str, token: Option<TokenRef>) {
+        let from = self.names.source.clone();
+        let epoch = lock.rsplit('-').next().and_then(|epoch| epoch.parse().ok()).unwrap_or_default();
+        let op = MoveOp::LookAtSource { sides: self.sides(lock.to_owned(), epoch, token), kept_seconds: self.kept().as_secs() };
+        self.push(format!("Look whether {from} was written to since the freeze, and hold its writes on"), op, |step| {
+            step.back("nothing to take back: nobody uses it")
+        });
     }
 
     /// The soak is over, and a way back was stopped in it.
@@ -80,6 +84,7 @@ impl Plan<'_> {
             }
         }
         self.adopt(lock);
+        self.lower_fence(lock);
         if held {
             self.hold_back(lock);
         }
@@ -180,6 +185,10 @@ impl Plan<'_> {
     /// What comes once the source is what counts.
     fn clean(&mut self, lock: &Lock) {
         let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        // Given to it in the very moment in which the way back began.
+        if self.moving.stand() != Stand::Returning {
+            self.lower_fence(lock);
+        }
         // Half a way back is worse than one that waits: what this run may not turn back is said before anything else is done.
         if self.says_barred() {
             return;
@@ -248,6 +257,7 @@ impl Plan<'_> {
             );
         }
         self.forget(&lock.name, &written);
+        self.drop_fence();
         self.unlock();
     }
 

@@ -100,7 +100,7 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
         // A move that cannot begin holds up nothing that can be changed where the group is.
     }
     let moving = &planning.seen.moving;
-    if matches!(stand, Stand::Held | Stand::Over) || moving.is_unclaimed() || moving.wants_look() {
+    if matches!(stand, Stand::Held | Stand::Over) || moving.is_unclaimed() || moving.wants_look() || moving.wants_fence() {
         context.plan = moving::plan(planning, vec![MIGRATION.to_owned()]);
     }
     context.tags();

@@ -1,7 +1,7 @@
 //! What must be so at every moment of every move: DESIGN.md's "Invariants, checked by tests after every event", each by its name. That each is missed where it
 //! does not hold is shown in `teeth`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::account::TOKEN;
 use crate::kinds::elasticache::moving::SERVES_TAG;
+use crate::sandbox::elasticache::state::{ParameterGroup, ReplicationGroup};
 use crate::sandbox::world::World;
 
 /// At least one of {source intact, our snapshot available, verified target} at all times.
@@ -19,6 +20,9 @@ pub const UNTOUCHED: &str = "the source is untouched before the cut over";
 pub const ONE: &str = "one target and one live snapshot";
 /// Nothing unowned is deleted.
 pub const OWNED: &str = "nothing unowned is deleted";
+/// After the commit the source is as it was found but for its parameter group, which may be the fence: that one as it was, and refusing writes. Before the
+/// commit, and once the source is what counts again, it has its own.
+pub const FENCED: &str = "the source is fenced while the target serves, and never else";
 /// Nothing encrypted, authenticated or TLS-only becomes weaker, in roll back too.
 pub const STRONG: &str = "nothing becomes weaker";
 /// Once rolling back, no forward change.
@@ -26,6 +30,8 @@ pub const BACK: &str = "no forward change once rolling back";
 
 const OLD: &str = "huntaze-redis";
 const TARGET: &str = "huntaze-redis-72348fb3";
+/// How the names of its fences begin.
+const FENCE: &str = "holdfast-fence-";
 
 /// What an account began with, and what a way back began with.
 pub struct Invariants {
@@ -81,6 +87,11 @@ impl Invariants {
         let old = groups.get(OLD).filter(|group| group.status.text() != "deleting");
         holds(UNTOUCHED, serves || old.is_some(), "it is gone, and nothing serves in its place");
         holds(UNTOUCHED, old.is_none_or(|old| as_found(old) == as_found(&theirs[OLD])), "it was changed");
+        let counts = |lock: &ParameterGroup| lock.tags.get("holdfast.dev/return").is_some_and(|how| how == "returned");
+        let returned = world.elasticache.parameter_groups.values().any(counts);
+        if let Some(why) = old.and_then(|old| badly_fenced(world, old, &theirs[OLD], serves && !returned)) {
+            holds(FENCED, false, &why);
+        }
 
         holds(ONE, targets.len() <= 1, "there are several targets");
         let live = |last: &str| ours.iter().filter(|(name, status)| name.ends_with(last) && *status != "deleting").count();
@@ -167,13 +178,50 @@ fn turned(world: &World) -> BTreeSet<String> {
     turned
 }
 
+/// Why the parameter group of the source is not what it may be. `may`: it may be the fence.
+fn badly_fenced(world: &World, old: &ReplicationGroup, found: &ReplicationGroup, may: bool) -> Option<String> {
+    let groups = &world.elasticache.parameter_groups;
+    let fences: Vec<&String> = groups.keys().filter(|name| name.starts_with(FENCE)).collect();
+    if fences.len() > 1 {
+        return Some(format!("there are several fences: {fences:?}"));
+    }
+    let has = [Some(old.parameter_group.as_ref()), old.change.as_ref().map(|change| change.parameter_group.as_ref())];
+    for name in has.into_iter().flatten().flatten().filter(|name| Some(*name) != found.parameter_group.as_ref()) {
+        // The way back to a default one.
+        if found.parameter_group.is_none() && name.starts_with("default.") {
+            continue;
+        }
+        if !name.starts_with(FENCE) {
+            return Some(format!("the source is given {name}"));
+        }
+        if !may {
+            return Some(format!("the source is given {name}, and it is what counts"));
+        }
+        let mut set = groups.get(name).map(|group| group.parameters.clone()).unwrap_or_default();
+        let refuses = set.remove("min-replicas-to-write").and_then(|least| least.parse().ok()).is_some_and(|least: u32| least > 5);
+        let own = found.parameter_group.as_ref().and_then(|own| groups.get(own)).map(|own| own.parameters.clone()).unwrap_or_default();
+        let own: BTreeMap<String, String> = own.into_iter().filter(|(name, _)| name != "min-replicas-to-write").collect();
+        set.retain(|name, value| !(name == "cluster-enabled" && value == "yes" && found.cluster_enabled));
+        if !refuses || set != own {
+            return Some(format!("{name} is given to it before it refuses writes and has all else: {set:?}"));
+        }
+    }
+    None
+}
+
 /// What of a group nobody but its owner changes.
 fn as_found(group: &impl Serialize) -> Value {
     let mut group = serde_json::to_value(group).unwrap();
     if let Some(members) = group.as_object_mut() {
-        // What time does, and which node is the primary.
-        for member in ["status", "readyAt", "primaries", "createdAt"] {
+        // What time does, and which node is the primary; its parameter group is looked at by itself.
+        for member in ["status", "readyAt", "primaries", "createdAt", "parameterGroup", "parameterApply"] {
             members.remove(member);
+        }
+    }
+    if let Some(change) = group.pointer_mut("/change").and_then(Value::as_object_mut) {
+        change.remove("parameterGroup");
+        if change.values().all(Value::is_null) {
+            group["change"] = Value::Null;
         }
     }
     if let Some(tags) = group.pointer_mut("/tags").and_then(Value::as_object_mut) {

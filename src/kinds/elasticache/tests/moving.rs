@@ -10,6 +10,8 @@ mod crashes;
 mod exec;
 #[path = "moving_faults.rs"]
 mod faults;
+#[path = "moving_fence.rs"]
+mod fence;
 #[path = "moving_ground.rs"]
 pub mod ground;
 #[path = "moving_holder.rs"]

@@ -8,6 +8,8 @@ mod back;
 mod crashes;
 #[path = "moving_live_exec.rs"]
 mod exec;
+#[path = "moving_live_fence.rs"]
+mod fence;
 #[path = "moving_live_ground.rs"]
 mod ground;
 #[path = "moving_heirs.rs"]

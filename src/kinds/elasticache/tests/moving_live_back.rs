@@ -26,7 +26,7 @@ async fn found_of(account: &Account, process: &Connection, wish: &str) -> Move {
     Move::look(&process.reads.fresh(), &baseline.scope, spec).await.unwrap()
 }
 
-async fn status(account: &Account) -> MoveStatus {
+pub(super) async fn status(account: &Account) -> MoveStatus {
     found(account, &process(account).await).await.status()
 }
 
@@ -42,12 +42,12 @@ pub(super) async fn ask_of(account: &Account, process: &Connection, wish: &str, 
     kind.start(&process.reads.fresh().writes(&account.journal()), &Operation::from(op)).await.unwrap();
 }
 
-async fn apply(account: &Account, process: &Connection) -> Outcomes {
+pub(super) async fn apply(account: &Account, process: &Connection) -> Outcomes {
     account.apply_in(process, &wish(), |_| false).await
 }
 
 /// An application on the new group, and the process that moved it there.
-async fn moved() -> Option<(Account, Application, Connection)> {
+pub(super) async fn moved() -> Option<(Account, Application, Connection)> {
     let (account, application) = serving(super::FLAT).await?;
     let process = process(&account).await;
     let outcomes = apply(&account, &process).await;
@@ -57,13 +57,14 @@ async fn moved() -> Option<(Account, Application, Connection)> {
 }
 
 /// The old group serves, the new one is gone but for a last snapshot, and no write is lost.
-async fn is_back(account: &Account, application: Application, end: &End, what: &str) {
+pub(super) async fn is_back(account: &Account, application: Application, end: &End, what: &str) {
     assert!(matches!(end, End::RolledBack { .. }), "{what}: {end:?}");
     application.writes_more(200).await;
     let world = account.sandbox.world();
     assert_eq!(world.elasticache.replication_groups.keys().collect::<Vec<_>>(), [OLD], "{what}");
     assert_eq!(world.elasticache.snapshots.keys().collect::<Vec<_>>(), [&format!("{NEW}-1-back")], "{what}");
     assert!(world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-")), "{what}");
+    assert_eq!(world.elasticache.replication_groups[OLD].parameter_group, None, "{what}: its own parameter group");
     assert!(read_secret(&account.sandbox).starts_with("redis://"), "{what}");
     assert_eq!(application.lost(account).await, [""; 0], "{what}");
 }
@@ -79,6 +80,13 @@ pub(super) async fn on_the_old_group(account: &Account, command: &[&str]) {
         asked.arg(word);
     });
     link.ask(&asked, Duration::from_secs(10)).await.unwrap();
+}
+
+/// Somebody gives the old group its own parameter group back by hand, and ends its pause.
+async fn opened_by_hand(account: &Account) {
+    account.sandbox.edit(|world| world.elasticache.replication_groups.get_mut(OLD).unwrap().parameter_group = None);
+    account.sandbox.followed().await;
+    on_the_old_group(account, &["CLIENT", "UNPAUSE"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -143,7 +151,7 @@ async fn a_late_write_on_the_old_group_stops_the_way_back_and_a_person_decides()
     for another in [false, true] {
         let Some((account, application, first)) = moved().await else { return };
         let second = if another { process(&account).await } else { first };
-        on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
+        opened_by_hand(&account).await;
         on_the_old_group(&account, &["SET", "a:late", "1"]).await;
         ask(&account, &second, false).await;
         let outcomes = apply(&account, &second).await;
@@ -219,11 +227,14 @@ async fn the_soak_is_looked_after_by_another_process() {
     let link = Link::connect(&person, 0, &Name { migration: "person".to_owned(), epoch: 1, role: "person" }, None).await.unwrap();
     assert!(link.ask(redis::cmd("SET").arg("a:late").arg(1), Duration::from_millis(300)).await.is_err());
     // And a write is reported.
-    on_the_old_group(&account, &["CLIENT", "UNPAUSE"]).await;
+    opened_by_hand(&account).await;
     on_the_old_group(&account, &["SET", "a:late", "2"]).await;
     looked_long_ago(&account);
     account.apply(&wish()).await;
-    assert_eq!(status(&account).await.late, ["huntaze-redis was written to after the freeze  or its nodes are not those of then"]);
+    assert_eq!(
+        status(&account).await.late,
+        ["huntaze-redis was written to after the freeze  or its nodes are not those of then  it refuses writes now"]
+    );
     assert_eq!(application.lost(&account).await, [""; 0]);
     // An engine that was upgraded since: the old one does not read what the new one dumps.
     account.sandbox.edit(|world| {

@@ -270,7 +270,7 @@ impl Ground {
             }
         }
         for (what, most) in
-            [("CreateReplicationGroup", 1), ("CreateCacheParameterGroup", 1), ("CreateSnapshot", 2), ("DeleteReplicationGroup", 1)]
+            [("CreateReplicationGroup", 1), ("CreateCacheParameterGroup", 2), ("CreateSnapshot", 2), ("DeleteReplicationGroup", 1)]
         {
             if made.get(what).is_some_and(|made| *made > most) {
                 return Err(format!("made and deleted: {made:?}"));

@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 
 use super::super::account::Account;
 use super::super::gate::operation;
-use super::super::invariants::{BACK, Invariants, KEPT, ONE, OWNED, STRONG, UNTOUCHED};
+use super::super::invariants::{BACK, FENCED, Invariants, KEPT, ONE, OWNED, STRONG, UNTOUCHED};
 use super::ground::{Course, block_on, ended, found, same, wish};
 use crate::kinds::testing::one_in;
 use crate::sandbox::faults::{Fault, Faults};
@@ -41,7 +41,7 @@ fn query(action: &str, members: &str) -> String {
 }
 
 /// What broken code does, what it breaks, and on which way.
-const MUTATIONS: [(&str, &str, Course, Broken); 13] = [
+const MUTATIONS: [(&str, &str, Course, Broken); 16] = [
     ("deletes the old group before its snapshot is there", KEPT, Course::There, |what, _| match what {
         "CreateSnapshot" => Sent::Before(query("DeleteReplicationGroup", "ReplicationGroupId=huntaze-redis")),
         _ => Sent::AsItIs,
@@ -115,6 +115,30 @@ const MUTATIONS: [(&str, &str, Course, Broken); 13] = [
         }
         _ => Sent::AsItIs,
     }),
+    ("gives the old group another parameter group before the commit", FENCED, Course::There, |what, _| match what {
+        "CreateReplicationGroup" => Sent::Before(query(
+            "ModifyReplicationGroup",
+            "ReplicationGroupId=huntaze-redis&CacheParameterGroupName=holdfast-move-other-1&ApplyImmediately=true",
+        )),
+        _ => Sent::AsItIs,
+    }),
+    ("fences with what refuses no write", FENCED, Course::There, |what, body| match what {
+        "ModifyReplicationGroup" if body.contains("CacheParameterGroupName=holdfast-fence-") => Sent::Before(query(
+            "ModifyCacheParameterGroup",
+            &format!(
+                "CacheParameterGroupName=holdfast-fence-{TARGET}-1&ParameterNameValues.ParameterNameValue.1.ParameterName=min-replicas-to-write\
+                 &ParameterNameValues.ParameterNameValue.1.ParameterValue=0"
+            ),
+        )),
+        _ => Sent::AsItIs,
+    }),
+    ("fences the old group when it is what counts again", FENCED, Course::Return, |what, _| match what {
+        "DeleteReplicationGroup" => Sent::Before(query(
+            "ModifyReplicationGroup",
+            &format!("ReplicationGroupId=huntaze-redis&CacheParameterGroupName=holdfast-fence-{TARGET}-1&ApplyImmediately=true"),
+        )),
+        _ => Sent::AsItIs,
+    }),
     ("leaves a parameter group behind", END, Course::There, |what, _| match what {
         "DeleteCacheParameterGroup" => Sent::Before(query(
             "CreateCacheParameterGroup",
@@ -156,7 +180,7 @@ fn every_invariant_is_missed_where_the_code_is_broken() {
         assert!(missed.contains(invariant), "code that {mutation}: {missed:?}");
     }
     let shown: BTreeSet<&str> = MUTATIONS.iter().map(|(_, invariant, ..)| *invariant).chain([JOURNAL]).collect();
-    assert_eq!(shown, [KEPT, UNTOUCHED, ONE, OWNED, STRONG, BACK, END, JOURNAL].into());
+    assert_eq!(shown, [KEPT, UNTOUCHED, FENCED, ONE, OWNED, STRONG, BACK, END, JOURNAL].into());
 }
 
 /// Where the new group is made without its tags, another process with an empty journal cannot know it for its own.

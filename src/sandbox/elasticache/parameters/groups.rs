@@ -14,6 +14,8 @@ use crate::sandbox::protocol::xml::Xml;
 
 /// How many parameters a request may change. [service model, ModifyCacheParameterGroup]
 const MOST: usize = 20;
+/// How many an account has in a region. [AWS documentation, "Quotas for ElastiCache": parameter groups per Region]
+const QUOTA: usize = 150;
 
 impl State {
     /// A group by name: the account's own, or a default one.
@@ -80,6 +82,10 @@ pub fn create(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refu
     }
     if state.parameter_groups.contains_key(&name) {
         return Err(Refusal::new(400, "CacheParameterGroupAlreadyExists", format!("CacheParameterGroup {name} already exists.")));
+    }
+    if state.parameter_groups.len() >= QUOTA {
+        let message = format!("The request could not be processed because it would exceed the maximum of {QUOTA} cache parameter groups.");
+        return Err(Refusal::new(400, "CacheParameterGroupQuotaExceeded", message));
     }
     let group = ParameterGroup { family: family.to_owned(), description, parameters: BTreeMap::new(), tags: tags(form)? };
     let answer = Xml::new().node("CacheParameterGroup", |xml| show(xml, &name, &group, place));

@@ -159,3 +159,15 @@ async fn versions_and_subnet_groups_are_told() {
     let missing = account.client.describe_cache_subnet_groups().cache_subnet_group_name("nobody").send().await;
     assert_eq!(code(missing), "CacheSubnetGroupNotFoundFault");
 }
+
+#[tokio::test]
+async fn an_account_has_so_many_parameter_groups() {
+    let groups: Vec<String> = (0..149).map(|number| format!("p{number}: {{family: redis7}}")).collect();
+    let account = Account::new(&format!("elasticache: {{parameterGroups: {{{}}}}}", groups.join(", ")));
+    let create = |name: &str| {
+        let request = account.client.create_cache_parameter_group().cache_parameter_group_name(name);
+        request.cache_parameter_group_family("redis7").description("d").send()
+    };
+    create("last").await.unwrap();
+    assert_eq!(code(create("more").await), "CacheParameterGroupQuotaExceeded");
+}
