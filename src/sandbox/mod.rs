@@ -12,7 +12,7 @@ mod cloudtrail;
 mod delivery;
 mod dispatch;
 mod ecs;
-mod elasticache;
+pub(crate) mod elasticache;
 pub mod faults;
 mod guardduty;
 mod ids;

@@ -8,11 +8,18 @@ use super::settings::Settings;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::token::TokenRef;
 
+fn is_false(is: &bool) -> bool {
+    !is
+}
+
 /// The two groups of a move that holds writes, and how to log in to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sides {
     pub source: String,
+    /// The source is a standalone cluster.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub standalone: bool,
     pub target: String,
     pub lock: String,
     /// The lock's: connections carry it.
@@ -40,28 +47,22 @@ pub enum MoveOp {
         heirs: u32,
     },
     /// Says that this process is alive. In no plan: it is sent while another step goes on.
-    Beat {
-        lock: String,
-        target: String,
-    },
+    Beat { lock: String, target: String },
     /// Ends what this process does between passes: another one has taken the move over. In no plan.
-    Leave {
-        target: String,
-    },
+    Leave { target: String },
     /// Waits until the group that is moved is available: nothing is sent.
-    Wait {
-        source: String,
-    },
+    Wait { source: String },
     /// Makes a token, and stores it in the secret that is there for it.
-    MakeToken {
-        token: TokenRef,
-    },
+    MakeToken { token: TokenRef },
     /// Makes the lock, after every place was read that will be turned.
     TakeLock {
         name: String,
         family: String,
         object: String,
         source: String,
+        /// The source is a standalone cluster that was created then.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         cutover: Vec<Cutover>,
         /// The tags by which the lock notes these places.
@@ -104,11 +105,7 @@ pub enum MoveOp {
         token: Option<TokenRef>,
     },
     /// Sends nothing: the new group has what the old one has.
-    Compare {
-        source: String,
-        target: String,
-        lock: String,
-    },
+    Compare { source: String, target: String, lock: String },
     /// Makes the target follow the source, whatever changes there.
     Follow {
         sides: Sides,
@@ -121,26 +118,15 @@ pub enum MoveOp {
         kept_seconds: u64,
     },
     /// Holds the writes of the source, copies what is left, proves that both are equal, and holds the target.
-    Freeze {
-        sides: Sides,
-    },
+    Freeze { sides: Sides },
     /// Sends the source's clients away, and makes its hold last.
-    Fence {
-        sides: Sides,
-    },
+    Fence { sides: Sides },
     /// Looks at everything once more, before the commit.
-    Prove {
-        sides: Sides,
-    },
+    Prove { sides: Sides },
     /// Lets the target take writes, after the commit.
-    LetGo {
-        sides: Sides,
-        arn: String,
-    },
+    LetGo { sides: Sides, arn: String },
     /// Lets the source take writes again, on the way back.
-    Reopen {
-        sides: Sides,
-    },
+    Reopen { sides: Sides },
     /// Turns one place to the target.
     Turn {
         /// Both groups are held meanwhile.
@@ -149,6 +135,9 @@ pub enum MoveOp {
         place: usize,
         cutover: Cutover,
         source: String,
+        /// The source is a standalone cluster.
+        #[serde(default, skip_serializing_if = "is_false")]
+        standalone: bool,
         target: String,
         lock: String,
         tls: bool,
@@ -169,10 +158,7 @@ pub enum MoveOp {
         token: Option<TokenRef>,
     },
     /// Takes off the target what a way back may delete it by.
-    Claim {
-        target: String,
-        arn: String,
-    },
+    Claim { target: String, arn: String },
     LastSnapshot {
         name: String,
         source: String,
@@ -182,17 +168,17 @@ pub enum MoveOp {
     },
     DeleteSource {
         source: String,
-        /// When it was created: a group of that name that is younger is another one.
+        /// The source is a standalone cluster.
+        #[serde(default, skip_serializing_if = "is_false")]
+        standalone: bool,
+        /// When it was created: one of that name that is younger is another one.
         created: String,
         last_snapshot: String,
         target: String,
         lock: String,
     },
     /// Looks whether the source was written to since the freeze, holds it on, and notes what was found.
-    LookAtSource {
-        sides: Sides,
-        kept_seconds: u64,
-    },
+    LookAtSource { sides: Sides, kept_seconds: u64 },
     /// A person wants the way back after the commit.
     AskBack {
         lock: String,
@@ -203,16 +189,9 @@ pub enum MoveOp {
         places: BTreeMap<String, String>,
     },
     /// Holds the writes of the target, which serves, and looks at the source's ledger. Goes on where another process has ended.
-    HoldBack {
-        sides: Sides,
-        arn: String,
-        budget_seconds: u64,
-        kept_seconds: u64,
-    },
+    HoldBack { sides: Sides, arn: String, budget_seconds: u64, kept_seconds: u64 },
     /// Opens the source for us alone, and copies back until both are equal, and held.
-    CopyBack {
-        sides: Sides,
-    },
+    CopyBack { sides: Sides },
     /// From now on the source is what counts, and the way back is the one before the commit.
     NoteReturned {
         lock: String,
@@ -229,11 +208,7 @@ pub enum MoveOp {
         lock: String,
     },
     /// The logical name means the source again.
-    Unserve {
-        target: String,
-        arn: String,
-        lock: String,
-    },
+    Unserve { target: String, arn: String, lock: String },
     /// A snapshot of what served, before it is deleted.
     KeepTarget {
         name: String,
@@ -242,11 +217,7 @@ pub enum MoveOp {
         target: String,
     },
     /// Notes on the source what serves in its place.
-    NoteReplaced {
-        source: String,
-        arn: String,
-        target: String,
-    },
+    NoteReplaced { source: String, arn: String, target: String },
     DropSnapshot {
         name: String,
         target: String,
@@ -268,10 +239,7 @@ pub enum MoveOp {
         last_snapshot: Option<String>,
     },
     /// Notes on the lock that the next attempt begins.
-    NextAttempt {
-        lock: String,
-        attempt: u32,
-    },
+    NextAttempt { lock: String, attempt: u32 },
     /// From now on only the way back.
     GoBack {
         lock: String,
@@ -284,28 +252,21 @@ pub enum MoveOp {
         places: BTreeMap<String, String>,
     },
     /// The soak is over when this says so.
-    Finalize {
-        lock: String,
-    },
+    Finalize { lock: String },
     /// Lets a move be begun again that was given up.
-    Resume {
-        arn: String,
-    },
+    Resume { arn: String },
     TurnBack {
         place: usize,
         cutover: Cutover,
         source: String,
+        /// The source is a standalone cluster.
+        #[serde(default, skip_serializing_if = "is_false")]
+        standalone: bool,
         target: String,
         lock: String,
     },
     /// Takes away what stands at a place of the move.
-    Forget {
-        place: usize,
-        cutover: Cutover,
-        source: String,
-        target: String,
-        lock: String,
-    },
+    Forget { place: usize, cutover: Cutover, source: String, target: String, lock: String },
     /// Notes on the source that a move was given up: another is begun only when a person has taken the note away.
     GiveUp {
         #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -119,7 +119,7 @@ pub fn notes(moving: &Moving) -> Vec<String> {
     let (Stand::Soaking(until), Some(names)) = (moving.stand(), &moving.names) else { return Vec::new() };
     let until =
         until.map_or_else(|| "a time that its tag does not say".to_owned(), |until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    let mut notes = vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)];
+    let mut notes = vec![format!("{} serves; {} {} is kept until {until}", names.target, names.old(), names.source)];
     notes.extend(late(moving));
     notes
 }
@@ -210,7 +210,14 @@ impl<'a> Plan<'a> {
     }
 
     pub(super) fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
-        Sides { source: self.names.source.clone(), target: self.names.target.clone(), lock, epoch, token }
+        Sides {
+            source: self.names.source.clone(),
+            standalone: self.names.standalone,
+            target: self.names.target.clone(),
+            lock,
+            epoch,
+            token,
+        }
     }
 
     /// The token, where one is declared and is there.
@@ -298,6 +305,7 @@ impl<'a> Plan<'a> {
             family,
             object: object.clone(),
             source: from.clone(),
+            standalone: self.names.standalone.then(|| source.created.clone()),
             target: to.clone(),
             cutover: cutover.clone(),
             places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
@@ -395,6 +403,7 @@ impl<'a> Plan<'a> {
                 place,
                 cutover,
                 source: from.clone(),
+                standalone: self.names.standalone,
                 target: to.clone(),
                 lock: name.clone(),
                 tls: wish.tls,
@@ -430,7 +439,7 @@ impl<'a> Plan<'a> {
             format!("Let {to} serve as {}", self.planning.spec.name),
             MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn: arn.clone(), lock: name, token: wish.token },
             |step| {
-                step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
+                step.impact(Impact::Disruptive, format!("{} is kept for {}; {then}", self.names.old(), hours(kept)))
                     .back(format!("{rollback}: {from} is kept for {}", hours(kept)))
                     .consented(approved)
             },
@@ -497,14 +506,14 @@ impl<'a> Plan<'a> {
 
     /// What comes after the soak.
     fn retire(&mut self) {
-        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        let (from, to, old) = (self.names.source.clone(), self.names.target.clone(), self.names.old());
         if let (Some(source), Some(lock)) = (self.moving.source.present(), self.moving.lock.present()) {
             match self.migration.retired() {
                 Retire::Keep => {
                     let op = MoveOp::NoteReplaced { source: from.clone(), arn: source.group.arn.clone(), target: to.clone() };
                     self.push(format!("Note on {from} that {to} serves in its place"), op, |step| {
                         step.back("nothing to take back: it is a tag")
-                            .also_takes("the old group stays and is paid for until somebody deletes it")
+                            .also_takes(&format!("{old} stays and is paid for until somebody deletes it"))
                     });
                 }
                 Retire::Delete => {
@@ -516,14 +525,16 @@ impl<'a> Plan<'a> {
                     });
                     let op = MoveOp::DeleteSource {
                         source: from.clone(),
-                        created: source.created.clone(),
+                        standalone: self.names.standalone,
+                        // Of a cluster it was noted when the move began: what is there now may be another one.
+                        created: lock.standalone.clone().unwrap_or_else(|| source.created.clone()),
                         last_snapshot: name.clone(),
                         target: to.clone(),
                         lock: lock.name.clone(),
                     };
                     self.push(format!("Delete {from}"), op, |step| {
                         step.within(DELETING)
-                            .impact(Impact::Irreversible, "the old group is gone; its data as of now is in the snapshot")
+                            .impact(Impact::Irreversible, format!("{old} is gone; its data as of now is in the snapshot"))
                             .back(format!("restore the snapshot {name}"))
                             .consented(true)
                     });
@@ -569,10 +580,11 @@ pub fn ends_serving(steps: &Steps<Op>) -> bool {
     steps.steps.iter().any(|step| matches!(&step.op, Op::Move(op) if matches!(**op, MoveOp::Serve { .. })))
 }
 
-/// The ARN of the target, from the source's: they differ in the id.
+/// The ARN of the target, from the source's: they differ in the id, and a standalone cluster is of another kind.
 pub fn arn_of(arn: &str, source: &str, target: &str) -> String {
+    let of_cluster = |rest: &str| rest.strip_suffix(":cluster:").map(|rest| format!("{rest}:replicationgroup:"));
     match arn.strip_suffix(source) {
-        Some(rest) => format!("{rest}{target}"),
+        Some(rest) => format!("{}{target}", of_cluster(rest).unwrap_or_else(|| rest.to_owned())),
         None => String::new(),
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::live::{Live, both, error, keep, lease, name_back, own_name, released, setup, side, stop, token};
+use super::live::{Live, both, error, keep, lease, name_back, own_name, released, setup, source, stop, token};
 use super::lock::{Digests, Lock, NOT_LATE, RETURN_TAG, Return, STOPPED_TAG};
 use super::op::Sides;
 use super::start::{tag_lock, taggable};
@@ -36,7 +36,7 @@ pub fn evidence(writes: &Writes, target: &str) -> Result<Digests, CallError> {
 pub async fn look_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> String {
     let name = own_name(writes, sides, lock);
     let look = async {
-        let side = side(writes, &sides.source, token(writes, sides).await?).await?;
+        let side = source(writes, sides, token(writes, sides).await?).await?;
         let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
         let length = Lengths::new(Duration::ZERO).over(kept).soak;
         // Dropped, it leaves the pauses to end by themselves.

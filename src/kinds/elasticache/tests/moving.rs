@@ -18,6 +18,8 @@ mod holder;
 mod kubernetes;
 #[path = "moving_places.rs"]
 mod places;
+#[path = "moving_standalone.rs"]
+mod standalone;
 #[path = "moving_teeth.rs"]
 mod teeth;
 

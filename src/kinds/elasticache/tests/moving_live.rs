@@ -14,6 +14,8 @@ mod places;
 mod preflight;
 #[path = "moving_shards.rs"]
 mod shards;
+#[path = "moving_live_standalone.rs"]
+mod standalone;
 #[path = "moving_trial.rs"]
 mod trial;
 #[path = "moving_live_undo.rs"]
@@ -55,6 +57,12 @@ pub fn account_with(shape: &str, faults: &str) -> Option<Account> {
 
 /// In a time that runs so many times as fast.
 fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
+    let group = "description: sessions, engineVersion: 7.1.0, automaticFailover: true, subnetGroup: private, tags: {team: web}";
+    account_of(speed, &format!("replicationGroups: {{{OLD}: {{{group}, {shape}}}}}"), faults)
+}
+
+/// Of what is found in ElastiCache.
+fn account_of(speed: u32, found: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
@@ -63,8 +71,7 @@ fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
         "account: '317805897534'
 elasticache:
   servers: true
-  replicationGroups:
-    {OLD}: {{description: sessions, engineVersion: 7.1.0, automaticFailover: true, subnetGroup: private, tags: {{team: web}}, {shape}}}
+  {found}
   subnetGroups: {{private: {{description: private, vpcId: vpc-1, subnets: [subnet-1, subnet-2]}}}}
 secretsmanager:
   secrets:
