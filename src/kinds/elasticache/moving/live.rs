@@ -112,7 +112,7 @@ async fn target(writes: &Writes, sides: &Sides, token: Option<SecretString>) -> 
 
 /// The nodes of the source.
 pub(super) async fn source(writes: &Writes, sides: &Sides, token: Option<SecretString>) -> Result<Side, CallError> {
-    let found = present_source(writes, &sides.source, sides.standalone, &DESCRIBE_CACHE_CLUSTERS).await?;
+    let found = present_source(writes, &sides.source, sides.standalone.as_deref(), &DESCRIBE_CACHE_CLUSTERS).await?;
     nodes::side(&writes.reads(), &found, token).await
 }
 

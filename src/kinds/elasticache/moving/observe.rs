@@ -85,6 +85,9 @@ pub async fn observe(
         None => named(groups, &names.source).is_none() && standalone::named(clusters, &names.source).is_some(),
     };
     let alone = standalone::named(clusters, &names.source).filter(|_| names.standalone).map(standalone::as_group);
+    // One that has got its name since is another thing.
+    let begun_for = lock.present().and_then(|lock| lock.standalone.clone());
+    let alone = alone.filter(|found| begun_for.is_none() || created_at(found) == begun_for);
     let found = if names.standalone { alone.as_ref() } else { named(groups, &names.source) };
     let taken = lock.present().map(|lock| (1..=lock.attempt).map(|attempt| names.snapshot(lock.epoch, attempt)).collect::<Vec<String>>());
     let name = lock.present().map_or_else(|| names.lock(1), |lock| lock.name.clone());

@@ -8,18 +8,14 @@ use super::settings::Settings;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::token::TokenRef;
 
-fn is_false(is: &bool) -> bool {
-    !is
-}
-
 /// The two groups of a move that holds writes, and how to log in to them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sides {
     pub source: String,
-    /// The source is a standalone cluster.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub standalone: bool,
+    /// The source is a standalone cluster that was created then: another one of its name is not the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standalone: Option<String>,
     pub target: String,
     pub lock: String,
     /// The lock's: connections carry it.
@@ -60,7 +56,7 @@ pub enum MoveOp {
         family: String,
         object: String,
         source: String,
-        /// The source is a standalone cluster that was created then.
+        /// As of [`Sides`].
         #[serde(default, skip_serializing_if = "Option::is_none")]
         standalone: Option<String>,
         target: String,
@@ -135,9 +131,9 @@ pub enum MoveOp {
         place: usize,
         cutover: Cutover,
         source: String,
-        /// The source is a standalone cluster.
-        #[serde(default, skip_serializing_if = "is_false")]
-        standalone: bool,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         lock: String,
         tls: bool,
@@ -168,9 +164,9 @@ pub enum MoveOp {
     },
     DeleteSource {
         source: String,
-        /// The source is a standalone cluster.
-        #[serde(default, skip_serializing_if = "is_false")]
-        standalone: bool,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         /// When it was created: one of that name that is younger is another one.
         created: String,
         last_snapshot: String,
@@ -259,9 +255,9 @@ pub enum MoveOp {
         place: usize,
         cutover: Cutover,
         source: String,
-        /// The source is a standalone cluster.
-        #[serde(default, skip_serializing_if = "is_false")]
-        standalone: bool,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         lock: String,
     },

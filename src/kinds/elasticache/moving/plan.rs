@@ -209,15 +209,14 @@ impl<'a> Plan<'a> {
         self.migration.kept().unwrap_or(KEEP_OLD)
     }
 
+    /// When the standalone cluster was created that is moved, as the lock notes it from the beginning on; nothing: a group is.
+    pub(super) fn standalone(&self) -> Option<String> {
+        let noted = self.moving.lock.present().and_then(|lock| lock.standalone.clone());
+        noted.or_else(|| self.moving.source.present().map(|source| source.created.clone())).filter(|_| self.names.standalone)
+    }
+
     pub(super) fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
-        Sides {
-            source: self.names.source.clone(),
-            standalone: self.names.standalone,
-            target: self.names.target.clone(),
-            lock,
-            epoch,
-            token,
-        }
+        Sides { source: self.names.source.clone(), standalone: self.standalone(), target: self.names.target.clone(), lock, epoch, token }
     }
 
     /// The token, where one is declared and is there.
@@ -258,11 +257,15 @@ impl<'a> Plan<'a> {
     /// The whole way, from the beginning: what is done already is found done.
     fn forward(&mut self, lock: Option<&Lock>) {
         let (Some(source), Some(members)) = (self.moving.source.present(), self.planning.seen.members.present()) else {
-            self.block(
-                Reason::Missing,
-                format!("{} is not there, and nothing serves in its place", self.names.source),
-                "correct the manifest".to_owned(),
-            );
+            let from = &self.names.source;
+            let (message, what_to_do) = match lock.and_then(|lock| lock.standalone.as_ref()) {
+                Some(created) => (
+                    format!("the cluster {from} that the move was begun for, created at {created}, is not there any more"),
+                    format!("`holdfast migration rollback {}` takes away what the move made", self.planning.spec.name),
+                ),
+                None => (format!("{from} is not there, and nothing serves in its place"), "correct the manifest".to_owned()),
+            };
+            self.block(Reason::Missing, message, what_to_do);
             return;
         };
         let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
@@ -305,7 +308,7 @@ impl<'a> Plan<'a> {
             family,
             object: object.clone(),
             source: from.clone(),
-            standalone: self.names.standalone.then(|| source.created.clone()),
+            standalone: self.standalone(),
             target: to.clone(),
             cutover: cutover.clone(),
             places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
@@ -403,7 +406,7 @@ impl<'a> Plan<'a> {
                 place,
                 cutover,
                 source: from.clone(),
-                standalone: self.names.standalone,
+                standalone: self.standalone(),
                 target: to.clone(),
                 lock: name.clone(),
                 tls: wish.tls,
@@ -525,9 +528,8 @@ impl<'a> Plan<'a> {
                     });
                     let op = MoveOp::DeleteSource {
                         source: from.clone(),
-                        standalone: self.names.standalone,
-                        // Of a cluster it was noted when the move began: what is there now may be another one.
-                        created: lock.standalone.clone().unwrap_or_else(|| source.created.clone()),
+                        standalone: self.standalone(),
+                        created: source.created.clone(),
                         last_snapshot: name.clone(),
                         target: to.clone(),
                         lock: lock.name.clone(),

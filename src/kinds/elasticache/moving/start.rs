@@ -45,7 +45,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
     match op {
         MoveOp::TakeLock { name, family, object, source, standalone, target, cutover, places, consent } => {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
-            let from = Endpoints::of(&present_source(writes, source, standalone.is_some(), &MODIFY_REPLICATION_GROUP).await?);
+            let from = Endpoints::of(&present_source(writes, source, standalone.as_deref(), &MODIFY_REPLICATION_GROUP).await?);
             for place in cutover {
                 reference::names_source(writes, place, &Way { from: &from, to: &from, tls: false, token: None, login: None }).await?;
             }
@@ -145,7 +145,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             if *held {
                 live::order(writes, target, Order::Move).await?;
             }
-            let from = Endpoints::of(&present_source(writes, source, *standalone, &MODIFY_REPLICATION_GROUP).await?);
+            let from = Endpoints::of(&present_source(writes, source, standalone.as_deref(), &MODIFY_REPLICATION_GROUP).await?);
             let to = Endpoints::of(&present(writes, target, &MODIFY_REPLICATION_GROUP).await?);
             let token = match with {
                 Some(with) => Some(token(writes, with).await?),
@@ -164,8 +164,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "Serves", message));
             }
             let old = match standalone {
-                true => alone(&writes.reads(), source).await?,
-                false => named(&all, source).cloned(),
+                Some(created) => alone(&writes.reads(), source).await?.filter(|found| is_created(found, created)),
+                None => named(&all, source).cloned(),
             };
             let endpoints = |found: Option<&ReplicationGroup>| found.map(Endpoints::of).unwrap_or_default();
             let tls = old.as_ref().is_some_and(|found| found.transit_encryption_enabled() == Some(true));
@@ -203,7 +203,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 let message = "the move is taken back since, and needs it".to_owned();
                 return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "TakenBack", message));
             }
-            delete_source(writes, &Deleted { source, standalone: *standalone, created, last_snapshot, target }).await
+            delete_source(writes, &Deleted { source, standalone: standalone.as_deref(), created, last_snapshot, target }).await
         }
         MoveOp::LookAtSource { sides, kept_seconds } => {
             let lock = read_lock(&writes.reads(), &sides.lock).await?;
@@ -394,13 +394,20 @@ pub(super) fn not_shown(call: &'static Call, what: &str) -> CallError {
 pub(super) async fn present_source(
     writes: &Writes,
     id: &str,
-    standalone: bool,
+    standalone: Option<&str>,
     call: &'static Call,
 ) -> Result<ReplicationGroup, CallError> {
-    match standalone {
-        true => alone(&writes.reads(), id).await?.ok_or_else(|| not_shown(call, id)),
-        false => present(writes, id, call).await,
+    let Some(created) = standalone else { return present(writes, id, call).await };
+    let found = alone(&writes.reads(), id).await?.ok_or_else(|| not_shown(call, id))?;
+    if is_created(&found, created) {
+        return Ok(found);
     }
+    let message = format!("{id} is not the cluster that the move was begun for: it was created at another time");
+    Err(not_sent(call, Class::Invalid, "NotTheSource", message))
+}
+
+fn is_created(found: &ReplicationGroup, created: &str) -> bool {
+    created_at(found).as_deref() == Some(created)
 }
 
 /// The standalone cluster of that name, as the group that it would be.
@@ -504,7 +511,7 @@ async fn restore(writes: &Writes, wish: &Restoring<'_>) -> Result<(), CallError>
 /// What of a source says that it is the one to delete.
 struct Deleted<'a> {
     source: &'a str,
-    standalone: bool,
+    standalone: Option<&'a str>,
     created: &'a str,
     last_snapshot: &'a str,
     target: &'a str,
@@ -513,15 +520,12 @@ struct Deleted<'a> {
 /// Deletes the source: what has that name and creation time, while its last snapshot is available and another one serves.
 async fn delete_source(writes: &Writes, of: &Deleted<'_>) -> Result<(), CallError> {
     let Deleted { source, standalone, created, last_snapshot, target } = *of;
-    let (call, what) = match standalone {
-        true => (&DELETE_CACHE_CLUSTER, "cluster"),
-        false => (&DELETE_REPLICATION_GROUP, "group"),
-    };
+    let call = if standalone.is_some() { &DELETE_CACHE_CLUSTER } else { &DELETE_REPLICATION_GROUP };
     let refuse = |message: String| Err(not_sent(call, Class::Invalid, "NotDeleted", message));
     let reads = writes.reads();
     let found = present_source(writes, source, standalone, call).await?;
-    if created_at(&found).unwrap_or_default() != created {
-        return refuse(format!("{source} is not the {what} that was moved: it was created at another time"));
+    if !is_created(&found, created) {
+        return refuse(format!("{source} is not the group that was moved: it was created at another time"));
     }
     let all = groups(&reads).await?;
     let Some(serving) = named(&all, target).filter(|group| group.status() == Some("available")) else {
@@ -534,8 +538,8 @@ async fn delete_source(writes: &Writes, of: &Deleted<'_>) -> Result<(), CallErro
     is_kept(writes, last_snapshot).await?;
     let elasticache = writes.elasticache();
     gone(match standalone {
-        true => elasticache.delete_cache_cluster(|request| request.cache_cluster_id(source)).await.map(|_| ()),
-        false => elasticache.delete_replication_group(|request| request.replication_group_id(source)).await.map(|_| ()),
+        Some(_) => elasticache.delete_cache_cluster(|request| request.cache_cluster_id(source)).await.map(|_| ()),
+        None => elasticache.delete_replication_group(|request| request.replication_group_id(source)).await.map(|_| ()),
     })
 }
 

@@ -71,8 +71,7 @@ impl fmt::Display for AtWrite {
 #[test]
 fn the_process_ended_at_every_write_of_the_journal() {
     let of = |course: Course| (0..course.reference().moments.len()).map(move |moment| AtWrite(course, moment));
-    let courses = [Course::There, Course::Back, Course::Return, Course::AloneThere, Course::AloneBack, Course::AloneReturn];
-    let points: Vec<AtWrite> = courses.into_iter().flat_map(of).collect();
+    let points: Vec<AtWrite> = Course::ALL.into_iter().flat_map(of).collect();
     assert!(points.len() > 20, "only {} moments: the journal is not watched", points.len());
     sweep(&sampled(points), |AtWrite(course, moment)| {
         let world = course.reference().moments[*moment].clone();

@@ -129,6 +129,8 @@ pub struct Reference {
 }
 
 impl Course {
+    pub const ALL: [Course; 6] = [Course::There, Course::Back, Course::Return, Course::AloneThere, Course::AloneBack, Course::AloneReturn];
+
     pub fn begin(self) -> World {
         match self {
             Course::There | Course::AloneThere => self.found(),
@@ -143,7 +145,7 @@ impl Course {
     }
 
     /// The account as it was found.
-    fn found(self) -> World {
+    pub fn found(self) -> World {
         if self.is_alone() { found_alone() } else { found() }
     }
 

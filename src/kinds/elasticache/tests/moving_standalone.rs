@@ -137,10 +137,29 @@ async fn another_cluster_of_that_name_is_not_deleted() {
         cluster.created_at = "2026-01-01T01:00:00Z".parse().unwrap();
     });
     account.sandbox.clock().advance(Duration::from_secs(7201));
+    let before = account.sandbox.world().elasticache.cache_clusters[OLD].clone();
     let outcomes = account.apply(&wish).await;
-    let End::Failed { message, .. } = &outcomes.resources[0].end else { panic!("{:#?}", outcomes.resources[0]) };
-    assert!(message.contains("is not the cluster that was moved: it was created at another time"), "{message}");
+    assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);
+    let world = account.sandbox.world();
+    assert_eq!(world.elasticache.cache_clusters[OLD], before);
+    assert!(world.elasticache.parameter_groups.keys().all(|name| !name.starts_with("holdfast-move-")));
+    // It comes in the moment before it is deleted.
+    let account = alone();
+    account.converge(&wish).await;
+    account.sandbox.clock().advance(Duration::from_secs(7201));
+    let sandbox = account.sandbox.clone();
+    let outcomes = account.apply_until(&wish, move |said| {
+        if matches!(said, Said::Done { step, .. } if step.starts_with("Take a last snapshot")) {
+            sandbox.edit(|world| {
+                let cluster = world.elasticache.cache_clusters.get_mut(OLD).unwrap();
+                cluster.created_at = "2026-01-01T01:00:00Z".parse().unwrap();
+            });
+        }
+        false
+    });
+    outcomes.await;
     assert!(account.sandbox.world().elasticache.cache_clusters.contains_key(OLD));
+    assert!(account.writes().iter().all(|(operation, _)| operation != "DeleteCacheCluster"));
     // A group that got the name is another thing: the cluster's move ends without it.
     let account = alone();
     account.converge(&wish).await;
@@ -153,6 +172,23 @@ async fn another_cluster_of_that_name_is_not_deleted() {
     account.apply(&wish).await;
     assert!(account.sandbox.world().elasticache.replication_groups.contains_key(OLD));
     assert!(account.writes().iter().all(|(operation, _)| operation != "DeleteReplicationGroup" && operation != "DeleteCacheCluster"));
+}
+
+/// What the move made for one cluster does not get the clients of another.
+#[tokio::test]
+async fn a_cluster_that_is_made_anew_while_it_is_moved_is_not_the_source() {
+    let account = alone();
+    let last = |said: &Said| matches!(said, Said::Done { step, .. } if step.starts_with("Compare"));
+    account.apply_until(&wish(""), last).await;
+    account.sandbox.edit(|world| {
+        let cluster = world.elasticache.cache_clusters.get_mut(OLD).unwrap();
+        cluster.created_at = "2026-01-01T01:00:00Z".parse().unwrap();
+    });
+    let (writes, before) = (account.writes().len(), url(&account));
+    let plan = account.planned(&wish("")).await;
+    assert!(plan.steps.is_empty() && said(&plan).contains("is not there any more"), "{plan:#?}");
+    account.apply(&wish("")).await;
+    assert_eq!((account.writes().len(), url(&account)), (writes, before));
 }
 
 /// Somebody makes a group of the cluster's name while the cluster is moved: the move was begun for the cluster.
