@@ -18,8 +18,8 @@ pub(super) fn memcached(id: &str) -> Block {
 pub(super) fn both(id: &str) -> Block {
     let message = format!("there are a replication group and a standalone cluster called {id}, and it cannot be told which is meant");
     let what_to_do = format!(
-        "give the one that is not meant another name, or delete it where nobody uses it (`aws elasticache describe-cache-clusters --cache-cluster-id {id}` and \
-         `aws elasticache describe-replication-groups --replication-group-id {id}` show them); then run again"
+        "delete the one that nobody uses (`aws elasticache describe-cache-clusters --cache-cluster-id {id}` and `aws elasticache describe-replication-groups \
+         --replication-group-id {id}` show them; neither can be renamed), or take the entry out of the manifest"
     );
     whole(Reason::Conflict, &message, &what_to_do)
 }
@@ -47,6 +47,15 @@ impl Context<'_> {
             // They may be as declared: that can be read when it is available.
             self.wait(tags.clone());
         }
+        let several: Vec<&Drift> = ["automaticFailover", "multiAz"].into_iter().filter_map(|field| self.drift(field)).collect();
+        if !several.is_empty() {
+            self.block(
+                Reason::NotSupported,
+                &names(&several),
+                format!("{id} is a standalone cluster of one node, as the group is that it is moved into, and this needs a replica"),
+                "leave it out until the new group serves and has a replica (`aws elasticache increase-replica-count`)".to_owned(),
+            );
+        }
         let drifts: Vec<&Drift> = self.planning.drifts.iter().collect();
         let waits = |field: &String| self.planning.seen.busy().is_some() && tags.contains(field);
         let rest = |field: &String| !self.is_blocked(field) && !waits(field) && field != MIGRATION;
@@ -55,7 +64,8 @@ impl Context<'_> {
             return;
         }
         let message = format!("{id} is a standalone cluster, and holdfast changes replication groups only");
-        let by_hand = format!("change it by hand (`aws elasticache modify-cache-cluster --cache-cluster-id {id}`)");
+        let and_tags = if others.iter().any(|field| tags.contains(field)) { ", tags with `add-tags-to-resource`" } else { "" };
+        let by_hand = format!("change it by hand (`aws elasticache modify-cache-cluster --cache-cluster-id {id}`{and_tags})");
         let what_to_do = match (self.needs_move().is_empty(), self.planning.spec.migration.is_some()) {
             (false, true) => format!("nothing, where the move can be begun: it is changed on the new group then; or {by_hand}"),
             (false, false) => format!("{by_hand}, or declare `migration`: it is changed on the new group then"),

@@ -239,7 +239,8 @@ async fn without_a_migration_each_field_is_blocked_with_what_to_do() {
         reasons(&plan),
         [
             blocked(Reason::NeedsMigration, &["atRestEncryption.enabled", "transitEncryption"]),
-            blocked(Reason::NotSupported, &["automaticFailover", "snapshotRetentionDays", "engineVersion", "tags.team"]),
+            blocked(Reason::NotSupported, &["automaticFailover"]),
+            blocked(Reason::NotSupported, &["snapshotRetentionDays", "engineVersion", "tags.team"]),
         ],
         "{plan:#?}"
     );
@@ -248,7 +249,8 @@ async fn without_a_migration_each_field_is_blocked_with_what_to_do() {
         "huntaze-redis is a standalone cluster, which can be neither encrypted nor given a token",
         "declare `migration` on this entry",
         "holdfast changes replication groups only",
-        "aws elasticache modify-cache-cluster --cache-cluster-id huntaze-redis",
+        "aws elasticache modify-cache-cluster --cache-cluster-id huntaze-redis`, tags with `add-tags-to-resource`",
+        "and this needs a replica",
     ] {
         assert!(words.contains(expected), "{expected}: {words}");
     }
@@ -297,7 +299,13 @@ async fn what_no_group_can_be_made_of_is_refused_with_the_reason() {
     for wish in [wish(""), format!("{{name: {OLD}, snapshotRetentionDays: 9}}")] {
         let plan = both.planned(&wish).await;
         assert_eq!((titles(&plan), reasons(&plan)), (Vec::new(), vec![blocked(Reason::Conflict, &[])]));
-        assert!(said(&plan).contains("there are a replication group and a standalone cluster called huntaze-redis"), "{}", said(&plan));
+        assert!(
+            said(&plan).contains(
+                "and a standalone cluster called huntaze-redis, and it cannot be told which is meant: delete the one that nobody uses"
+            ),
+            "{}",
+            said(&plan)
+        );
     }
     let failed = alone();
     failed.sandbox.edit(|world| world.elasticache.cache_clusters.get_mut(OLD).unwrap().status = Status::CreateFailed);
