@@ -215,6 +215,7 @@ services! {
             modify_replication_group ModifyReplicationGroup "elasticache:ModifyReplicationGroup",
             create_replication_group CreateReplicationGroup "elasticache:CreateReplicationGroup",
             delete_replication_group DeleteReplicationGroup "elasticache:DeleteReplicationGroup",
+            delete_cache_cluster DeleteCacheCluster "elasticache:DeleteCacheCluster",
             create_snapshot CreateSnapshot "elasticache:CreateSnapshot",
             delete_snapshot DeleteSnapshot "elasticache:DeleteSnapshot",
             create_cache_parameter_group CreateCacheParameterGroup "elasticache:CreateCacheParameterGroup",

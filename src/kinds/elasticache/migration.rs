@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::kinds::SpecProblem;
 use crate::manifest::FieldPath;
 
-/// How a group may be moved into a new, encrypted one. What is left out has the default that its description names.
+/// How a group, or a standalone cluster, may be moved into a new, encrypted group. What is left out has the default that its description names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Migration {
@@ -31,7 +31,7 @@ pub struct Migration {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), regex(pattern = "^[1-9][0-9]{0,6}(s|m|h)$"), extend("examples" = ["30m"]))]
     pub restore_timeout: Option<String>,
-    /// For how long the old group is kept after the cut-over. Left out: `24h`.
+    /// For how long the old group, or cluster, is kept after the cut-over. Left out: `24h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8), regex(pattern = "^[1-9][0-9]{0,6}(s|m|h)$"), extend("examples" = ["24h"]))]
     pub keep_old: Option<String>,

@@ -8,6 +8,7 @@ mod observe;
 mod op;
 mod seen;
 mod spec;
+mod standalone;
 mod start;
 mod steps;
 #[cfg(test)]
@@ -57,6 +58,7 @@ impl Kind for ReplicationGroups {
         &elasticache::MODIFY_REPLICATION_GROUP,
         &elasticache::CREATE_REPLICATION_GROUP,
         &elasticache::DELETE_REPLICATION_GROUP,
+        &elasticache::DELETE_CACHE_CLUSTER,
         &elasticache::CREATE_SNAPSHOT,
         &elasticache::DELETE_SNAPSHOT,
         &elasticache::CREATE_CACHE_PARAMETER_GROUP,
@@ -111,8 +113,8 @@ impl Kind for ReplicationGroups {
     }
 
     fn presence(seen: &Seen) -> Fact<()> {
-        // A standalone cluster of that name is there, and its steps say what is to be done about it.
-        if seen.standalone { Fact::Present(()) } else { seen.group.as_ref().map(|_| ()) }
+        // A cluster of that name is there, and its steps say what is to be done about it.
+        if seen.bearer == standalone::Bearer::Memcached { Fact::Present(()) } else { seen.group.as_ref().map(|_| ()) }
     }
 
     fn tend(seen: &Seen) -> Option<Op> {

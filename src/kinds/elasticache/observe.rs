@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::seen::{FoundLog, Group, Key, Members, Parameter, ParameterGroup, Seen, failed};
 use super::spec::{ReplicationGroupSpec, TransitEncryption};
+use super::standalone::{self, Bearer};
 use super::token::TokenRef;
 use super::{OWNER_TAG, OWNER_TAG_VALUE, ReplicationGroups, moving, own_group_name, version};
 use crate::aws::{CallError, Class, Reads, pages};
@@ -40,14 +41,30 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
             return seen;
         }
     };
-    let Some(found) = chain.last().and_then(|serving| moving::named(groups, serving)) else {
+    let grouped = chain.last().and_then(|serving| moving::named(groups, serving));
+    // Once something serves in its place, the name means that.
+    let alone = match (&clusters, chain.as_slice()) {
+        (Ok(clusters), [only]) => standalone::named(clusters, only),
+        _ => None,
+    };
+    let memcached = alone.is_some_and(standalone::is_memcached);
+    let alone = alone.filter(|_| !memcached).map(standalone::as_group);
+    if grouped.is_none() && alone.is_none() {
+        if let Err(error) = &clusters {
+            seen.group = Fact::Unknown(Unreadable::from(error));
+            return seen;
+        }
         seen.group = Fact::Absent;
         seen.members = Fact::Absent;
         seen.tags = Fact::Absent;
         seen.token = Fact::Absent;
-        seen.standalone = clusters.is_ok_and(|clusters| clusters.iter().any(|one| one.cache_cluster_id() == Some(target.id)));
+        if memcached {
+            // Nothing of it can be moved: no lock is looked for.
+            seen.moving.lock = Fact::Absent;
+            seen.bearer = Bearer::Memcached;
+        }
         return seen;
-    };
+    }
     // Whatever a move may be for.
     let may_move =
         ["migration.finished", "transitEncryption", "auth"].into_iter().any(|field| want.has(field)) || want.any_below("atRestEncryption");
@@ -57,6 +74,16 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
             Err(error) => seen.moving.lock = Fact::Unknown(Unreadable::from(error)),
         }
     }
+    seen.bearer = match (grouped, &alone, seen.moving.lock.present()) {
+        (_, None, _) => Bearer::Group,
+        (None, Some(_), _) => Bearer::Standalone,
+        // The move that is under way was begun for one of the two.
+        (Some(_), Some(_), Some(lock)) if lock.standalone.is_some() => Bearer::Standalone,
+        (Some(_), Some(_), Some(_)) => Bearer::Group,
+        (Some(_), Some(_), None) => Bearer::Both,
+    };
+    let found = alone.as_ref().filter(|_| seen.bearer == Bearer::Standalone).or(grouped);
+    let Some(found) = found else { return seen };
     let group = group(found);
     seen.members = match &clusters {
         Ok(clusters) => members(found, clusters),
@@ -97,7 +124,7 @@ pub async fn observe(reads: &Reads, target: &Target<'_, ReplicationGroups>, want
     seen.parameter_groups = parameter_groups;
     seen.group = Fact::Present(group);
     if let Ok(clusters) = &clusters {
-        seen.moving.preflight = moving::preflight(reads, spec, &seen, groups, clusters).await;
+        seen.moving.preflight = moving::preflight(reads, spec, &seen, found, clusters).await;
     }
     seen
 }
@@ -115,7 +142,9 @@ pub async fn groups(reads: &Reads) -> Result<std::sync::Arc<Vec<ReplicationGroup
 pub async fn clusters(reads: &Reads) -> Result<std::sync::Arc<Vec<CacheCluster>>, CallError> {
     let read = || {
         pages(|marker| async {
-            let answer = reads.elasticache().describe_cache_clusters(|request| request.set_marker(marker)).await?;
+            // A standalone cluster has its address at its node alone.
+            let ask = reads.elasticache();
+            let answer = ask.describe_cache_clusters(|request| request.show_cache_node_info(true).set_marker(marker)).await?;
             Ok((answer.cache_clusters.unwrap_or_default(), answer.marker))
         })
     };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::moving::{Moving, Stand};
 use super::spec::{LogDelivery, TransitEncryption};
+use super::standalone::Bearer;
 use super::token::{Note, Stage, TAG, TokenRef, stage};
 use super::version;
 use crate::kinds::{Fact, Unreadable, Why};
@@ -22,8 +23,8 @@ pub struct Seen {
     pub empty_secret: Option<String>,
     /// The secret of the token is scheduled for deletion: it is there, and gives nothing out.
     pub doomed_secret: bool,
-    /// There is no such group, but a standalone cluster of that name.
-    pub standalone: bool,
+    /// What bears the name: of a standalone cluster all of this is said as of the group of one node that it would be.
+    pub bearer: Bearer,
     /// The group's clusters taken together.
     pub members: Fact<Members>,
     /// Readable only while the group is available.

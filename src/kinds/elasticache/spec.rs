@@ -11,16 +11,17 @@ use super::window;
 use crate::kinds::{Scope, SpecProblem, tags};
 use crate::manifest::FieldPath;
 
-/// An ElastiCache replication group (Redis or Valkey). Every field is optional: what is left out is neither read nor changed.
+/// An ElastiCache replication group (Redis or Valkey), or a standalone cluster that is moved into one. Every field is optional: what is left out is neither read
+/// nor changed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplicationGroupSpec {
     /// The label of this entry. It is the group's id too, where `replicationGroupId` is left out.
     #[schemars(length(min = 1, max = 253), regex(pattern = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("examples" = ["huntaze-redis"]))]
     pub name: String,
-    /// The replication group's id.
+    /// The replication group's id; or that of a standalone cluster of Redis or Valkey, which `migration` moves into a group: nothing of it is changed where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 40), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"), extend("examples" = ["huntaze-redis"]))]
+    #[schemars(length(min = 1, max = 50), regex(pattern = "^[a-zA-Z][a-zA-Z0-9-]*$"), extend("examples" = ["huntaze-redis"]))]
     pub replication_group_id: Option<String>,
     /// Encryption of what is written to disk. It is fixed when a group is made: a difference is reported, and never repaired in place.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,7 +249,7 @@ impl ReplicationGroupSpec {
             say(
                 path,
                 "cannot be the id of a replication group",
-                "1 to 40 letters, digits and single hyphens, a letter first, no hyphen last; a name that is not such needs replicationGroupId",
+                "1 to 40 letters, digits and single hyphens (a standalone cluster's: to 50), a letter first, no hyphen last; a name that is not such needs replicationGroupId",
             );
         }
         if self.at_rest_encryption.as_ref().is_some_and(|at_rest| at_rest.enabled == Some(false) && at_rest.kms_key_id.is_some()) {
@@ -324,9 +325,12 @@ impl ReplicationGroupSpec {
     }
 }
 
-/// Whether AWS would take it as the id of a group. [service model, CreateReplicationGroup]
+/// A group's id has 40 characters at the most, a standalone cluster's 50. [AWS documentation, CreateReplicationGroup, CreateCacheCluster]
+const LONGEST_ID: usize = 50;
+
+/// Whether AWS would take it as the id of a group, or of a standalone cluster. [service model, CreateReplicationGroup]
 fn is_group_id(id: &str) -> bool {
     let shaped = id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let first = id.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    shaped && first && id.len() <= 40 && !id.ends_with('-') && !id.contains("--")
+    shaped && first && id.len() <= LONGEST_ID && !id.ends_with('-') && !id.contains("--")
 }

@@ -90,12 +90,13 @@ impl State {
             true
         });
         self.cache_clusters.retain(|_, cluster| {
-            if due(cluster.ready_at).is_some() {
+            while let Some(at) = due(cluster.ready_at) {
                 cluster.ready_at = None;
-                if cluster.status == Status::Deleting {
-                    return false;
+                match cluster.status {
+                    Status::Deleting => return false,
+                    Status::Snapshotting if cluster.ends => cluster.begin(Status::Deleting, later(at, DELETE)),
+                    _ => cluster.status = Status::Available,
                 }
-                cluster.status = Status::Available;
             }
             cluster.parameter_apply.settle(now);
             true

@@ -93,7 +93,7 @@ fn place(world: &World) -> Place {
     }
 }
 
-/// The names and ports by which AWS would call each group, and where its real server is.
+/// The names and ports by which AWS would call each group and each standalone cluster, and where its real server is.
 pub fn real_addresses(world: &World) -> Vec<(String, String)> {
     let real = place(world);
     let named = Place { servers: None, ..real.clone() };
@@ -103,7 +103,9 @@ pub fn real_addresses(world: &World) -> Vec<(String, String)> {
         true => (text(group.configuration_endpoint(id, &named)), text(group.configuration_endpoint(id, &real))),
         false => (text(group.primary_endpoint(id, &named)), text(group.primary_endpoint(id, &real))),
     });
-    each.collect()
+    let clusters = world.elasticache.cache_clusters.iter().filter(|(_, cluster)| cluster.engine != "memcached");
+    let alone = clusters.map(|(id, cluster)| (text(cluster.endpoint(id, 1, &named)), text(cluster.endpoint(id, 1, &real))));
+    each.chain(alone).collect()
 }
 
 /// Does what is asked, at the time `world.now`.

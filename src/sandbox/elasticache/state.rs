@@ -368,7 +368,11 @@ pub struct CacheCluster {
     /// When `status` ends by itself.
     #[schemars(extend("readOnly" = true))]
     pub ready_at: Option<Timestamp>,
-    /// `redis` or `memcached`.
+    /// It is deleted once its last snapshot has been taken.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(extend("readOnly" = true))]
+    pub ends: bool,
+    /// `redis`, `valkey` or `memcached`.
     pub engine: String,
     /// The whole version: `7.1.0`.
     pub engine_version: String,
@@ -415,6 +419,7 @@ impl Default for CacheCluster {
         CacheCluster {
             status: Status::Available,
             ready_at: None,
+            ends: false,
             engine: "redis".to_owned(),
             engine_version: "7.1.0".to_owned(),
             node_type: "cache.t3.micro".to_owned(),

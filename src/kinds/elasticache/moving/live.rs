@@ -13,7 +13,7 @@ use super::lock::Lock;
 use super::nodes;
 use super::op::Sides;
 use super::report::{Reporter, to_go};
-use super::start::{present, read_lock};
+use super::start::{present, present_source, read_lock};
 use crate::aws::calls::elasticache::{DESCRIBE_CACHE_CLUSTERS, MODIFY_REPLICATION_GROUP};
 use crate::aws::{CallError, Class, Reads, Writes};
 use crate::kinds::Progress;
@@ -105,19 +105,23 @@ pub(super) fn keep(writes: &Writes, sides: &Sides, name: Name, mover: Mover, lea
     writes.tasks().put(&sides.target, Arc::new(Live { name, mover, lease, stopped: Mutex::default(), report }));
 }
 
-/// The nodes of a group.
-pub(super) async fn side(writes: &Writes, id: &str, token: Option<SecretString>) -> Result<Side, CallError> {
-    nodes::side(&writes.reads(), &present(writes, id, &DESCRIBE_CACHE_CLUSTERS).await?, token).await
+/// The nodes of the target.
+async fn target(writes: &Writes, sides: &Sides, token: Option<SecretString>) -> Result<Side, CallError> {
+    nodes::side(&writes.reads(), &present(writes, &sides.target, &DESCRIBE_CACHE_CLUSTERS).await?, token).await
+}
+
+/// The nodes of the source.
+pub(super) async fn source(writes: &Writes, sides: &Sides, token: Option<SecretString>) -> Result<Side, CallError> {
+    let found = present_source(writes, &sides.source, sides.standalone.as_deref(), &DESCRIBE_CACHE_CLUSTERS).await?;
+    nodes::side(&writes.reads(), &found, token).await
 }
 
 /// The nodes of both groups as they are now.
 pub(super) async fn both(writes: &Writes, sides: &Sides, name: &Name) -> Result<(Side, Side), CallError> {
     let token = token(writes, sides).await?;
-    let one = async |id: &str| {
-        let side = side(writes, id, token.clone()).await?;
-        copy::current(side, name).await.map_err(|trouble| error(trouble.to_string()))
-    };
-    Ok((one(&sides.source).await?, one(&sides.target).await?))
+    let now = async |side: Side| copy::current(side, name).await.map_err(|trouble| error(trouble.to_string()));
+    let source = now(source(writes, sides, token.clone()).await?).await?;
+    Ok((source, now(target(writes, sides, token).await?).await?))
 }
 
 pub(super) fn setup((source, target): (Side, Side), name: Name, lengths: Lengths, lease: &Lease) -> Setup {
@@ -175,7 +179,7 @@ pub async fn let_go(writes: &Writes, sides: &Sides) -> Result<(), CallError> {
     }
     // The mover asks a node that was silent again and again, but only as long as this process lives: the step is done when all have answered.
     let name = own_name(writes, sides, &read_lock(&writes.reads(), &sides.lock).await?);
-    let side = side(writes, &sides.target, token(writes, sides).await?).await?;
+    let side = target(writes, sides, token(writes, sides).await?).await?;
     let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
     released(release_side(&side, &name, Rules::ALL).await)
 }

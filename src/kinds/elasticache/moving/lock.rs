@@ -55,6 +55,11 @@ pub const STOPPED_TAG: &str = "holdfast.dev/return-stopped";
 /// A person gives up the writes that this way back cannot keep.
 pub const GIVE_UP_WRITES_TAG: &str = "holdfast.dev/give-up-writes";
 
+/// That the source is a standalone cluster, and when that was created: `cluster 2026-01-01T00:00:00Z`. Not there: it is a group.
+pub const SOURCE_TAG: &str = "holdfast.dev/source";
+/// How it begins.
+pub const STANDALONE: &str = "cluster ";
+
 /// What was consented to when the move was begun: [`super::op::MoveOp::TakeLock`] has it.
 pub const CONSENT_TAG: &str = "holdfast.dev/consent";
 /// A place may have been turned, or is about to be.
@@ -202,6 +207,8 @@ pub struct Lock {
     pub clusters: Vec<String>,
     /// What was noted of places that can keep no note themselves, by tag.
     pub notes: BTreeMap<String, String>,
+    /// When the standalone cluster was created that is moved; nothing: a group is.
+    pub standalone: Option<String>,
 }
 
 impl Lock {
@@ -248,6 +255,7 @@ impl Lock {
             turning: tags.contains_key(TURNING_TAG),
             clusters: text(CLUSTERS_TAG).split_whitespace().map(str::to_owned).collect(),
             notes: tags.iter().filter(|(key, _)| key.starts_with(NOTES)).map(|(key, value)| (key.clone(), value.clone())).collect(),
+            standalone: tags.get(SOURCE_TAG).and_then(|text| text.strip_prefix(STANDALONE)).map(str::to_owned),
         }
     }
 }

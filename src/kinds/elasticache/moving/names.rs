@@ -9,10 +9,13 @@ const LONGEST: usize = 40;
 /// The names of one move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// The group that is moved.
+    /// The group that is moved, or the standalone cluster.
     pub source: String,
     /// The group that it is moved into.
     pub target: String,
+    /// What is moved is a standalone cluster: a group of that name is another thing. The names are the same for both, and so is the lock: of the two, one is
+    /// moved at a time.
+    pub standalone: bool,
 }
 
 impl Names {
@@ -21,7 +24,12 @@ impl Names {
         let digest = short_sha256(&text, 8);
         let room = LONGEST - digest.len() - 1;
         let short = source.get(..source.len().min(room)).unwrap_or(source).trim_end_matches('-');
-        Names { source: source.to_owned(), target: format!("{short}-{digest}") }
+        Names { source: source.to_owned(), target: format!("{short}-{digest}"), standalone: false }
+    }
+
+    /// How people call what is moved, once something else serves.
+    pub fn old(&self) -> &'static str {
+        if self.standalone { "the old cluster" } else { "the old group" }
     }
 
     /// The snapshot of an attempt, from 1, of the move with the lock of an epoch.

@@ -20,7 +20,7 @@ use crate::aws::{CallError, Class, Reads, pages};
 use crate::kinds::elasticache::migration::Migration;
 use crate::kinds::elasticache::observe::{group, known_tags};
 use crate::kinds::elasticache::spec::ReplicationGroupSpec;
-use crate::kinds::elasticache::{OWNER_TAG, OWNER_TAG_VALUE};
+use crate::kinds::elasticache::{OWNER_TAG, OWNER_TAG_VALUE, standalone};
 use crate::kinds::{Fact, Scope, Unreadable};
 
 /// How often a name can have moved: a chain that is longer is no chain of ours.
@@ -82,26 +82,35 @@ pub async fn observe(
             (names, lock) = (came, behind);
         }
     }
+    names.standalone = match lock.present() {
+        Some(lock) => lock.standalone.is_some(),
+        None => named(groups, &names.source).is_none() && standalone::named(clusters, &names.source).is_some(),
+    };
+    let alone = standalone::named(clusters, &names.source).filter(|_| names.standalone).map(standalone::as_group);
+    // One that has got its name since is another thing.
+    let begun_for = lock.present().and_then(|lock| lock.standalone.clone());
+    let alone = alone.filter(|found| begun_for.is_none() || created_at(found) == begun_for);
+    let found = if names.standalone { alone.as_ref() } else { named(groups, &names.source) };
     let taken = lock.present().map(|lock| (1..=lock.attempt).map(|attempt| names.snapshot(lock.epoch, attempt)).collect::<Vec<String>>());
     let name = lock.present().map_or_else(|| names.lock(1), |lock| lock.name.clone());
     let snapshots = taken.unwrap_or_default().into_iter().map(|name| async {
         let fact = snapshot(reads, name.clone(), &names.source, &names.target).await;
         (name, fact)
     });
-    let busy = named(groups, &names.source).map(|found| group(found).status).filter(|status| status != "available");
+    let busy = found.map(|found| group(found).status).filter(|status| status != "available");
     let returns = lock.present().filter(|lock| lock.returning.is_some()).map(|lock| names.back_snapshot(lock.epoch));
     let (source, target, snapshots, last_snapshot, back_snapshot, references) = join!(
-        source(reads, groups, clusters, &names.source),
+        source(reads, found, clusters),
         target(reads, groups, clusters, &names),
         join_all(snapshots),
         snapshot(reads, names.last_snapshot(), &names.source, &names.target),
         OptionFuture::from(returns.map(|name| snapshot(reads, name, &names.target, &names.target))),
-        references(reads, scope, spec, groups, &names, (&name, lock.present())),
+        references(reads, scope, spec, (found, named(groups, &names.target)), &names, (&name, lock.present())),
     );
     let snapshots = snapshots.into_iter().collect();
     let back_snapshot = back_snapshot.unwrap_or(Fact::Absent);
     let epoch = lock.present().map(|lock| lock.epoch).or(source.present().map(|source| source.epoch + 1)).unwrap_or(1);
-    let fence = fence::observe(reads, groups, clusters, &names, epoch).await;
+    let fence = fence::observe(reads, found.filter(|_| !names.standalone), clusters, &names, epoch).await;
     let live = live::look(reads, &names.target);
     let busy = busy.filter(|_| source.unknown().is_some());
     let me = reads.holder().to_owned();
@@ -131,12 +140,12 @@ async fn references(
     reads: &Reads,
     scope: &Scope,
     spec: &ReplicationGroupSpec,
-    groups: &[ReplicationGroup],
+    (from, to): (Option<&ReplicationGroup>, Option<&ReplicationGroup>),
     names: &Names,
     (name, lock): (&str, Option<&Lock>),
 ) -> Vec<Fact<reference::Place>> {
-    let endpoints = |id: &str| named(groups, id).map(reference::Endpoints::of).unwrap_or_default();
-    let (from, to) = (endpoints(&names.source), endpoints(&names.target));
+    let endpoints = |found: Option<&ReplicationGroup>| found.map(reference::Endpoints::of).unwrap_or_default();
+    let (from, to) = (endpoints(from), endpoints(to));
     let places = spec.migration.iter().flat_map(|migration| migration.cutover.iter().flatten());
     let look = |cutover| {
         let (from, to, object) = (&from, &to, &scope.object);
@@ -176,8 +185,8 @@ async fn lock(reads: &Reads, names: &Names) -> Fact<Lock> {
     }
 }
 
-async fn source(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheCluster], id: &str) -> Fact<Source> {
-    let Some(found) = named(groups, id) else { return Fact::Absent };
+async fn source(reads: &Reads, found: Option<&ReplicationGroup>, clusters: &[CacheCluster]) -> Fact<Source> {
+    let Some(found) = found else { return Fact::Absent };
     let group = group(found);
     // While it is busy its tags cannot be read, and neither can it be moved.
     let tags = match known_tags(reads, &group.arn).await {

@@ -14,6 +14,9 @@ use crate::kinds::elasticache::token::TokenRef;
 #[serde(rename_all = "camelCase")]
 pub struct Sides {
     pub source: String,
+    /// The source is a standalone cluster that was created then: another one of its name is not the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standalone: Option<String>,
     pub target: String,
     pub lock: String,
     /// The lock's: connections carry it.
@@ -41,10 +44,7 @@ pub enum MoveOp {
         heirs: u32,
     },
     /// Says that this process is alive. In no plan: it is sent while another step goes on.
-    Beat {
-        lock: String,
-        target: String,
-    },
+    Beat { lock: String, target: String },
     /// Ends what this process does between passes: another one has taken the move over. In no plan.
     Leave {
         target: String,
@@ -52,25 +52,20 @@ pub enum MoveOp {
         lock: String,
     },
     /// Notes on the lock that a command of this process, which turns a place, has ended.
-    NoteEnded {
-        lock: String,
-        tag: String,
-        value: String,
-    },
+    NoteEnded { lock: String, tag: String, value: String },
     /// Waits until the group that is moved is available: nothing is sent.
-    Wait {
-        source: String,
-    },
+    Wait { source: String },
     /// Makes a token, and stores it in the secret that is there for it.
-    MakeToken {
-        token: TokenRef,
-    },
+    MakeToken { token: TokenRef },
     /// Makes the lock, after every place was read that will be turned.
     TakeLock {
         name: String,
         family: String,
         object: String,
         source: String,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         cutover: Vec<Cutover>,
         /// The tags by which the lock notes these places.
@@ -113,11 +108,7 @@ pub enum MoveOp {
         token: Option<TokenRef>,
     },
     /// Sends nothing: the new group has what the old one has.
-    Compare {
-        source: String,
-        target: String,
-        lock: String,
-    },
+    Compare { source: String, target: String, lock: String },
     /// Makes the target follow the source, whatever changes there.
     Follow {
         sides: Sides,
@@ -130,26 +121,15 @@ pub enum MoveOp {
         kept_seconds: u64,
     },
     /// Holds the writes of the source, copies what is left, proves that both are equal, and holds the target.
-    Freeze {
-        sides: Sides,
-    },
+    Freeze { sides: Sides },
     /// Sends the source's clients away, and makes its hold last.
-    Fence {
-        sides: Sides,
-    },
+    Fence { sides: Sides },
     /// Looks at everything once more, before the commit.
-    Prove {
-        sides: Sides,
-    },
+    Prove { sides: Sides },
     /// Lets the target take writes, after the commit.
-    LetGo {
-        sides: Sides,
-        arn: String,
-    },
+    LetGo { sides: Sides, arn: String },
     /// Lets the source take writes again, on the way back.
-    Reopen {
-        sides: Sides,
-    },
+    Reopen { sides: Sides },
     /// Turns one place to the target.
     Turn {
         /// Both groups are held meanwhile.
@@ -158,6 +138,9 @@ pub enum MoveOp {
         place: usize,
         cutover: Cutover,
         source: String,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         lock: String,
         tls: bool,
@@ -178,16 +161,9 @@ pub enum MoveOp {
         token: Option<TokenRef>,
     },
     /// Takes off the target what a way back may delete it by.
-    Claim {
-        target: String,
-        arn: String,
-    },
+    Claim { target: String, arn: String },
     /// Makes the parameter group that is to fence the source.
-    MakeFence {
-        fence: Fence,
-        family: String,
-        object: String,
-    },
+    MakeFence { fence: Fence, family: String, object: String },
     /// Gives it what the source's own one sets, and what refuses writes.
     FillFence {
         fence: Fence,
@@ -195,9 +171,7 @@ pub enum MoveOp {
         cluster_mode: bool,
     },
     /// Has the source use it.
-    RaiseFence {
-        fence: Fence,
-    },
+    RaiseFence { fence: Fence },
     /// Has the source use its own one again, on the way back.
     LowerFence {
         fence: Fence,
@@ -207,10 +181,7 @@ pub enum MoveOp {
         kept_seconds: u64,
     },
     /// Deletes the parameter group that was a fence.
-    DropFence {
-        name: String,
-        target: String,
-    },
+    DropFence { name: String, target: String },
     LastSnapshot {
         name: String,
         source: String,
@@ -220,17 +191,17 @@ pub enum MoveOp {
     },
     DeleteSource {
         source: String,
-        /// When it was created: a group of that name that is younger is another one.
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
+        /// When it was created: one of that name that is younger is another one.
         created: String,
         last_snapshot: String,
         target: String,
         lock: String,
     },
     /// Looks whether the source was written to since the freeze, holds it on, and notes what was found.
-    LookAtSource {
-        sides: Sides,
-        kept_seconds: u64,
-    },
+    LookAtSource { sides: Sides, kept_seconds: u64 },
     /// A person wants the way back after the commit.
     AskBack {
         lock: String,
@@ -241,16 +212,9 @@ pub enum MoveOp {
         places: BTreeMap<String, String>,
     },
     /// Holds the writes of the target, which serves, and looks at the source's ledger. Goes on where another process has ended.
-    HoldBack {
-        sides: Sides,
-        arn: String,
-        budget_seconds: u64,
-        kept_seconds: u64,
-    },
+    HoldBack { sides: Sides, arn: String, budget_seconds: u64, kept_seconds: u64 },
     /// Opens the source for us alone, and copies back until both are equal, and held.
-    CopyBack {
-        sides: Sides,
-    },
+    CopyBack { sides: Sides },
     /// From now on the source is what counts, and the way back is the one before the commit.
     NoteReturned {
         lock: String,
@@ -267,11 +231,7 @@ pub enum MoveOp {
         lock: String,
     },
     /// The logical name means the source again.
-    Unserve {
-        target: String,
-        arn: String,
-        lock: String,
-    },
+    Unserve { target: String, arn: String, lock: String },
     /// A snapshot of what served, before it is deleted.
     KeepTarget {
         name: String,
@@ -280,11 +240,7 @@ pub enum MoveOp {
         target: String,
     },
     /// Notes on the source what serves in its place.
-    NoteReplaced {
-        source: String,
-        arn: String,
-        target: String,
-    },
+    NoteReplaced { source: String, arn: String, target: String },
     DropSnapshot {
         name: String,
         target: String,
@@ -306,10 +262,7 @@ pub enum MoveOp {
         last_snapshot: Option<String>,
     },
     /// Notes on the lock that the next attempt begins.
-    NextAttempt {
-        lock: String,
-        attempt: u32,
-    },
+    NextAttempt { lock: String, attempt: u32 },
     /// From now on only the way back.
     GoBack {
         lock: String,
@@ -322,28 +275,21 @@ pub enum MoveOp {
         places: BTreeMap<String, String>,
     },
     /// The soak is over when this says so.
-    Finalize {
-        lock: String,
-    },
+    Finalize { lock: String },
     /// Lets a move be begun again that was given up.
-    Resume {
-        arn: String,
-    },
+    Resume { arn: String },
     TurnBack {
         place: usize,
         cutover: Cutover,
         source: String,
+        /// As of [`Sides`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        standalone: Option<String>,
         target: String,
         lock: String,
     },
     /// Takes away what stands at a place of the move.
-    Forget {
-        place: usize,
-        cutover: Cutover,
-        source: String,
-        target: String,
-        lock: String,
-    },
+    Forget { place: usize, cutover: Cutover, source: String, target: String, lock: String },
     /// Notes on the source that a move was given up: another is begun only when a person has taken the note away.
     GiveUp {
         #[serde(default, skip_serializing_if = "String::is_empty")]

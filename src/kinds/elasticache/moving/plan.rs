@@ -129,7 +129,7 @@ pub fn notes(moving: &Moving) -> Vec<String> {
     let (Stand::Soaking(until), Some(names)) = (moving.stand(), &moving.names) else { return Vec::new() };
     let until =
         until.map_or_else(|| "a time that its tag does not say".to_owned(), |until| until.strftime("%Y-%m-%d %H:%M:%SZ").to_string());
-    let mut notes = vec![format!("{} serves; the old group {} is kept until {until}", names.target, names.source)];
+    let mut notes = vec![format!("{} serves; {} {} is kept until {until}", names.target, names.old(), names.source)];
     notes.extend(fence::words(moving));
     notes.extend(late(moving));
     notes
@@ -220,8 +220,14 @@ impl<'a> Plan<'a> {
         self.migration.kept().unwrap_or(KEEP_OLD)
     }
 
+    /// When the standalone cluster was created that is moved, as the lock notes it from the beginning on; nothing: a group is.
+    pub(super) fn standalone(&self) -> Option<String> {
+        let noted = self.moving.lock.present().and_then(|lock| lock.standalone.clone());
+        noted.or_else(|| self.moving.source.present().map(|source| source.created.clone())).filter(|_| self.names.standalone)
+    }
+
     pub(super) fn sides(&self, lock: String, epoch: u32, token: Option<TokenRef>) -> Sides {
-        Sides { source: self.names.source.clone(), target: self.names.target.clone(), lock, epoch, token }
+        Sides { source: self.names.source.clone(), standalone: self.standalone(), target: self.names.target.clone(), lock, epoch, token }
     }
 
     /// The token, where one is declared and is there.
@@ -262,11 +268,15 @@ impl<'a> Plan<'a> {
     /// The whole way, from the beginning: what is done already is found done.
     fn forward(&mut self, lock: Option<&Lock>) {
         let (Some(source), Some(members)) = (self.moving.source.present(), self.planning.seen.members.present()) else {
-            self.block(
-                Reason::Missing,
-                format!("{} is not there, and nothing serves in its place", self.names.source),
-                "correct the manifest".to_owned(),
-            );
+            let from = &self.names.source;
+            let (message, what_to_do) = match lock.and_then(|lock| lock.standalone.as_ref()) {
+                Some(created) => (
+                    format!("the cluster {from} that the move was begun for, created at {created}, is not there any more"),
+                    format!("`holdfast migration rollback {}` takes away what the move made", self.planning.spec.name),
+                ),
+                None => (format!("{from} is not there, and nothing serves in its place"), "correct the manifest".to_owned()),
+            };
+            self.block(Reason::Missing, message, what_to_do);
             return;
         };
         let epoch = lock.map_or(source.epoch + 1, |lock| lock.epoch);
@@ -309,6 +319,7 @@ impl<'a> Plan<'a> {
             family,
             object: object.clone(),
             source: from.clone(),
+            standalone: self.standalone(),
             target: to.clone(),
             cutover: cutover.clone(),
             places: places::tags(self.migration.cutover.as_deref().unwrap_or_default()),
@@ -406,6 +417,7 @@ impl<'a> Plan<'a> {
                 place,
                 cutover,
                 source: from.clone(),
+                standalone: self.standalone(),
                 target: to.clone(),
                 lock: name.clone(),
                 tls: wish.tls,
@@ -442,7 +454,7 @@ impl<'a> Plan<'a> {
             format!("Let {to} serve as {}", self.planning.spec.name),
             MoveOp::Serve { held, name: self.planning.id.to_owned(), target: to.clone(), arn: arn.clone(), lock: name, token: wish.token },
             |step| {
-                step.impact(Impact::Disruptive, format!("the old group is kept for {}; {then}", hours(kept)))
+                step.impact(Impact::Disruptive, format!("{} is kept for {}; {then}", self.names.old(), hours(kept)))
                     .back(format!("{rollback}: {from} is kept for {}", hours(kept)))
                     .consented(approved)
             },
@@ -510,7 +522,7 @@ impl<'a> Plan<'a> {
 
     /// What comes after the soak.
     fn retire(&mut self) {
-        let (from, to) = (self.names.source.clone(), self.names.target.clone());
+        let (from, to, old) = (self.names.source.clone(), self.names.target.clone(), self.names.old());
         if let (Some(source), Some(lock)) = (self.moving.source.present(), self.moving.lock.present()) {
             match self.migration.retired() {
                 Retire::Keep => {
@@ -519,7 +531,7 @@ impl<'a> Plan<'a> {
                     let op = MoveOp::NoteReplaced { source: from.clone(), arn: source.group.arn.clone(), target: to.clone() };
                     self.push(format!("Note on {from} that {to} serves in its place"), op, |step| {
                         step.back("nothing to take back: it is a tag")
-                            .also_takes("the old group stays and is paid for until somebody deletes it")
+                            .also_takes(&format!("{old} stays and is paid for until somebody deletes it"))
                     });
                 }
                 Retire::Delete => {
@@ -531,6 +543,7 @@ impl<'a> Plan<'a> {
                     });
                     let op = MoveOp::DeleteSource {
                         source: from.clone(),
+                        standalone: self.standalone(),
                         created: source.created.clone(),
                         last_snapshot: name.clone(),
                         target: to.clone(),
@@ -538,7 +551,7 @@ impl<'a> Plan<'a> {
                     };
                     self.push(format!("Delete {from}"), op, |step| {
                         step.within(DELETING)
-                            .impact(Impact::Irreversible, "the old group is gone; its data as of now is in the snapshot")
+                            .impact(Impact::Irreversible, format!("{old} is gone; its data as of now is in the snapshot"))
                             .back(format!("restore the snapshot {name}"))
                             .consented(true)
                     });
@@ -588,10 +601,11 @@ pub fn ends_serving(steps: &Steps<Op>) -> bool {
     steps.steps.iter().any(|step| matches!(&step.op, Op::Move(op) if matches!(**op, MoveOp::Serve { .. })))
 }
 
-/// The ARN of the target, from the source's: they differ in the id.
+/// The ARN of the target, from the source's: they differ in the id, and a standalone cluster is of another kind.
 pub fn arn_of(arn: &str, source: &str, target: &str) -> String {
+    let of_cluster = |rest: &str| rest.strip_suffix(":cluster:").map(|rest| format!("{rest}:replicationgroup:"));
     match arn.strip_suffix(source) {
-        Some(rest) => format!("{rest}{target}"),
+        Some(rest) => format!("{}{target}", of_cluster(rest).unwrap_or_else(|| rest.to_owned())),
         None => String::new(),
     }
 }

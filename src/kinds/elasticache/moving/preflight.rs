@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::grants::grants;
 use super::names::Names;
 use super::nodes;
-use super::observe::named;
 use super::seen::Source;
 use crate::aws::{Class, Reads, pages};
 use crate::kinds::elasticache::fields::FIELDS;
@@ -20,6 +19,7 @@ use crate::kinds::elasticache::migration::WriteGap;
 use crate::kinds::elasticache::observe::parameters;
 use crate::kinds::elasticache::seen::Seen;
 use crate::kinds::elasticache::spec::ReplicationGroupSpec;
+use crate::kinds::elasticache::standalone::Bearer;
 use crate::kinds::elasticache::start::login;
 use crate::kinds::elasticache::version;
 use crate::kinds::{Fact, Unreadable};
@@ -59,7 +59,8 @@ pub fn key(source: &str) -> String {
     format!("preflight/{source}")
 }
 
-/// Whether differences need a new group: encryption at rest always, TLS and a token on engines that cannot change them. `upgrade`: the declared version
+/// Whether differences need a new group: encryption at rest always, as everything of access where it is a standalone cluster; TLS and a token on engines that
+/// cannot change them. `upgrade`: the declared version
 /// where it differs and comes first.
 pub fn is_needed(at_rest: bool, tls: bool, token: bool, found: Option<&str>, upgrade: Option<&str>) -> bool {
     let too_old = |least| {
@@ -74,12 +75,11 @@ pub async fn preflight(
     reads: &Reads,
     spec: &ReplicationGroupSpec,
     seen: &Seen,
-    groups: &[ReplicationGroup],
+    found: &ReplicationGroup,
     clusters: &[CacheCluster],
 ) -> Option<Arc<Preflight>> {
     let names = seen.moving.names.as_ref()?;
     let source = seen.moving.source.present().filter(|source| source.given_up.is_none())?;
-    let found = named(groups, &names.source)?;
     if spec.migration.is_none() || !seen.moving.lock.is_absent() || !is_wanted(spec, seen) {
         return None;
     }
@@ -112,7 +112,8 @@ fn is_wanted(spec: &ReplicationGroupSpec, seen: &Seen) -> bool {
     let at_rest = differs("atRestEncryption.enabled") || differs("atRestEncryption.kmsKeyId");
     let found = seen.members.present().map(|members| members.version.as_str());
     let upgrade = spec.engine_version.as_deref().filter(|_| differs("engineVersion"));
-    is_needed(at_rest, differs("transitEncryption"), differs("auth"), found, upgrade)
+    let (tls, token) = (differs("transitEncryption"), differs("auth"));
+    is_needed(at_rest || seen.bearer == Bearer::Standalone && (tls || token), tls, token, found, upgrade)
 }
 
 async fn subnets(reads: &Reads, name: &str) -> Fact<()> {

@@ -6,7 +6,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::live::{Live, both, error, keep, lease, name_back, own_name, released, setup, side, stop, token};
+use super::live::{Live, both, error, keep, lease, name_back, own_name, released, setup, source, stop, token};
 use super::lock::{Digests, Lock, NOT_LATE, RETURN_TAG, Return, STOPPED_TAG};
 use super::op::Sides;
 use super::start::{tag_lock, taggable};
@@ -59,7 +59,7 @@ pub async fn hold_source(writes: &Writes, sides: &Sides, lock: &Lock, kept: Dura
 /// Dropped, it leaves the pauses to end by themselves.
 async fn hold_on(writes: &Writes, sides: &Sides, lock: &Lock, kept: Duration) -> Result<Hold, CallError> {
     let name = own_name(writes, sides, lock);
-    let side = side(writes, &sides.source, token(writes, sides).await?).await?;
+    let side = source(writes, sides, token(writes, sides).await?).await?;
     let side = copy::current(side, &name).await.map_err(|trouble| error(trouble.to_string()))?;
     let length = Lengths::new(Duration::ZERO).over(kept).soak;
     Hold::take(&side, &name, length, Rules::ALL, Failing::Keeps).await.map_err(held)

@@ -12,7 +12,7 @@ use super::live::{self, Live};
 use super::lock::{
     ATTEMPT_SINCE_TAG, ATTEMPT_TAG, BEAT_TAG, CLUSTERS_TAG, CONSENT_TAG, DIRECTION_TAG, Direction, FINALIZED_TAG, FORECAST_TAG, FROZEN_TAG,
     GIVE_UP_WRITES_TAG, HEIRS_TAG, HOLDER_TAG, LATE_TAG, LEDGER_TAG, LOOKED_TAG, Lock, MEASURED_TAG, NOT_LATE, RELEASED_TAG, RETURN_TAG,
-    Return, SINCE_TAG, TAKEN_TAG, TURNING_TAG, WHY_TAG, id,
+    Return, SINCE_TAG, SOURCE_TAG, STANDALONE, TAKEN_TAG, TURNING_TAG, WHY_TAG, id,
 };
 use super::names::Names;
 use super::observe::named;
@@ -22,14 +22,16 @@ use super::reference::{self, Endpoints, Way};
 use super::returning;
 use super::settings::Settings;
 use super::{GIVEN_UP_TAG, HELD_TAG, MOVE_TAG, REPLACED_TAG, SERVES_SINCE_TAG, SERVES_TAG};
-use crate::aws::calls::elasticache::{DELETE_CACHE_PARAMETER_GROUP, DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP};
+use crate::aws::calls::elasticache::{
+    DELETE_CACHE_CLUSTER, DELETE_CACHE_PARAMETER_GROUP, DELETE_REPLICATION_GROUP, DELETE_SNAPSHOT, MODIFY_REPLICATION_GROUP,
+};
 use crate::aws::{Call, CallError, Class, Reads, Writes, pages};
 use crate::kinds::Progress;
 use crate::kinds::elasticache::migration::Cutover;
 use crate::kinds::elasticache::observe::tags_of;
 use crate::kinds::elasticache::start::{bytes as token, log_request, not_sent, put_tags, tag};
 use crate::kinds::elasticache::token::{Phase, TAG, TokenRef};
-use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, version};
+use crate::kinds::elasticache::{OBJECT_TAG, OWNER_TAG, OWNER_TAG_VALUE, standalone, version};
 use crate::migration::mover::{self, Lengths, Order};
 
 /// The characters of a token that holdfast has made: ElastiCache takes 16 to 128.
@@ -42,9 +44,9 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
         None => None,
     };
     match op {
-        MoveOp::TakeLock { name, family, object, source, target, cutover, places, consent } => {
+        MoveOp::TakeLock { name, family, object, source, standalone, target, cutover, places, consent } => {
             // Before anything is made: what cannot be turned is found out now. It names the source, and is given to the target that is not there yet.
-            let from = endpoints(writes, source).await?;
+            let from = Endpoints::of(&present_source(writes, source, standalone.as_deref(), &MODIFY_REPLICATION_GROUP).await?);
             for place in cutover {
                 reference::names_source(writes, place, &Way { from: &from, to: &from, tls: false, token: None, login: None }).await?;
             }
@@ -63,6 +65,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                     let clusters = (!clusters.is_empty()).then(|| tag(CLUSTERS_TAG, &clusters.join(" ")));
                     let request = clusters.into_iter().fold(request, |request, clusters| request.tags(clusters));
                     let request = places.iter().fold(request, |request, (key, value)| request.tags(tag(key, value)));
+                    let alone = standalone.as_ref().map(|created| tag(SOURCE_TAG, &format!("{STANDALONE}{created}")));
+                    let request = alone.into_iter().fold(request, |request, alone| request.tags(alone));
                     request
                         .tags(tag(CONSENT_TAG, consent))
                         .tags(tag(SINCE_TAG, &writes.now().to_string()))
@@ -136,7 +140,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             live::reopen(writes, sides).await?;
             tag_lock(writes, &sides.lock, &[(RELEASED_TAG, "yes")]).await
         }
-        MoveOp::Turn { held, cutover, source, target, lock, tls, token: with, .. } => {
+        MoveOp::Turn { held, cutover, source, standalone, target, lock, tls, token: with, .. } => {
             still_forward(held_lock.as_ref())?;
             // Before the first place is turned: from here on none of them may be missing on the way back.
             if held_lock.is_none_or(|lock| !lock.turning) {
@@ -145,7 +149,8 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             if *held {
                 live::order(writes, target, Order::Move).await?;
             }
-            let (from, to) = (endpoints(writes, source).await?, endpoints(writes, target).await?);
+            let from = Endpoints::of(&present_source(writes, source, standalone.as_deref(), &MODIFY_REPLICATION_GROUP).await?);
+            let to = Endpoints::of(&present(writes, target, &MODIFY_REPLICATION_GROUP).await?);
             let token = match with {
                 Some(with) => Some(token(writes, with).await?),
                 None => None,
@@ -153,7 +158,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let way = Way { from: &from, to: &to, tls: *tls, token: token.as_ref(), login: with.as_ref() };
             reference::turn(writes, cutover, &turned_name(lock, cutover, source, target), lock, &way).await
         }
-        MoveOp::TurnBack { cutover, source, target, lock, .. } => {
+        MoveOp::TurnBack { cutover, source, standalone, target, lock, .. } => {
             let all = groups(&writes.reads()).await?;
             if let Some(found) = named(&all, target)
                 && found.status() == Some("available")
@@ -162,9 +167,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
                 let message = format!("{target} serves: nothing is turned back from it");
                 return Err(not_sent(&MODIFY_REPLICATION_GROUP, Class::Invalid, "Serves", message));
             }
-            let endpoints = |id: &str| named(&all, id).map(Endpoints::of).unwrap_or_default();
-            let tls = named(&all, source).is_some_and(|found| found.transit_encryption_enabled() == Some(true));
-            let way = Way { from: &endpoints(target), to: &endpoints(source), tls, token: None, login: None };
+            let old = match standalone {
+                Some(created) => alone(&writes.reads(), source).await?.filter(|found| is_created(found, created)),
+                None => named(&all, source).cloned(),
+            };
+            let endpoints = |found: Option<&ReplicationGroup>| found.map(Endpoints::of).unwrap_or_default();
+            let tls = old.as_ref().is_some_and(|found| found.transit_encryption_enabled() == Some(true));
+            let way = Way { from: &endpoints(named(&all, target)), to: &endpoints(old.as_ref()), tls, token: None, login: None };
             reference::turn_back(writes, cutover, &turned_name(lock, cutover, source, target), lock, &way).await
         }
         MoveOp::Forget { cutover, source, target, lock, .. } => {
@@ -192,13 +201,13 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
             let answer = elasticache.remove_tags_from_resource(|request| request.resource_name(arn).tag_keys(MOVE_TAG)).await;
             answer.map(|_| ()).or_else(|error| if error.is("TagNotFound") { Ok(()) } else { Err(error) })
         }
-        MoveOp::DeleteSource { source, created, last_snapshot, target, lock } => {
+        MoveOp::DeleteSource { source, standalone, created, last_snapshot, target, lock } => {
             let returning = read_lock(&writes.reads(), lock).await?.returning;
             if returning.is_some_and(|returning| returning != Return::Stopped) {
                 let message = "the move is taken back since, and needs it".to_owned();
                 return Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "TakenBack", message));
             }
-            delete_source(writes, source, created, last_snapshot, target).await
+            delete_source(writes, &Deleted { source, standalone: standalone.as_deref(), created, last_snapshot, target }).await
         }
         MoveOp::LookAtSource { sides, kept_seconds } => {
             let lock = read_lock(&writes.reads(), &sides.lock).await?;
@@ -294,7 +303,7 @@ pub async fn start(writes: &Writes, op: &MoveOp) -> Result<(), CallError> {
 
 /// The name of what holdfast makes at a place: as [`super::Names::turned`] gives it.
 fn turned_name(lock: &str, cutover: &Cutover, source: &str, target: &str) -> String {
-    Names { source: source.to_owned(), target: target.to_owned() }.turned(lock, &reference::key(cutover))
+    Names { source: source.to_owned(), target: target.to_owned(), standalone: false }.turned(lock, &reference::key(cutover))
 }
 
 /// The lock, where this process holds it still. Another one may have taken it over from one that slept: what it was about to do is theirs to do now.
@@ -393,8 +402,34 @@ pub(super) fn not_shown(call: &'static Call, what: &str) -> CallError {
     not_sent(call, Class::Busy, "NotShown", format!("{what} is not shown"))
 }
 
-async fn endpoints(writes: &Writes, id: &str) -> Result<Endpoints, CallError> {
-    present(writes, id, &MODIFY_REPLICATION_GROUP).await.map(|found| Endpoints::of(&found))
+/// What is moved, as it is now: a group, or a standalone cluster as the group that it would be.
+pub(super) async fn present_source(
+    writes: &Writes,
+    id: &str,
+    standalone: Option<&str>,
+    call: &'static Call,
+) -> Result<ReplicationGroup, CallError> {
+    let Some(created) = standalone else { return present(writes, id, call).await };
+    let found = alone(&writes.reads(), id).await?.ok_or_else(|| not_shown(call, id))?;
+    if is_created(&found, created) {
+        return Ok(found);
+    }
+    let message = format!("{id} is not the cluster that the move was begun for: it was created at another time");
+    Err(not_sent(call, Class::Invalid, "NotTheSource", message))
+}
+
+fn is_created(found: &ReplicationGroup, created: &str) -> bool {
+    created_at(found).as_deref() == Some(created)
+}
+
+/// The standalone cluster of that name, as the group that it would be.
+async fn alone(reads: &Reads, id: &str) -> Result<Option<ReplicationGroup>, CallError> {
+    let ask = reads.elasticache();
+    match ask.describe_cache_clusters(|request| request.cache_cluster_id(id).show_cache_node_info(true)).await {
+        Ok(answer) => Ok(standalone::named(answer.cache_clusters(), id).map(standalone::as_group)),
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn snapshot(
@@ -485,15 +520,26 @@ async fn restore(writes: &Writes, wish: &Restoring<'_>) -> Result<(), CallError>
     answer.map(|_| ())
 }
 
-/// Deletes the source: the group of that name and creation time, while its last snapshot is available and another one serves.
-async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapshot: &str, target: &str) -> Result<(), CallError> {
-    let refuse = |message: String| Err(not_sent(&DELETE_REPLICATION_GROUP, Class::Invalid, "NotDeleted", message));
+/// What of a source says that it is the one to delete.
+struct Deleted<'a> {
+    source: &'a str,
+    standalone: Option<&'a str>,
+    created: &'a str,
+    last_snapshot: &'a str,
+    target: &'a str,
+}
+
+/// Deletes the source: what has that name and creation time, while its last snapshot is available and another one serves.
+async fn delete_source(writes: &Writes, of: &Deleted<'_>) -> Result<(), CallError> {
+    let Deleted { source, standalone, created, last_snapshot, target } = *of;
+    let call = if standalone.is_some() { &DELETE_CACHE_CLUSTER } else { &DELETE_REPLICATION_GROUP };
+    let refuse = |message: String| Err(not_sent(call, Class::Invalid, "NotDeleted", message));
     let reads = writes.reads();
-    let all = groups(&reads).await?;
-    let Some(found) = named(&all, source) else { return Err(not_shown(&DELETE_REPLICATION_GROUP, source)) };
-    if created_at(found).unwrap_or_default() != created {
+    let found = present_source(writes, source, standalone, call).await?;
+    if !is_created(&found, created) {
         return refuse(format!("{source} is not the group that was moved: it was created at another time"));
     }
+    let all = groups(&reads).await?;
     let Some(serving) = named(&all, target).filter(|group| group.status() == Some("available")) else {
         return refuse(format!("{target}, which serves in its place, is not available"));
     };
@@ -502,8 +548,11 @@ async fn delete_source(writes: &Writes, source: &str, created: &str, last_snapsh
         return refuse(format!("{target} does not serve in its place"));
     }
     is_kept(writes, last_snapshot).await?;
-    let answer = writes.elasticache().delete_replication_group(|request| request.replication_group_id(source)).await;
-    gone(answer.map(|_| ()))
+    let elasticache = writes.elasticache();
+    gone(match standalone {
+        Some(_) => elasticache.delete_cache_cluster(|request| request.cache_cluster_id(source)).await.map(|_| ()),
+        None => elasticache.delete_replication_group(|request| request.replication_group_id(source)).await.map(|_| ()),
+    })
 }
 
 /// Deletes what the move made and nobody uses: by its name, its tags, and that it does not serve.

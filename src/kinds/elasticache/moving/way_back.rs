@@ -221,7 +221,8 @@ impl Plan<'_> {
             written.push(place);
             let within = reference::back_within(&cutover);
             let restarted = reference::restarts(&cutover).to_vec();
-            let op = MoveOp::TurnBack { place, cutover, source: from.clone(), target: to.clone(), lock: lock.name.clone() };
+            let standalone = self.standalone();
+            let op = MoveOp::TurnBack { place, cutover, source: from.clone(), standalone, target: to.clone(), lock: lock.name.clone() };
             let title = match (reader, restarted.as_slice()) {
                 (true, _) => format!("Start {words} anew, to read the address of {from}"),
                 (false, []) => format!("Turn {words} back to {from}"),

@@ -56,7 +56,7 @@ impl Plan<'_> {
         if !members.in_vpc {
             blocks.push((
                 Reason::NotSupported,
-                "the group is in no VPC subnet group, and encryption needs one".to_owned(),
+                "it is in no VPC subnet group, and encryption needs one".to_owned(),
                 "move it by hand into a VPC".to_owned(),
             ));
         }
@@ -161,10 +161,17 @@ impl Plan<'_> {
             }
         }
         if self.holds() && !version::reaches(&members.version, version::HOLDS_WRITES) {
+            let upgrade = match self.names.standalone {
+                true => format!(
+                    "upgrade the cluster first (`aws elasticache modify-cache-cluster --cache-cluster-id {} --engine-version 6.2 --apply-immediately`)",
+                    self.names.source
+                ),
+                false => "declare engineVersion: \"6.2\" or newer to have it upgraded first".to_owned(),
+            };
             blocks.push((
                 Reason::NotSupported,
                 format!("engine version {} cannot hold writes alone, which `writeGap: None` asks for: 6.2 and newer can", members.version),
-                "declare engineVersion: \"6.2\" or newer to have it upgraded first, or `writeGap: Accept` where writes since the snapshot may be lost".to_owned(),
+                format!("{upgrade}, or `writeGap: Accept` where writes since the snapshot may be lost"),
             ));
         }
         let fine = blocks.is_empty();

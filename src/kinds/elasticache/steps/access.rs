@@ -45,10 +45,11 @@ impl Context<'_> {
 
     /// The differences that only a new group repairs, with those that come with it: changing the old one first would cut clients off twice.
     pub(super) fn needs_move(&self) -> Vec<String> {
-        let at_rest = !self.below("atRestEncryption").is_empty();
+        let (tls, token) = (self.drift("transitEncryption").is_some(), self.drift("auth").is_some());
+        let at_rest = !self.below("atRestEncryption").is_empty() || self.is_standalone() && (tls || token);
         let found = self.members().map(|members| members.version.as_str());
         let upgrade = self.drift("engineVersion").and_then(|drift| drift.declared.as_str());
-        if !moving::is_needed(at_rest, self.drift("transitEncryption").is_some(), self.drift("auth").is_some(), found, upgrade) {
+        if !moving::is_needed(at_rest, tls, token, found, upgrade) {
             return Vec::new();
         }
         let mut fields = names(&self.below("atRestEncryption"));

@@ -4,6 +4,7 @@ mod access;
 mod back;
 mod parameters;
 mod settings;
+mod standalone;
 mod upgrade;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use super::moving::{self, Stand};
 use super::op::Op;
 use super::seen::{Group, Members};
+use super::standalone::Bearer;
 use super::{ReplicationGroups, version};
 use crate::kinds::{Block, Drift, Fact, Planning, Reason, Step, Steps};
 
@@ -34,7 +36,6 @@ struct Context<'a> {
 
 pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
     let mut plan = Steps::default();
-    let id = planning.id;
     let group = match &planning.seen.group {
         Fact::Present(group) => group,
         _ if let Some((group, status)) = &planning.seen.untold => {
@@ -43,15 +44,8 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
             plan.push(Step::online(title, Op::Wait { group: group.clone() }, fields).back("nothing is changed").within(NODES));
             return plan;
         }
-        _ if planning.seen.standalone => {
-            plan.block(
-                Reason::NeedsMigration,
-                "",
-                format!("{id} is a standalone cluster, not a replication group: it can be neither encrypted nor given a token"),
-                format!("make a replication group of it (in the console: Modify, or create-replication-group with --primary-cluster-id {id}), then name that group here"),
-            );
-            // The whole resource.
-            plan.blocks.iter_mut().for_each(|block| block.fields.clear());
+        _ if planning.seen.bearer == Bearer::Memcached => {
+            plan.blocks.push(standalone::memcached(planning.id));
             return plan;
         }
         _ => {
@@ -59,8 +53,15 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
             return plan;
         }
     };
-    if matches!(group.status.as_str(), "creating" | "deleting" | "create-failed") {
-        let message = format!("the group is {}: nothing of it can be changed", group.status);
+    if planning.seen.bearer == Bearer::Both {
+        plan.blocks.push(standalone::both(planning.id));
+        return plan;
+    }
+    let is_standalone = planning.seen.bearer == Bearer::Standalone;
+    // The last two are a standalone cluster's.
+    if matches!(group.status.as_str(), "creating" | "deleting" | "create-failed" | "restore-failed" | "incompatible-network") {
+        let what = if is_standalone { "cluster" } else { "group" };
+        let message = format!("the {what} is {}: nothing of it can be changed", group.status);
         plan.blocks.push(whole(
             Reason::UnexpectedState,
             &message,
@@ -87,7 +88,10 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
             let others: Vec<String> = names(&planning.drifts.iter().collect::<Vec<&Drift>>());
             let others: Vec<String> = others.into_iter().filter(|field| !own.contains(field) && !known(field)).collect();
             if !others.is_empty() {
-                let message = "the group is moved into a new one first".to_owned();
+                let message = match is_standalone {
+                    true => "the cluster is moved into a group first".to_owned(),
+                    false => "the group is moved into a new one first".to_owned(),
+                };
                 context.block(
                     Reason::WaitsForOther,
                     &others,
@@ -98,6 +102,10 @@ pub fn steps(planning: &Planning<'_, ReplicationGroups>) -> Steps<Op> {
             return context.plan;
         }
         // A move that cannot begin holds up nothing that can be changed where the group is.
+    }
+    if is_standalone {
+        context.stays();
+        return context.plan;
     }
     let moving = &planning.seen.moving;
     if matches!(stand, Stand::Held | Stand::Over) || moving.is_unclaimed() || moving.wants_look() || moving.wants_fence() {
@@ -125,7 +133,11 @@ fn on_the_new_group(planning: &Planning<'_, ReplicationGroups>, group: &Group, p
     let new = Group {
         id: names.target.clone(),
         arn: moving::arn_of(&group.arn, &names.source, &names.target),
-        snapshot_source: group.snapshot_source.as_ref().and_then(renamed),
+        snapshot_source: match planning.seen.bearer {
+            // It has one node, which AWS names so.
+            Bearer::Standalone => Some(format!("{}-001", names.target)),
+            _ => group.snapshot_source.as_ref().and_then(renamed),
+        },
         waiting: Vec::new(),
         ..group.clone()
     };

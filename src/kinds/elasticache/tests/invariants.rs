@@ -1,6 +1,7 @@
 //! What must be so at every moment of every move: DESIGN.md's "Invariants, checked by tests after every event", each by its name. That each is missed where it
 //! does not hold is shown in `teeth`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -50,7 +51,7 @@ struct Back {
 
 impl Invariants {
     pub fn of(found: Arc<World>) -> Invariants {
-        Invariants { found, back: Mutex::default() }
+        Invariants { found: Arc::new(grouped(&found).into_owned()), back: Mutex::default() }
     }
 
     pub fn hold(&self, world: &World) -> Result<(), String> {
@@ -60,6 +61,7 @@ impl Invariants {
 
     /// What does not hold now, by the invariant's name.
     pub fn broken(&self, world: &World) -> Vec<(&'static str, String)> {
+        let world = &*grouped(world);
         let mut broken = Vec::new();
         let mut holds = |name: &'static str, holds: bool, why: &str| {
             if !holds {
@@ -159,6 +161,29 @@ impl Invariants {
         more("a place was turned", &now.turned, &then.turned)?;
         if now.serves && !then.serves { Err("the target was let serve".to_owned()) } else { Ok(()) }
     }
+}
+
+/// The account with each standalone cluster among the groups: what must be so of the one must be so of the other.
+pub fn grouped(world: &World) -> Cow<'_, World> {
+    if world.elasticache.cache_clusters.is_empty() {
+        return Cow::Borrowed(world);
+    }
+    let mut world = world.clone();
+    for (id, cluster) in std::mem::take(&mut world.elasticache.cache_clusters) {
+        let group = ReplicationGroup {
+            status: cluster.status,
+            tags: cluster.tags,
+            engine_version: cluster.engine_version,
+            node_type: cluster.node_type,
+            security_groups: cluster.security_groups,
+            parameter_group: cluster.parameter_group,
+            snapshot_retention_limit: cluster.snapshot_retention_limit,
+            maintenance_window: cluster.maintenance_window,
+            ..ReplicationGroup::default()
+        };
+        world.elasticache.replication_groups.insert(id, group);
+    }
+    Cow::Owned(world)
 }
 
 /// The places that name the target: it alone takes TLS.

@@ -20,6 +20,8 @@ mod holder;
 pub mod kubernetes;
 #[path = "moving_places.rs"]
 mod places;
+#[path = "moving_standalone.rs"]
+mod standalone;
 #[path = "moving_teeth.rs"]
 mod teeth;
 

@@ -49,6 +49,17 @@ fn the_process_ended_at_every_call_of_the_way_back_after_the_commit() {
     sweep(&sampled(points(Course::Return)), end_at);
 }
 
+#[test]
+fn the_process_ended_at_every_call_of_the_move_of_a_standalone_cluster() {
+    sweep(&sampled(points(Course::AloneThere)), end_at);
+}
+
+#[test]
+fn the_process_ended_at_every_call_of_the_ways_back_to_a_standalone_cluster() {
+    let points = [Course::AloneBack, Course::AloneReturn].into_iter().flat_map(points).collect();
+    sweep(&sampled(points), end_at);
+}
+
 struct AtWrite(Course, usize);
 
 impl fmt::Display for AtWrite {
@@ -60,7 +71,7 @@ impl fmt::Display for AtWrite {
 #[test]
 fn the_process_ended_at_every_write_of_the_journal() {
     let of = |course: Course| (0..course.reference().moments.len()).map(move |moment| AtWrite(course, moment));
-    let points: Vec<AtWrite> = [Course::There, Course::Back, Course::Return].into_iter().flat_map(of).collect();
+    let points: Vec<AtWrite> = Course::ALL.into_iter().flat_map(of).collect();
     assert!(points.len() > 20, "only {} moments: the journal is not watched", points.len());
     sweep(&sampled(points), |AtWrite(course, moment)| {
         let world = course.reference().moments[*moment].clone();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::account::{Account, TOKEN};
-use super::super::invariants::Invariants;
+use super::super::invariants::{Invariants, grouped};
 use super::{OLD, PARAMETER, account, parameter, url};
 use crate::execute::{End, Outcomes};
 use crate::kinds::elasticache::moving::{EPOCH_TAG, GIVEN_UP_TAG};
@@ -27,6 +27,10 @@ pub enum Course {
     Back,
     /// From the soak, on command, to the account as it was found, with a last snapshot of the new group.
     Return,
+    /// The same three, of a standalone cluster.
+    AloneThere,
+    AloneBack,
+    AloneReturn,
 }
 
 /// How the names of its locks begin.
@@ -49,6 +53,19 @@ pub fn found() -> World {
     account.sandbox.world()
 }
 
+/// The same, where what is moved is a standalone cluster; another one has the name of the bystander.
+fn found_alone() -> World {
+    let world = found();
+    let account = Account::with(world, Faults::default());
+    super::standalone::stands_alone(&account);
+    account.sandbox.edit(|world| {
+        let clusters = &mut world.elasticache.cache_clusters;
+        let other = clusters[OLD].clone();
+        clusters.insert("huntaze-redis-alone".to_owned(), other);
+    });
+    account.sandbox.world()
+}
+
 /// The lock's tag that says so.
 pub fn turn_back(world: &mut World) -> bool {
     let lock = world.elasticache.parameter_groups.iter_mut().find(|(name, _)| name.starts_with(LOCK));
@@ -57,9 +74,13 @@ pub fn turn_back(world: &mut World) -> bool {
 
 /// The account in the last moment before the commit, with the lock marked.
 pub fn before_the_commit() -> World {
-    let whole = Course::There.reference();
+    last_moment(Course::There)
+}
+
+fn last_moment(course: Course) -> World {
+    let whole = course.reference();
     let commit = whole.writes.iter().find(|write| write.operation == "AddTagsToResource" && write.body.contains("serves-since"));
-    let first = Account::with(found(), Faults::once(commit.unwrap().number, Fault::EndBefore));
+    let first = Account::with(course.found(), Faults::once(commit.unwrap().number, Fault::EndBefore));
     block_on(ended(&first, &wish()));
     let mut world = first.sandbox.world();
     assert!(turn_back(&mut world));
@@ -67,10 +88,10 @@ pub fn before_the_commit() -> World {
 }
 
 /// The account in the soak, with a person's wish to go back though writes are lost.
-fn in_the_soak() -> World {
-    static SOAKS: std::sync::OnceLock<World> = std::sync::OnceLock::new();
-    let soaks = SOAKS.get_or_init(|| {
-        let account = Account::with(found(), Faults::default());
+fn in_the_soak(course: Course) -> World {
+    static SOAKS: [std::sync::OnceLock<World>; 2] = [const { std::sync::OnceLock::new() }; 2];
+    let soaks = SOAKS[usize::from(course.is_alone())].get_or_init(|| {
+        let account = Account::with(course.found(), Faults::default());
         let outcomes = block_on(account.apply(&wish()));
         assert_eq!(outcomes.resources[0].end, End::Changed);
         let mut world = account.sandbox.world();
@@ -108,11 +129,33 @@ pub struct Reference {
 }
 
 impl Course {
+    pub const ALL: [Course; 6] = [Course::There, Course::Back, Course::Return, Course::AloneThere, Course::AloneBack, Course::AloneReturn];
+
     pub fn begin(self) -> World {
         match self {
-            Course::There => found(),
+            Course::There | Course::AloneThere => self.found(),
             Course::Back => before_the_commit(),
-            Course::Return => in_the_soak(),
+            Course::AloneBack => last_moment(Course::AloneThere),
+            Course::Return | Course::AloneReturn => in_the_soak(self),
+        }
+    }
+
+    fn is_alone(self) -> bool {
+        matches!(self, Course::AloneThere | Course::AloneBack | Course::AloneReturn)
+    }
+
+    /// The account as it was found.
+    pub fn found(self) -> World {
+        if self.is_alone() { found_alone() } else { found() }
+    }
+
+    /// The course, whatever is moved.
+    fn way(self) -> Course {
+        match self {
+            Course::AloneThere => Course::There,
+            Course::AloneBack => Course::Back,
+            Course::AloneReturn => Course::Return,
+            course => course,
         }
     }
 
@@ -122,11 +165,11 @@ impl Course {
         for _ in 0..4 {
             let Some(outcomes) = ended(account, &wish()).await else { break };
             all.push(outcomes);
-            let over = match self {
+            let over = match self.way() {
                 Course::There => all.len() == 2,
                 Course::Back => true,
                 // While a last snapshot is taken the group's tags cannot be read: another process comes too early, and says so.
-                Course::Return => account.sandbox.world().elasticache.parameter_groups.keys().all(|name| !name.starts_with(LOCK)),
+                _ => account.sandbox.world().elasticache.parameter_groups.keys().all(|name| !name.starts_with(LOCK)),
             };
             if over {
                 break;
@@ -142,12 +185,12 @@ impl Course {
     }
 
     pub fn reference(self) -> &'static Reference {
-        static ALL: [std::sync::OnceLock<Reference>; 3] = [const { std::sync::OnceLock::new() }; 3];
+        static ALL: [std::sync::OnceLock<Reference>; 6] = [const { std::sync::OnceLock::new() }; 6];
         ALL[self as usize].get_or_init(|| {
             let mut account = Account::with(self.begin(), Faults::default());
             let moments = Arc::new(Mutex::new(Vec::<World>::new()));
             let seen = Arc::clone(&moments);
-            let invariants = Invariants::of(Arc::new(found()));
+            let invariants = Invariants::of(Arc::new(self.found()));
             account.watch = Some(Arc::new(move |world| {
                 sound(world).unwrap();
                 invariants.hold(world).unwrap();
@@ -174,7 +217,7 @@ impl Course {
     /// Whether every run ended as it may where nothing is wrong for good.
     pub fn good(self, outcomes: &[Outcomes]) -> Result<(), String> {
         for one in outcomes.iter().flat_map(|outcomes| &outcomes.resources) {
-            match (self, &one.end) {
+            match (self.way(), &one.end) {
                 (Course::There, End::Changed | End::Unchanged) | (Course::Back | Course::Return, End::RolledBack { .. }) => {}
                 // What was taken back is not begun again by itself.
                 (Course::Back | Course::Return, End::Blocked { .. } | End::Partly { .. }) => {}
@@ -241,9 +284,11 @@ pub fn shape(sandbox: &crate::sandbox::Sandbox) -> Value {
     if let Some(Value::Object(groups)) = state.pointer_mut("/elasticache/replicationGroups") {
         groups.values_mut().for_each(|group| group["restoredFrom"] = Value::Null);
     }
-    if let Some(Value::Object(tags)) = state.pointer_mut(&format!("/elasticache/replicationGroups/{OLD}/tags")) {
-        tags.remove(GIVEN_UP_TAG);
-        tags.remove(EPOCH_TAG);
+    for kind in ["replicationGroups", "cacheClusters"] {
+        if let Some(Value::Object(tags)) = state.pointer_mut(&format!("/elasticache/{kind}/{OLD}/tags")) {
+            tags.remove(GIVEN_UP_TAG);
+            tags.remove(EPOCH_TAG);
+        }
     }
     without_times(&mut state);
     state
@@ -304,9 +349,12 @@ fn places(records: &[Recorded]) -> Vec<(u64, bool)> {
 
 /// What must be so at every moment of every move, there and back.
 pub fn sound(world: &World) -> Result<(), String> {
-    static FOUND: std::sync::OnceLock<Arc<World>> = std::sync::OnceLock::new();
-    Invariants::of(Arc::clone(FOUND.get_or_init(|| Arc::new(found())))).hold(world)?;
-    can_connect(world)
+    static FOUND: [std::sync::OnceLock<Arc<World>>; 2] = [const { std::sync::OnceLock::new() }; 2];
+    // The bystander tells which account it was.
+    let course = if world.elasticache.cache_clusters.is_empty() { Course::There } else { Course::AloneThere };
+    let found = FOUND[usize::from(course.is_alone())].get_or_init(|| Arc::new(course.found()));
+    Invariants::of(Arc::clone(found)).hold(world)?;
+    can_connect(&grouped(world))
 }
 
 /// Whatever an application reads now, it can connect to.

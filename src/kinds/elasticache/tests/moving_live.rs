@@ -22,6 +22,8 @@ mod places;
 mod preflight;
 #[path = "moving_shards.rs"]
 mod shards;
+#[path = "moving_live_standalone.rs"]
+mod standalone;
 #[path = "moving_trial.rs"]
 mod trial;
 #[path = "moving_live_undo.rs"]
@@ -65,6 +67,12 @@ fn account_at(speed: u32, shape: &str, faults: &str) -> Option<Account> {
 
 /// Of a group that is described in full, and with other things in the account.
 fn account_of(speed: u32, group: &str, more: &str, faults: &str) -> Option<Account> {
+    let group = format!("description: sessions, subnetGroup: private, tags: {{team: web}}, {group}");
+    account_found(speed, &format!("replicationGroups: {{{OLD}: {{{group}}}}}"), more, faults)
+}
+
+/// Of what is found in ElastiCache.
+fn account_found(speed: u32, found: &str, more: &str, faults: &str) -> Option<Account> {
     if crate::sandbox::redis::program().is_none() {
         let _ = std::io::Write::write_all(&mut std::io::stderr(), b"skipped: needs redis-server\n");
         return None;
@@ -73,8 +81,7 @@ fn account_of(speed: u32, group: &str, more: &str, faults: &str) -> Option<Accou
         "account: '317805897534'
 elasticache:
   servers: true
-  replicationGroups:
-    {OLD}: {{description: sessions, subnetGroup: private, tags: {{team: web}}, {group}}}
+  {found}
   subnetGroups: {{private: {{description: private, vpcId: vpc-1, subnets: [subnet-1, subnet-2]}}}}
   parameterGroups: {{tuned: {{family: redis7, description: tuned, parameters: {{maxmemory-policy: allkeys-lru, timeout: '300'}}}}}}
 secretsmanager:

@@ -41,7 +41,7 @@ fn query(action: &str, members: &str) -> String {
 }
 
 /// What broken code does, what it breaks, and on which way.
-const MUTATIONS: [(&str, &str, Course, Broken); 16] = [
+const MUTATIONS: [(&str, &str, Course, Broken); 19] = [
     ("deletes the old group before its snapshot is there", KEPT, Course::There, |what, _| match what {
         "CreateSnapshot" => Sent::Before(query("DeleteReplicationGroup", "ReplicationGroupId=huntaze-redis")),
         _ => Sent::AsItIs,
@@ -139,6 +139,18 @@ const MUTATIONS: [(&str, &str, Course, Broken); 16] = [
         )),
         _ => Sent::AsItIs,
     }),
+    ("deletes the old cluster before its snapshot is there", KEPT, Course::AloneThere, |what, _| match what {
+        "CreateSnapshot" => Sent::Before(query("DeleteCacheCluster", "CacheClusterId=huntaze-redis")),
+        _ => Sent::AsItIs,
+    }),
+    ("changes a setting of the old cluster", UNTOUCHED, Course::AloneThere, |what, _| match what {
+        "CreateReplicationGroup" => Sent::Before(query("ModifyCacheCluster", "CacheClusterId=huntaze-redis&SnapshotRetentionLimit=9")),
+        _ => Sent::AsItIs,
+    }),
+    ("deletes a cluster whose name begins alike", OWNED, Course::AloneThere, |what, _| match what {
+        "DeleteCacheCluster" => Sent::Before(query("DeleteCacheCluster", "CacheClusterId=huntaze-redis-alone")),
+        _ => Sent::AsItIs,
+    }),
     ("leaves a parameter group behind", END, Course::There, |what, _| match what {
         "DeleteCacheParameterGroup" => Sent::Before(query(
             "CreateCacheParameterGroup",
@@ -157,7 +169,7 @@ fn without(body: &str, begins: &str) -> String {
 fn broken_by(course: Course, broken: Broken) -> BTreeSet<&'static str> {
     let mut account = Account::with(course.begin(), Faults::default());
     account.connect.embedded = Some(SharedHttpClient::new(Client { inner: account.sandbox.http_client(), broken }));
-    let (invariants, missed) = (Arc::new(Invariants::of(Arc::new(found()))), Arc::new(Mutex::new(BTreeSet::new())));
+    let (invariants, missed) = (Arc::new(Invariants::of(Arc::new(course.found()))), Arc::new(Mutex::new(BTreeSet::new())));
     let into = Arc::clone(&missed);
     account.watch = Some(Arc::new(move |world| {
         into.lock().unwrap().extend(invariants.broken(world).into_iter().map(|(name, _)| name));
@@ -172,7 +184,7 @@ fn broken_by(course: Course, broken: Broken) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_invariant_is_missed_where_the_code_is_broken() {
-    for course in [Course::There, Course::Back, Course::Return] {
+    for course in Course::ALL {
         assert_eq!(broken_by(course, |_, _| Sent::AsItIs), BTreeSet::new(), "{course:?}, not broken");
     }
     for (mutation, invariant, course, broken) in one_in(10, MUTATIONS.to_vec()) {

@@ -24,6 +24,15 @@ impl State {
     }
 }
 
+impl CacheCluster {
+    /// Where one of its nodes, from 1, is connected to.
+    pub fn endpoint(&self, id: &str, number: u32, place: &Place) -> Endpoint {
+        let host = format!("{id}.{}.{number:04}.{}", place.host_key(), place.domain());
+        // Of a cluster with servers there is one node, which has the cluster's name.
+        place.endpoint(id, host, self.port())
+    }
+}
+
 /// What both sorts of cluster show.
 struct View {
     id: String,
@@ -96,9 +105,8 @@ pub fn member_answer(group_id: &str, group: &ReplicationGroup, one: &Member, pla
 fn standalone(id: &str, cluster: &CacheCluster, place: &Place) -> View {
     let (key, domain, port) = (place.host_key(), place.domain(), cluster.port());
     let nodes = (1..=cluster.nodes).map(|number| {
-        let host = format!("{id}.{key}.{number:04}.{domain}");
-        // Of a cluster with servers there is one node, which has the cluster's name.
-        Node { id: format!("{number:04}"), endpoint: place.endpoint(id, host, port), zone: place.zone(number - 1) }
+        let endpoint = cluster.endpoint(id, number, place);
+        Node { id: format!("{number:04}"), endpoint, zone: place.zone(number - 1) }
     });
     View {
         id: id.to_owned(),

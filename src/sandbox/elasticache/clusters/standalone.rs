@@ -1,7 +1,7 @@
 //! Standalone clusters: made, changed, deleted; and the reboot of any cluster.
 
 use super::super::engine;
-use super::super::lifecycle::{CREATE, DELETE, MODIFY, REBOOT, SETTINGS};
+use super::super::lifecycle::{CREATE, DELETE, MODIFY, REBOOT, SETTINGS, SNAPSHOT};
 use super::super::place::Place;
 use super::super::refusal::{cluster_state, combination, no_cluster, value};
 use super::super::request::{apart, id, maintenance_window, new_id, node_type, number, only, security_groups, snapshot_window, tags, word};
@@ -153,8 +153,12 @@ pub fn delete(state: &mut State, place: &Place, form: &Form) -> Result<Xml, Refu
         let name = new_id(form, "FinalSnapshotIdentifier", 255)?;
         let snapshot = snapshots::taken(state, place, &name, None, Some(id.clone()), snapshots::as_group(&cluster))?;
         state.snapshots.insert(name, snapshot);
+        // It is deleted when the snapshot has been taken.
+        cluster.ends = true;
+        cluster.begin(Status::Snapshotting, later(place.now, SNAPSHOT));
+    } else {
+        cluster.begin(Status::Deleting, later(place.now, DELETE));
     }
-    cluster.begin(Status::Deleting, later(place.now, DELETE));
     let answer = answer(&id, &cluster, place);
     state.cache_clusters.insert(id, cluster);
     Ok(answer)

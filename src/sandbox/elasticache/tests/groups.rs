@@ -433,6 +433,30 @@ async fn standalone_clusters_live_beside_the_groups() {
 }
 
 #[tokio::test]
+async fn a_standalone_cluster_is_deleted_when_its_last_snapshot_has_been_taken() {
+    let account = Account::new("elasticache: {cacheClusters: {alone: {tags: {team: web}}}}");
+    let delete = || account.client.delete_cache_cluster().cache_cluster_id("alone");
+    account.client.create_snapshot().snapshot_name("first").cache_cluster_id("alone").send().await.unwrap();
+    assert_eq!(code(delete().send().await), "InvalidCacheClusterState");
+    account.wait(3);
+    assert_eq!(code(delete().final_snapshot_identifier("first").send().await), "SnapshotAlreadyExistsFault");
+    let answer = delete().final_snapshot_identifier("last").send().await.unwrap();
+    let status = async || {
+        let answer = account.client.describe_cache_clusters().cache_cluster_id("alone").send().await;
+        answer.map(|answer| answer.cache_clusters()[0].cache_cluster_status().unwrap().to_owned())
+    };
+    assert_eq!(answer.cache_cluster().unwrap().cache_cluster_status(), Some("snapshotting"));
+    account.wait(2);
+    assert_eq!(status().await.unwrap(), "snapshotting");
+    account.wait(1);
+    assert_eq!(status().await.unwrap(), "deleting");
+    let last = account.client.describe_snapshots().snapshot_name("last").send().await.unwrap().snapshots()[0].clone();
+    assert_eq!((last.snapshot_status(), last.cache_cluster_id(), last.replication_group_id()), (Some("available"), Some("alone"), None));
+    account.wait(6);
+    assert_eq!(code(status().await), "CacheClusterNotFound");
+}
+
+#[tokio::test]
 async fn an_account_survives_being_written_and_read_again() {
     let account = Account::new(FOUND);
     account

@@ -46,6 +46,8 @@ const LAG: [&str; 2] = ["min-replicas-max-lag", "min-slaves-max-lag"];
 const REPLICAS: &str = "100";
 const LAG_SECONDS: &str = "10";
 
+/// Why a standalone cluster has none.
+const ALONE: &str = "it is a standalone cluster, and holdfast gives parameter groups to replication groups only";
 /// What AWS says of a group whose nodes are being changed.
 const MODIFYING: &str = "modifying";
 
@@ -159,6 +161,9 @@ impl Seen {
 impl Moving {
     pub fn fencing(&self) -> Fencing {
         let (Some(names), Some(lock), fence) = (&self.names, self.lock.present(), &self.fence) else { return Fencing::None };
+        if names.standalone {
+            return Fencing::Impossible(ALONE.to_owned());
+        }
         let nodes = match &fence.nodes {
             Fact::Unknown(why) => return Fencing::Unknown(why.clone()),
             Fact::Absent => return Fencing::None,

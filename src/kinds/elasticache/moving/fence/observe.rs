@@ -6,16 +6,16 @@ use super::{FILLED_TAG, Made, Seen, WAS_TAG};
 use crate::aws::{Class, Reads};
 use crate::kinds::elasticache::moving::MOVE_TAG;
 use crate::kinds::elasticache::moving::names::Names;
-use crate::kinds::elasticache::moving::observe::{named, parameter_groups};
+use crate::kinds::elasticache::moving::observe::parameter_groups;
 use crate::kinds::elasticache::observe::{group, known_tags, members};
 use crate::kinds::elasticache::{OWNER_TAG, OWNER_TAG_VALUE};
 use crate::kinds::{Fact, Unreadable};
 
-/// `epoch`: the lock's, or what the next one would have.
-pub async fn observe(reads: &Reads, groups: &[ReplicationGroup], clusters: &[CacheCluster], names: &Names, epoch: u32) -> Seen {
+/// `source`: the replication group that is to be fenced, where it is one. `epoch`: the lock's, or what the next one would have.
+pub async fn observe(reads: &Reads, source: Option<&ReplicationGroup>, clusters: &[CacheCluster], names: &Names, epoch: u32) -> Seen {
     let name = names.fence(epoch);
     let made = made(reads, &name, &names.target).await;
-    match named(groups, &names.source) {
+    match source {
         None => Seen { name, group: made, nodes: Fact::Absent, ..Seen::default() },
         Some(source) => {
             let found = group(source);

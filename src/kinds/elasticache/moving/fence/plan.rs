@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticache::types::{CacheCluster, ReplicationGroup};
 
-use super::{Fence, Fencing, MODIFYING, Raised};
+use super::{ALONE, Fence, Fencing, MODIFYING, Raised};
 use crate::kinds::elasticache::moving::lock::{Lock, Return};
 use crate::kinds::elasticache::moving::names::Names;
 use crate::kinds::elasticache::moving::observe::named;
@@ -36,6 +36,7 @@ impl Plan<'_> {
     pub fn raise_fence(&mut self, lock: &str, token: Option<TokenRef>) {
         let seen = &self.moving.fence;
         let obstacle = match (self.moving.fencing(), seen.nodes.present()) {
+            _ if self.names.standalone => Some(ALONE.to_owned()),
             // Before the move has begun.
             (Fencing::None, Some(_)) => seen.obstacle(&self.names.source),
             (Fencing::Lacking | Fencing::Raising, _) if self.moving.fence_is_late() => return,
