@@ -57,7 +57,7 @@ pub enum Failure {
     NotBegun(String, String),
     #[error("{0} did not end within {1} s, and was ended with all that it began")]
     TimedOut(String, u64),
-    #[error("{0} was ended with all that it began: it was not to go on")]
+    #[error("{0} was ended with all that it began: this process was silent for too long, or has left the move to another one")]
     Stopped(String),
     #[error("{0} ended with {1}{2}")]
     Ended(String, String, String),

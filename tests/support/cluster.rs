@@ -5,6 +5,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -139,7 +140,11 @@ impl Cluster {
              users: [{{name: user, user: {{token: {token}}}}}]\n\
              contexts: [{{name: {context}, context: {{cluster: tests, user: user, namespace: {namespace}}}}}]\n"
         );
-        std::fs::write(&path, text).expect("a file");
+        // Others read it at any moment.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let new = path.with_extension(format!("new-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        std::fs::write(&new, text).expect("a file");
+        std::fs::rename(&new, &path).expect("a file");
         path
     }
 }

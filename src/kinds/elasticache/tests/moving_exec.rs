@@ -132,7 +132,8 @@ async fn a_command_that_was_cut_off_is_run_again() {
     let command = format!("{WRITES}; [ -e again ] || {{ touch again; sleep 300; }}");
     let wish = wish(folder.path(), &command, WRITES, false);
     let account = fast(true);
-    account.apply_until(&wish, |said| format!("{said:?}").contains("the command, which runs for")).await;
+    let runs = |said: &crate::execute::Said| format!("{said:?}").contains("the command, which runs for");
+    account.apply_until(&wish, |said| runs(said) && !read(&folder, "steps").is_empty()).await;
     assert_eq!(read(&folder, "steps"), "turn\n");
     let outcomes = account.apply(&wish).await;
     assert_eq!(outcomes.resources[0].end, End::Changed, "{:#?}", outcomes.resources[0]);

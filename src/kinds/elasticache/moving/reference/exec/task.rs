@@ -184,7 +184,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let State::TurnFailed(why) = task.state() else { panic!("it goes on") };
-        assert_eq!(why, "sh was ended with all that it began: it was not to go on");
+        assert!(why.starts_with("sh was ended with all that it began: this process was silent for too long"), "{why}");
         let (task, second) = (begin(), pid().await);
         task.end().await;
         assert!(!runs(&second));
