@@ -2,6 +2,7 @@
 //! customer's key. [AWS documentation, "At-Rest Encryption in ElastiCache": kms:CreateGrant, kms:DescribeKey]
 
 use serde_json::Value;
+use wildmatch::WildMatch;
 
 use crate::aws::{CallError, Class, Reads};
 use crate::kinds::{Fact, Unreadable};
@@ -37,7 +38,9 @@ fn may_grant(policy: &str, account: &str) -> bool {
 
 fn acts(statement: &Value) -> bool {
     match statement.get("Action") {
-        Some(actions) => list(actions).into_iter().filter_map(Value::as_str).any(|action| matches(&action.to_lowercase(), CREATE_GRANT)),
+        Some(actions) => {
+            list(actions).into_iter().filter_map(Value::as_str).any(|action| WildMatch::new(&action.to_lowercase()).matches(CREATE_GRANT))
+        }
         // All but some.
         None => true,
     }
@@ -59,18 +62,6 @@ fn list(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(values) => values.iter().collect(),
         value => vec![value],
-    }
-}
-
-/// Whether a pattern with `*` and `?` is for a word.
-fn matches(pattern: &str, word: &str) -> bool {
-    match (pattern.chars().next(), word.chars().next()) {
-        (None, None) => true,
-        (Some('*'), _) => {
-            matches(&pattern[1..], word) || word.chars().next().is_some_and(|first| matches(pattern, &word[first.len_utf8()..]))
-        }
-        (Some(one), Some(first)) if one == '?' || one == first => matches(&pattern[one.len_utf8()..], &word[first.len_utf8()..]),
-        _ => false,
     }
 }
 
