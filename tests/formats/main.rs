@@ -3,6 +3,8 @@
 mod compare;
 mod junit;
 mod markdown;
+mod pipelines;
+mod plain;
 mod plans;
 mod program;
 mod sarif;

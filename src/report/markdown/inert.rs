@@ -35,7 +35,7 @@ pub(super) fn prose(text: &str) -> String {
     let text = cut(text, SENTENCE);
     let parts: Vec<&str> = text.split('`').collect();
     // With a backtick too many nobody knows which of them are ours.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return code(&text, SENTENCE, false);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -163,7 +163,7 @@ mod tests {
             ("10 of deadbeef and 12345678, in 10 s", "10 of `deadbeef` and `12345678`, in 10 s"),
             ("did you mean \"a\"?", "did you mean \"a\"?"),
             ("www. and WWW.", "`www`. and `WWW`."),
-            ("one ` too many", "`` one ` too many ``"),
+            ("one ` too many", "``one ` too many``"),
             ("(@x) \"@y\"", "(`@x`) \"`@y`\""),
             ("", ""),
         ] {
