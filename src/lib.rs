@@ -37,6 +37,9 @@ pub mod migration;
 
 pub mod exit;
 
+// What of it is shown elsewhere than on a terminal.
+pub mod report;
+
 // The edges.
 pub mod aws;
 

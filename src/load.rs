@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::desired::{self, Chooser, Entry, Speaker};
 use crate::kinds::{AnyKind, FieldDoc, Multiplicity, Scope, registry};
 use crate::manifest::{
-    self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, manifest_schema, note_composed, partition,
+    self, Claim, FieldPath, KindSchema, Loaded, Mark, Problem, Reading, Windows, Written, manifest_schema, note_composed, partition,
 };
 use crate::reconcile::Baseline;
 
@@ -113,7 +113,8 @@ fn check(reading: Reading) -> Manifests {
         };
         let entries = if std::ptr::eq(legible, &loaded) { good } else { desired::entries(&loaded.object, &scope).0 };
         let stopped = self::stopped(&loaded, &entries, &scope);
-        let baseline = Baseline { object: loaded.object.clone(), scope, entries, stopped, windows };
+        let written = Written { file: loaded.file.display().to_string(), positions: loaded.positions.clone() };
+        let baseline = Baseline { object: loaded.object.clone(), scope, entries, stopped, windows, written };
         read.push((loaded, baseline));
     }
     let twice = manifest::claims(&claimed);

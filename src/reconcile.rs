@@ -63,7 +63,7 @@ use crate::desired::{self, Choice, Entry, Others, Said as Asked, Speaker, Unname
 use crate::execute::record::Event;
 use crate::execute::{Execution, Interrupt, Journal, JournalError, Outcomes, Said};
 use crate::kinds::{Key, Multiplicity, Peers, Scope, place};
-use crate::manifest::{AwsBaseline, Windows};
+use crate::manifest::{AwsBaseline, Windows, Written};
 use crate::plan::{AsSeen, Consent, Declared, Draft, Judgement, Observed, Plan};
 
 /// Resources that are read or changed at once. The budget of requests per service lies below it.
@@ -78,6 +78,8 @@ pub struct Baseline {
     /// What entries speak for that a mistake stops, their own or one that stops another object whole: it is left alone.
     pub stopped: Vec<Speaker>,
     pub windows: Windows,
+    /// Where it stands.
+    pub written: Written,
 }
 
 /// What was found and would be done.

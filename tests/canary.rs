@@ -170,6 +170,9 @@ fn holdfast(folder: &Path, arguments: &[&str], faults: &str) -> Output {
     output
 }
 
+/// The forms of a result beside text.
+const FORMS: [&str; 4] = ["json", "markdown", "sarif", "junit"];
+
 const RUN: [&str; 4] = ["reconcile", "-f", "m.yaml", "--sandbox"];
 
 #[test]
@@ -198,8 +201,11 @@ fn the_search_finds_what_is_planted() {
 #[test]
 fn the_token_is_used_and_shown_nowhere() {
     let folder = folder(&good());
-    let dry = holdfast(folder.path(), &["reconcile", "-f", "m.yaml", "--sandbox", "--dry-run", "-o", "json"], "");
-    assert_eq!(dry.status.code(), Some(0), "{dry:?}");
+    for form in FORMS {
+        let dry = holdfast(folder.path(), &[&RUN[..], &["--dry-run", "-o", form]].concat(), "");
+        assert_eq!(dry.status.code(), Some(0), "{dry:?}");
+        assert!(String::from_utf8_lossy(&dry.stdout).contains("huntaze-sessions"), "{form} shows nothing: {dry:?}");
+    }
     let run = holdfast(folder.path(), &RUN, "");
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     // What was searched holds what a person looks for in it, of the requests with the secret in them, too.
@@ -274,7 +280,9 @@ fn a_dry_run_that_logs_in_shows_the_token_nowhere() {
             run.status,
             String::from_utf8_lossy(&run.stderr)
         );
-        holdfast(folder.path(), &[&dry[..], &["-o", "json"]].concat(), faults);
+        for form in FORMS {
+            holdfast(folder.path(), &[&dry[..], &["-o", form]].concat(), faults);
+        }
         clean_below("after a dry run", folder.path());
     }
 }
@@ -317,6 +325,11 @@ fn whatever_fails_it_is_not_said() {
         holdfast(folder.path(), &["journal", "--state-dir", "sandbox"], "");
         holdfast(folder.path(), &["--log-format", "json", "reconcile", "-f", "m.yaml", "--sandbox", "-o", "json"], "");
         clean_below(faults, folder.path());
+        // What failed, in every form in which it is said.
+        for form in FORMS {
+            let other = self::folder(&good());
+            holdfast(other.path(), &[&RUN[..], &["-o", form]].concat(), faults);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use super::{figure, support};
 const BUCKETS: usize = 500;
 
 /// Buckets that all differ in four fields, and what a run would find of them.
-fn looked() -> (Sandbox, Baseline, Look) {
+pub fn looked() -> (Sandbox, Baseline, Look) {
     let names: String = (0..BUCKETS).map(|number| format!("    bucket-{number:05}: {{}}\n")).collect();
     let account = format!("account: \"317805897534\"\nregion: us-east-1\npageSize: 1000\ns3:\n  buckets:\n{names}");
     let manifest = "apiVersion: holdfast.dev/v1alpha1\nkind: AwsBaseline\nmetadata: {name: bench}\nspec:\n  account: \"317805897534\"\n  region: us-east-1\n  policy: {disruptive: Allow, maxChanges: 1000000}\n  s3:\n    buckets:\n      - {name: all, match: {names: [\"bucket-*\"]}, publicAccessBlock: {blockPublicAcls: true}, versioning: Enabled, tags: {owner: platform, team: web}}\n";

@@ -1,6 +1,7 @@
 //! What a run costs: `cargo bench --bench run`. Where CPU and memory are measured, the account is `holdfast sandbox serve` in a process of its own, so
 //! that they are holdfast's alone. It ends with an error where a bound is not kept.
 
+mod forms;
 mod inside;
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -33,6 +34,7 @@ fn main() {
     figure("start to first request, median of 9", first_request().as_secs_f64() * 1e3, 50.0, "ms");
     inside::plans();
     inside::journal();
+    forms::forms();
     dry_run(50, true);
     dry_run(50, false);
     reconcile(10_000);

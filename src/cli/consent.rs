@@ -83,6 +83,16 @@ pub enum Advice {
     Consent(String),
 }
 
+impl Advice {
+    /// What is said of it, in lines; a command stands behind blanks.
+    pub fn words(&self) -> &str {
+        match self {
+            Advice::Nothing => "",
+            Advice::Spent(said) | Advice::Consent(said) => said,
+        }
+    }
+}
+
 /// How to consent to what waits for it. `approve` is what was consented to, `again` the command without that. `used` says of an object's plan that it was
 /// consented to before, and how that counts: a hash that counts no more is not to be given.
 pub fn advice(reports: &[Report], approve: &[String], again: &str, used: impl Fn(&str, &str) -> Option<String>) -> Advice {

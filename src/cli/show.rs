@@ -14,6 +14,7 @@ use crate::manifest::{Problem, Scope};
 use crate::plan::escape::shown;
 use crate::plan::{Plan, SCHEMA_VERSION, Summary, text};
 use crate::reconcile::Report;
+use crate::report::compare::Comparison;
 
 pub use crate::plan::text::count;
 
@@ -46,6 +47,9 @@ pub struct PlanDocument<'a> {
     pub problems: &'a [Problem],
     /// Whether steps are held for want of a consent that may have been given before: a dry run opens no journal and knows of none, and the next run heeds it.
     pub consents_not_looked_at: bool,
+    /// What this manifest changes, held apart from what differed before; only with `--compare-to`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<&'a Comparison>,
     /// What the process exits with.
     pub exit_code: u8,
 }
@@ -113,6 +117,7 @@ pub fn consents_not_looked_at(reports: &[Report]) -> bool {
 }
 
 /// A run's result, for programs; `error` says why it did not come to the objects.
+#[expect(clippy::too_many_arguments, reason = "one document with what it is made of")]
 pub fn document(
     dry_run: bool,
     ground: &str,
@@ -120,6 +125,7 @@ pub fn document(
     reports: &[Report],
     problems: &[Problem],
     error: Option<&str>,
+    comparison: Option<&Comparison>,
     exit: Exit,
 ) -> serde_json::Result<String> {
     if dry_run {
@@ -131,6 +137,7 @@ pub fn document(
             error,
             problems,
             consents_not_looked_at: consents_not_looked_at(reports),
+            comparison,
             exit_code: exit.code(),
         });
     }
@@ -156,6 +163,29 @@ fn object(report: &Report) -> ObjectReport<'_> {
     }
 }
 
+/// What a manifest changes, beside what differed before.
+pub fn comparison(comparison: &Comparison) -> String {
+    let mut out = String::new();
+    for one in &comparison.objects {
+        let object = shown(&one.object);
+        say(&mut out, format_args!("\n{BOLD}{object}{BOLD:#} compared with {}: {}", shown(&comparison.base), shown(&one.words())));
+        if let Some(error) = &one.error {
+            say(&mut out, format_args!("    {RED}not known:{RED:#} the base could not be planned: {}", shown(error)));
+        }
+        let fields =
+            [("with this manifest", &one.changes), ("as before", &one.before), ("not known", &one.unknown), ("no more", &one.gone)];
+        for (what, fields) in fields {
+            for field in fields {
+                say(&mut out, format_args!("    {what:18}  {}  {}", shown(&field.key.to_string()), shown(&field.field)));
+            }
+        }
+        for step in &one.let_go {
+            say(&mut out, format_args!("    {:18}  {}  {}", "let go", shown(&step.key.to_string()), shown(&step.step)));
+        }
+    }
+    out
+}
+
 /// Problems of manifests, each with its line.
 pub fn problems(problems: &[Problem]) -> String {
     problems.iter().map(|problem| format!("{problem}\n")).collect()
@@ -170,26 +200,8 @@ pub fn outcomes(outcomes: &Outcomes) -> String {
     if let Some(stopped) = &outcomes.stopped {
         say(&mut out, format_args!("{RED}stopped:{RED:#} {}", shown(stopped)));
     }
-    say(&mut out, format_args!("{}", counted(&outcomes.counts())));
+    say(&mut out, format_args!("{}", outcomes.counts().words()));
     out
-}
-
-/// `3 resources: 1 changed, 2 partly`: how resources ended.
-fn counted(counts: &Counts) -> String {
-    let Counts { changed, unchanged, blocked, observed, partly, failed, rolled_back, interrupted } = *counts;
-    let parts = [
-        (changed, "changed"),
-        (unchanged, "unchanged"),
-        (partly, "partly"),
-        (observed, "observed only"),
-        (blocked.saturating_sub(observed), "blocked"),
-        (failed, "failed"),
-        (rolled_back, "rolled back"),
-        (interrupted, "interrupted"),
-    ];
-    let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
-    let all: usize = parts.iter().map(|(number, _)| number).sum();
-    format!("{}: {}", count(all, "resource"), if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") })
 }
 
 /// How many entries of an object are wrong, so that nothing is done for them.
@@ -236,7 +248,7 @@ pub fn in_all(reports: &[Report], problems: &[Problem]) -> Option<String> {
         }
     }
     let parts = [
-        ended.as_ref().map(counted),
+        ended.as_ref().map(Counts::words),
         text::resources(&planned),
         text::steps(&planned.steps),
         (!failed.is_empty()).then(|| format!("{} failed: {}", count(failed.len(), "object"), shown(&few(&failed)))),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::kinds::{Block, Key};
+use crate::plan::text::count;
 use crate::plan::{Plan, ResourcePlan, Status};
 
 /// How a resource ended.
@@ -152,6 +153,26 @@ pub struct Outcomes {
     pub resources: Vec<ResourceOutcome>,
     /// Why the run as a whole stopped, where it did.
     pub stopped: Option<String>,
+}
+
+impl Counts {
+    /// `3 resources: 1 changed, 2 partly`: how resources ended.
+    pub fn words(&self) -> String {
+        let Counts { changed, unchanged, blocked, observed, partly, failed, rolled_back, interrupted } = *self;
+        let parts = [
+            (changed, "changed"),
+            (unchanged, "unchanged"),
+            (partly, "partly"),
+            (observed, "observed only"),
+            (blocked.saturating_sub(observed), "blocked"),
+            (failed, "failed"),
+            (rolled_back, "rolled back"),
+            (interrupted, "interrupted"),
+        ];
+        let said: Vec<String> = parts.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}")).collect();
+        let all: usize = parts.iter().map(|(number, _)| number).sum();
+        format!("{}: {}", count(all, "resource"), if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") })
+    }
 }
 
 impl std::ops::AddAssign for Counts {

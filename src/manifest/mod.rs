@@ -36,7 +36,7 @@ pub use object::{
 };
 pub use path::{BadPath, FieldPath, Step};
 pub use problem::{Excerpt, Problem, Related, Scope, Severity, is_secretive};
-pub use read::{Loaded, Positions, Reading, read, read_text, read_value};
+pub use read::{Loaded, Positions, Reading, Written, read, read_text, read_value};
 pub use scan::{MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS, MAX_NODES, Mark};
 pub use schema::{KindSchema, MAX_ITEMS, Shape, closed, derived, manifest_schema, note_composed, without_bounds_of_types};
 pub use validate::{did_you_mean, nearest};

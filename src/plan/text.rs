@@ -11,8 +11,9 @@ use serde_json::Value;
 
 use super::escape::shown;
 use super::{Plan, ResourcePlan, Status};
-use crate::kinds::{Block, Drift, Key, Reason, Unreadable, few};
+use crate::kinds::{Block, Drift, Impact, Key, Reason, Unreadable, few};
 
+pub use steps::{awaited, numbered};
 pub use sum::{resources, steps, wrong};
 
 const BOLD: Style = Style::new().bold();
@@ -169,16 +170,30 @@ fn difference(drift: &Drift, whole: bool) -> String {
 /// A value as a person reads it: `absent`, text in quotes only where it needs them, everything else as JSON; cut where it is long, unless it is
 /// wanted `whole`.
 fn value(value: &Value, whole: bool) -> String {
-    let text = match value {
-        Value::Null => "absent".to_owned(),
-        Value::String(text) if is_plain(text) => text.clone(),
-        other => shown(&other.to_string()).into_owned(),
-    };
+    let text = whole_value(value);
     match text.chars().count().saturating_sub(LONGEST) {
         more if more > SPARE && !whole => {
             format!("{}... ({more} more, whole with --verbose)", text.chars().take(LONGEST).collect::<String>())
         }
         _ => text,
+    }
+}
+
+/// The same, never cut.
+pub fn whole_value(value: &Value) -> String {
+    match value {
+        Value::Null => "absent".to_owned(),
+        Value::String(text) if is_plain(text) => text.clone(),
+        other => shown(&other.to_string()).into_owned(),
+    }
+}
+
+/// An impact in a word.
+pub fn impact(impact: Impact) -> &'static str {
+    match impact {
+        Impact::Online => "online",
+        Impact::Disruptive => "disruptive",
+        Impact::Irreversible => "irreversible",
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::super::ground::Ground;
 #[cfg(feature = "sandbox")]
 use super::super::sandbox::SandboxKind;
@@ -11,6 +13,7 @@ use super::super::{AllowExec, Kubeconfig, Manifest, Output, Reach};
 #[command(after_help = "Examples:
   holdfast reconcile -f production.yaml --dry-run           what differs, and what would be done
   holdfast reconcile -f production.yaml --dry-run --detailed-exitcode
+  holdfast reconcile -f production.yaml --dry-run -o markdown   a comment for a pull request
   holdfast reconcile -f production.yaml --only s3 --skip 's3.buckets/legacy-*'
   holdfast reconcile -f production.yaml --approve 3f2a...   consents to exactly that plan
   holdfast reconcile -f production.yaml --sandbox           on an AWS inside this process
@@ -32,8 +35,11 @@ pub struct Args {
     #[arg(long)]
     pub(super) dry_run: bool,
     /// The form of the result; `holdfast schema plan` and `holdfast schema report` describe the JSON.
-    #[arg(short = 'o', long, value_enum, default_value_t = Output::Text)]
-    pub(super) output: Output,
+    #[arg(short = 'o', long, value_enum, default_value_t = Form::Text)]
+    pub(super) output: Form,
+    /// The manifests of the branch that a commit is made on: what this commit changes is held apart from what differed before. Reads the account twice.
+    #[arg(long, value_name = "FILE|DIR", requires = "dry_run")]
+    pub(super) compare_to: Option<PathBuf>,
     /// Exit with 2 when changes are pending.
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -69,6 +75,30 @@ pub struct Args {
     pub(super) verbose: bool,
 }
 
+/// The form of a run's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// A comment for a pull request.
+    Markdown,
+    /// SARIF 2.1.0: each finding at its line of the manifest.
+    Sarif,
+    /// JUnit XML: a test a resource.
+    Junit,
+}
+
+impl From<Output> for Form {
+    fn from(output: Output) -> Form {
+        match output {
+            Output::Text => Form::Text,
+            Output::Json => Form::Json,
+        }
+    }
+}
+
 /// A plan's hash, as it was printed.
 fn hash(text: &str) -> Result<String, String> {
     let text = text.trim().to_ascii_lowercase();
@@ -93,7 +123,8 @@ impl Args {
         Args {
             manifest,
             dry_run: false,
-            output,
+            output: output.into(),
+            compare_to: None,
             detailed_exitcode: false,
             only: vec![only],
             skip: Vec::new(),

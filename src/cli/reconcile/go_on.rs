@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::super::consent::{self, Advice};
 #[cfg(feature = "sandbox")]
 use super::super::sandbox::SandboxKind;
-use super::super::{Output, ground, print, tell};
+use super::super::{ground, print, tell};
 use super::Run;
+use super::args::Form;
 use crate::execute::record::short;
 use crate::execute::{Given, Outcomes};
 use crate::kinds::few;
@@ -21,7 +22,7 @@ impl Run<'_> {
         let mut outcomes = reports.iter().filter_map(|report| report.outcomes.as_ref());
         if !self.interrupt.stopped() && !outcomes.any(Outcomes::interrupted) {
             self.advise(reports);
-        } else if self.args.output == Output::Text {
+        } else if self.args.output == Form::Text {
             print(&format!(
                 "what was sent goes on at AWS. The same command goes on from where that is by then:\n  {}\n",
                 consent::command(&self.again(), self.args.approve.iter().map(String::as_str))
@@ -31,15 +32,20 @@ impl Run<'_> {
 
     /// Says how to consent to what waits for it.
     pub(super) fn advise(&self, reports: &[Report]) -> Advice {
+        let advice = self.advice(reports);
+        if self.args.output == Form::Text {
+            print(advice.words());
+        }
+        advice
+    }
+
+    /// How to consent to what waits for it.
+    pub(super) fn advice(&self, reports: &[Report]) -> Advice {
         let used = |object: &str, hash: &str| {
             let (_, mut used) = given_consent(&self.given, object, &[hash.to_owned()], self.ground.clock.now());
             used.remove(hash).map(|before| before.words)
         };
-        let advice = consent::advice(reports, &self.args.approve, &self.again(), used);
-        if let (Advice::Spent(said) | Advice::Consent(said), Output::Text) = (&advice, self.args.output) {
-            print(said);
-        }
-        advice
+        consent::advice(reports, &self.args.approve, &self.again(), used)
     }
 
     /// Says which consents go on counting after the run, until when, and how each is taken back.
@@ -65,8 +71,8 @@ impl Run<'_> {
                 self.revoke(hash)
             );
             match self.args.output {
-                Output::Text => _ = print(&said),
-                Output::Json => tell(&said),
+                Form::Text => _ = print(&said),
+                _ => tell(&said),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! `holdfast reconcile`: compare, show, repair.
 
 mod args;
+mod compare;
 mod go_on;
 mod left;
 mod run;
@@ -8,15 +9,21 @@ mod signals;
 
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::ground::{self, Ground};
-use super::{Output, complain, print, show, tell, unwritten};
+use super::{complain, print, show, tell, unwritten};
+use crate::clock::Clock;
 use crate::execute::{Given, Interrupt, Journal, Opened, Outcomes};
 use crate::exit::Exit;
 use crate::load::Manifests;
 use crate::manifest::Problem;
 use crate::reconcile::Report;
+use crate::report::compare::Comparison;
+use crate::report::{Review, junit, markdown, sarif};
 
 pub use args::Args;
+use args::Form;
 pub(super) use run::name;
 use signals::listen;
 
@@ -27,12 +34,25 @@ struct Ended {
     reports: Vec<Report>,
     /// Why it failed as a whole, where it did not come to the objects.
     error: Option<String>,
+    /// How to consent to what waits for it.
+    consent: String,
+    at: Timestamp,
+    /// What stood before, where that was asked for.
+    comparison: Option<Comparison>,
     exit: Exit,
 }
 
 impl Ended {
     fn before_it_began(exit: Exit, error: String) -> Ended {
-        Ended { run: String::new(), reports: Vec::new(), error: Some(error), exit }
+        Ended {
+            run: String::new(),
+            reports: Vec::new(),
+            error: Some(error),
+            consent: String::new(),
+            at: Clock::system().now(),
+            comparison: None,
+            exit,
+        }
     }
 }
 
@@ -45,7 +65,7 @@ pub async fn run(args: Args) -> Exit {
         );
     }
     let manifests = args.manifest.load();
-    if args.output == Output::Text || !manifests.problems.is_empty() {
+    if args.output == Form::Text || !manifests.problems.is_empty() {
         tell(&show::problems(&manifests.problems));
     }
     let invalid = manifests.has_errors();
@@ -66,12 +86,12 @@ pub async fn run(args: Args) -> Exit {
             tell(&format!("what the run did was done all the same, and stands in the journal:\n  {again}\n"));
         }
     };
-    if args.output == Output::Json {
-        let printed =
-            match show::document(args.dry_run, &on, &ended.run, &ended.reports, &manifests.problems, ended.error.as_deref(), ended.exit) {
-                Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(&text))),
-                Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
-            };
+    let document = document(&args, &on, &manifests, &ended);
+    if let Some(document) = document {
+        let printed = match document {
+            Ok(text) => print(&format!("{}\n", crate::aws::reveal_nothing(text.trim_end()))),
+            Err(error) => complain(Exit::Failed, &format!("the result could not be written as JSON: {error}")),
+        };
         where_it_stands();
         return if ended.exit == Exit::Done { printed } else { ended.exit };
     }
@@ -80,6 +100,25 @@ pub async fn run(args: Args) -> Exit {
         tell("part of the manifest is wrong and was not enforced: see above\n");
     }
     ended.exit
+}
+
+/// The result as one document; nothing where it was said line by line.
+fn document(args: &Args, on: &str, manifests: &Manifests, ended: &Ended) -> Option<serde_json::Result<String>> {
+    let Ended { run, reports, error, consent, at, comparison, exit } = ended;
+    let comparison = comparison.as_ref();
+    let problems = &manifests.problems;
+    let error = error.as_deref();
+    let (dry_run, baselines) = (args.dry_run, &manifests.baselines);
+    let folder = std::env::current_dir().ok().map(|folder| folder.display().to_string());
+    let folder = folder.as_deref();
+    let review = Review { dry_run, ground: on, baselines, folder, reports, problems, error, consent, exit: *exit, comparison, at: *at };
+    match args.output {
+        Form::Text => None,
+        Form::Json => Some(show::document(dry_run, on, run, reports, problems, error, comparison, *exit)),
+        Form::Markdown => Some(Ok(markdown::render(&review))),
+        Form::Sarif => Some(sarif::render(&review)),
+        Form::Junit => Some(Ok(junit::render(&review))),
+    }
 }
 
 /// Looks at every object, and repairs it where the run is no dry one.

@@ -6,8 +6,8 @@ use super::super::consent::{Advice, Looked, misspelt, stale};
 use super::super::ground::Ground;
 use super::super::notify::Messages;
 use super::super::progress::Progress;
-use super::super::{Output, complain, print, show, tell};
-use super::args::Args;
+use super::super::{complain, print, show, tell};
+use super::args::{Args, Form};
 use super::{Ended, Run};
 use crate::desired::{Choice, Others};
 use crate::execute::record::Event;
@@ -24,8 +24,8 @@ impl<'a> Run<'a> {
     pub(super) fn new(args: &'a Args, ground: &'a Ground, interrupt: &'a Interrupt, problems: &'a [Problem]) -> Run<'a> {
         if let Some(note) = &ground.note {
             match args.output {
-                Output::Text => _ = print(&format!("{}\n", shown(note))),
-                Output::Json => tell(&format!("{note}\n")),
+                Form::Text => _ = print(&format!("{}\n", shown(note))),
+                _ => tell(&format!("{note}\n")),
             }
         }
         Run { args, ground, interrupt, problems, name: name(ground.clock.now()), given: Vec::new() }
@@ -37,19 +37,34 @@ impl<'a> Run<'a> {
         if let Some(error) = misspelt(&looked) {
             return Ended::before_it_began(Exit::Failed, error);
         }
+        let base = match &self.args.compare_to {
+            None => None,
+            Some(folder) => match self.base(folder).await {
+                Ok(base) => Some(base),
+                Err(error) => return Ended::before_it_began(Exit::Failed, error),
+            },
+        };
         let unknown = stale(&self.args.approve, &looked);
         let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();
         self.show_all(&reports);
-        if let Some(unknown) = unknown.filter(|_| self.args.output == Output::Text) {
+        let comparison = base.map(|base| base.compared(&reports));
+        if let Some(comparison) = comparison.as_ref().filter(|_| self.args.output == Form::Text) {
+            print(&show::comparison(comparison));
+        }
+        if let Some(unknown) = unknown.filter(|_| self.args.output == Form::Text) {
             print(&format!("{unknown}\n"));
         }
-        self.advise(&reports);
-        if self.args.output == Output::Text && show::consents_not_looked_at(&reports) {
-            print(&self.not_looked_at());
+        let mut consent = self.advise(&reports).words().to_owned();
+        if show::consents_not_looked_at(&reports) {
+            let said = self.not_looked_at();
+            consent.push_str(&said);
+            if self.args.output == Form::Text {
+                print(&said);
+            }
         }
         let exit = exit::of_run(&reports, manifests.has_errors(), self.args.detailed_exitcode);
         let exit = if self.interrupt.stopped() { Exit::Interrupted } else { exit };
-        Ended { run: self.name, reports, error: None, exit }
+        Ended { consent, at: self.ground.clock.now(), run: self.name, reports, error: None, comparison, exit }
     }
 
     /// Looks at every object, so that nothing is changed where the command line is about something else; then shows and applies one after the other,
@@ -98,7 +113,8 @@ impl<'a> Run<'a> {
         if let Err(error) = opened.journal.append(&self.name, "", self.ground.clock.now(), ended, true).await {
             tell(&format!("holdfast: {error}\n"));
         }
-        Ended { run: self.name, reports, error: None, exit }
+        let consent = self.advice(&reports).words().to_owned();
+        Ended { consent, at: self.ground.clock.now(), run: self.name, reports, error: None, comparison: None, exit }
     }
 
     /// Looks at every object side by side; `given` are the consents of the journal.
@@ -140,7 +156,8 @@ impl<'a> Run<'a> {
     pub(super) fn refuse(&self, looked: Vec<Looked<'_>>, stale: &str) -> Ended {
         let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();
         self.show_all(&reports);
-        let what_to_do = match self.advise(&reports) {
+        let advice = self.advise(&reports);
+        let what_to_do = match advice {
             Advice::Consent(_) => "read them, and consent to them as they are now",
             Advice::Spent(_) => {
                 "what waits in them was consented to before, and a consent counts once: find out who undoes what was done, and leave --approve out"
@@ -149,7 +166,16 @@ impl<'a> Run<'a> {
         };
         // An object that could not be looked at failed, and nothing was done.
         let exit = if reports.iter().any(|report| report.error.is_some()) { Exit::Failed } else { Exit::Blocked };
-        Ended { run: String::new(), reports, error: Some(format!("nothing was done: {stale}; {what_to_do}")), exit }
+        let error = Some(format!("nothing was done: {stale}; {what_to_do}"));
+        Ended {
+            consent: advice.words().to_owned(),
+            at: self.ground.clock.now(),
+            run: String::new(),
+            reports,
+            error,
+            comparison: None,
+            exit,
+        }
     }
 
     pub(super) async fn one(&self, looked: Looked<'_>, journal: &Journal, past: &Past) -> Report {
@@ -191,7 +217,7 @@ impl<'a> Run<'a> {
         if let Some(error) = &untold {
             tell(&format!("{error}\n"));
         }
-        if self.args.output == Output::Text {
+        if self.args.output == Form::Text {
             print(&format!("\n{}", show::outcomes(&outcomes)));
             if let Some(left) = &left {
                 self.show_left(left, outcomes.stopped.is_some() || outcomes.failed().next().is_some());
@@ -235,7 +261,7 @@ impl<'a> Run<'a> {
         if let Some(error) = error {
             complain(Exit::Failed, error);
         }
-        if let Some(plan) = plan.filter(|_| self.args.output == Output::Text) {
+        if let Some(plan) = plan.filter(|_| self.args.output == Form::Text) {
             print(&text::render(plan, show::left_out(self.problems, &plan.object), self.args.verbose));
         }
     }
@@ -250,13 +276,13 @@ impl<'a> Run<'a> {
 
     /// Sets an object off from the one before it.
     fn apart(&self, place: usize) {
-        if place > 0 && self.args.output == Output::Text {
+        if place > 0 && self.args.output == Form::Text {
             print("\n");
         }
     }
 
     fn in_all(&self, reports: &[Report]) {
-        if let Some(said) = show::in_all(reports, self.problems).filter(|_| self.args.output == Output::Text) {
+        if let Some(said) = show::in_all(reports, self.problems).filter(|_| self.args.output == Form::Text) {
             print(&format!("\n{said}"));
         }
     }

@@ -47,7 +47,7 @@ fn baseline_of(text: &str) -> Baseline {
     let (entries, _, wrong) = desired::entries(&object, &scope);
     assert_eq!(wrong, []);
     let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
-    Baseline { object, scope, entries, stopped: Vec::new(), windows }
+    Baseline { object, scope, entries, stopped: Vec::new(), windows, written: Default::default() }
 }
 
 fn base(sandbox: &Sandbox) -> ConnectOptions {

@@ -9,6 +9,7 @@ use super::super::object::AwsBaseline;
 use super::super::path::FieldPath;
 use super::super::problem::{Problem, Source};
 use super::super::prune::Removed;
+use super::super::scan::Mark;
 use super::super::schema::Shape;
 use super::super::tree::Place;
 use super::super::validate::Finding;
@@ -58,6 +59,28 @@ impl Loaded {
     /// Whether it is known for certain which thing the entry at `path` speaks for.
     pub fn identifies(&self, path: &FieldPath) -> bool {
         self.removed.is_placed() && self.removed.leaves_identity(&self.positions.written_path(path), &self.shape)
+    }
+}
+
+/// Where an object stands: its file, and the fields in it.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub file: String,
+    pub positions: Positions,
+}
+
+impl Written {
+    /// Where the key at `path` stands, or the nearest thing around it; and whether it is that key itself.
+    pub fn nearest(&self, path: &FieldPath) -> (bool, Option<Mark>) {
+        let Some(root) = self.positions.0.as_deref() else { return (false, None) };
+        let mut place = root;
+        for step in &path.0 {
+            match place.child(step) {
+                Some(inner) => place = inner,
+                None => return (false, Some(place.key)),
+            }
+        }
+        (true, Some(place.key))
     }
 }
 

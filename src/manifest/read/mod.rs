@@ -22,7 +22,7 @@ use super::schema::Shape;
 use super::tree::{self, Miswritten, Place};
 use super::validate::{self, Finding};
 
-pub use loaded::{Loaded, Positions};
+pub use loaded::{Loaded, Positions, Written};
 use origin::Origin;
 
 /// How many problems of one file are listed, more than anybody reads; the rest is counted, so that a file of nothing else fits into memory.

@@ -10,10 +10,11 @@ use crate::kinds::{Block, Impact, Key, Need};
 pub(super) fn render(out: &mut String, resource: &ResourcePlan, with: &HashMap<&Key, &ResourcePlan>) {
     let width = resource.steps.len().to_string().len();
     for (place, step) in resource.steps.iter().enumerate() {
-        let (impact, style) = match step.impact {
-            Impact::Online => ("online", GREEN),
-            Impact::Disruptive => ("disruptive", YELLOW),
-            Impact::Irreversible => ("irreversible", RED),
+        let impact = super::impact(step.impact);
+        let style = match step.impact {
+            Impact::Online => GREEN,
+            Impact::Disruptive => YELLOW,
+            Impact::Irreversible => RED,
         };
         let takes = if step.takes.is_empty() { String::new() } else { format!(": {}", shown(&step.takes)) };
         let (when, colour) = match &step.held {
@@ -34,7 +35,7 @@ pub(super) fn render(out: &mut String, resource: &ResourcePlan, with: &HashMap<&
 
 /// The steps of other resources that come before this one: `step 1 of s3.bucketPolicies/huntaze-assets`. What the run leaves out, and what is held and
 /// keeps nobody waiting, comes neither before nor after.
-fn awaited(resource: &ResourcePlan, step: &PlannedStep, with: &HashMap<&Key, &ResourcePlan>) -> Vec<String> {
+pub fn awaited(resource: &ResourcePlan, step: &PlannedStep, with: &HashMap<&Key, &ResourcePlan>) -> Vec<String> {
     let comes = |other: &PlannedStep| other.held.is_none() || step.held.is_some();
     let mut every: BTreeSet<&str> = BTreeSet::new();
     let mut of: BTreeMap<&Key, BTreeSet<usize>> = BTreeMap::new();
@@ -72,7 +73,7 @@ fn holds(out: &mut String, resource: &ResourcePlan) {
 }
 
 /// `step 2`, `steps 1, 2`.
-fn numbered(numbers: impl IntoIterator<Item = usize>) -> String {
+pub fn numbered(numbers: impl IntoIterator<Item = usize>) -> String {
     let all: Vec<String> = numbers.into_iter().map(|number| number.to_string()).collect();
     format!("step{} {}", if all.len() == 1 { "" } else { "s" }, all.join(", "))
 }

@@ -86,7 +86,7 @@ impl Account {
         let (entries, _, wrong) = desired::entries(&object, &scope);
         assert_eq!(wrong, []);
         let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
-        Baseline { object, scope, entries, stopped: Vec::new(), windows }
+        Baseline { object, scope, entries, stopped: Vec::new(), windows, written: Default::default() }
     }
 
     pub async fn plan(&self, groups: &str) -> Plan {

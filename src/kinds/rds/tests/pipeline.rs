@@ -171,7 +171,7 @@ fn under(policy: &str, manifest: &str) -> Baseline {
     let windows = Windows::new(&object.spec.policy.change_windows).unwrap();
     let (entries, _, wrong) = desired::entries(&object, &scope);
     assert!(wrong.is_empty(), "{wrong:?}");
-    Baseline { object, scope, entries, stopped: Vec::new(), windows }
+    Baseline { object, scope, entries, stopped: Vec::new(), windows, written: Default::default() }
 }
 
 pub(super) fn ops(steps: &[PlannedStep]) -> Vec<String> {
