@@ -4,8 +4,8 @@ use aws_sdk_elasticache::types::{CacheCluster, Endpoint as SdkEndpoint, NodeGrou
 use secrecy::SecretString;
 
 use crate::aws::calls::elasticache::DESCRIBE_CACHE_CLUSTERS;
-use crate::aws::{CallError, Class, Reads, pages};
-use crate::kinds::elasticache::observe::parameters;
+use crate::aws::{CallError, Class, Reads};
+use crate::kinds::elasticache::observe::{clusters, parameters};
 use crate::kinds::elasticache::start::not_sent;
 use crate::migration::side::{Shard, Side};
 use crate::migration::wire::{Endpoint, Login, Tls};
@@ -20,11 +20,7 @@ pub async fn side(reads: &Reads, found: &ReplicationGroup, token: Option<SecretS
         _ => Tls::Off,
     };
     let login = Login { user: None, token: token.filter(|_| found.auth_token_enabled() == Some(true)), tls };
-    let clusters = pages(|marker| async {
-        let answer = reads.elasticache().describe_cache_clusters(|request| request.show_cache_node_info(true).set_marker(marker)).await?;
-        Ok((answer.cache_clusters.unwrap_or_default(), answer.marker))
-    })
-    .await?;
+    let clusters = clusters(reads).await?;
     let databases = if found.cluster_enabled() == Some(true) { 1 } else { databases(reads, found, &clusters).await? };
     let shards: Option<Vec<Shard>> = found.node_groups().iter().map(|shard| self::shard(shard, &clusters, &login)).collect();
     match shards.filter(|shards| !shards.is_empty()) {
