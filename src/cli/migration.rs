@@ -242,6 +242,8 @@ async fn act(what: &What, command: MoveCommand, exec: AllowExec) -> Result<(), S
     let state = ground::folder(what.state_dir.as_deref(), what.in_sandbox());
     let journal = Journal::open_on(&on, &state, &format!("holdfast migration {}", what.name)).map_err(|error| error.to_string())?.journal;
     let ground = what.ground(&on, &state, true, exec)?;
+    // The run that goes on from here is the same holder: by another name it would be refused as somebody else.
+    ground::keep_holder(&state, &ground.connect.holder).map_err(|error| format!("{}: {error}", state.display()))?;
     let (found, reads) = look(what, &baseline, &ground).await?;
     if let Some((title, op)) = found.step(command)?.map(|(title, op)| (title, Operation::from(op))) {
         let kind = registry().iter().find(|kind| kind.path() == ReplicationGroups::PATH).ok_or("there is no such kind")?;

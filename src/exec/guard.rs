@@ -1,7 +1,7 @@
 //! The guard of a command: this program once more, between holdfast and the command, which it ends when holdfast is no more.
 //!
 //! Its stdin is one end of a pair of sockets, and holdfast has the other one. It reads what to run there, says how it went, and ends the command with its
-//! process group where the socket closes (holdfast has ended, however it did) or where nothing is heard for [`PATIENCE`] (holdfast was stopped, and another
+//! process group where the socket closes (holdfast has ended, however it did) or where nothing is heard for half a minute (holdfast was stopped, and another
 //! process may take over what it did). A death signal of the kernel would not do: it is bound to the thread that began the command.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};

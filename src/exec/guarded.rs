@@ -66,6 +66,9 @@ pub async fn carried_out(order: Order<'_>) -> Result<String, Failure> {
         return Err(Failure::NotBegun("the command".to_owned(), "it is empty".to_owned()));
     };
     let name = clean(program);
+    if !(order.goes_on)() {
+        return Err(Failure::Stopped(name));
+    }
     let not_begun = |error: std::io::Error| Failure::NotBegun(name.clone(), format!("its guard could not be begun: {error}"));
     let (ours, mut child) = begun(order.environment).map_err(not_begun)?;
     let guarded = Guarded { guard: ours.try_clone().map_err(not_begun)?, group: Arc::default() };

@@ -280,7 +280,7 @@ impl Move {
                 .or(self.report.as_ref().map(|report| report.measured))
                 .filter(|found| *found != Figures::default()),
             fence: match lock {
-                Some(_) => fence::words(moving).filter(|_| soaks),
+                Some(_) => fence::words(moving).filter(|_| soaks || moving.stand() == Stand::Returning),
                 None => self.left.clone(),
             },
             next: self.next(phase),

@@ -159,7 +159,7 @@ fn unread(moving: &Moving) -> Vec<Unreadable> {
         moving.target.present().filter(|target| target.group.status == "available").and_then(|target| target.ours.unknown()),
     ];
     let snapshots = moving.snapshots.values().filter_map(Fact::unknown);
-    all.into_iter().flatten().chain(snapshots).cloned().collect()
+    all.into_iter().flatten().chain(snapshots).chain(fence::unread(moving)).cloned().collect()
 }
 
 fn since(lock: &Lock) -> String {

@@ -14,8 +14,11 @@ use crate::migration::copy::payload_fits;
 /// Why there is no way back after the commit, whatever a person gives up; nothing where there is one.
 pub fn no_return(moving: &Moving) -> Option<String> {
     let (Some(names), Some(lock)) = (&moving.names, moving.lock.present()) else { return Some("the move is over".to_owned()) };
-    let Some(source) = moving.source.present().filter(|source| source.group.status != "deleting") else {
-        return Some(format!("{} is not there any more", names.source));
+    let source = match &moving.source {
+        Fact::Present(source) if source.group.status != "deleting" => source,
+        // It is busy, or could not be read: that is waited for, or said, where a way back is asked for.
+        Fact::Unknown(_) => return None,
+        Fact::Present(_) | Fact::Absent => return Some(format!("{} is not there any more", names.source)),
     };
     let target = moving.target.present()?.settings.as_ref()?;
     let (old, new) = (&source.settings.engine_version, &target.engine_version);
@@ -82,6 +85,9 @@ impl Plan<'_> {
             if self.says_barred() {
                 return;
             }
+        }
+        if self.says_stuck_fence() {
+            return;
         }
         self.adopt(lock);
         self.lower_fence(lock);
@@ -154,6 +160,9 @@ impl Plan<'_> {
     /// Everything away that the move made, and clients back where they were.
     pub fn back(&mut self, lock: &Lock, turn: bool) {
         let from = self.names.source.clone();
+        if self.says_stuck_fence() {
+            return;
+        }
         self.adopt(lock);
         if lock.returning == Some(Return::Returned) && lock.ledger.is_some() && !lock.released {
             self.hold_back(lock);

@@ -66,7 +66,7 @@ async fn a_dry_run_shows_the_forecast_and_writes_nothing() {
         " writes/s), writes wait 21 s (settle ",
         "20 s for AWS are assumed",
         "budget 2.0 h",
-        "(2 x cache.t3.micro)",
+        "2 x cache.t3.micro more for 24 h: 48 node-hours",
     ] {
         assert!(forecast.contains(words), "{words}: {forecast}");
     }

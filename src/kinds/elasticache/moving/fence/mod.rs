@@ -16,7 +16,7 @@ mod start;
 
 pub(super) use check::check;
 pub(super) use observe::observe;
-pub use plan::{left, words};
+pub use plan::{left, unread, words};
 pub(super) use start::start;
 
 use std::time::Duration;
@@ -195,7 +195,9 @@ impl Moving {
             Some(Raised::Begun(begun)) => Some(*begun),
             _ => None,
         };
-        begun.zip(self.at).is_some_and(|(begun, at)| at >= later(begun, RAISING) && at < later(begun, AGAIN))
+        // What AWS has taken is not asked for again: it comes, or does not.
+        let again = |begun| self.fencing() != Fencing::Raising && self.at.is_some_and(|at| at >= later(begun, AGAIN));
+        begun.zip(self.at).is_some_and(|(begun, at)| at >= later(begun, RAISING) && !again(begun))
     }
 
     /// Whether it is to be raised, or waited for: the new group serves, and the old one is kept.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_elasticache::types::{CacheCluster, ReplicationGroup};
 
 use super::{ALONE, Fence, Fencing, MODIFYING, Raised};
-use crate::kinds::elasticache::moving::lock::{Lock, Return};
+use crate::kinds::elasticache::moving::lock::{Direction, Lock, Return};
 use crate::kinds::elasticache::moving::names::Names;
 use crate::kinds::elasticache::moving::observe::named;
 use crate::kinds::elasticache::moving::op::MoveOp;
@@ -15,7 +15,7 @@ use crate::kinds::elasticache::observe::members;
 use crate::kinds::elasticache::op::Op;
 use crate::kinds::elasticache::token::TokenRef;
 use crate::kinds::elasticache::version;
-use crate::kinds::{Fact, Step};
+use crate::kinds::{Fact, Impact, Reason, Step, Unreadable};
 
 /// A run waits no longer than [`super::RAISING`] for it: this is beyond that, so that it never fails for the time that it takes.
 const ATTACHING: Duration = Duration::from_secs(90 * 60);
@@ -53,6 +53,7 @@ impl Plan<'_> {
         let (Some(fence), Some(source)) = (self.fence(lock), self.moving.source.present()) else { return };
         let settings = &source.settings;
         let (family, cluster_mode) = (version::family(&settings.engine, &settings.engine_version), settings.cluster_mode);
+        let (holds, approved) = (self.holds(), self.migration.approved == Some(true));
         let (object, name, was) = (self.planning.scope.object.clone(), fence.name.clone(), fence.was.clone());
         if made.is_none() {
             let op = MoveOp::MakeFence { fence: fence.clone(), family, object };
@@ -67,9 +68,20 @@ impl Plan<'_> {
             });
         }
         self.push(format!("Fence {from} with it"), MoveOp::RaiseFence { fence }, |step| {
-            step.within(ATTACHING)
+            let step = step
+                .within(ATTACHING)
                 .back(lifting(&from, &was))
-                .also_takes("minutes, while the new group serves: the old one refuses every write then, whatever becomes of its nodes")
+                .also_takes("minutes, while the new group serves: the old one refuses every write then, whatever becomes of its nodes");
+            match holds {
+                true => step,
+                // Nobody was kept from writing there so far.
+                false => step
+                    .impact(
+                        Impact::Disruptive,
+                        "clients that still write to the old group are refused from then on; minutes, while the new group serves",
+                    )
+                    .consented(approved),
+            }
         });
         let committed = self.moving.lock.present().filter(|_| self.moving.stand() != Stand::UnderWay);
         if committed.map_or(self.holds(), |lock| lock.ledger.is_some()) {
@@ -81,6 +93,27 @@ impl Plan<'_> {
     pub(in super::super) fn is_or_gets_fenced(&self) -> bool {
         let raises = |step: &Step<Op>| matches!(&step.op, Op::Move(op) if matches!(**op, MoveOp::RaiseFence { .. }));
         self.moving.fence.is_attached() || self.steps.steps.iter().any(raises)
+    }
+
+    /// Blocks a way back whose fence could not be lowered: the source would be what counts, and refuse every write. Whether it is so.
+    pub(in super::super) fn says_stuck_fence(&mut self) -> bool {
+        let seen = &self.moving.fence;
+        let fences = self.names.fences();
+        let is_fence = |name: &&String| name.starts_with(&fences);
+        let Some(name) = seen.nodes.present().and_then(|nodes| nodes.parameter_groups.iter().find(is_fence)).cloned() else { return false };
+        if name == seen.name && self.fence("").is_some() && seen.group.present().is_some_and(|made| made.ours) {
+            return false;
+        }
+        let from = self.names.source.clone();
+        let message = format!(
+            "{from} has the parameter group {name}, which refuses every write, and its tags do not say whose it is or what {from} had before"
+        );
+        let what_to_do = format!(
+            "give {from} the parameter group that it had (its CloudTrail events, or its snapshots before the move, name it): {}; then run again",
+            lifting(&from, "NAME")
+        );
+        self.block(Reason::Conflict, message, what_to_do);
+        true
     }
 
     /// Lowers it for the way back, while the source's hold is proven and the target serves.
@@ -112,6 +145,14 @@ impl Plan<'_> {
             });
         }
     }
+}
+
+/// What could not be read of it, where a way back or the end of the move depends on it.
+pub fn unread(moving: &Moving) -> Vec<&Unreadable> {
+    let goes_back = moving.lock.present().is_some_and(|lock| lock.direction == Direction::Back);
+    let depends = goes_back || matches!(moving.stand(), Stand::Returning | Stand::Over);
+    let all = [moving.fence.group.unknown(), moving.fence.nodes.unknown()];
+    if depends { all.into_iter().flatten().collect() } else { Vec::new() }
 }
 
 /// How a person lets a fenced group take writes again.

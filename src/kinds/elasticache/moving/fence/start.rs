@@ -165,6 +165,8 @@ async fn raise(writes: &Writes, fence: &Fence) -> Result<(), CallError> {
     }
     // What was seen of the nodes before says nothing any more: they are looked at when they have it.
     tag_lock(writes, &fence.lock, &[(ON_NODES_TAG, "unlooked"), (LOOKED_TAG, "never")]).await?;
+    // Much was read since: a way back that began meanwhile is not to find its source fenced.
+    begin(writes, fence).await?;
     attach(writes, fence, &fence.name).await
 }
 
