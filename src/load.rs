@@ -23,6 +23,8 @@ pub struct Manifests {
     pub files: usize,
     /// How many entries they hold, those that mistakes stop as well.
     pub declared: usize,
+    /// Folders that could be read, and hold none.
+    pub empty: usize,
 }
 
 impl Manifests {
@@ -141,7 +143,7 @@ fn check(reading: Reading) -> Manifests {
             baseline
         })
         .collect();
-    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files, declared }
+    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files, declared, empty: reading.empty }
 }
 
 fn scope(loaded: &Loaded) -> Scope {
