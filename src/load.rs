@@ -1,6 +1,6 @@
 //! Manifests to baselines: read, checked by schema and by their kinds, and no thing claimed twice.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -23,6 +23,8 @@ pub struct Manifests {
     pub files: usize,
     /// How many entries they hold, those that mistakes stop as well.
     pub declared: usize,
+    /// Folders that could be read, and hold none.
+    pub empty: usize,
 }
 
 impl Manifests {
@@ -87,6 +89,8 @@ fn check(reading: Reading) -> Manifests {
     let mut read: Vec<(Loaded, Baseline)> = Vec::new();
     let mut unenforced: Vec<Unenforced> = Vec::new();
     let mut declared = 0;
+    // What each entry is called, by where it stands.
+    let mut names: HashMap<(String, Option<String>, String), String> = HashMap::new();
     let objects = reading.objects.into_iter().map(|loaded| (loaded, true));
     for (loaded, is_enforced) in objects.chain(reading.refused.into_iter().map(|loaded| (loaded, false))) {
         // What is stopped already is looked at with the rest: nobody should mend a manifest twice.
@@ -97,6 +101,10 @@ fn check(reading: Reading) -> Manifests {
         for wrong in wrong.into_iter().filter(|wrong| !legible.is_doubtful(&wrong.path)) {
             problems.push(Problem { expected: Some(wrong.expected), ..legible.problem(&wrong.path, wrong.message) });
         }
+        let at = |path: String| (loaded.file.display().to_string(), Some(scope.object.clone()), path);
+        names.extend(good.iter().chain(&stopped).map(|entry| (at(legible.positions.written(&entry.path)), entry.name.clone())));
+        let taken = loaded.stopped.iter().filter_map(|(path, value)| Some((at(path.to_string()), value.get("name")?.as_str()?.to_owned())));
+        names.extend(taken);
         // Those that reading took out of the object are not in it any more, those of one that is refused are.
         declared += desired::declared(&loaded.object).count() + if is_enforced { loaded.stopped.len() } else { 0 };
         if !is_enforced {
@@ -128,6 +136,10 @@ fn check(reading: Reading) -> Manifests {
         .collect();
     problems.extend(twice);
     problems.extend(overlaps(&read));
+    for problem in &mut problems {
+        let manifest::Scope::Entry { path } = &problem.scope else { continue };
+        problem.entry = names.get(&(problem.file.clone(), problem.object.clone(), path.clone())).cloned();
+    }
     problems.sort();
     let baselines = read
         .into_iter()
@@ -141,7 +153,7 @@ fn check(reading: Reading) -> Manifests {
             baseline
         })
         .collect();
-    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files, declared }
+    Manifests { baselines, problems, unlisted: reading.unlisted, files: reading.files, declared, empty: reading.empty }
 }
 
 fn scope(loaded: &Loaded) -> Scope {

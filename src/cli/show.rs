@@ -168,7 +168,15 @@ pub fn comparison(comparison: &Comparison) -> String {
     let mut out = String::new();
     for one in &comparison.objects {
         let object = shown(&one.object);
-        say(&mut out, format_args!("\n{BOLD}{object}{BOLD:#} compared with {}: {}", shown(&comparison.base), shown(&one.words())));
+        say(
+            &mut out,
+            format_args!(
+                "\n{BOLD}{object}{BOLD:#} compared with {}{}: {}",
+                shown(&comparison.base),
+                comparison.ground(),
+                shown(&one.words())
+            ),
+        );
         if let Some(error) = &one.error {
             say(&mut out, format_args!("    {RED}not known:{RED:#} the base could not be planned: {}", shown(error)));
         }

@@ -64,6 +64,9 @@ pub struct Problem {
     pub scope: Scope,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<Related>,
+    /// The name of the entry that it is in, where that could be read: its place in the list is another one as soon as an entry is put before it.
+    #[serde(skip)]
+    pub entry: Option<String>,
     #[serde(skip)]
     pub excerpt: Option<Excerpt>,
 }
@@ -82,6 +85,7 @@ impl Problem {
             help: None,
             scope: Scope::Object,
             related: None,
+            entry: None,
             excerpt: None,
         }
     }

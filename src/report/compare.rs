@@ -15,6 +15,9 @@ use crate::plan::{Plan, ResourcePlan};
 pub struct Comparison {
     /// What it was compared with, as `--compare-to` names it.
     pub base: String,
+    /// The base holds no manifest: there was none before, and everything is of this one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_empty: bool,
     /// One an object that was planned.
     pub objects: Vec<Compared>,
 }
@@ -121,6 +124,14 @@ impl FieldOf {
 }
 
 impl Comparison {
+    /// What it was compared with: `base`, or that there was nothing.
+    pub fn ground(&self) -> &'static str {
+        match self.is_empty {
+            true => ", which holds no manifest: there was none before",
+            false => "",
+        }
+    }
+
     /// The differences of all objects that come with this manifest, or of which that is not known.
     pub(super) fn of_this(&self) -> HashSet<(&str, &Key, &str)> {
         self.objects

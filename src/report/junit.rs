@@ -1,11 +1,12 @@
 //! A run as JUnit XML, which every CI shows: a suite an object, a test a resource. What differs, or is blocked, is a failure; what could not be looked at is
 //! an error, and never passed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use super::{Review, words};
 use crate::execute::{End, ResourceOutcome};
+use crate::exit::Exit;
 use crate::kinds::Key;
 use crate::plan::escape::shown;
 use crate::plan::{Plan, ResourcePlan, Status, text};
@@ -35,6 +36,11 @@ struct Suite<'a> {
 /// The document.
 pub fn render(review: &Review<'_>) -> String {
     let mut suites: Vec<Suite<'_>> = review.reports.iter().map(|report| suite(review, report)).collect();
+    if review.exit == Exit::Interrupted {
+        let reached: HashSet<&str> = review.reports.iter().map(|report| report.object.as_str()).collect();
+        let objects = review.baselines.iter().map(|baseline| baseline.scope.object.as_str());
+        suites.extend(objects.filter(|object| !reached.contains(object)).map(|object| not_reached(review, object)));
+    }
     let mut of_run: Vec<Test> = Vec::new();
     if let Some(error) = review.error {
         of_run.push(Test {
@@ -89,6 +95,13 @@ fn suite<'a>(review: &Review<'a>, report: &'a Report) -> Suite<'a> {
         }));
     }
     Suite { name: &report.object, properties, tests, said: plan.map(said).unwrap_or_default() }
+}
+
+/// An object that an interrupted run did not come to: of it nothing is known.
+fn not_reached<'a>(review: &Review<'a>, object: &'a str) -> Suite<'a> {
+    let verdict = Verdict::Error("interrupted", "the run was interrupted before it came to this object".to_owned(), String::new());
+    let test = Test { name: object.to_owned(), class: "holdfast".to_owned(), verdict };
+    Suite { name: object, properties: vec![("ground", review.ground)], tests: vec![test], said: String::new() }
 }
 
 /// How a resource ended; nothing where the plan made afterwards says it.

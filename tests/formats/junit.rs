@@ -55,6 +55,15 @@ fn only_what_is_in_sync_has_passed() {
     assert_eq!(of("5,000 changes").iter().filter(|(_, verdict)| verdict == "failure").count(), 5_000);
 }
 
+/// What an interrupted run did not come to has not passed.
+#[test]
+fn what_was_not_reached_is_an_error() {
+    let mut sample = super::plans::copy(super::sample("small"));
+    sample.reports.clear();
+    let review = holdfast::report::Review { exit: holdfast::exit::Exit::Interrupted, ..sample.review() };
+    assert_eq!(tests(&render(&review)), [("production".to_owned(), "error".to_owned())]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: support::cases().max(64), failure_persistence: None, ..ProptestConfig::default() })]
 

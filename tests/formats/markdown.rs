@@ -293,6 +293,83 @@ proptest! {
     }
 }
 
+/// A migration of which there is no room among the open ones is told whole in its fold.
+#[test]
+fn every_migration_is_told_once() {
+    let mut many = copy(sample("migration"));
+    let plan = many.plan();
+    let like = plan.resources.iter().find(|one| one.steps.len() > 1).expect("a migration").clone();
+    let names = ["alpha", "beta", "gamma", "delta"];
+    plan.resources = names
+        .map(|name| {
+            let mut one = like.clone();
+            one.key.id = format!("redis-{name}");
+            one.notes = vec![format!("noted of {name}"), "of which there is much to say ".repeat(20)];
+            one.steps.iter_mut().for_each(|step| {
+                // Three of them are more than stand open.
+                (step.title, step.back) = (format!("do what {name} wants"), format!("take back what {name} wants {}", "again ".repeat(60)));
+            });
+            one
+        })
+        .to_vec();
+    let page = render(&many.review());
+    assert!(page.len() <= LIMIT);
+    inert(&page);
+    let said = page.split("#### Migrations").nth(1).expect("migrations").split("####").next().expect("them");
+    assert!(said.contains("folded below"), "none is left out: {said}");
+    for name in names {
+        for (what, times) in [(format!("noted of {name}"), 1), (format!("do what {name} wants"), like.steps.len())] {
+            assert_eq!(page.matches(&what).count(), times, "{what}: {page}");
+        }
+        assert!(page.contains(&format!("to go back: take back what {name} wants")), "{name}: {page}");
+    }
+    assert!(!page.contains("not shown"), "{page}");
+}
+
+/// What stands in the way, and what is felt most, is not what is cut off; and the page says that something is.
+#[test]
+fn a_large_resource_is_cut_at_its_end() {
+    let mut large = copy(sample("blocked"));
+    let plan = large.plan();
+    let mut one = plan.resources.iter().find(|one| !one.blocks.is_empty()).expect("one that is blocked").clone();
+    let like = plan.resources.iter().find_map(|one| one.drifts.first()).expect("a difference").clone();
+    let drift = |number: usize| holdfast::kinds::Drift { field: format!("field{number:03}"), ..like.clone() };
+    one.drifts = (0..300).map(drift).collect();
+    one.drifts.iter_mut().for_each(|drift| drift.impact = holdfast::kinds::Impact::Online);
+    one.drifts[299].impact = holdfast::kinds::Impact::Irreversible;
+    (one.steps, plan.resources) = (Vec::new(), Vec::new());
+    let why = "what stands in the way";
+    one.blocks[0].message = why.to_owned();
+    plan.resources.push(one);
+    let page = render(&large.review());
+    inert(&page);
+    let fold = page.split("<details>").nth(1).expect("a fold");
+    let place = |text: &str| fold.find(text).unwrap_or_else(|| panic!("{text}: {fold}"));
+    assert!(place(why) < place("field299") && place("field299") < place("field000"), "{fold}");
+    let shown = fold.matches("`field").count();
+    assert!(fold.contains(&format!("{} lines of it not shown", 300 - shown)), "{shown}: {fold}");
+    assert!(page.contains("Not all of it fits into a comment"), "{page}");
+}
+
+/// Of what a commit changes, steps that it lets go stand before what is no more, and that is counted where it is cut.
+#[test]
+fn what_is_let_go_comes_first() {
+    use holdfast::kinds::Key;
+    use holdfast::report::compare::{Compared, Comparison, FieldOf, StepOf};
+    let key = Key::new("s3.buckets", "a");
+    let gone = (0..300).map(|number| FieldOf { key: key.clone(), field: format!("field{number}") }).collect();
+    let objects = vec![
+        Compared { object: "quiet".to_owned(), gone, ..Compared::default() },
+        Compared { object: "loud".to_owned(), let_go: vec![StepOf { key, step: "Begin it".to_owned() }], ..Compared::default() },
+    ];
+    let comparison = Comparison { base: "base".to_owned(), objects, ..Comparison::default() };
+    let page = render(&holdfast::report::Review { comparison: Some(&comparison), ..sample("small").review() });
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("{text}: {page}"));
+    assert!(place("- let go: ") < place("`quiet`") && place("`quiet`") < place("- no more: "), "{page}");
+    let shown = page.matches("- no more: ").count();
+    assert!(shown > 10 && page.contains(&format!("and {} differences more of the base that are no more", 300 - shown)), "{page}");
+}
+
 /// The search finds what is to be found: the parser knows what a site would.
 #[test]
 fn what_is_not_inert_is_found() {

@@ -88,12 +88,27 @@ fn what_a_commit_changes_is_held_apart_from_what_stood() {
     assert!(changes.contains("huntaze-uploads` | `ownership`") && !changes.contains("huntaze-assets"), "{page}");
     let stood = rest.split("####").next().expect("a table");
     assert!(stood.contains("huntaze-assets` | `versioning`") && !stood.contains("huntaze-uploads"), "{page}");
-    // What cannot be compared with is no empty one.
-    let (code, _, err) = run(folder.path(), &["--dry-run", "--compare-to", "not-there"]);
+    // A base that cannot be looked at is no empty one, and the plan is shown all the same.
+    let (code, text, err) = run(folder.path(), &["--dry-run", "--compare-to", "not-there"]);
     assert!(
-        code == 1 && err.contains("--compare-to not-there holds nothing to compare with") && err.contains("leave --compare-to out"),
-        "{err}"
+        code == 3 && text.contains("not-there holds nothing to compare with") && text.contains("of 2 it is not known"),
+        "{code}: {text}{err}"
     );
+    assert!(text.contains("give an empty folder") && text.contains("huntaze-assets"), "{text}");
+    // Before the first manifest there was none.
+    std::fs::create_dir(folder.path().join("none")).expect("a folder");
+    for with in [None, Some("README.md"), Some("others.yaml")] {
+        with.into_iter().for_each(|file| std::fs::write(folder.path().join("none").join(file), "").expect("a file"));
+        let none = ["--dry-run", "--compare-to", "none"];
+        let (code, text, err) = run(folder.path(), &none);
+        let said = "compared with none, which holds no manifest: there was none before: 2 differences with this manifest, 0 as before";
+        assert!(code == 3 && text.contains(said), "{code}: {text}{err}");
+        let (_, page, _) = run(folder.path(), &[&none[..], &["-o", "markdown"]].concat());
+        assert!(page.contains("there was none before") && !page.contains("#### Drift that was there before"), "{page}");
+        let (_, json, _) = run(folder.path(), &[&none[..], &["-o", "json"]].concat());
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!((&json["comparison"]["isEmpty"], json["error"].is_null()), (&true.into(), true));
+    }
     std::fs::write(base.join("m.yaml"), format!("{MANIFEST}  s3:\n    buckets:\n      - {{name: huntaze-assets, versionin: Enabled}}\n"))
         .expect("a file");
     let (_, text, _) = run(folder.path(), &compare);

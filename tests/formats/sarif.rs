@@ -119,3 +119,37 @@ fn rules_say_the_field_its_controls_and_what_to_do() {
     assert!(help.contains("spec.exceptions") && help.contains("holdfast explain s3.buckets.denyInsecureTransport"), "{help}");
     assert!(rule["fullDescription"]["text"].as_str().expect("a text").len() > 20, "{rule:#}");
 }
+
+/// A mistake is known again wherever its entry stands in the list, and wherever the run is started.
+#[test]
+fn the_same_mistake_in_another_place_of_the_list_has_the_same_fingerprint() {
+    let wrong = "      - {name: huntaze-backups, versionin: Enabled}\n      - {name: huntaze-logs, versionin: Enabled}\n";
+    let first = "      - {name: huntaze-first, tags: {a: b}}\n";
+    let prints = |file: &str, folder: Option<&str>, entries: &str| -> BTreeSet<String> {
+        let mut sample = super::plans::copy(super::sample("empty"));
+        sample.problems = load_text(file, &format!("{HEAD}  s3:\n    buckets:\n{entries}")).problems;
+        let text = render(&holdfast::report::Review { folder, ..sample.review() }).expect("JSON");
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let mistakes = results(&document).iter().filter(|one| one["ruleId"] == "manifest");
+        mistakes.map(|one| one["partialFingerprints"].to_string()).collect()
+    };
+    let here = prints("manifests/m.yaml", None, wrong);
+    assert_eq!(here.len(), 2, "{here:?}");
+    assert_eq!(here, prints("manifests/m.yaml", None, &format!("{first}{wrong}")));
+    assert_eq!(here, prints("/home/of/it/manifests/m.yaml", Some("/home/of/it"), wrong));
+    assert_ne!(here, prints("manifests/other.yaml", None, wrong));
+}
+
+/// GitHub refuses a document of more results, whole.
+#[test]
+fn of_too_many_results_the_least_severe_are_left_out() {
+    let mut sample = super::plans::many(super::sample("small"), holdfast::report::sarif::MOST + 10);
+    let mut unread = super::sample("unreadable").reports[0].plan.clone().expect("a plan").resources;
+    unread.retain(|one| !one.unreadable.is_empty());
+    sample.plan().resources.extend(unread);
+    let document = document(&sample);
+    assert_eq!(results(&document).len(), holdfast::report::sarif::MOST);
+    assert_eq!(results(&document)[0]["level"], "error");
+    let said = document["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().expect("it is said");
+    assert!(said.contains("the least severe, are left out"), "{said}");
+}

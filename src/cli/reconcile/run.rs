@@ -39,10 +39,7 @@ impl<'a> Run<'a> {
         }
         let base = match &self.args.compare_to {
             None => None,
-            Some(folder) => match self.base(folder).await {
-                Ok(base) => Some(base),
-                Err(error) => return Ended::before_it_began(Exit::Failed, error),
-            },
+            Some(folder) => Some(self.base(folder).await),
         };
         let unknown = stale(&self.args.approve, &looked);
         let reports: Vec<Report> = looked.into_iter().map(Looked::report).collect();

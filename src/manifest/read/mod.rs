@@ -49,6 +49,8 @@ pub struct Reading {
     pub unlisted: usize,
     /// How many files were looked into.
     pub files: usize,
+    /// How many folders could be read, and hold no object.
+    pub empty: usize,
 }
 
 impl Reading {
@@ -141,6 +143,7 @@ impl<'s> Reader<'s> {
         if before == (self.reading.problems.iter().filter(|problem| problem.is_error()).count(), self.reading.objects.len()) {
             let number = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
             self.say(Problem::of_file(&path.display().to_string(), format!("no {KIND} in this folder, in {number}")));
+            self.reading.empty += 1;
         } else if !self.idle.is_empty() && self.reading.objects.len() > before.1 {
             // One that is empty by mistake looks like one that was enforced.
             let first = self.idle.first().cloned().unwrap_or_default();

@@ -8,7 +8,7 @@ mod inert;
 mod page;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -58,16 +58,18 @@ pub fn render(review: &Review<'_>) -> String {
     changes::render(&mut page, review, &plans);
     blocked(&mut page, &plans);
     consent(&mut page, review.consent);
-    details::moves(&mut page, &plans);
+    let open = details::moves(&mut page, &plans);
     exceptions(&mut page, &plans, review.at);
     warnings(&mut page, &plans);
-    details::render(&mut page, &plans);
+    details::render(&mut page, &plans, open);
     page.end()
 }
 
 /// The objects, each with what it comes to and the hash of its plan.
 fn objects(page: &mut Page, review: &Review<'_>) {
-    let plans: Vec<&Plan> = review.plans().collect();
+    let mut plans: Vec<&Plan> = review.plans().collect();
+    // The hash of what waits for consent is asked for.
+    plans.sort_by_key(|plan| !plan.waits_for_consent());
     // Of one alone, the verdict has said it.
     let said = review.dry_run && plans.len() == 1;
     let of = |plan: &&Plan| {
@@ -132,18 +134,37 @@ fn mistakes(page: &mut Page, review: &Review<'_>) {
 fn compared(page: &mut Page, review: &Review<'_>) {
     let Some(comparison) = review.comparison else { return };
     let mut entries: Vec<String> = Vec::new();
-    for one in &comparison.objects {
+    let waiting: BTreeSet<&str> = review.plans().filter(|plan| plan.waits_for_consent()).map(|plan| plan.object.as_str()).collect();
+    let mut objects: Vec<&compare::Compared> = comparison.objects.iter().collect();
+    // What is done that was not asks for a reader's eyes first, then what waits for consent.
+    objects.sort_by_key(|one| (one.let_go.is_empty(), !waiting.contains(one.object.as_str())));
+    for one in &objects {
         let error = one.error.as_ref().map(|error| format!("; the base could not be planned: {}", prose(error))).unwrap_or_default();
         let base = code(&comparison.base, NAME, false);
-        entries.push(format!("- **{}** compared with {base}: {}{error}\n", code(&one.object, NAME, false), prose(&one.words())));
+        entries.push(format!(
+            "- **{}** compared with {base}{}: {}{error}\n",
+            code(&one.object, NAME, false),
+            comparison.ground(),
+            prose(&one.words())
+        ));
         let step = |step: &compare::StepOf| format!("- let go: {}: {}\n", code(&step.key.to_string(), NAME, false), prose(&step.step));
         entries.extend(one.let_go.iter().map(step));
+    }
+    let others = entries.len();
+    for one in &objects {
         let gone = |field: &compare::FieldOf| {
             format!("- no more: {} {}\n", code(&field.key.to_string(), NAME, false), code(&field.field, NAME, false))
         };
         entries.extend(one.gone.iter().map(gone));
     }
-    let rest = |more| format!("and {} more, all in `-o json`", text::count(more, "line"));
+    let gone = entries.len() - others;
+    let rest = |more: usize| {
+        let (lines, of_base) = (more.saturating_sub(gone), more.min(gone));
+        let lines = (lines > 0).then(|| format!("{} more", text::count(lines, "line")));
+        let of_base = (of_base > 0).then(|| format!("{} more of the base that are no more", text::count(of_base, "difference")));
+        let said: Vec<String> = lines.into_iter().chain(of_base).collect();
+        format!("and {}, all in `-o json`", said.join(" and "))
+    };
     page.add(Frame { place: place::COMPARED, share: 4_000, head: "", rest: &rest }, entries.len(), entries.into_iter());
 }
 

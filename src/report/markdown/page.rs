@@ -35,10 +35,15 @@ impl Page {
         self.left
     }
 
-    /// Adds those entries that fit, in their order; `count` is how many there are. An entry is made only when its turn comes.
-    pub(super) fn add(&mut self, frame: Frame<'_>, count: usize, entries: impl Iterator<Item = String>) {
+    /// Something was left out of an entry.
+    pub(super) fn is_cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Adds those entries that fit, in their order; `count` is how many there are. An entry is made only when its turn comes. Answers with how many fit.
+    pub(super) fn add(&mut self, frame: Frame<'_>, count: usize, entries: impl Iterator<Item = String>) -> usize {
         if count == 0 {
-            return;
+            return 0;
         }
         let Frame { place, share, head, rest } = frame;
         // No other number of entries takes longer to say.
@@ -61,6 +66,7 @@ impl Page {
         text.push('\n');
         self.left = self.left.saturating_sub(text.len());
         self.sections.push((place, text));
+        shown
     }
 
     /// The page, its sections in their places.

@@ -68,7 +68,7 @@ pub(super) struct Notification {
     pub(super) message: Message,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Level {
     /// Unknown, or wrong: never passed.

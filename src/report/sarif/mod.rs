@@ -4,6 +4,8 @@
 mod form;
 mod rules;
 
+use std::collections::HashMap;
+
 use sha2::{Digest, Sha256};
 
 use self::form::{
@@ -20,6 +22,9 @@ use crate::manifest::Severity;
 use crate::plan::ResourcePlan;
 use crate::plan::escape::shown;
 
+/// The most results that GitHub takes of a run; it refuses the whole document where there are more.
+pub const MOST: usize = 25_000;
+
 /// The document.
 pub fn render(review: &Review<'_>) -> serde_json::Result<String> {
     let mut rules = Rules::default();
@@ -31,7 +36,9 @@ pub fn render(review: &Review<'_>) -> serde_json::Result<String> {
         let more: String = expected.chain(problem.help.iter().map(|help| format!("; {help}"))).collect();
         let said = format!("{}: {}{more}", problem.path, problem.message);
         let object = problem.object.as_deref().unwrap_or_default();
-        let finding = ["manifest", &problem.file, object, &problem.path, &problem.message];
+        // Neither where the run was started from nor what stands before it in a list makes it another finding.
+        let (file, path) = (uri(&problem.file, review.folder), without_places(&problem.path));
+        let finding = ["manifest", &file, object, problem.entry.as_deref().unwrap_or_default(), &path, &problem.message];
         results.push(result(rules.of_manifest(), level, &said, vec![place], &finding, review));
     }
     for report in review.reports {
@@ -42,9 +49,19 @@ pub fn render(review: &Review<'_>) -> serde_json::Result<String> {
             of_resource(&mut results, &mut rules, review, &plan.object, places.as_ref(), resource, &docs);
         }
     }
+    let left_out = results.len().saturating_sub(MOST);
+    if left_out > 0 {
+        results.sort_by_key(|result| result.level);
+        results.truncate(MOST);
+    }
+    number_the_same(&mut results);
     let failed = |report: &crate::reconcile::Report| report.error.as_ref().map(|error| format!("{}: {error}", report.object));
     let notifications = review.error.map(str::to_owned).into_iter().chain(review.reports.iter().filter_map(failed));
-    let notifications = notifications.map(|text| Notification { level: Level::Error, message: message(&text) }).collect();
+    let cut = (left_out > 0).then(|| {
+        let text = format!("{left_out} more results, the least severe, are left out: {MOST} are taken of a run; `-o json` has all of them");
+        Notification { level: Level::Warning, message: message(&text) }
+    });
+    let notifications = notifications.map(|text| Notification { level: Level::Error, message: message(&text) }).chain(cut).collect();
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
@@ -144,6 +161,33 @@ fn fingerprint(finding: &[&str]) -> String {
     hex(&hasher.finalize()).get(..32).unwrap_or_default().to_owned()
 }
 
+/// A path without places in lists: `spec.s3.buckets[].versioning`.
+fn without_places(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    let mut parts = path.split('[');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let rest = part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        out.push('[');
+        // What stands in brackets otherwise is a key.
+        out.push_str(if rest.starts_with(']') { rest } else { part });
+    }
+    out
+}
+
+/// Findings that are told apart by nothing but their place are the first, the second of them.
+fn number_the_same(results: &mut [SarifResult]) {
+    let mut met: HashMap<String, usize> = HashMap::new();
+    for prints in results.iter_mut().map(|result| &mut result.partial_fingerprints) {
+        let number = met.entry(prints.finding.clone()).or_default();
+        *number += 1;
+        prints.primary_location_line_hash = format!("{}:{number}", prints.finding);
+        if *number > 1 {
+            prints.finding = prints.primary_location_line_hash.clone();
+        }
+    }
+}
+
 /// A message of plain text: in it, a word in brackets right before one in parentheses would be a link, and a number in braces a place for an argument.
 fn message(said: &str) -> Message {
     let said = shown(said);
@@ -197,6 +241,18 @@ mod tests {
     #[test]
     fn a_message_holds_no_link_and_no_argument() {
         assert_eq!(message("[a](http://b) {0} [\"c\"] {\"d\":1}\n").text, "[a] (http://b) { 0} [\"c\"] {\"d\":1}\\n");
+    }
+
+    #[test]
+    fn a_path_is_the_same_wherever_its_entry_stands_in_the_list() {
+        for (path, said) in [
+            ("spec.s3.buckets[12].rules[0].id", "spec.s3.buckets[].rules[].id"),
+            ("spec.a[\"3\"].b[1x]", "spec.a[\"3\"].b[1x]"),
+            ("", ""),
+            ("a[", "a["),
+        ] {
+            assert_eq!(without_places(path), said);
+        }
     }
 
     #[test]
